@@ -30,7 +30,7 @@ typedef enum {
     MESH_IP_NONE,       /* no family, 0.0.0.0/8 or :: */
     MESH_IP_LOOPBACK,   /* 127.0.0.0/8, ::1 */
     MESH_IP_LINK_LOCAL, /* 169.254.0.0/16, fe80::/10 */
-    MESH_IP_MULTICAST,  /* 224.0.0.0/4, ff00::/8, and 255.255.255.255 */
+    MESH_IP_MULTICAST,  /* 224.0.0.0/3 (multicast, reserved, broadcast), ff00::/8 */
     MESH_IP_PRIVATE,    /* RFC 1918, RFC 4193 */
     MESH_IP_SHARED,     /* 100.64.0.0/10 (RFC 6598) */
     MESH_IP_GLOBAL,     /* everything else; v4-mapped IPv6 is judged as its IPv4 address */
