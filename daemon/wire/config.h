@@ -52,6 +52,11 @@ MESH_CHECKED int wire_config_put_peer(WireConfig *self, const WirePeerSpec *spec
 MESH_CHECKED int wire_config_get_peer(const WireConfig *self, const MeshKey *public_key,
                                       WirePeerSpec *out_spec);
 
+/** wire_config_list_peers: calls @each for every peer, in the order in which they were added. @each
+ * must not change @self. */
+void wire_config_list_peers(const WireConfig *self,
+                            void (*each)(const WirePeerSpec *spec, void *data), void *data);
+
 /** wire_config_remove_peer: with its allowed IPs. Unknown key: nothing happens. NULL: every peer. */
 void wire_config_remove_peer(WireConfig *self, const MeshKey *public_key);
 

@@ -1,0 +1,57 @@
+/* daemon/wire/aead.h: sealing and opening runs of transport packets, behind a table of engines.
+ *
+ * ChaCha20-Poly1305 (RFC 8439), no additional data, nonce = 32 zero bits ‖ 64-bit little-endian
+ * counter (WireGuard paper §5.4.6). Bulk only: handshakes use libsodium in noise.c.
+ * A context is one key in one direction for one thread: nothing in it is shared, nothing is
+ * allocated after it was made. */
+#pragma once
+
+#include "common/std/attr.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define WIRE_AEAD_KEY_BYTES 32u
+#define WIRE_AEAD_TAG_BYTES 16u
+
+/** WireSeg: one packet of a run; spans inside the caller's slabs.
+ * seal: reads @len bytes at @in, writes @len + 16 (tag) at @out; room for the 16-byte transport
+ *       header, and a relay header before it, is the caller's, in front of @out.
+ * open: reads @len + 16 bytes at @in, writes @len at @out.
+ * @in and @out are equal or do not overlap. */
+typedef struct {
+    const uint8_t *in;      /* borrowed */
+    uint8_t       *out;     /* borrowed */
+    uint32_t       len;     /* bytes of plaintext, padding included; may be 0 (keepalive) */
+    bool           tag_ok;  /* open: written; when false, what lies at @out is garbage */
+    uint64_t       counter; /* seal: written; open: read. Host byte order */
+} WireSeg;
+
+typedef struct {
+    const char *name; /* for logs and statistics */
+
+    /* A context for @key, sealing or opening. NULL: out of memory. */
+    void *(*context_new)(const uint8_t key[WIRE_AEAD_KEY_BYTES], bool seal);
+    void (*context_free)(void *context); /* wipes the key; NULL is fine */
+
+    /* Seals segment i with counter @first_counter + i. */
+    void (*seal_batch)(void *context, uint64_t first_counter, WireSeg *segs, size_t n_segs);
+
+    /* Opens each with its own counter. Returns how many tags were right. */
+    size_t (*open_batch)(void *context, WireSeg *segs, size_t n_segs);
+} WireAead;
+
+/** wire_aead_init: fetches what engines need, once for the process; any thread, again is fine.
+ * Returns: 0; -ENOTSUP: the OpenSSL here lacks the cipher. */
+MESH_CHECKED int wire_aead_init(void);
+
+/** wire_aead_best: the engine this machine should use; after wire_aead_init(). */
+const WireAead *wire_aead_best(void);
+
+/** wire_aead_find: by name ("openssl"); NULL: not built in or not for this CPU. */
+const WireAead *wire_aead_find(const char *name);
+
+/* The engines; internal to the table and its tests. */
+extern const WireAead wire_aead_openssl;
+MESH_CHECKED int      wire_aead_openssl_init(void);
