@@ -31,7 +31,8 @@ void mesh_sign_make_pair(const uint8_t seed[MESH_SIGN_SEED_BYTES], MeshSignSecre
 static int join_input(const MeshSignInput *input, uint8_t **out_bytes, size_t *out_len)
 {
     size_t type_len = strlen(input->type);
-    size_t len = sizeof(SIGN_DOMAIN) - 1 + type_len + input->network_id.len + input->message.len;
+    size_t len =
+        sizeof(SIGN_DOMAIN) + type_len + input->network_id.len + input->message.len; /* its NUL */
     MeshWriter w;
     uint8_t   *bytes;
 
@@ -42,7 +43,7 @@ static int join_input(const MeshSignInput *input, uint8_t **out_bytes, size_t *o
         return -ENOMEM;
     w = mesh_writer_make(bytes, len);
     mesh_writer_bytes(&w, SIGN_DOMAIN, sizeof(SIGN_DOMAIN) - 1);
-    mesh_writer_bytes(&w, input->type, type_len);
+    mesh_writer_bytes(&w, input->type, type_len + 1); /* with its NUL, so no type begins another */
     mesh_writer_bytes(&w, input->network_id.data, input->network_id.len);
     mesh_writer_bytes(&w, input->message.data, input->message.len);
     *out_bytes = bytes;

@@ -3,8 +3,8 @@
  * Any thread; call mesh_key_init() first. A secret is the 64 bytes that libsodium signs with (seed
  * and public key): keep it in memory of mesh_key_alloc(). What is stored is the 32-byte seed.
  *
- * The signed bytes are "mesh1-<type>" ‖ network id ‖ message. To keep that unambiguous the types
- * are a fixed set of which none begins another, and one type always has ids of one length. */
+ * The signed bytes are "mesh1-" ‖ type ‖ 0x00 ‖ network id ‖ message (docs/PROTOCOL.md §2). That is
+ * unambiguous as long as one type always has network ids of one length. */
 #pragma once
 
 #include "common/std/attr.h"
