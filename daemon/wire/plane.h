@@ -133,8 +133,8 @@ MESH_CHECKED int wire_plane_send_raw(WirePlane *self, const MeshEndpoint *to, co
                                      size_t n_bytes);
 
 /** wire_plane_ping: injects an ICMP or ICMPv6 echo from @source to @destination (same family, inner
- * addresses) as if it came from the TUN; the answer becomes WIRE_EVENT_PONG with @id and @sequence and
- * does not reach the TUN. Returns 0; -ENOENT: no peer owns @destination; -ENOBUFS: queue full. */
+ * addresses) as if it came from the TUN; the answer, matched by address, id,
+ * sequence and 16 random payload bytes, becomes WIRE_EVENT_PONG and does not reach the TUN; others do. Returns 0; -ENOENT: no peer owns @destination; -ENOBUFS: queue full. */
 MESH_CHECKED int wire_plane_ping(WirePlane *self, const MeshAddr *source, const MeshAddr *destination,
                                  uint16_t id, uint16_t sequence);
 
