@@ -1,0 +1,69 @@
+/* common/proto/record.h: K and E, the two records that a node signs (docs/PROTOCOL.md §4).
+ *
+ * Values; any thread. The _open functions verify with @node, which both programs know beforehand
+ * (the signer of the request, the node named in M), and check that the record names it too. */
+#pragma once
+
+#include "common/proto/network.h"
+#include "common/proto/signed.h"
+#include "common/std/ip.h"
+#include "common/std/key.h"
+#include "common/std/sign.h"
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+    MESH_RECORD_MAX_SUITES = 8,
+    MESH_RECORD_SUITE_SIZE = 17, /* at most 16 characters and the NUL */
+    MESH_RECORD_MAX_ENDPOINTS = 16,
+    MESH_RECORD_E_LIFE_S = 86400,
+};
+
+/* K: durable. */
+typedef struct {
+    MeshKey  node; /* Ed25519 */
+    MeshKey  wg;   /* X25519 */
+    uint64_t seq;  /* from 1 */
+    size_t   n_suites;
+    char     suites[MESH_RECORD_MAX_SUITES][MESH_RECORD_SUITE_SIZE]; /* "wg1" is always there */
+} MeshRecordK;
+
+typedef enum {
+    MESH_RECORD_LOCAL,    /* of one of the node's interfaces */
+    MESH_RECORD_STATIC,   /* set by its user */
+    MESH_RECORD_OBSERVED, /* as a server saw it */
+} MeshRecordKind;
+
+typedef struct {
+    MeshEndpoint   endpoint;
+    MeshRecordKind kind;
+} MeshRecordEndpoint;
+
+/* E: ephemeral. */
+typedef struct {
+    MeshKey            node;
+    uint64_t           seq; /* start: unix time in ms */
+    int64_t            exp; /* unix seconds */
+    size_t             n_endpoints;
+    MeshRecordEndpoint endpoints[MESH_RECORD_MAX_ENDPOINTS];
+} MeshRecordE;
+
+/* A K with the one suite "wg1". */
+MeshRecordK mesh_record_make_k(const MeshKey *node, const MeshKey *wg, uint64_t seq);
+
+/* Encode and sign with the node's secret. Owned; NULL: a value outside its limits. */
+MeshSigned *mesh_record_sign_k(const MeshRecordK *record, const MeshNetworkId *net,
+                               const MeshSignSecret *secret, GError **error);
+MeshSigned *mesh_record_sign_e(const MeshRecordE *record, const MeshNetworkId *net,
+                               const MeshSignSecret *secret, GError **error);
+
+/* Verify and decode. Errors: MESH_ERROR_UNVERIFIED, MESH_ERROR_BAD_JSON naming the field. The
+ * caller compares seq and exp with what it knows. */
+bool mesh_record_open_k(MeshSigned *object, const MeshNetworkId *net, const MeshKey *node,
+                        MeshRecordK *out_record, GError **error);
+bool mesh_record_open_e(MeshSigned *object, const MeshNetworkId *net, const MeshKey *node,
+                        MeshRecordE *out_record, GError **error);
+
+const char *mesh_record_kind_name(MeshRecordKind kind); /* "local", "static", "observed" */
