@@ -17,6 +17,7 @@ typedef enum {
     /* what a server answers (docs/PROTOCOL.md §5) */
     MESH_ERROR_BAD_REQUEST,
     MESH_ERROR_BAD_SIGNATURE,
+    MESH_ERROR_PROTO, /* protocol version not spoken here */
     MESH_ERROR_CLOCK,
     MESH_ERROR_REPLAYED,
     MESH_ERROR_KEY_UNKNOWN,
@@ -33,6 +34,7 @@ typedef enum {
     MESH_ERROR_TOO_LARGE,
     MESH_ERROR_HEADERS,
     MESH_ERROR_CONFLICT,
+    MESH_ERROR_FULL,
     MESH_ERROR_WRONG_SERVER,
     MESH_ERROR_BUSY,
     MESH_ERROR_INTERNAL,
@@ -66,13 +68,15 @@ typedef enum {
 /* One row of the table; static. */
 typedef struct {
     MeshErrorCode code;
-    unsigned      status; /* HTTP; 0 for our own codes */
-    const char   *wire;   /* "key-used": in protocol answers, `--json` output and logs */
-    const char   *dbus;   /* "KeyUsed": behind MESH_ERROR_DBUS_PREFIX */
-    const char   *text;   /* for people, a sentence without full stop; what to do where it helps */
+    unsigned      status;    /* HTTP; 0 for our own codes */
+    const char   *wire;      /* "key-used": in protocol answers, `--json` output and logs */
+    const char   *dbus;      /* "org.meshvpn.Mesh1.Error.KeyUsed"; several codes may share one */
+    bool          canonical; /* the code that @dbus becomes again on the other side of the bus */
+    const char   *text; /* for people, a sentence without full stop; what to do where it helps */
 } MeshErrorInfo;
 
-/* The domain; the first call tells GDBus the names, so GError ↔ D-Bus error works by itself. */
+/* The domain; the first call tells GDBus the canonical codes, so a D-Bus client gets them back.
+ * A service answers with mesh_error_describe(error)->dbus, since names are shared by codes. */
 GQuark mesh_error_quark(void);
 
 /* The row of @code; that of MESH_ERROR_FAILED for a code out of range. */

@@ -16,6 +16,8 @@
 
 enum {
     MESH_ACL_MAX_RULES = 1024,
+    MESH_ACL_MAX_SELECTORS = 16, /* a side */
+    MESH_ACL_MAX_ROWS = 4096,
     MESH_ACL_SUFFIX_SIZE = 254,
 };
 
@@ -40,6 +42,7 @@ typedef struct {
 typedef struct {
     uint64_t     ver; /* from 1 */
     unsigned     minproto;
+    MeshPrefix   net4, net6;                   /* the network's; net4.addr.family 0: none */
     char         suffix[MESH_ACL_SUFFIX_SIZE]; /* DNS suffix, "home.mesh" */
     size_t       n_rules;
     MeshAclRule *rules; /* owned */
@@ -54,14 +57,17 @@ typedef struct {
     uint16_t   port_first, port_last; /* 0-65535: any */
 } MeshAclRow;
 
-/* Everybody may reach everybody: the policy of a new network. Owned. */
-MeshAcl *mesh_acl_new_open(uint64_t ver, const char *suffix);
+/* Everybody may reach everybody: the policy of a new network, its prefixes and its suffix
+ * "NAME.mesh" taken from @network. Owned. */
+MeshAcl *mesh_acl_new_open(uint64_t ver, const MeshNetwork *network);
 void     mesh_acl_free(MeshAcl *self); /* NULL is fine */
 
 /* The body of a P, to be stored and signed with mesh_signed_make(). Owned text. */
 char *mesh_acl_encode(const MeshAcl *self, const MeshNetworkId *net);
 
-/* A body's object, from mesh_signed_open() or an admin's hand; errors name the rule. Owned. */
+/* A body's object, from mesh_signed_open() or an admin's hand. Strict, unlike the rest of the
+ * protocol: an unknown key, action, selector or format of a rule refuses the whole; errors name
+ * it. net4 must be private or shared space, net6 a /48 of fd00::/8. Owned. */
 MeshAcl *mesh_acl_decode(JsonObject *body, GError **error);
 
 /* Verifies with the server key and decodes. Owned. */
@@ -69,9 +75,9 @@ MeshAcl *mesh_acl_open(MeshSigned *object, const MeshNetworkId *net, const MeshK
                        GError **error);
 
 /* Rows for these @n_members (all known members, the own one included; names and tags become
- * addresses). The last row refuses everything. Returns: owned array of MeshAclRow; NULL:
- * MESH_ERROR_LIMIT, more than @max_rows. */
+ * addresses; a selector that names nobody matches nobody). The last row refuses everything.
+ * Returns: owned array of MeshAclRow; NULL: MESH_ERROR_LIMIT, more than MESH_ACL_MAX_ROWS. */
 GArray *mesh_acl_flatten(const MeshAcl *self, MeshMember *const *members, size_t n_members,
-                         unsigned max_rows, GError **error);
+                         GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(MeshAcl, mesh_acl_free)

@@ -51,7 +51,7 @@ typedef struct {
     MeshMaplineType type;
     int64_t         time;        /* hello */
     unsigned        hb_s;        /* hello */
-    MeshEndpoint    observed;    /* hello; family 0: absent */
+    MeshAddr        observed;    /* hello; family 0: absent */
     bool            has_network; /* hello (always), delta */
     MeshNetwork     network;
     MeshSigned     *tip;        /* hello, delta */
@@ -67,6 +67,7 @@ typedef struct {
     MeshSigned     *e;         /* ep */
     size_t          n_indexes; /* on, off */
     uint32_t       *indexes;
+    bool            all, end;             /* on: the opening list of all present; its last line */
     unsigned        retry_in_s, spread_s; /* restart */
     bool            expired;              /* revoked: "expired", else "removed" */
 } MeshMapline;

@@ -15,8 +15,8 @@
 #include <stdint.h>
 
 enum {
-    MESH_MEMBER_MAX_PREFIXES = 64,
-    MESH_MEMBER_MAX_TAGS = 16,
+    MESH_MEMBER_MAX_PREFIXES = 32,
+    MESH_MEMBER_MAX_TAGS = 8,
     MESH_MEMBER_MAX_LIFE_S = 30 * 86400,
     MESH_MEMBER_SKEW_S = 300, /* how early nbf may be used */
 };

@@ -14,8 +14,8 @@
 
 enum {
     MESH_REGISTER_MAX_BYTES = 16384,
-    MESH_REGISTER_WISH_SIZE = 256,
-    MESH_REGISTER_FACT_SIZE = 64, /* os, version */
+    MESH_REGISTER_WISH_SIZE = 254,
+    MESH_REGISTER_FACT_SIZE = 65, /* os, version */
 };
 
 typedef struct {
@@ -30,11 +30,11 @@ typedef struct {
 } MeshRegister;
 
 typedef struct {
-    bool         active; /* false: pending, only retry_in_s counts */
-    unsigned     retry_in_s;
-    MeshSigned  *m; /* own membership */
-    MeshNetwork  network;
-    MeshEndpoint observed; /* family 0: absent */
+    bool        active; /* false: pending, only retry_in_s counts */
+    unsigned    retry_in_s;
+    MeshSigned *m; /* own membership */
+    MeshNetwork network;
+    MeshAddr    observed; /* family 0: absent */
 } MeshRegisterAnswer;
 
 /* Fills join_key and join_sig from the join secret's pair: type "join" over k's body. */

@@ -55,7 +55,7 @@ typedef struct {
 /* What a server keeps of one node. Zeroed: nothing seen. */
 typedef struct {
     uint8_t  start[8];
-    int64_t  created; /* of the first request with this start id */
+    int64_t  created; /* the highest seen: "after" of a replayed answer */
     uint64_t highest;
     uint64_t seen; /* bit i: highest - i was used; 0: no request yet */
 } MeshReqsignWindow;

@@ -26,15 +26,18 @@ typedef struct {
 } MeshReport;
 
 typedef struct {
-    int64_t      time;
-    MeshEndpoint observed; /* family 0: absent */
+    int64_t  time;
+    MeshAddr observed; /* family 0: absent */
+    uint64_t e_seq;    /* of the E that the server holds now */
 } MeshReportAnswer;
 
 /* What an error's body may say beside code and message. */
 typedef struct {
-    int64_t  time;       /* clock; 0: absent */
-    unsigned retry_in_s; /* busy; 0: absent */
-    bool     has_key;    /* wrong-server */
+    int64_t  time;                 /* clock; 0: absent */
+    int64_t  after;                /* replayed; 0: absent */
+    unsigned proto_min, proto_max; /* proto; 0: absent */
+    unsigned retry_in_s;           /* busy; 0: absent */
+    bool     has_key;              /* wrong-server */
     MeshKey  key;
 } MeshSessionHints;
 

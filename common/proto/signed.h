@@ -16,7 +16,7 @@
 #include <stddef.h>
 
 #define MESH_SIGNED_MAX_BODY   4096  /* bytes */
-#define MESH_SIGNED_MAX_POLICY 65536 /* bytes: the body of a P */
+#define MESH_SIGNED_MAX_POLICY 16384 /* bytes: the body of a P */
 
 typedef enum {
     MESH_SIGNED_K,   /* durable record, by the node */

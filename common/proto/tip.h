@@ -17,7 +17,8 @@ typedef struct {
     uint64_t  ver;   /* of the map */
     uint64_t  pver;  /* of the policy */
     int64_t   time;  /* unix seconds */
-    MeshNonce nonce; /* the request's */
+    bool      has_nonce;
+    MeshNonce nonce; /* the request's; in hello's tip only */
 } MeshTip;
 
 /* Encodes and signs with the server key. Owned. */
