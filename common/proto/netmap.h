@@ -24,8 +24,9 @@ typedef struct {
     bool        has_network;
     MeshNetwork network;
     MeshSigned *m, *p;     /* own membership, policy; NULL: none yet */
-    MeshSigned *tip;       /* of the connection in use; NULL: the map is from disk */
-    MeshNonce   tip_nonce; /* the nonce of the request that brought the tip */
+    MeshSigned *tip;       /* hello's, of the connection in use; NULL: the map is from disk */
+    MeshNonce   nonce;     /* of the request that brought it */
+    MeshSigned *delta_tip; /* of the newest delta of this connection; NULL: none */
 } MeshNetmapHead;
 
 /* What a line did. */
