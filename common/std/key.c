@@ -20,7 +20,7 @@ void mesh_key_random(void *out, size_t len)
 
 int mesh_key_parse(const char *text, MeshKey *out_key)
 {
-    MeshKey key;
+    MeshKey key = { 0 };
 
     if (mesh_base64_decode(text, key.bytes, sizeof(key.bytes), NULL) < 0)
         return -EINVAL;
