@@ -10,7 +10,9 @@
  * within the call itself. Bodies are the exact bytes that came; they are decoded here. */
 #pragma once
 
-#include "common/std/endpoint.h"
+#include "common/proto/network.h"
+#include "common/proto/reqsign.h"
+#include "common/std/ip.h"
 #include "common/std/key.h"
 #include "server/core/values.h"
 
@@ -20,18 +22,14 @@ typedef struct Core Core;
 
 /* A request's sender, whose Ed25519 signature over it verified. */
 typedef struct {
-    uint8_t      network[CORE_NETWORK_ID_BYTES]; /* from the path */
-    MeshKey      node;                           /* keyid */
-    uint8_t      start_id[8];                    /* first half of the nonce */
-    uint64_t     number;                         /* second half */
-    int64_t      created_s;                      /* unix seconds, as signed */
-    MeshEndpoint observed;                       /* where the connection comes from */
+    MeshNetworkId     network;  /* from the path */
+    MeshReqsignParams params;   /* node key, nonce, created */
+    MeshAddr          observed; /* where the request came from; family 0: behind a trusted proxy */
 } CoreCaller;
 
 typedef struct {
     uint64_t epoch, ver; /* cursor; 0.0: none */
     unsigned hb_s;       /* wished heartbeat; 0: default */
-    bool     poll;       /* plain long poll (wait=S) instead of a stream */
 } CoreMapArgs;
 
 typedef enum {
@@ -57,6 +55,7 @@ typedef struct {
     const char *code;       /* status ≥ 400: error code of PROTOCOL §5; static */
     char       *message;    /* status ≥ 400: for people; owned */
     unsigned    retry_in_s; /* code "busy" only, else 0 */
+    int64_t     after;      /* code "replayed" only, else 0: unix seconds */
     GBytes     *body;       /* register, report, leave: JSON object; owned */
     uint64_t    stream;     /* core_open_map(): names the stream from now on */
     unsigned    hb_s;       /* first answer of core_open_map(): granted heartbeat */
@@ -94,9 +93,8 @@ void core_register(Core *self, const CoreCaller *caller, GBytes *body, unsigned 
  */
 void core_open_map(Core *self, const CoreCaller *caller, const CoreMapArgs *args, CoreReturn to);
 
-/* The connection has gone, or the poll is answered. @all_sent: everything delivered so far was
- * written out. An answer that is already under way may still arrive. */
-void core_close_map(Core *self, uint64_t stream, bool all_sent);
+/* The connection has gone, or the poll is answered. What is under way may still arrive. */
+void core_close_map(Core *self, uint64_t stream);
 
 void core_report(Core *self, const CoreCaller *caller, GBytes *body, CoreReturn to);
 void core_leave(Core *self, const CoreCaller *caller, CoreReturn to);

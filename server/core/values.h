@@ -1,16 +1,15 @@
 /* server/core/values.h: what an administrator asks the core, and what comes back. Plain values. */
 #pragma once
 
+#include "common/proto/network.h"
+#include "common/proto/reqsign.h"
 #include "common/std/ip.h"
 #include "common/std/key.h"
 
 #include <glib.h>
 
 enum {
-    CORE_NETWORK_ID_BYTES = 8,
-    CORE_NETWORK_ID_TEXT = 17, /* 16 hexadecimal digits and the NUL */
-    CORE_KEY_TEXT = 44,        /* 32 bytes as b64u and the NUL */
-    CORE_FINGERPRINT_TEXT = 23,
+    CORE_KEY_TEXT = 44, /* 32 bytes as b64u and the NUL */
 };
 
 typedef struct {
@@ -23,7 +22,7 @@ typedef struct {
 typedef struct {
     MeshKey key; /* Ed25519 public key */
     char    key_text[CORE_KEY_TEXT];
-    char    fingerprint[CORE_FINGERPRINT_TEXT];
+    char    fingerprint[MESH_REQSIGN_FINGERPRINT_SIZE];
 } CoreIdentity;
 
 typedef enum {
@@ -63,7 +62,7 @@ typedef struct {
 } CoreStatus;
 
 typedef struct {
-    char     id[CORE_NETWORK_ID_TEXT];
+    char     id[MESH_NETWORK_ID_TEXT_SIZE];
     char    *name;
     char     ip4[MESH_IP_PREFIX_TEXT_SIZE]; /* "": none */
     char     ip6[MESH_IP_PREFIX_TEXT_SIZE];
