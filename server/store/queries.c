@@ -1,0 +1,94 @@
+/* server/store/queries.c: every statement, one text for all engines (`?1` … are its arguments). */
+#include "server/store/queries.h"
+
+#include <stddef.h>
+
+#define NETWORK_COLUMNS                                                                         \
+    "id, name, ip4, ip6, approve, ver, epoch, serial, next_index, next_ip4, pver, policy_body," \
+    " policy_sig, created"
+#define NODE_COLUMNS                                                                              \
+    "network, node, idx, name, wg, ip4, ip6, state, serial, k_seq, k_body, k_sig, m_body, m_sig," \
+    " m_nbf, m_exp, expires, want_ip4, ver, created, last_seen, os, version"
+#define JOIN_KEY_COLUMNS  "network, public, reusable, uses, created, expires, revoked, note"
+#define TOMBSTONE_COLUMNS "network, node, idx, serial, ip4, removed, ver"
+
+static const char *const texts[STORE_N_QUERIES] = {
+    [STORE_NETWORK_ALL] = "SELECT " NETWORK_COLUMNS " FROM network ORDER BY created, id",
+    [STORE_NETWORK_GET] = "SELECT " NETWORK_COLUMNS " FROM network WHERE id=?1",
+    [STORE_NETWORK_INSERT] = "INSERT INTO network (" NETWORK_COLUMNS ") VALUES"
+                             " (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)",
+    /* the row lock that makes version order commit order; → ver */
+    [STORE_NETWORK_BUMP] = "UPDATE network SET ver=ver+1 WHERE id=?1 RETURNING ver",
+    [STORE_NETWORK_SERIAL] = "UPDATE network SET serial=serial+1 WHERE id=?1 RETURNING serial",
+    [STORE_NETWORK_INDEX] =
+        "UPDATE network SET next_index=next_index+1 WHERE id=?1 RETURNING next_index-1",
+    [STORE_NETWORK_NEXT_IP4] = "UPDATE network SET next_ip4=?2 WHERE id=?1",
+    [STORE_NETWORK_SET] = "UPDATE network SET name=?2, approve=?3 WHERE id=?1",
+    [STORE_NETWORK_POLICY] =
+        "UPDATE network SET pver=?2, policy_body=?3, policy_sig=?4 WHERE id=?1",
+    [STORE_NETWORK_DELETE] = "DELETE FROM network WHERE id=?1",
+
+    [STORE_NODE_ALL] = "SELECT " NODE_COLUMNS " FROM node ORDER BY network, ver, idx",
+    [STORE_NODE_GET] = "SELECT " NODE_COLUMNS " FROM node WHERE network=?1 AND node=?2",
+    [STORE_NODE_NAMED] = "SELECT node FROM node WHERE network=?1 AND name=?2",
+    [STORE_NODE_WITH_WG] = "SELECT node FROM node WHERE network=?1 AND wg=?2",
+    [STORE_NODE_WITH_IP6] = "SELECT node FROM node WHERE network=?1 AND ip6=?2",
+    [STORE_NODE_COUNT] = "SELECT count(*) FROM node WHERE network=?1 AND state=?2",
+    [STORE_NODE_OLDEST_PENDING] =
+        "SELECT node FROM node WHERE network=?1 AND state=?2 ORDER BY created, idx LIMIT 1",
+    [STORE_NODE_INSERT] =
+        "INSERT INTO node (" NODE_COLUMNS ") VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,"
+        "?14,?15,?16,?17,?18,?19,?20,?21,?22,?23)",
+    /* the same arguments as INSERT; network, node and idx name it, created stays */
+    [STORE_NODE_UPDATE] =
+        "UPDATE node SET name=?4, wg=?5, ip4=?6, ip6=?7, state=?8, serial=?9, k_seq=?10,"
+        " k_body=?11, k_sig=?12, m_body=?13, m_sig=?14, m_nbf=?15, m_exp=?16, expires=?17,"
+        " want_ip4=?18, ver=?19, created=?20, last_seen=?21, os=?22, version=?23"
+        " WHERE network=?1 AND node=?2 AND idx=?3",
+    [STORE_NODE_SEEN] = "UPDATE node SET last_seen=?3 WHERE network=?1 AND node=?2",
+    [STORE_NODE_DELETE] = "DELETE FROM node WHERE network=?1 AND node=?2",
+    /* active, and either its end has come (?2) or its M is in its second half */
+    [STORE_NODE_DUE] = "SELECT " NODE_COLUMNS " FROM node WHERE network=?1 AND state=?3 AND"
+                       " ((expires<>0 AND expires<=?2) OR (m_nbf+m_exp)/2<=?2) ORDER BY idx",
+
+    /* addresses from ?2 on that are taken or held back, ascending */
+    [STORE_IP4_USED] = "SELECT ip4 FROM node WHERE network=?1 AND ip4>=?2"
+                       " UNION SELECT ip4 FROM tombstone WHERE network=?1 AND ip4>=?2 ORDER BY 1",
+    [STORE_IP4_HELD] = "SELECT ip4 FROM node WHERE network=?1 AND ip4>=?2 ORDER BY ip4",
+
+    [STORE_TOMBSTONE_ALL] = "SELECT " TOMBSTONE_COLUMNS " FROM tombstone ORDER BY network, ver",
+    [STORE_TOMBSTONE_GET] =
+        "SELECT " TOMBSTONE_COLUMNS " FROM tombstone WHERE network=?1 AND node=?2",
+    [STORE_TOMBSTONE_INSERT] =
+        "INSERT INTO tombstone (" TOMBSTONE_COLUMNS ") VALUES (?1,?2,?3,?4,?5,?6,?7)",
+    /* of those removed at or before ?2 */
+    [STORE_TOMBSTONE_LOWEST_FREE] =
+        "SELECT min(ip4) FROM tombstone WHERE network=?1 AND ip4 IS NOT NULL AND removed<=?2",
+    [STORE_TOMBSTONE_RELEASE] =
+        "UPDATE tombstone SET ip4=NULL WHERE network=?1 AND ip4 IS NOT NULL AND removed<=?2",
+
+    [STORE_JOIN_KEY_ALL] =
+        "SELECT " JOIN_KEY_COLUMNS " FROM join_key WHERE network=?1 ORDER BY created, public",
+    [STORE_JOIN_KEY_GET] =
+        "SELECT " JOIN_KEY_COLUMNS " FROM join_key WHERE network=?1 AND public=?2",
+    [STORE_JOIN_KEY_COUNT] = "SELECT count(*) FROM join_key WHERE network=?1",
+    [STORE_JOIN_KEY_INSERT] =
+        "INSERT INTO join_key (" JOIN_KEY_COLUMNS ") VALUES (?1,?2,?3,?4,?5,?6,?7,?8)",
+    [STORE_JOIN_KEY_USE] = "UPDATE join_key SET uses=uses+1 WHERE network=?1 AND public=?2",
+    [STORE_JOIN_KEY_REVOKE] = "UPDATE join_key SET revoked=1 WHERE network=?1 AND public=?2",
+    /* the oldest one that can no longer be used at ?2 makes room */
+    [STORE_JOIN_KEY_PRUNE] =
+        "DELETE FROM join_key WHERE network=?1 AND public=(SELECT public FROM join_key WHERE"
+        " network=?1 AND (revoked=1 OR (reusable=0 AND uses>0) OR (expires<>0 AND expires<=?2))"
+        " ORDER BY created LIMIT 1)",
+
+    [STORE_LOG_INSERT] =
+        "INSERT INTO change_log (network, ver, kind, node, blob, at) VALUES (?1,?2,?3,?4,?5,?6)",
+    /* what is older than version ?2 or than the time ?3 */
+    [STORE_LOG_TRIM] = "DELETE FROM change_log WHERE network=?1 AND (ver<=?2 OR at<?3)",
+};
+
+const char *store_queries_get(StoreQuery query)
+{
+    return texts[query];
+}
