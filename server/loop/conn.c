@@ -1,0 +1,370 @@
+#include "server/loop/conn.h"
+
+#include "server/loop/outbox.h"
+#include "server/loop/shard.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+    READS_A_ROUND = 4, /* then the others get their turn */
+    WRITES_A_ROUND = 16,
+    FLUSH_MS = 15000,
+    LINGER_MS = 2000,
+    LINGER_STOPPING_MS = 200,
+    LINGER_BYTES = 4 << 20,
+    USER_TIMEOUT_MS = 15000,
+};
+
+typedef enum {
+    CONN_HANDSHAKE,
+    CONN_OPEN,
+    CONN_FLUSH,  /* writes what is queued, reads nothing */
+    CONN_LINGER, /* said all; swallows what still comes, so that no reset eats our last words */
+    CONN_DEAD,   /* waits for loop_conn_settle() */
+} ConnState;
+
+struct LoopConn {
+    LoopSource   source;
+    LoopAlarm    alarm;
+    LoopShard   *shard;
+    LoopConn    *next_dirty;
+    SSL         *ssl;
+    void        *data; /* the owner's */
+    LoopOutbox   outbox;
+    LoopConnId   id;
+    MeshEndpoint peer;
+    size_t       lingered; /* bytes */
+    uint32_t     watched;  /* events */
+    int          fd;
+    ConnState    state;
+    bool         is_dirty;
+    bool         was_opened;
+    bool         blocked; /* TLS waits for room in the socket */
+};
+
+static LoopConn *conn_of_alarm(LoopAlarm *alarm)
+{
+    return (LoopConn *)((char *)alarm - offsetof(LoopConn, alarm));
+}
+
+static void make_dirty(LoopConn *self)
+{
+    if (self->is_dirty)
+        return;
+    self->is_dirty = true;
+    self->next_dirty = self->shard->dirty;
+    self->shard->dirty = self;
+}
+
+void loop_conn_abort(LoopConn *self)
+{
+    self->state = CONN_DEAD;
+    make_dirty(self);
+}
+
+static void watch(LoopConn *self)
+{
+    bool     writes = self->blocked || !loop_outbox_is_empty(&self->outbox);
+    uint32_t events = self->state == CONN_FLUSH ? 0 : EPOLLIN;
+
+    if (writes && self->state != CONN_LINGER)
+        events |= EPOLLOUT;
+    if (events == self->watched || self->state == CONN_DEAD)
+        return;
+    self->watched = events;
+    if (loop_shard_watch(self->shard, self->fd, events, &self->source) < 0)
+        loop_conn_abort(self);
+}
+
+/* What a failed TLS call means. Returns true when it only has to be called again later. */
+static bool must_wait(LoopConn *self, int rc)
+{
+    switch (SSL_get_error(self->ssl, rc)) {
+    case SSL_ERROR_WANT_READ:
+        return true;
+    case SSL_ERROR_WANT_WRITE:
+        self->blocked = true;
+        return true;
+    default:
+        ERR_clear_error();
+        return false;
+    }
+}
+
+static void start_linger(LoopConn *self)
+{
+    (void)SSL_shutdown(self->ssl); /* our close_notify; the client's is not waited for */
+    ERR_clear_error();
+    if (shutdown(self->fd, SHUT_WR) < 0) {
+        loop_conn_abort(self);
+        return;
+    }
+    self->state = CONN_LINGER;
+    loop_shard_set_alarm(self->shard, &self->alarm,
+                         self->shard->stopping ? LINGER_STOPPING_MS : LINGER_MS);
+}
+
+static void write_out(LoopConn *self)
+{
+    self->blocked = false;
+    for (unsigned i = 0; i < WRITES_A_ROUND; i++) {
+        size_t len =
+            loop_outbox_gather(&self->outbox, self->shard->scratch_out, LOOP_SCRATCH_BYTES);
+        int rc;
+
+        if (len == 0)
+            break;
+        ERR_clear_error();
+        rc = SSL_write(self->ssl, self->shard->scratch_out, (int)len);
+        if (rc <= 0) {
+            if (!must_wait(self, rc))
+                loop_conn_abort(self);
+            return;
+        }
+        loop_outbox_take(&self->outbox, (size_t)rc);
+    }
+    if (self->state == CONN_FLUSH && loop_outbox_is_empty(&self->outbox))
+        start_linger(self);
+}
+
+static void read_in(LoopConn *self)
+{
+    const LoopEvents *events = self->shard->loop->config.events;
+
+    for (unsigned i = 0; i < READS_A_ROUND && self->state == CONN_OPEN; i++) {
+        int rc;
+
+        ERR_clear_error();
+        rc = SSL_read(self->ssl, self->shard->scratch_in, LOOP_SCRATCH_BYTES);
+        if (rc <= 0) {
+            if (!must_wait(self, rc))
+                loop_conn_abort(self);
+            return;
+        }
+        events->input(self, self->shard->scratch_in, (size_t)rc);
+    }
+    if (self->state == CONN_OPEN && SSL_pending(self->ssl) > 0)
+        make_dirty(self); /* no event will tell of what TLS has read already */
+}
+
+static void shake_hands(LoopConn *self)
+{
+    Loop *loop = self->shard->loop;
+    int   rc;
+
+    ERR_clear_error();
+    self->blocked = false;
+    rc = SSL_accept(self->ssl);
+    if (rc <= 0) {
+        if (must_wait(self, rc))
+            return;
+        (void)atomic_fetch_add(&loop->handshakes_failed, 1);
+        loop_conn_abort(self);
+        return;
+    }
+    self->state = CONN_OPEN;
+    self->was_opened = true;
+    loop_shard_set_alarm(self->shard, &self->alarm, 0);
+    loop->config.events->opened(self, loop->config.user_data);
+    read_in(self); /* the first request may have come with the client's Finished */
+}
+
+static void swallow(LoopConn *self)
+{
+    ssize_t n = recv(self->fd, self->shard->scratch_in, LOOP_SCRATCH_BYTES, 0);
+
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    self->lingered += n > 0 ? (size_t)n : 0;
+    if (n <= 0 || self->lingered > LINGER_BYTES)
+        loop_conn_abort(self);
+}
+
+static void on_ready(LoopSource *source, uint32_t events)
+{
+    LoopConn *self = (LoopConn *)source;
+    bool      was_blocked = self->blocked;
+
+    switch (self->state) {
+    case CONN_HANDSHAKE:
+        shake_hands(self);
+        break;
+    case CONN_OPEN:
+        if (events & EPOLLOUT)
+            write_out(self);
+        if (events & (EPOLLIN | EPOLLHUP | EPOLLERR) || was_blocked)
+            read_in(self);
+        break;
+    case CONN_FLUSH:
+        if (events & (EPOLLHUP | EPOLLERR))
+            loop_conn_abort(self);
+        else
+            write_out(self);
+        break;
+    case CONN_LINGER:
+        swallow(self);
+        break;
+    case CONN_DEAD:
+        return;
+    }
+    watch(self);
+}
+
+static void on_alarm(LoopAlarm *alarm)
+{
+    LoopConn *self = conn_of_alarm(alarm);
+    Loop     *loop = self->shard->loop;
+
+    if (self->state == CONN_HANDSHAKE)
+        (void)atomic_fetch_add(&loop->handshakes_failed, 1);
+    if (self->state == CONN_OPEN)
+        loop->config.events->expired(self);
+    else
+        loop_conn_abort(self);
+}
+
+static void set_options(int fd)
+{
+    int          on = 1;
+    unsigned int timeout_ms = USER_TIMEOUT_MS;
+
+    /* Neither is vital: without them answers come later, dead clients go later. */
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
+}
+
+static void destroy(LoopConn *self)
+{
+    Loop *loop = self->shard->loop;
+
+    if (self->was_opened)
+        loop->config.events->closed(self);
+    loop_shard_set_alarm(self->shard, &self->alarm, 0);
+    if (self->id != 0)
+        loop_shard_remove(self->shard, self->id);
+    (void)atomic_fetch_sub(&loop->n_conns, 1);
+    SSL_free(self->ssl);
+    ERR_clear_error();
+    (void)close(self->fd);
+    loop_outbox_clear(&self->outbox);
+    free(self);
+}
+
+void loop_conn_adopt(LoopShard *shard, int fd, const MeshEndpoint *peer)
+{
+    LoopConn *self = calloc(1, sizeof(*self));
+
+    if (self == NULL) {
+        (void)atomic_fetch_sub(&shard->loop->n_conns, 1);
+        (void)close(fd);
+        return;
+    }
+    self->source.ready = on_ready;
+    self->alarm.fire = on_alarm;
+    self->shard = shard;
+    self->peer = *peer;
+    self->fd = fd;
+    set_options(fd);
+    self->ssl = SSL_new(shard->loop->tls);
+    if (self->ssl == NULL || SSL_set_fd(self->ssl, fd) != 1 ||
+        loop_shard_add(shard, self, &self->id) < 0) {
+        destroy(self);
+        return;
+    }
+    SSL_set_accept_state(self->ssl);
+    loop_shard_set_alarm(shard, &self->alarm, shard->loop->config.handshake_ms);
+    watch(self);
+}
+
+void loop_conn_settle(LoopShard *shard)
+{
+    LoopConn *list = shard->dirty;
+
+    shard->dirty = NULL; /* who gets dirty from here on has the next round, which does not wait */
+    while (list != NULL) {
+        LoopConn *self = list;
+
+        list = self->next_dirty;
+        self->is_dirty = false;
+        if (self->state == CONN_DEAD) {
+            destroy(self);
+            continue;
+        }
+        if (self->state == CONN_OPEN || self->state == CONN_FLUSH)
+            write_out(self);
+        if (self->state == CONN_OPEN && SSL_pending(self->ssl) > 0)
+            read_in(self);
+        watch(self);
+    }
+}
+
+void loop_conn_stop(LoopConn *self)
+{
+    if (self->state == CONN_OPEN)
+        self->shard->loop->config.events->stopping(self);
+    else if (self->state == CONN_HANDSHAKE)
+        loop_conn_abort(self);
+}
+
+void loop_conn_set_data(LoopConn *self, void *data)
+{
+    self->data = data;
+}
+
+void *loop_conn_get_data(const LoopConn *self)
+{
+    return self->data;
+}
+
+LoopConnId loop_conn_get_id(const LoopConn *self)
+{
+    return self->id;
+}
+
+const MeshEndpoint *loop_conn_get_peer(const LoopConn *self)
+{
+    return &self->peer;
+}
+
+int loop_conn_send(LoopConn *self, const LoopItem *item)
+{
+    if (self->state != CONN_OPEN) {
+        if (item->release != NULL)
+            item->release(item->owner);
+        return -EPIPE;
+    }
+    make_dirty(self);
+    return loop_outbox_push(&self->outbox, item);
+}
+
+void loop_conn_drop_queued(LoopConn *self)
+{
+    loop_outbox_drop_queued(&self->outbox);
+}
+
+bool loop_conn_is_drained(const LoopConn *self)
+{
+    return loop_outbox_is_empty(&self->outbox);
+}
+
+void loop_conn_set_deadline(LoopConn *self, unsigned ms)
+{
+    if (self->state == CONN_OPEN)
+        loop_shard_set_alarm(self->shard, &self->alarm, ms);
+}
+
+void loop_conn_finish(LoopConn *self)
+{
+    if (self->state != CONN_OPEN)
+        return;
+    self->state = CONN_FLUSH;
+    loop_shard_set_alarm(self->shard, &self->alarm, FLUSH_MS);
+    make_dirty(self);
+}

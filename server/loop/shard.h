@@ -1,0 +1,82 @@
+/* server/loop/shard.h: one thread with its epoll set, timers, mailbox and connections. Inside of
+ * server/loop only. */
+#pragma once
+
+#include "common/std/thread.h"
+#include "server/loop/loop.h"
+#include "server/loop/mailbox.h"
+#include "server/loop/timers.h"
+
+#include <openssl/ssl.h>
+#include <stdatomic.h>
+
+enum {
+    LOOP_SCRATCH_BYTES = 16384, /* a TLS record */
+};
+
+typedef struct LoopShard    LoopShard;
+typedef struct LoopAcceptor LoopAcceptor;
+
+/* First member of everything that stands in an epoll set. */
+typedef struct LoopSource LoopSource;
+struct LoopSource {
+    void (*ready)(LoopSource *self, uint32_t events);
+};
+
+/* First member of everything with a deadline. */
+typedef struct LoopAlarm LoopAlarm;
+struct LoopAlarm {
+    LoopTimer timer;
+    void (*fire)(LoopAlarm *self);
+};
+
+typedef struct {
+    LoopConn *conn; /* NULL: free */
+    uint32_t  generation;
+    uint32_t  next_free; /* index + 1; 0: none */
+} LoopSlot;
+
+struct LoopShard {
+    Loop         *loop;
+    unsigned      index;
+    int           epoll;
+    LoopSource    mail_source;
+    LoopMailbox  *mailbox;
+    LoopTimers    timers;
+    LoopSlot     *slots;
+    uint32_t      n_slots, first_free;
+    LoopConn     *dirty;    /* have something to do before the next wait: conn.c's list */
+    LoopAcceptor *acceptor; /* shard 0 only */
+    MeshThread   *thread;
+    int64_t       now_ms; /* of this round */
+    int64_t       stop_at_ms;
+    bool          stopping;
+    atomic_uint   n_conns;
+    uint8_t       scratch_in[LOOP_SCRATCH_BYTES];
+    uint8_t       scratch_out[LOOP_SCRATCH_BYTES];
+};
+
+struct Loop {
+    LoopConfig           config;
+    SSL_CTX             *tls;
+    LoopShard           *shards[LOOP_MAX_SHARDS];
+    LoopAcceptor        *acceptor;
+    atomic_uint          n_conns;
+    atomic_uint_fast64_t accepted, refused_limit, refused_rate, handshakes_failed;
+};
+
+/* Returns: 0; negative errno. The thread starts with loop_shard_run(). */
+MESH_CHECKED int loop_shard_new(Loop *loop, unsigned index, LoopShard **out_shard);
+void             loop_shard_free(LoopShard *self); /* its thread has ended; NULL is fine */
+MESH_CHECKED int loop_shard_run(LoopShard *self);
+
+/* The rest: on the shard's thread (or before it runs). */
+MESH_CHECKED int loop_shard_watch(LoopShard *self, int fd, uint32_t events, LoopSource *source);
+MESH_CHECKED int loop_shard_add(LoopShard *self, LoopConn *conn, LoopConnId *out_id);
+void             loop_shard_remove(LoopShard *self, LoopConnId id);
+void             loop_shard_set_alarm(LoopShard *self, LoopAlarm *alarm, unsigned ms); /* 0: off */
+
+/* What conn.c offers to the shard. */
+void loop_conn_adopt(LoopShard *shard, int fd, const MeshEndpoint *peer); /* takes fd */
+void loop_conn_settle(LoopShard *shard); /* writes and reaps what the round made dirty */
+void loop_conn_stop(LoopConn *self);
