@@ -1,0 +1,374 @@
+"""A mesh in network namespaces: an internet, NATs, servers, nodes. Read a test to see how it is used.
+
+   lab.wan          the internet: a router with a link of its own to everybody (no shared segment)
+   203.0.113.N      what is on the internet with IPv4, 2001:db8:N::/64 with IPv6
+   192.168.N.0/24   behind NAT N, with 2001:db8:N::/64 routed behind its stateful firewall
+
+Every host knows `mesh.example`: the first server, with both of its addresses."""
+import hashlib
+import ipaddress
+import json
+import os
+import pathlib
+import re
+import shutil
+import sys
+import time
+import types
+
+import nat as nats
+from space import Host, link, make_dir, need, wait_until
+
+__all__ = ["Lab", "need", "wait_until"]
+REPO = pathlib.Path(__file__).resolve().parent.parent.parent
+SERVER_NAME = "mesh.example"
+WAN_GATEWAY4 = "203.0.113.1"
+
+BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>system</type>
+  <auth>EXTERNAL</auth>
+  <listen>unix:path=/run/dbus/system_bus_socket</listen>
+  <policy context="default">
+    <allow user="*"/>
+    <deny own="*"/>
+    <deny send_type="method_call"/>
+    <allow send_type="signal"/>
+    <allow send_requested_reply="true" send_type="method_return"/>
+    <allow send_requested_reply="true" send_type="error"/>
+    <allow receive_type="method_call"/>
+    <allow receive_type="method_return"/>
+    <allow receive_type="error"/>
+    <allow receive_type="signal"/>
+    <allow send_destination="org.freedesktop.DBus"/>
+  </policy>
+  <include>%s</include>
+</busconfig>
+"""
+
+
+def find_program(name):
+    """Where a program of ours is: in $MESH_BUILD (a Meson build), else in the staged install."""
+    build = os.environ.get("MESH_BUILD")
+    prefix = os.environ.get("MESH_PREFIX", str(REPO / "build/root/usr"))
+    places = [f"{build}/{folder}/{name}" for folder in ("daemon", "server", "cli", "wg")] \
+        if build else [f"{prefix}/{folder}/{name}" for folder in ("bin", "sbin", "libexec")]
+    for place in places:
+        if os.access(place, os.X_OK):
+            return place
+    print(f"missing: {name}; run ./run build, or set MESH_BUILD", flush=True)
+    sys.exit(77)
+
+
+def as_object(value):
+    """JSON as attributes: s.networks[0].server_state for "server-state"."""
+    if isinstance(value, dict):
+        return types.SimpleNamespace(
+            **{re.sub(r"\W", "_", key): as_object(item) for key, item in value.items()})
+    if isinstance(value, list):
+        return [as_object(item) for item in value]
+    return value
+
+
+class Nat(Host):
+    """A home router: NAT for IPv4, a stateful firewall for routed IPv6, hosts on its lan0."""
+
+    def __init__(self, lab, name, kind, number, v6=True, forwards=(), udp_timeout_s=None):
+        super().__init__(lab, name)
+        self.kind, self.number, self.v6, self.hosts = kind, number, v6, 0
+        self.wan4 = f"203.0.113.{number}"
+        self.wan6 = f"2001:db8:ff::{number:x}" if v6 else None
+        lab.attach(self, self.wan4, self.wan6)
+        self.sh(f"""
+            ip link add lan0 type bridge; ip link set lan0 up
+            ip addr add 192.168.{number}.1/24 dev lan0
+            echo 1 > /proc/sys/net/ipv4/ip_forward
+            echo 1 > /proc/sys/net/ipv6/conf/all/forwarding""")
+        if v6:
+            self.run("ip", "addr", "add", f"2001:db8:{number:x}::1/64", "dev", "lan0", "nodad")
+            lab.wan.run("ip", "route", "add", f"2001:db8:{number:x}::/64", "via", self.wan6,
+                        "dev", lab.wan_dev(self))
+        full = [(port, f"192.168.{number}.{host}", to) for port, host, to in forwards]
+        self.run("nft", "-f", "-", text=nats.rules4(kind, self.wan4, full) +
+                 (nats.rules6() if v6 else ""))
+        if udp_timeout_s:
+            self.sh(f"""cd /proc/sys/net/netfilter
+                echo {udp_timeout_s} > nf_conntrack_udp_timeout
+                echo {udp_timeout_s} > nf_conntrack_udp_timeout_stream""")
+
+    def add(self, host, v4=True, v6=True):
+        """Puts a host on the LAN: .10, .11 … of both families."""
+        self.hosts += 1
+        number, port = self.hosts + 9, f"lan{self.hosts}"
+        link(host, "eth0", self, port)
+        self.run("ip", "link", "set", port, "master", "lan0")
+        if v4:
+            host.ip4 = f"192.168.{self.number}.{number}"
+            host.sh(f"ip addr add {host.ip4}/24 dev eth0; "
+                    f"ip route add default via 192.168.{self.number}.1")
+        if v6 and self.v6:
+            host.ip6 = f"2001:db8:{self.number:x}::{number:x}"
+            host.sh(f"ip addr add {host.ip6}/64 dev eth0 nodad; "
+                    f"ip -6 route add default via 2001:db8:{self.number:x}::1")
+
+
+class Server(Host):
+    """A computer on the internet with mesh-server."""
+
+    program = "mesh-server"
+    config = "/var/lib/mesh-server.conf"
+    ip4 = ip6 = None
+
+    def setup(self, *arguments):
+        """Writes the configuration and runs `mesh-server setup`; returns the join link it prints."""
+        self.sh(f"mkdir -p /var/lib/mesh-server /run/mesh-server; cat > {self.config} <<'END'\n"
+                f"{self.lab.server_config(self)}END\n")
+        printed = self.ctl("setup", *arguments).stdout
+        found = re.search(r"mesh://\S+", printed)
+        assert found, f"setup printed no join link: {printed!r}"
+        return found[0]
+
+    def up(self):
+        self.start(self.program, find_program(self.program), "-c", self.config)
+        wait_until(lambda: self.json("status"), 20, f"{self.name} answers")
+
+    def ctl(self, *arguments, check=True):
+        return self.run(find_program(self.program), "-c", self.config, *arguments, check=check)
+
+    def json(self, *arguments):
+        return as_object(json.loads(self.ctl(*arguments, "--json").stdout))
+
+    def restart(self, kill=False):
+        self.stop(self.program, kill)
+        self.up()
+
+    def key(self, network, *options):
+        """A fresh join link of a network."""
+        return self.json("key", "create", network, *options).link
+
+    def nodes(self, network):
+        return {node.name: node for node in self.json("node", "list", network).nodes}
+
+
+class Node(Host):
+    """A computer with a system bus of its own, meshd and the mesh command."""
+
+    ip4 = ip6 = None
+
+    def bus_up(self):
+        policy = REPO / "data/dbus/org.meshvpn.Mesh1.conf"
+        self.run("sh", "-c", "mkdir -p /run/dbus; cat > /run/dbus/bus.conf",
+                 text=BUS_CONFIG % policy)
+        self.start("bus", "dbus-daemon", "--config-file=/run/dbus/bus.conf", "--nofork",
+                   "--nopidfile")
+        wait_until(lambda: self.run("test", "-S", "/run/dbus/system_bus_socket",
+                                    check=False).returncode == 0, 10, f"bus of {self.name}")
+
+    def up(self, **env):
+        """Starts meshd and waits until it answers."""
+        if not self.runs("bus"):
+            self.bus_up()
+        self.sh("mkdir -p /var/lib/mesh /run/mesh")
+        self.start("meshd", find_program("meshd"), "--state-dir", "/var/lib/mesh",
+                   "--runtime-dir", "/run/mesh", **env)
+        wait_until(lambda: self.mesh("networks", "--json", check=False).returncode == 0, 20,
+                   f"meshd of {self.name}")
+
+    def restart(self, kill=False):
+        self.stop("meshd", kill)
+        self.up()
+
+    def mesh(self, *arguments, check=True, text=None, limit_s=90):
+        return self.run(find_program("mesh"), *arguments, check=check, text=text, limit_s=limit_s)
+
+    def join(self, link_text, *options, check=True):
+        """Joins by a link, given on standard input as people should."""
+        return self.mesh("join", *options, "-", text=link_text + "\n", check=check)
+
+    def json(self, *arguments):
+        return json.loads(self.mesh(*arguments, "--json").stdout)
+
+    def networks(self):
+        """Networks by name."""
+        found = self.json("status")
+        found = found["networks"] if isinstance(found, dict) else found
+        return {item["name"]: as_object(item) for item in found}
+
+    def network(self, name=None):
+        found = self.networks()
+        return found[name] if name else next(iter(found.values()))
+
+    def peers(self, network=None):
+        """Peers by name."""
+        found = self.json("peers", *([network] if network else []))
+        found = found["peers"] if isinstance(found, dict) else found
+        return {item["name"]: as_object(item) for item in found}
+
+    def peer(self, name, network=None):
+        return self.peers(network)[name]
+
+    def wait_until(self, condition, limit_s=20.0, what=None):
+        """Waits until condition(self) is true."""
+        return wait_until(lambda: condition(self), limit_s, what or f"{self.name}: condition")
+
+    def addresses(self, network=None):
+        """Our mesh addresses by family: {4: "10.…", 6: "fd…"}."""
+        return {ipaddress.ip_address(text.split("/")[0]).version: text.split("/")[0]
+                for text in self.network(network).addresses}
+
+    def ping(self, address, count=1, limit_s=3):
+        """The system's ping: real packets through the tunnel. .lost of .sent, .rtt_ms."""
+        done = self.run("ping", "-n", "-c", count, "-i", "0.05", "-W", limit_s, address, check=False,
+                        limit_s=60 + limit_s)
+        found = re.search(r"(\d+) packets transmitted, (\d+) received", done.stdout)
+        sent, received = (int(found[1]), int(found[2])) if found else (count, 0)
+        rtt = re.search(r"= [\d.]+/([\d.]+)/", done.stdout)
+        return types.SimpleNamespace(sent=sent, lost=sent - received, text=done.stdout + done.stderr,
+                                     rtt_ms=float(rtt[1]) if rtt else None)
+
+    def reaches(self, address, limit_s=15):
+        """Waits until an echo comes back; the first packets may fall while paths are tried."""
+        return wait_until(lambda: self.ping(address, limit_s=1).lost == 0, limit_s,
+                          f"{self.name} reaches {address}")
+
+
+class Lab:
+    """with Lab() as lab: … Everything made in the block is gone after it."""
+
+    def __init__(self, server=True):
+        self.dir = make_dir()
+        self.hosts, self.number, self.cases = [], 9, 0
+        self.began = time.monotonic()
+        self.hosts_file = self.dir / "hosts"
+        self.hosts_file.write_text("127.0.0.1 localhost\n::1 localhost\n")
+        self.wan = self._keep(Host(self, "wan"))
+        self.wan.sh(f"""
+            ip addr add {WAN_GATEWAY4}/32 dev lo; ip addr add 2001:db8::1/128 dev lo
+            echo 1 > /proc/sys/net/ipv4/ip_forward
+            echo 1 > /proc/sys/net/ipv6/conf/all/forwarding""")
+        self.server = self.make_server("server", SERVER_NAME) if server else None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        if error is not None and kind is not SystemExit:
+            self.show_logs()
+        for host in reversed(self.hosts):
+            host.close()
+        if error is not None and os.environ.get("MESH_LAB_KEEP"):
+            print(f"# kept: {self.dir}")
+        else:
+            shutil.rmtree(self.dir, ignore_errors=True)
+        if error is None and self.cases:
+            print(f"1..{self.cases}")
+
+    def show_logs(self):
+        for log in sorted(self.dir.glob("*.log")):
+            lines = log.read_text(errors="replace").splitlines()
+            print(f"# ---- {log.name}, the last of {len(lines)} lines")
+            print("\n".join(f"# {line}" for line in lines[-40:]))
+
+    def ok(self, text):
+        """Says that a point of the test holds, with the time since the lab began."""
+        self.cases += 1
+        print(f"ok {self.cases} - {text} # {time.monotonic() - self.began:.1f} s", flush=True)
+
+    def _keep(self, host):
+        self.hosts.append(host)
+        host.run("mount", "--bind", self.hosts_file, "/etc/hosts")
+        return host
+
+    def _next(self):
+        self.number += 1
+        return self.number
+
+    def wan_dev(self, host):
+        return f"w-{host.name}"[:15]
+
+    def attach(self, host, ip4, ip6, dev="wan0"):
+        """Gives a host its own link to the internet, with these addresses (None: not this family)."""
+        far = self.wan_dev(host)
+        link(host, dev, self.wan, far)
+        if ip4:
+            self.wan.sh(f"ip addr add {WAN_GATEWAY4}/32 dev {far}; ip route add {ip4} dev {far}")
+            host.sh(f"ip addr add {ip4}/32 dev {dev}; ip route add {WAN_GATEWAY4} dev {dev}; "
+                    f"ip route add default via {WAN_GATEWAY4}")
+        if ip6:
+            self.wan.sh(f"ip addr add fe80::1/64 dev {far} nodad; ip -6 route add {ip6} dev {far}")
+            host.sh(f"ip addr add {ip6}/128 dev {dev} nodad; "
+                    f"ip -6 route add default via fe80::1 dev {dev}")
+
+    def on_internet(self, host, v4=True, v6=True):
+        """A host straight on the internet."""
+        number = self._next()
+        host.ip4 = f"203.0.113.{number}" if v4 else None
+        host.ip6 = f"2001:db8:ff::{number:x}" if v6 else None
+        self.attach(host, host.ip4, host.ip6)
+        return host
+
+    def make_server(self, name, dns_name=None):
+        server = self.on_internet(self._keep(Server(self, name)))
+        server.dns_name = dns_name or f"{name}.example"
+        with open(self.hosts_file, "a", encoding="utf-8") as hosts:
+            hosts.write(f"{server.ip4} {server.dns_name}\n{server.ip6} {server.dns_name}\n")
+        return server
+
+    def server_config(self, server):
+        return (f"[server]\nname={server.dns_name}\nlisten=[::]:443\n"
+                "state_dir=/var/lib/mesh-server\nadmin_socket=/run/mesh-server/admin.sock\n")
+
+    def nat(self, name, kind="port-restricted", **options):
+        return self._keep(Nat(self, name, kind, self._next(), **options))
+
+    def host(self, name):
+        """A computer on the internet with nothing of ours on it."""
+        return self.on_internet(self._keep(Host(self, name)))
+
+    def node(self, name, behind=None, v4=True, v6=True):
+        """A computer on the internet, or behind a NAT. Its meshd is started by .up()."""
+        node = self._keep(Node(self, name))
+        if behind is None:
+            return self.on_internet(node, v4, v6)
+        behind.add(node, v4, v6)
+        return node
+
+
+COPY_SENDER = """
+import socket, sys
+with socket.create_connection((sys.argv[1], int(sys.argv[2])), 20) as s, open(sys.argv[3], "rb") as f:
+    s.sendfile(f)
+"""
+COPY_RECEIVER = """
+import hashlib, socket, sys
+s = socket.create_server((sys.argv[1], int(sys.argv[2])),
+                         family=socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET)
+print("ready", flush=True)
+c, h, n, buffer = s.accept()[0], hashlib.sha256(), 0, bytearray(1 << 20)
+while got := c.recv_into(buffer):
+    h.update(memoryview(buffer)[:got]); n += got
+print(n, h.hexdigest(), flush=True)
+"""
+
+
+def copy(sender, receiver, address, size_bytes, limit_s=120):
+    """Copies random bytes to an address of the receiver by TCP. Returns (seconds, whether the hashes
+    are the same); sends them over whatever the routes say, which is the tunnel for mesh addresses."""
+    source = sender.lab.dir / "copy.bin"
+    digest = hashlib.sha256()
+    with open(source, "wb") as out:
+        for start in range(0, size_bytes, 1 << 20):
+            block = os.urandom(min(1 << 20, size_bytes - start))
+            digest.update(block)
+            out.write(block)
+    key = f"copy{time.monotonic_ns()}"
+    process = receiver.start(key, sys.executable, "-c", COPY_RECEIVER, address, 9000)
+    wait_until(lambda: "ready" in receiver.log(key), 10, "receiver")
+    began = time.monotonic()
+    sender.run(sys.executable, "-c", COPY_SENDER, address, 9000, source, limit_s=limit_s)
+    process.wait(timeout=limit_s)
+    took = time.monotonic() - began
+    source.unlink()
+    words = receiver.log(key).split()
+    return took, words[1:] == [str(size_bytes), digest.hexdigest()]
