@@ -7,24 +7,18 @@
 
 #include "common/std/attr.h"
 #include "daemon/wire/config.h"
+#include "daemon/wire/flows.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 typedef struct WireFilter WireFilter;
-typedef struct WireFlows  WireFlows;
-
-#define WIRE_FLOW_SLOTS  65536u /* flows remembered; the oldest of four makes room */
-#define WIRE_FLOW_LIFE_S 180u   /* after its last packet */
 
 /** wire_filter_new: copies the rows. Returns: 0; -ENOMEM. */
 MESH_CHECKED int wire_filter_new(const WireFilterRow *rows, size_t n_rows, bool accept_rest,
                                  WireFilter **out_filter);
 void             wire_filter_free(WireFilter *self); /* NULL is fine */
-
-MESH_CHECKED int wire_flows_new(WireFlows **out_flows); /* 0; -ENOMEM */
-void             wire_flows_free(WireFlows *self);      /* NULL is fine */
 
 /** wire_filter_passes: may this whole inner IP packet go, in either direction?
  * Yes if the first row that matches accepts (the flow is remembered), if it answers a remembered

@@ -35,7 +35,7 @@ typedef struct {
     uint32_t       local_index;  /* what the peer writes into packets to us */
     uint32_t       remote_index; /* what we write into packets to it */
     bool           initiator;
-    int64_t        now_ms; /* boot clock: birth of the keys */
+    int64_t        now_ms;  /* boot clock: birth of the keys */
     unsigned       n_lanes; /* threads that may use it, 1-17: shard i is lane i */
 } WireKeypairInit;
 

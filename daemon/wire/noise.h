@@ -67,6 +67,12 @@ typedef struct {
     uint8_t       timestamp[WIRE_TAI64N_BYTES + 16]; /* sealed */
 } WireInitiation;
 
+/** WireNoiseFresh: what an initiation needs anew each time. Secret; wipe. */
+typedef struct {
+    MeshKey ephemeral;                    /* a fresh private key */
+    uint8_t timestamp[WIRE_TAI64N_BYTES]; /* later than any sent before with our static key */
+} WireNoiseFresh;
+
 /** WireFreshness: what a peer's initiations were already; embedded in the peer, zeroed is ready. */
 typedef struct {
     uint8_t newest[WIRE_TAI64N_BYTES];
@@ -82,12 +88,10 @@ MESH_CHECKED int wire_noise_make_remote(const WireIdentity *self, const MeshKey 
                                         const MeshKey *preshared_key, WireRemote *out_remote);
 
 /** wire_noise_create_initiation: starts @handshake anew; its local_index is set by the caller.
- * @ephemeral: fresh private key; @timestamp: TAI64N, later than any sent before with this key.
  * Returns: 0; -EINVAL: the peer's key is of low order; @handshake is wiped then. */
-MESH_CHECKED int wire_noise_create_initiation(WireHandshake *handshake, const WireRemote *remote,
-                                              const WireIdentity *self, const MeshKey *ephemeral,
-                                              const uint8_t timestamp[WIRE_TAI64N_BYTES],
-                                              uint8_t       out_message[WIRE_INITIATION_BYTES]);
+MESH_CHECKED int wire_noise_create_initiation(WireHandshake *handshake, const WireIdentity *self,
+                                              const WireRemote *remote, const WireNoiseFresh *fresh,
+                                              uint8_t out_message[WIRE_INITIATION_BYTES]);
 
 /** wire_noise_open_initiation: one X25519 and one tag; tells the claimed sender.
  * Returns: 0; -EBADMSG: not made for us. */

@@ -16,8 +16,8 @@ typedef struct {
     _Atomic(WireKeypair *) current;  /* what we send with */
     _Atomic(WireKeypair *) previous; /* still accepted */
     _Atomic(WireKeypair *) next;     /* responder: current after the first packet under it */
-    WireIndexTable *table; /* borrowed; where keypairs that leave are taken out */
-    pthread_mutex_t lock;
+    WireIndexTable        *table;    /* borrowed; where keypairs that leave are taken out */
+    pthread_mutex_t        lock;
 } WireSlots;
 
 void wire_slots_init(WireSlots *self, WireIndexTable *table);

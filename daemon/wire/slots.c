@@ -1,0 +1,97 @@
+/* daemon/wire/slots.c: rotation of a peer's keypairs; see slots.h.
+ * Source: WireGuard paper §6.1-6.3 and the whitepaper's "secure initial data flow": a responder
+ * does not send under a key before it saw that the initiator has it. */
+#include "daemon/wire/slots.h"
+
+#include <stddef.h>
+
+typedef _Atomic(WireKeypair *) Slot;
+
+void wire_slots_init(WireSlots *self, WireIndexTable *table)
+{
+    self->table = table;
+    atomic_init(&self->current, NULL);
+    atomic_init(&self->previous, NULL);
+    atomic_init(&self->next, NULL);
+    pthread_mutex_init(&self->lock, NULL);
+}
+
+void wire_slots_done(WireSlots *self)
+{
+    wire_slots_clear(self);
+    pthread_mutex_destroy(&self->lock);
+}
+
+/* Under the lock: puts @keypair into @slot and lets go of what was there. */
+static void replace(WireSlots *self, Slot *slot, WireKeypair *keypair)
+{
+    WireKeypair *old = atomic_load_explicit(slot, memory_order_relaxed);
+
+    wire_rcu_publish(slot, keypair);
+    if (old == NULL)
+        return;
+    wire_index_release(self->table, old->local_index);
+    wire_keypair_retire(old);
+}
+
+/* Under the lock: makes @keypair current at once, so that senders never find the slot empty; what
+ * it was becomes previous. */
+static void promote(WireSlots *self, WireKeypair *keypair)
+{
+    WireKeypair *old = atomic_load_explicit(&self->current, memory_order_relaxed);
+
+    wire_rcu_publish(&self->current, keypair);
+    replace(self, &self->previous, old);
+}
+
+static void add_as_initiator(WireSlots *self, WireKeypair *keypair)
+{
+    WireKeypair *unconfirmed = atomic_load_explicit(&self->next, memory_order_relaxed);
+
+    if (unconfirmed == NULL) {
+        promote(self, keypair);
+        return;
+    }
+    /* The peer may send under the unconfirmed one already, and it is newer than the current. */
+    replace(self, &self->current, keypair);
+    wire_rcu_publish(&self->next, NULL);
+    replace(self, &self->previous, unconfirmed);
+}
+
+void wire_slots_add(WireSlots *self, WireKeypair *keypair)
+{
+    pthread_mutex_lock(&self->lock);
+    wire_index_publish(self->table, keypair);
+    if (keypair->initiator) {
+        add_as_initiator(self, keypair);
+    } else {
+        replace(self, &self->next, keypair);
+        replace(self, &self->previous, NULL);
+    }
+    pthread_mutex_unlock(&self->lock);
+}
+
+bool wire_slots_received(WireSlots *self, WireKeypair *keypair)
+{
+    bool confirmed;
+
+    if (wire_rcu_load(&self->next) != keypair)
+        return false;
+    pthread_mutex_lock(&self->lock);
+    confirmed = atomic_load_explicit(&self->next, memory_order_relaxed) == keypair;
+    if (confirmed) {
+        promote(self, keypair);
+        wire_rcu_publish(&self->next, NULL);
+    }
+    pthread_mutex_unlock(&self->lock);
+    return confirmed;
+}
+
+void wire_slots_clear(WireSlots *self)
+{
+    pthread_mutex_lock(&self->lock);
+    replace(self, &self->next, NULL);
+    replace(self, &self->current, NULL);
+    replace(self, &self->previous, NULL);
+    pthread_mutex_unlock(&self->lock);
+}
