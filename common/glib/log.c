@@ -165,7 +165,7 @@ static bool write_journal(MeshLogLevel level, const MeshLogField *fields, size_t
 {
     char      priority[2] = { (char)('0' + level), '\0' };
     GLogField out[MAX_FIELDS + 2] = { { "MESSAGE", line, -1 }, { "PRIORITY", priority, -1 } };
-    char     *names[MAX_FIELDS] = { NULL };
+    char     *names[MAX_FIELDS] = { NULL }, *values[MAX_FIELDS] = { NULL };
     size_t    n = 2;
     GLogWriterOutput done;
 
@@ -173,11 +173,14 @@ static bool write_journal(MeshLogLevel level, const MeshLogField *fields, size_t
         if (fields[i].value == NULL || is_secret_name(fields[i].name))
             continue;
         names[i] = make_journal_name(fields[i].name);
-        out[n++] = (GLogField){ names[i], fields[i].value, -1 };
+        values[i] = mesh_log_redact(fields[i].value);
+        out[n++] = (GLogField){ names[i], values[i], -1 };
     }
     done = g_log_writer_journald(G_LOG_LEVEL_MESSAGE, out, n, NULL);
-    for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
         g_free(names[i]);
+        g_free(values[i]);
+    }
     return done == G_LOG_WRITER_HANDLED;
 }
 

@@ -1,0 +1,221 @@
+/* common/proto/record.c: see record.h. */
+#include "common/proto/record.h"
+
+#include "common/glib/error.h"
+#include "common/glib/json.h"
+#include "common/std/endpoint.h"
+
+#include <string.h>
+
+static const char *const kind_names[] = {
+    [MESH_RECORD_LOCAL] = "local",
+    [MESH_RECORD_STATIC] = "static",
+    [MESH_RECORD_OBSERVED] = "observed",
+};
+
+const char *mesh_record_kind_name(MeshRecordKind kind)
+{
+    return kind_names[kind];
+}
+
+MeshRecordK mesh_record_make_k(const MeshKey *node, const MeshKey *wg, uint64_t seq)
+{
+    return (
+        MeshRecordK){ .node = *node, .wg = *wg, .seq = seq, .n_suites = 1, .suites = { "wg1" } };
+}
+
+/* What all bodies begin with. */
+static void open_body(MeshJsonOut *out, MeshSignedType type, const MeshNetworkId *net,
+                      const MeshKey *node)
+{
+    char id[MESH_NETWORK_ID_TEXT_SIZE];
+
+    mesh_jsonout_init(out);
+    mesh_jsonout_open(out, NULL, '{');
+    mesh_jsonout_text(out, "t", mesh_signed_type_name(type));
+    mesh_jsonout_text(out, "net", mesh_network_format_id(net, id));
+    mesh_jsonout_b64u(out, "node", node->bytes, sizeof(node->bytes));
+}
+
+static MeshSigned *close_and_sign(MeshJsonOut *out, MeshSignedType type, const MeshNetworkId *net,
+                                  const MeshSignSecret *secret, GError **error)
+{
+    g_autofree char *body = NULL;
+
+    mesh_jsonout_close(out, '}');
+    body = mesh_jsonout_finish(out, NULL);
+    return mesh_signed_make(type, net, body, secret, error);
+}
+
+MeshSigned *mesh_record_sign_k(const MeshRecordK *record, const MeshNetworkId *net,
+                               const MeshSignSecret *secret, GError **error)
+{
+    MeshJsonOut out;
+
+    if (record->n_suites == 0 || record->n_suites > MESH_RECORD_MAX_SUITES || record->seq == 0) {
+        g_set_error(error, MESH_ERROR, MESH_ERROR_INVALID_ARGUMENT, "K: seq or suites are missing");
+        return NULL;
+    }
+    open_body(&out, MESH_SIGNED_K, net, &record->node);
+    mesh_jsonout_b64u(&out, "wg", record->wg.bytes, sizeof(record->wg.bytes));
+    mesh_jsonout_int(&out, "seq", (int64_t)record->seq);
+    mesh_jsonout_open(&out, "suites", '[');
+    for (size_t i = 0; i < record->n_suites; i++)
+        mesh_jsonout_text(&out, NULL, record->suites[i]);
+    mesh_jsonout_close(&out, ']');
+    return close_and_sign(&out, MESH_SIGNED_K, net, secret, error);
+}
+
+MeshSigned *mesh_record_sign_e(const MeshRecordE *record, const MeshNetworkId *net,
+                               const MeshSignSecret *secret, GError **error)
+{
+    MeshJsonOut out;
+    char        text[MESH_ENDPOINT_TEXT_SIZE];
+
+    if (record->n_endpoints > MESH_RECORD_MAX_ENDPOINTS) {
+        g_set_error(error, MESH_ERROR, MESH_ERROR_INVALID_ARGUMENT, "E: too many endpoints");
+        return NULL;
+    }
+    open_body(&out, MESH_SIGNED_E, net, &record->node);
+    mesh_jsonout_int(&out, "seq", (int64_t)record->seq);
+    mesh_jsonout_int(&out, "exp", record->exp);
+    mesh_jsonout_open(&out, "eps", '[');
+    for (size_t i = 0; i < record->n_endpoints; i++) {
+        mesh_jsonout_open(&out, NULL, '{');
+        mesh_jsonout_text(&out, "a", mesh_endpoint_format(&record->endpoints[i].endpoint, text));
+        mesh_jsonout_text(&out, "k", kind_names[record->endpoints[i].kind]);
+        mesh_jsonout_close(&out, '}');
+    }
+    mesh_jsonout_close(&out, ']');
+    return close_and_sign(&out, MESH_SIGNED_E, net, secret, error);
+}
+
+static bool check_node(const MeshKey *told, const MeshKey *wanted, const char *type, GError **error)
+{
+    if (mesh_key_equal(told, wanted))
+        return true;
+    g_set_error(error, MESH_ERROR, MESH_ERROR_UNVERIFIED, "%s.node: it names another node", type);
+    return false;
+}
+
+static bool read_suites(JsonArray *array, MeshRecordK *out, GError **error)
+{
+    bool known = false;
+
+    out->n_suites = json_array_get_length(array);
+    for (unsigned i = 0; i < out->n_suites; i++) {
+        const char *text = mesh_json_get_text(array, i, "K.suites", error);
+
+        if (text == NULL)
+            return false;
+        if (g_strlcpy(out->suites[i], text, MESH_RECORD_SUITE_SIZE) >= MESH_RECORD_SUITE_SIZE) {
+            g_set_error(error, MESH_ERROR, MESH_ERROR_BAD_JSON, "K.suites[%u]: too long", i);
+            return false;
+        }
+        known |= strcmp(text, "wg1") == 0;
+    }
+    if (!known)
+        g_set_error(error, MESH_ERROR, MESH_ERROR_BAD_JSON, "K.suites: \"wg1\" is missing");
+    return known;
+}
+
+typedef struct {
+    MeshKey    node, wg;
+    uint64_t   seq, exp;
+    JsonArray *list;
+} Raw;
+
+static const MeshJsonField k_fields[] = {
+    { "node", MESH_JSON_KEY, true, offsetof(Raw, node) },
+    { "wg", MESH_JSON_KEY, true, offsetof(Raw, wg) },
+    { "seq", MESH_JSON_INT, true, offsetof(Raw, seq), .min = 1 },
+    { "suites", MESH_JSON_ARRAY, true, offsetof(Raw, list), .min = 1,
+      .max = MESH_RECORD_MAX_SUITES },
+};
+
+static const MeshJsonField e_fields[] = {
+    { "node", MESH_JSON_KEY, true, offsetof(Raw, node) },
+    { "seq", MESH_JSON_INT, true, offsetof(Raw, seq) },
+    { "exp", MESH_JSON_INT, true, offsetof(Raw, exp) },
+    { "eps", MESH_JSON_ARRAY, true, offsetof(Raw, list), .max = MESH_RECORD_MAX_ENDPOINTS },
+};
+
+bool mesh_record_open_k(MeshSigned *object, const MeshNetworkId *net, const MeshKey *node,
+                        MeshRecordK *out_record, GError **error)
+{
+    g_autoptr(JsonObject) body = mesh_signed_open(object, MESH_SIGNED_K, net, node, error);
+    Raw         raw = { 0 };
+    MeshRecordK record = { 0 };
+
+    if (body == NULL || !mesh_json_read(body, k_fields, G_N_ELEMENTS(k_fields), &raw, "K", error) ||
+        !check_node(&raw.node, node, "K", error) || !read_suites(raw.list, &record, error))
+        return false;
+    if (mesh_key_is_zero(&raw.wg)) {
+        g_set_error(error, MESH_ERROR, MESH_ERROR_BAD_JSON, "K.wg: the key is all zero");
+        return false;
+    }
+    record.node = raw.node;
+    record.wg = raw.wg;
+    record.seq = raw.seq;
+    *out_record = record;
+    return true;
+}
+
+typedef struct {
+    MeshEndpoint endpoint;
+    const char  *kind;
+} RawEndpoint;
+
+static const MeshJsonField endpoint_fields[] = {
+    { "a", MESH_JSON_ENDPOINT, true, offsetof(RawEndpoint, endpoint) },
+    { "k", MESH_JSON_TEXT, true, offsetof(RawEndpoint, kind) },
+};
+
+static bool read_endpoint(JsonObject *object, const char *path, MeshRecordEndpoint *out,
+                          GError **error)
+{
+    RawEndpoint raw = { 0 };
+
+    if (!mesh_json_read(object, endpoint_fields, G_N_ELEMENTS(endpoint_fields), &raw, path, error))
+        return false;
+    for (size_t i = 0; i < G_N_ELEMENTS(kind_names); i++) {
+        if (strcmp(raw.kind, kind_names[i]) != 0)
+            continue;
+        *out = (MeshRecordEndpoint){ raw.endpoint, (MeshRecordKind)i };
+        return true;
+    }
+    g_set_error(error, MESH_ERROR, MESH_ERROR_BAD_JSON, "%s.k: none of local, static, observed",
+                path);
+    return false;
+}
+
+static bool read_endpoints(JsonArray *array, MeshRecordE *out, GError **error)
+{
+    out->n_endpoints = json_array_get_length(array);
+    for (unsigned i = 0; i < out->n_endpoints; i++) {
+        JsonObject *object = mesh_json_get_object(array, i, "E.eps", error);
+        char        path[32];
+
+        g_snprintf(path, sizeof(path), "E.eps[%u]", i);
+        if (object == NULL || !read_endpoint(object, path, &out->endpoints[i], error))
+            return false;
+    }
+    return true;
+}
+
+bool mesh_record_open_e(MeshSigned *object, const MeshNetworkId *net, const MeshKey *node,
+                        MeshRecordE *out_record, GError **error)
+{
+    g_autoptr(JsonObject) body = mesh_signed_open(object, MESH_SIGNED_E, net, node, error);
+    Raw         raw = { 0 };
+    MeshRecordE record = { 0 };
+
+    if (body == NULL || !mesh_json_read(body, e_fields, G_N_ELEMENTS(e_fields), &raw, "E", error) ||
+        !check_node(&raw.node, node, "E", error) || !read_endpoints(raw.list, &record, error))
+        return false;
+    record.node = raw.node;
+    record.seq = raw.seq;
+    record.exp = (int64_t)raw.exp;
+    *out_record = record;
+    return true;
+}
