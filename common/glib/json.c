@@ -227,12 +227,13 @@ static void write_value(JsonObject *object, const MeshJsonField *f, const Value 
 }
 
 /* Checks all first, writes then, so that a bad object leaves no trace. */
-bool mesh_json_read(JsonObject *object, const MeshJsonField *fields, size_t n_fields, void *out,
-                    const char *path, GError **error)
+bool mesh_json_read_table(JsonObject *object, const MeshJsonTable *table, void *out,
+                          const char *path, GError **error)
 {
-    g_autofree Value *values = g_new0(Value, n_fields);
+    g_autofree Value    *values = g_new0(Value, table->n_fields);
+    const MeshJsonField *fields = table->fields;
 
-    for (size_t i = 0; i < n_fields; i++) {
+    for (size_t i = 0; i < table->n_fields; i++) {
         JsonNode *node = find_member(object, fields[i].name);
 
         if (node == NULL && fields[i].required)
@@ -240,7 +241,7 @@ bool mesh_json_read(JsonObject *object, const MeshJsonField *fields, size_t n_fi
         if (node != NULL && !take_value(node, &fields[i], &values[i], path, error))
             return false;
     }
-    for (size_t i = 0; i < n_fields; i++)
+    for (size_t i = 0; i < table->n_fields; i++)
         if (find_member(object, fields[i].name) != NULL)
             write_value(object, &fields[i], &values[i], out);
     return true;

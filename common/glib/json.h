@@ -51,10 +51,22 @@ JsonObject *mesh_json_parse(const char *text, size_t len, size_t max_bytes, GErr
 /* The check alone, any JSON value: what the parser is fed after. */
 bool mesh_json_check(const char *text, size_t len, GError **error);
 
-/* Reads @object by @n_fields rows into @out. @path: of the object, for error texts; "" at the top.
- * Nothing is written unless the whole object is as the table says. */
-bool mesh_json_read(JsonObject *object, const MeshJsonField *fields, size_t n_fields, void *out,
-                    const char *path, GError **error);
+/* The rows of one kind of object. */
+typedef struct {
+    const MeshJsonField *fields;
+    size_t               n_fields;
+} MeshJsonTable;
+
+/* Reads @object by the rows of @table into @out. @path: of the object, for error texts; "" at the
+ * top. Nothing is written unless the whole object is as the table says. */
+bool mesh_json_read_table(JsonObject *object, const MeshJsonTable *table, void *out,
+                          const char *path, GError **error);
+
+/* The same with the rows given as an array. */
+#define mesh_json_read(object, fields_, n_fields_, out, path, error)                              \
+    mesh_json_read_table((object),                                                                \
+                         &(MeshJsonTable){ .fields = (fields_), .n_fields = (n_fields_) }, (out), \
+                         (path), (error))
 
 /* Element @index of @array as an object or as text, borrowed; NULL and @error naming
  * "<path>[index]" if it is none. */
