@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <sodium.h>
+#include <stdbool.h>
 #include <string.h>
 
 static int encode(MeshSpan bytes, int variant, char *out_text, size_t out_size)
@@ -39,6 +40,16 @@ static int judge_length(size_t fits, size_t out_size, size_t *out_len)
     return fits <= out_size ? 0 : -ENOSPC;
 }
 
+/* libsodium 1.0.18 takes some bytes above 0x7f for digits of base64. */
+static bool is_ascii(const char *text)
+{
+    unsigned char all = 0;
+
+    for (; *text != '\0'; text++)
+        all |= (unsigned char)*text;
+    return all < 0x80;
+}
+
 static int decode(const char *text, int variant, MeshSpan out, size_t *out_len)
 {
     size_t      text_len = strlen(text), digits = text_len, len = 0;
@@ -47,7 +58,7 @@ static int decode(const char *text, int variant, MeshSpan out, size_t *out_len)
 
     while (variant == sodium_base64_VARIANT_ORIGINAL && digits > 0 && text[digits - 1] == '=')
         digits--;
-    if (text_len - digits > 2)
+    if (text_len - digits > 2 || !is_ascii(text))
         return -EINVAL;
     rc = judge_length(digits / 4 * 3 + digits % 4 * 3 / 4, out.len, out_len);
     if (rc < 0)
