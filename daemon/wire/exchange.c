@@ -1,0 +1,403 @@
+/* daemon/wire/exchange.c: see exchange.h. WireGuard paper §5.4; order of checks as in its §5.3:
+ * mac1 before anything costs, cookies under load, then one X25519. */
+#include "daemon/wire/exchange.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "common/std/clock.h"
+#include "common/std/endpoint.h"
+
+enum {
+    LIMITER_SOURCES = 4096,
+    TAI64N_STEP_NS = 1 << 24, /* the fineness of our timestamps */
+    NS_PER_S = 1000000000,
+};
+
+int wire_exchange_init(WireExchange *self, WirePlane *plane)
+{
+    *self = (WireExchange){ .plane = plane, .counters = &plane->counters[WIRE_THREAD_HANDSHAKE] };
+    if (wire_limiter_new(LIMITER_SOURCES, &self->limiter) < 0)
+        return -ENOMEM;
+    if (wire_udp_sender_new(&self->sender) < 0) {
+        wire_limiter_free(self->limiter);
+        return -ENOMEM;
+    }
+    return 0;
+}
+
+void wire_exchange_done(WireExchange *self)
+{
+    wire_udp_sender_free(self->sender);
+    wire_limiter_free(self->limiter);
+    mesh_key_free(self->identity);
+    mesh_key_wipe(&self->checker, sizeof(self->checker));
+}
+
+void wire_exchange_report(WireExchange *self, WireEventKind kind, WirePeer *peer)
+{
+    WireEvent event = { .kind = kind, .peer = peer->public_key };
+    WireHop   hop;
+
+    if (wire_route_get(&peer->route, &hop))
+        event.endpoint = hop.remote;
+    event.time_ns = (uint64_t)mesh_clock_boot_ns();
+    if (!wire_events_push(&self->plane->events, WIRE_THREAD_HANDSHAKE, &event))
+        wire_count_drop(self->counters, WIRE_DROP_EVENTS, 1);
+}
+
+/* Ends an initiation that waits for its answer; its index names nothing any more. */
+static void abandon(WireExchange *self, WirePeer *peer)
+{
+    if (peer->pending.state == WIRE_HANDSHAKE_INITIATED)
+        wire_index_release(self->plane->index, peer->pending.local_index);
+    mesh_key_wipe(&peer->pending, sizeof(peer->pending));
+}
+
+void wire_exchange_forget(WireExchange *self, WirePeer *peer)
+{
+    abandon(self, peer);
+    wire_slots_clear(&peer->slots);
+    atomic_store_explicit(&peer->session_until_ms, 0, memory_order_relaxed);
+}
+
+void wire_exchange_make_secrets(WireExchange *self, WirePeer *peer)
+{
+    const WireSnapshotPeer *spec = wire_snapshot_find(self->snapshot, &peer->public_key);
+
+    abandon(self, peer);
+    peer->can_talk = false;
+    mesh_key_wipe(&peer->remote, sizeof(peer->remote));
+    if (self->identity == NULL || spec == NULL || spec->peer != peer)
+        return;
+    peer->can_talk = wire_noise_make_remote(self->identity, &peer->public_key, spec->preshared_key,
+                                            &peer->remote) == 0;
+}
+
+void wire_exchange_set_identity(WireExchange *self, WireIdentity *identity)
+{
+    mesh_key_free(self->identity);
+    self->identity = identity;
+    if (mesh_key_is_zero(&identity->private_key)) {
+        mesh_key_free(identity);
+        self->identity = NULL;
+    } else {
+        wire_cookie_checker_init(&self->checker, &identity->public_key);
+    }
+    for (size_t i = 0; i < self->snapshot->n_peers; i++) {
+        WirePeer *peer = self->snapshot->peers[i].peer;
+
+        wire_exchange_forget(self, peer);
+        wire_timers_cleared(&peer->timers);
+        wire_exchange_make_secrets(self, peer);
+    }
+}
+
+/* Strictly later than what this peer was sent before, whatever the wall clock does. */
+static void make_timestamp(WirePeer *peer)
+{
+    uint8_t  now[WIRE_TAI64N_BYTES];
+    uint8_t *last = peer->last_tai64n;
+    uint32_t ns;
+
+    wire_noise_make_tai64n(mesh_clock_wall(), now);
+    if (memcmp(now, last, sizeof(now)) > 0) {
+        memcpy(last, now, sizeof(now));
+        return;
+    }
+    ns = (uint32_t)last[8] << 24 | (uint32_t)last[9] << 16 | (uint32_t)last[10] << 8 | last[11];
+    ns += TAI64N_STEP_NS;
+    if (ns >= NS_PER_S) {
+        ns = 0;
+        for (int i = 7; i >= 0 && ++last[i] == 0; i--) {
+        }
+    }
+    for (int i = 0; i < 4; i++)
+        last[8 + i] = (uint8_t)(ns >> (8 * (3 - i)));
+}
+
+/* Sends one message over each of @hops. Returns how many went. */
+static size_t send_message(WireExchange *self, const WirePacket *message, const WireHop *hops,
+                           size_t n_hops)
+{
+    WireUdpRun runs[WIRE_MAX_CANDIDATES + 1];
+    size_t     n_sent = 0;
+
+    if (atomic_load_explicit(&self->plane->sockets.port, memory_order_relaxed) == 0)
+        return 0;
+    for (size_t i = 0; i < n_hops; i++)
+        runs[i] = (WireUdpRun){ .hop = hops[i], .packets = message, .n_packets = 1 };
+    wire_udp_send(self->sender, &self->plane->sockets, runs, n_hops);
+    for (size_t i = 0; i < n_hops; i++) {
+        n_sent += runs[i].n_sent;
+        wire_count_drop(self->counters, WIRE_DROP_SEND, 1 - runs[i].n_sent);
+    }
+    return n_sent;
+}
+
+static uint16_t keepalive_of(const WirePeer *peer)
+{
+    return atomic_load_explicit(&peer->keepalive_s, memory_order_relaxed);
+}
+
+/* An authentic message of ours went out. Our own next look at the timers follows anyway. */
+static void mark_sent(const WireExchange *self, WirePeer *peer)
+{
+    (void)wire_timers_sent(&peer->timers, false, keepalive_of(peer), self->now_ms);
+}
+
+/* Where an initiation goes. Returns how many ways. */
+static size_t choose_ways(const WireExchange *self, WirePeer *peer, bool retry,
+                          WireHop out_hops[WIRE_MAX_CANDIDATES + 1])
+{
+    int64_t until = atomic_load_explicit(&peer->session_until_ms, memory_order_relaxed);
+    size_t  n = wire_route_get(&peer->route, &out_hops[0]) ? 1 : 0;
+
+    if (n == 1 && !retry && self->now_ms < until)
+        return 1; /* the way is proven */
+    for (size_t i = 0; i < peer->n_candidates; i++) {
+        if (n > 0 && mesh_endpoint_equal(&out_hops[0].remote, &peer->candidates[i]))
+            continue;
+        out_hops[n++] = (WireHop){ .remote = peer->candidates[i] };
+    }
+    return n;
+}
+
+/* A new initiation in @out; the one before is void. */
+static int make_initiation(WireExchange *self, WirePeer *peer, uint8_t out[WIRE_INITIATION_BYTES])
+{
+    WireNoiseFresh fresh;
+    uint32_t       index;
+    int            rc;
+
+    abandon(self, peer);
+    rc = wire_index_reserve(self->plane->index, peer, &index);
+    if (rc < 0)
+        return rc;
+    peer->pending.local_index = index;
+    make_timestamp(peer);
+    mesh_key_make_private(&fresh.ephemeral);
+    memcpy(fresh.timestamp, peer->last_tai64n, sizeof(fresh.timestamp));
+    rc = wire_noise_create_initiation(&peer->pending, self->identity, &peer->remote, &fresh, out);
+    mesh_key_wipe(&fresh, sizeof(fresh));
+    if (rc < 0)
+        wire_index_release(self->plane->index, index);
+    else
+        wire_cookie_add_macs(&peer->jar, out, WIRE_INITIATION_BYTES, self->now_ms);
+    return rc;
+}
+
+void wire_exchange_initiate(WireExchange *self, WirePeer *peer, bool retry)
+{
+    uint8_t    bytes[WIRE_INITIATION_BYTES];
+    WirePacket message = { .data = bytes, .len = sizeof(bytes) };
+    WireHop    hops[WIRE_MAX_CANDIDATES + 1];
+    size_t     n_hops, n_sent;
+    uint16_t   jitter;
+
+    mesh_key_random(&jitter, sizeof(jitter));
+    wire_timers_initiated(&peer->timers, jitter % WIRE_TIMERS_JITTER_MS, self->now_ms);
+    n_hops = choose_ways(self, peer, retry, hops);
+    if (self->identity == NULL || !peer->can_talk || n_hops == 0 || !wire_tun_up(self->plane->tun))
+        return;
+    if (make_initiation(self, peer, bytes) < 0)
+        return;
+    n_sent = send_message(self, &message, hops, n_hops);
+    wire_count(&peer->n_attempts, 1);
+    wire_count(&peer->tx_handshake_bytes, n_sent * sizeof(bytes));
+    mark_sent(self, peer);
+}
+
+/* mac1 is right. Returns: true: go on; false: too many, or the sender must show a cookie first. */
+static bool admit(WireExchange *self, const WireQueuedMessage *message, WireMac mac)
+{
+    uint8_t           reply[WIRE_COOKIE_BYTES];
+    WirePacket        packet = { .data = reply, .len = sizeof(reply) };
+    WireCookieRequest request = { .message = message->bytes,
+                                  .len = message->len,
+                                  .source = message->hop.remote,
+                                  .now_ms = self->now_ms };
+
+    if (!self->loaded)
+        return true;
+    if (mac == WIRE_MAC_WITH_COOKIE) {
+        if (wire_limiter_allow(self->limiter, &message->hop.remote.addr, self->now_ms))
+            return true;
+        wire_count_drop(self->counters, WIRE_DROP_HANDSHAKES, 1);
+        return false;
+    }
+    mesh_key_random(request.nonce, sizeof(request.nonce));
+    mesh_key_random(request.fresh_secret, sizeof(request.fresh_secret));
+    wire_cookie_make_reply(&self->checker, &request, reply);
+    (void)send_message(self, &packet, &message->hop, 1);
+    wire_count_drop(self->counters, WIRE_DROP_HANDSHAKES, 1);
+    return false;
+}
+
+/* Makes the keypair of a finished handshake and puts it to use. */
+static int add_keypair(WireExchange *self, WirePeer *peer, WireHandshake *handshake, bool initiator)
+{
+    uint8_t         send_key[32], receive_key[32];
+    WireKeypair    *keypair;
+    WireKeypairInit init = { .peer = peer,
+                             .send_key = send_key,
+                             .receive_key = receive_key,
+                             .local_index = handshake->local_index,
+                             .remote_index = handshake->remote_index,
+                             .initiator = initiator,
+                             .now_ms = self->now_ms,
+                             .n_lanes = WIRE_N_LANES };
+    int             rc;
+
+    wire_noise_derive(handshake, send_key, receive_key);
+    rc = wire_keypair_new(self->plane->engine, &init, &keypair);
+    mesh_key_wipe(send_key, sizeof(send_key));
+    mesh_key_wipe(receive_key, sizeof(receive_key));
+    if (rc < 0) {
+        wire_index_release(self->plane->index, init.local_index);
+        return rc;
+    }
+    wire_slots_add(&peer->slots, keypair);
+    wire_timers_derived(&peer->timers, self->now_ms);
+    return 0;
+}
+
+/* An authentic handshake message came over @hop: its source is where the peer is. */
+static void credit(WireExchange *self, WirePeer *peer, const WireQueuedMessage *message)
+{
+    wire_count(&peer->rx_handshake_bytes, message->len);
+    (void)wire_timers_received(&peer->timers, false, keepalive_of(peer), self->now_ms);
+    if (wire_route_learn(&peer->route, &message->hop))
+        wire_exchange_report(self, WIRE_EVENT_ROAMED, peer);
+}
+
+static void respond(WireExchange *self, WirePeer *peer, WireHandshake *handshake,
+                    const WireQueuedMessage *message)
+{
+    uint8_t    bytes[WIRE_RESPONSE_BYTES];
+    WirePacket packet = { .data = bytes, .len = sizeof(bytes) };
+    MeshKey    ephemeral;
+    int        rc;
+
+    if (wire_index_reserve(self->plane->index, peer, &handshake->local_index) < 0)
+        return;
+    mesh_key_make_private(&ephemeral);
+    rc = wire_noise_create_response(handshake, &peer->remote, &ephemeral, bytes);
+    mesh_key_wipe(&ephemeral, sizeof(ephemeral));
+    if (rc < 0) {
+        wire_index_release(self->plane->index, handshake->local_index);
+        return;
+    }
+    wire_cookie_add_macs(&peer->jar, bytes, sizeof(bytes), self->now_ms);
+    if (add_keypair(self, peer, handshake, false) < 0)
+        return;
+    credit(self, peer, message);
+    wire_count(&peer->tx_handshake_bytes,
+               send_message(self, &packet, &message->hop, 1) * sizeof(bytes));
+    mark_sent(self, peer);
+}
+
+static WirePeer *take_initiation(WireExchange *self, const WireQueuedMessage *message)
+{
+    const WireSnapshotPeer *spec;
+    WireInitiation          initiation;
+    WireHandshake           handshake = { .local_index = 0 };
+    uint8_t                 timestamp[WIRE_TAI64N_BYTES];
+    WirePeer               *peer = NULL;
+
+    if (wire_noise_open_initiation(self->identity, message->bytes, &initiation) < 0) {
+        wire_count_drop(self->counters, WIRE_DROP_FORGED, 1);
+        return NULL;
+    }
+    spec = wire_snapshot_find(self->snapshot, &initiation.public_key);
+    if (spec != NULL && spec->peer->can_talk &&
+        wire_noise_finish_initiation(&initiation, &spec->peer->remote, timestamp, &handshake) == 0)
+        peer = spec->peer;
+    if (peer == NULL) {
+        wire_count_drop(self->counters, WIRE_DROP_FORGED, 1);
+    } else if (wire_noise_accept_timestamp(&peer->freshness, timestamp, self->now_ms) < 0) {
+        wire_count_drop(self->counters, WIRE_DROP_REPLAYED, 1);
+        peer = NULL;
+    } else {
+        respond(self, peer, &handshake, message);
+    }
+    mesh_key_wipe(&initiation, sizeof(initiation));
+    mesh_key_wipe(&handshake, sizeof(handshake));
+    return peer;
+}
+
+static uint32_t get_u32le(const uint8_t *at)
+{
+    return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+}
+
+static WirePeer *take_response(WireExchange *self, const WireQueuedMessage *message)
+{
+    uint32_t  receiver = get_u32le(message->bytes + 8);
+    WirePeer *peer = wire_index_get_peer(self->plane->index, receiver);
+
+    if (peer == NULL || peer->pending.state != WIRE_HANDSHAKE_INITIATED ||
+        peer->pending.local_index != receiver) {
+        wire_count_drop(self->counters, WIRE_DROP_NO_SESSION, 1);
+        return NULL;
+    }
+    if (wire_noise_consume_response(&peer->pending, self->identity, &peer->remote, message->bytes) <
+        0) {
+        wire_count_drop(self->counters, WIRE_DROP_FORGED, 1);
+        return NULL;
+    }
+    if (add_keypair(self, peer, &peer->pending, true) < 0)
+        return peer;
+    credit(self, peer, message);
+    wire_exchange_complete(self, peer);
+    /* The peer may send only once it had a packet of us: what waits, or an empty one. */
+    wire_peer_tell(self->plane, peer, WIRE_TELL_FLUSH | WIRE_TELL_KEEPALIVE);
+    return peer;
+}
+
+static WirePeer *take_cookie(WireExchange *self, const WireQueuedMessage *message)
+{
+    WirePeer *peer = wire_index_get_peer(self->plane->index, get_u32le(message->bytes + 4));
+
+    if (peer == NULL)
+        wire_count_drop(self->counters, WIRE_DROP_NO_SESSION, 1);
+    else if (wire_cookie_take_reply(&peer->jar, message->bytes, self->now_ms) < 0)
+        wire_count_drop(self->counters, WIRE_DROP_FORGED, 1);
+    else
+        wire_count(&peer->rx_handshake_bytes, message->len);
+    return NULL;
+}
+
+WirePeer *wire_exchange_take(WireExchange *self, const WireQueuedMessage *message)
+{
+    WireMessage type = wire_noise_get_type(message->bytes, message->len);
+    WireMac     mac;
+
+    if (self->identity == NULL || !wire_tun_up(self->plane->tun))
+        return NULL;
+    if (type == WIRE_MESSAGE_COOKIE)
+        return take_cookie(self, message);
+    mac = wire_cookie_check(&self->checker, message->bytes, message->len, &message->hop.remote,
+                            self->now_ms);
+    if (mac == WIRE_MAC_INVALID) {
+        wire_count_drop(self->counters, WIRE_DROP_FORGED, 1);
+        return NULL;
+    }
+    if (!admit(self, message, mac))
+        return NULL;
+    return type == WIRE_MESSAGE_INITIATION ? take_initiation(self, message)
+                                           : take_response(self, message);
+}
+
+void wire_exchange_complete(WireExchange *self, WirePeer *peer)
+{
+    struct timespec wall = mesh_clock_wall();
+
+    wire_timers_completed(&peer->timers);
+    atomic_store_explicit(&peer->session_until_ms, self->now_ms + WIRE_REJECT_AFTER_MS,
+                          memory_order_relaxed);
+    atomic_store_explicit(&peer->handshake_ns, (int64_t)wall.tv_sec * NS_PER_S + wall.tv_nsec,
+                          memory_order_relaxed);
+    atomic_store_explicit(&peer->n_attempts, 0, memory_order_relaxed);
+    wire_exchange_report(self, WIRE_EVENT_HANDSHAKE, peer);
+}

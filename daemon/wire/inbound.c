@@ -1,0 +1,333 @@
+/* daemon/wire/inbound.c: the road of a datagram from the network to the host, top to bottom: sort
+ * by the first bytes, find the session, open, refuse replays, check source and filter, write.
+ * Handshakes go to their thread, what is not WireGuard's to the control thread. */
+#include "daemon/wire/inbound.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/std/clock.h"
+#include "daemon/wire/state.h"
+#include "daemon/wire/udp.h"
+
+enum {
+    STUN_COOKIE_AT = 4,
+    STUN_MIN_BYTES = 20,
+    OUR_FIRST_BYTE = 0x40, /* WireGuard's are 1-4, STUN's below 0x40 */
+    V4_HEADER = 20,
+    V6_HEADER = 40,
+};
+
+static const uint8_t stun_cookie[4] = { 0x21, 0x12, 0xa4, 0x42 };
+
+struct WireInbound {
+    WirePlane       *plane;
+    WireCounters    *counters;
+    WireUdpReceiver *receiver;
+    bool             ready[WIRE_N_SOCKETS]; /* may hold more */
+
+    /* One round. */
+    const WireSnapshot *snapshot;
+    int64_t             now_ns;
+    WireDatagram        datagrams[WIRE_UDP_MAX_RECEIVE];
+    bool                done[WIRE_UDP_MAX_RECEIVE];
+    size_t              run[WIRE_UDP_MAX_RECEIVE]; /* places of one run in datagrams */
+    WireSeg             segs[WIRE_UDP_MAX_RECEIVE];
+    WirePacket          accepted[WIRE_UDP_MAX_RECEIVE];
+    size_t              n_accepted;
+    WireQueuedMessage   message;
+    WireEvent           event;
+};
+
+int wire_inbound_new(WirePlane *plane, WireInbound **out_self)
+{
+    WireInbound *self = calloc(1, sizeof(*self));
+
+    if (self == NULL)
+        return -ENOMEM;
+    self->plane = plane;
+    self->counters = &plane->counters[WIRE_THREAD_IN];
+    if (wire_udp_receiver_new(&self->receiver) < 0) {
+        free(self);
+        return -ENOMEM;
+    }
+    *out_self = self;
+    return 0;
+}
+
+void wire_inbound_free(WireInbound *self)
+{
+    if (self == NULL)
+        return;
+    wire_udp_receiver_free(self->receiver);
+    free(self);
+}
+
+static void drop(WireInbound *self, WireDrop why)
+{
+    wire_count_drop(self->counters, why, 1);
+}
+
+static void push_event(WireInbound *self)
+{
+    self->event.time_ns = (uint64_t)self->now_ns;
+    if (!wire_events_push(&self->plane->events, WIRE_THREAD_IN, &self->event))
+        drop(self, WIRE_DROP_EVENTS);
+}
+
+static uint32_t get_u32le(const uint8_t *at)
+{
+    return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+}
+
+static uint64_t get_u64le(const uint8_t *at)
+{
+    return (uint64_t)get_u32le(at) | (uint64_t)get_u32le(at + 4) << 32;
+}
+
+/* To the control thread: STUN, and datagrams of our own kinds. */
+static void pass_raw(WireInbound *self, const WireDatagram *datagram)
+{
+    const WirePacket *packet = &datagram->packet;
+    bool              is_stun = packet->len >= STUN_MIN_BYTES &&
+                   memcmp(packet->data + STUN_COOKIE_AT, stun_cookie, sizeof(stun_cookie)) == 0;
+
+    if (packet->len > WIRE_MAX_RAW || packet->len == 0 ||
+        !(is_stun || packet->data[0] >= OUR_FIRST_BYTE)) {
+        drop(self, WIRE_DROP_MALFORMED);
+        return;
+    }
+    self->event.kind = WIRE_EVENT_RAW;
+    self->event.endpoint = datagram->hop.remote;
+    self->event.n_data = (uint16_t)packet->len;
+    memcpy(self->event.data, packet->data, packet->len);
+    push_event(self);
+    self->event.n_data = 0;
+}
+
+static void queue_message(WireInbound *self, const WireDatagram *datagram)
+{
+    WirePlane *plane = self->plane;
+
+    self->message.hop = datagram->hop;
+    self->message.len = datagram->packet.len;
+    memcpy(self->message.bytes, datagram->packet.data, datagram->packet.len);
+    atomic_fetch_add_explicit(&plane->n_messages, 1, memory_order_relaxed);
+    if (mesh_ring_push(plane->messages, &self->message))
+        return;
+    atomic_fetch_sub_explicit(&plane->n_messages, 1, memory_order_relaxed);
+    drop(self, WIRE_DROP_HANDSHAKES);
+}
+
+/* Bytes of the IP packet at @packet by its own header; 0: there is no whole one in @len bytes. */
+static uint32_t inner_length(const uint8_t *packet, uint32_t len)
+{
+    uint32_t whole = 0;
+
+    if (len >= V4_HEADER && packet[0] >> 4 == 4) {
+        whole = (uint32_t)packet[2] << 8 | packet[3];
+        if (whole < (uint32_t)(packet[0] & 15) * 4 || (packet[0] & 15) < 5)
+            return 0;
+    }
+    if (len >= V6_HEADER && packet[0] >> 4 == 6)
+        whole = V6_HEADER + ((uint32_t)packet[4] << 8 | packet[5]);
+    return whole <= len ? whole : 0;
+}
+
+/* Why an authentic packet with content may not go to the host; NONE: it may, and @packet is cut to
+ * its own length. */
+static WireDrop judge(WireInbound *self, const WirePeer *peer, WirePacket *packet)
+{
+    const WireSnapshot *snapshot = self->snapshot;
+
+    packet->len = inner_length(packet->data, packet->len);
+    if (packet->len == 0)
+        return WIRE_DROP_MALFORMED;
+    if (wire_allowedips_get_source(snapshot->allowed_ips, packet->data, packet->len) != peer)
+        return WIRE_DROP_SPOOFED;
+    if (!wire_filter_passes(snapshot->filter, self->plane->flows, packet->data, packet->len,
+                            self->now_ns / 1000000000))
+        return WIRE_DROP_FILTERED;
+    return WIRE_DROP_NONE;
+}
+
+/* An authentic, new packet with content. */
+static void accept_packet(WireInbound *self, const WirePeer *peer, const WireSeg *seg)
+{
+    WirePacket packet = { .data = seg->out, .len = seg->len };
+    WireDrop   why = judge(self, peer, &packet);
+    uint16_t   id, sequence;
+
+    if (why != WIRE_DROP_NONE) {
+        drop(self, why);
+        return;
+    }
+    wire_count(&self->counters->rx_packets, 1);
+    wire_count(&self->counters->rx_bytes, packet.len);
+    if (!wire_pings_match(&self->plane->pings, packet.data, packet.len, &id, &sequence)) {
+        self->accepted[self->n_accepted++] = packet;
+        return;
+    }
+    self->event.kind = WIRE_EVENT_PONG;
+    self->event.peer = peer->public_key;
+    self->event.id = id;
+    self->event.sequence = sequence;
+    push_event(self);
+}
+
+/* What a run of authentic packets means for its peer. */
+static void credit(WireInbound *self, WireKeypair *keypair, const WireHop *hop, bool data)
+{
+    WirePlane *plane = self->plane;
+    WirePeer  *peer = keypair->peer;
+    int64_t    now_ms = self->now_ns / 1000000;
+    uint16_t   keepalive_s = atomic_load_explicit(&peer->keepalive_s, memory_order_relaxed);
+
+    if (wire_slots_received(&peer->slots, keypair)) {
+        wire_peer_ask(plane, peer, WIRE_ASK_CONFIRM);
+        wire_peer_tell(plane, peer, WIRE_TELL_FLUSH);
+    }
+    if (wire_timers_received(&peer->timers, data, keepalive_s, now_ms))
+        wire_peer_ask(plane, peer, WIRE_ASK_LOOK);
+    if (wire_keypair_wants_rekey_receiving(keypair, now_ms) &&
+        !atomic_exchange_explicit(&peer->timers.last_minute, true, memory_order_relaxed))
+        wire_peer_ask(plane, peer, WIRE_ASK_SESSION);
+    if (wire_route_learn(&peer->route, hop)) {
+        self->event.kind = WIRE_EVENT_ROAMED;
+        self->event.peer = peer->public_key;
+        self->event.endpoint = hop->remote;
+        push_event(self);
+    }
+}
+
+/* Opens the datagrams at places run[0 … n) that name one session. */
+static void open_run(WireInbound *self, WireKeypair *keypair, size_t n)
+{
+    const WireHop *last = NULL; /* way of the newest authentic packet */
+    bool           data = false;
+    uint64_t       outer = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        const WirePacket *packet = &self->datagrams[self->run[i]].packet;
+
+        self->segs[i] = (WireSeg){
+            .in = packet->data + WIRE_DATA_HEADER,
+            .out = packet->data + WIRE_DATA_HEADER,
+            .len = packet->len - WIRE_DATA_OVERHEAD,
+            .counter = get_u64le(packet->data + 8),
+        };
+    }
+    (void)wire_keypair_open(keypair, 0, self->segs, n);
+    for (size_t i = 0; i < n; i++) {
+        const WireDatagram *datagram = &self->datagrams[self->run[i]];
+
+        if (!self->segs[i].tag_ok) {
+            drop(self, WIRE_DROP_FORGED);
+            continue;
+        }
+        if (wire_replay_accept(&keypair->window, self->segs[i].counter) < 0) {
+            drop(self, WIRE_DROP_REPLAYED); /* tag first: forgers move nothing */
+            continue;
+        }
+        last = &datagram->hop;
+        outer += datagram->packet.len;
+        if (self->segs[i].len == 0)
+            continue; /* keepalive */
+        data = true;
+        accept_packet(self, keypair->peer, &self->segs[i]);
+    }
+    if (last == NULL)
+        return;
+    wire_count(&keypair->peer->rx_data_bytes, outer);
+    credit(self, keypair, last, data);
+}
+
+/* Transport data at @at and whatever else of this batch names the same session. */
+static void take_run(WireInbound *self, size_t at, size_t n)
+{
+    uint32_t     receiver = get_u32le(self->datagrams[at].packet.data + 4);
+    WireKeypair *keypair = wire_index_get(self->plane->index, receiver);
+    size_t       n_run = 0;
+
+    for (size_t i = at; i < n; i++) {
+        const WirePacket *packet = &self->datagrams[i].packet;
+
+        if (self->done[i] || wire_noise_get_type(packet->data, packet->len) != WIRE_MESSAGE_DATA ||
+            get_u32le(packet->data + 4) != receiver)
+            continue;
+        self->run[n_run++] = i;
+        self->done[i] = true;
+    }
+    if (keypair == NULL || !wire_keypair_may_receive(keypair, self->now_ns / 1000000)) {
+        wire_count_drop(self->counters, WIRE_DROP_NO_SESSION, n_run);
+        return;
+    }
+    open_run(self, keypair, n_run);
+}
+
+static void take_batch(WireInbound *self, size_t n)
+{
+    memset(self->done, 0, sizeof(self->done));
+    self->n_accepted = 0;
+    for (size_t i = 0; i < n; i++) {
+        const WireDatagram *datagram = &self->datagrams[i];
+
+        if (self->done[i])
+            continue;
+        switch (wire_noise_get_type(datagram->packet.data, datagram->packet.len)) {
+        case WIRE_MESSAGE_DATA:
+            take_run(self, i, n);
+            break;
+        case WIRE_MESSAGE_INITIATION:
+        case WIRE_MESSAGE_RESPONSE:
+        case WIRE_MESSAGE_COOKIE:
+            queue_message(self, datagram);
+            break;
+        case WIRE_MESSAGE_NONE:
+            pass_raw(self, datagram);
+            break;
+        }
+    }
+    wire_count_drop(self->counters, WIRE_DROP_TUN,
+                    self->n_accepted -
+                        wire_tun_write_batch(self->plane->tun, self->accepted, self->n_accepted));
+}
+
+bool wire_inbound_work(WireInbound *self)
+{
+    bool more = false;
+
+    self->snapshot = wire_rcu_load(&self->plane->snapshot);
+    self->now_ns = mesh_clock_boot_ns(); /* once a batch */
+    for (int s = 0; s < WIRE_N_SOCKETS; s++) {
+        size_t n = 0;
+
+        if (self->ready[s])
+            n = wire_udp_receive(self->receiver, self->plane->sockets.fds[s], self->datagrams);
+        if (n > 0)
+            take_batch(self, n);
+        self->ready[s] = n > 0; /* until it says that it is empty */
+        more |= self->ready[s];
+    }
+    return more;
+}
+
+void wire_inbound_wait(WireInbound *self)
+{
+    struct pollfd fds[WIRE_N_SOCKETS + 1];
+
+    for (int s = 0; s < WIRE_N_SOCKETS; s++)
+        fds[s] = (struct pollfd){ .fd = self->plane->sockets.fds[s], .events = POLLIN };
+    fds[WIRE_N_SOCKETS] =
+        (struct pollfd){ .fd = wire_mailbox_fd(&self->plane->to_in), .events = POLLIN };
+    self->snapshot = NULL;
+    wire_rcu_offline();
+    (void)!poll(fds, MESH_N_ELEMENTS(fds), -1);
+    wire_rcu_online();
+    for (int s = 0; s < WIRE_N_SOCKETS; s++)
+        self->ready[s] = fds[s].revents != 0;
+    if (fds[WIRE_N_SOCKETS].revents != 0)
+        wire_mailbox_hush(&self->plane->to_in);
+}

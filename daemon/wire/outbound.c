@@ -1,0 +1,355 @@
+/* daemon/wire/outbound.c: the road of a packet from the host to its peer, top to bottom:
+ * read a batch, find each packet's peer, ask the filter, take counters, pad, seal, send. */
+#include "daemon/wire/outbound.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/std/clock.h"
+#include "daemon/wire/state.h"
+#include "daemon/wire/udp.h"
+
+enum { ASK_AGAIN_MS = 1000 }; /* between two wishes for a session of one peer */
+
+/* A run that is sealed and waits for the end of the batch. */
+typedef struct {
+    WirePeer *peer;
+    bool      data; /* not only a keepalive */
+} SealedRun;
+
+struct WireOutbound {
+    WirePlane     *plane;
+    WireCounters  *counters;
+    WireUdpSender *sender;
+    WireSlab       slab; /* what is read from the TUN */
+    WireStage      stage;
+    bool           tun_gone;
+
+    /* One round. */
+    const WireSnapshot *snapshot;
+    int64_t             now_ms;
+    WirePacket          packets[WIRE_MAX_BATCH];
+    WirePeer           *peers[WIRE_MAX_BATCH];    /* of each packet; NULL: done with */
+    WirePacket          gathered[WIRE_MAX_BATCH]; /* packets, run by run */
+    size_t              n_gathered;
+    WireSeg             segs[WIRE_MAX_BATCH];
+    WireUdpRun          runs[WIRE_MAX_BATCH];
+    SealedRun           sealed[WIRE_MAX_BATCH]; /* beside runs */
+    size_t              n_runs;
+
+    uint8_t empty[WIRE_HEADROOM + WIRE_TAILROOM]; /* a keepalive is sealed here */
+    uint8_t ping[WIRE_HEADROOM + WIRE_PING_BYTES + WIRE_TAILROOM];
+};
+
+int wire_outbound_new(WirePlane *plane, WireOutbound **out_self)
+{
+    WireOutbound *self = calloc(1, sizeof(*self));
+
+    if (self == NULL)
+        return -ENOMEM;
+    self->plane = plane;
+    self->counters = &plane->counters[WIRE_THREAD_OUT];
+    if (wire_slab_init(&self->slab, WIRE_TUN_SLAB_BYTES) < 0 || wire_stage_init(&self->stage) < 0 ||
+        wire_udp_sender_new(&self->sender) < 0) {
+        wire_outbound_free(self);
+        return -ENOMEM;
+    }
+    *out_self = self;
+    return 0;
+}
+
+void wire_outbound_free(WireOutbound *self)
+{
+    if (self == NULL)
+        return;
+    wire_udp_sender_free(self->sender);
+    wire_stage_done(&self->stage);
+    wire_slab_done(&self->slab);
+    free(self);
+}
+
+/* After sending: what happened to a run is told to its peer's timers, counters and way. */
+static void account(WireOutbound *self, const SealedRun *sealed, const WireUdpRun *run)
+{
+    WirePeer *peer = sealed->peer;
+    uint16_t  keepalive_s = atomic_load_explicit(&peer->keepalive_s, memory_order_relaxed);
+    uint64_t  outer = 0;
+
+    for (size_t i = 0; i < run->n_sent; i++)
+        outer += run->packets[i].len;
+    wire_count(&peer->tx_data_bytes, outer);
+    if (sealed->data) {
+        wire_count(&self->counters->tx_packets, run->n_sent);
+        wire_count(&self->counters->tx_bytes, outer - run->n_sent * WIRE_DATA_OVERHEAD);
+    }
+    wire_count_drop(self->counters, WIRE_DROP_SEND, run->n_packets - run->n_sent);
+    if (run->source_failed)
+        wire_route_forget_source(&peer->route, &run->hop);
+    if (wire_timers_sent(&peer->timers, sealed->data, keepalive_s, self->now_ms))
+        wire_peer_ask(self->plane, peer, WIRE_ASK_LOOK);
+}
+
+/* Sends all sealed runs of this round. */
+static void flush(WireOutbound *self)
+{
+    if (self->n_runs == 0)
+        return;
+    wire_udp_send(self->sender, &self->plane->sockets, self->runs, self->n_runs);
+    for (size_t i = 0; i < self->n_runs; i++)
+        account(self, &self->sealed[i], &self->runs[i]);
+    self->n_runs = 0;
+}
+
+/* Handshakes are asked for at most once a second: a batch to an absent peer is no news. */
+static void ask_session(WireOutbound *self, WirePeer *peer)
+{
+    if (peer->asked_ms != 0 && self->now_ms - peer->asked_ms < ASK_AGAIN_MS)
+        return;
+    peer->asked_ms = self->now_ms;
+    wire_peer_ask(self->plane, peer, WIRE_ASK_SESSION);
+}
+
+/* Length with padding to 16 bytes, never above the MTU (paper §5.4.6). */
+static uint32_t pad_length(uint32_t len, uint32_t mtu)
+{
+    uint32_t padded = (len + 15u) & ~15u;
+
+    if (len >= mtu)
+        return len;
+    return padded < mtu ? padded : mtu;
+}
+
+static void put_header(uint8_t *at, uint32_t receiver, uint64_t counter)
+{
+    at[0] = 4; /* transport data; three zero bytes follow */
+    at[1] = at[2] = at[3] = 0;
+    for (int i = 0; i < 4; i++)
+        at[4 + i] = (uint8_t)(receiver >> (8 * i));
+    for (int i = 0; i < 8; i++)
+        at[8 + i] = (uint8_t)(counter >> (8 * i));
+}
+
+/* Seals in place; from then on @packets span whole datagrams. */
+static void seal(WireOutbound *self, WireKeypair *keypair, uint64_t first, WirePacket *packets,
+                 size_t n)
+{
+    uint32_t mtu = wire_tun_mtu(self->plane->tun);
+
+    for (size_t i = 0; i < n; i++) {
+        uint32_t padded = pad_length(packets[i].len, mtu);
+
+        memset(packets[i].data + packets[i].len, 0, padded - packets[i].len);
+        self->segs[i] = (WireSeg){ .in = packets[i].data, .out = packets[i].data, .len = padded };
+    }
+    wire_keypair_seal(keypair, 0, first, self->segs, n);
+    for (size_t i = 0; i < n; i++) {
+        packets[i].data -= WIRE_DATA_HEADER;
+        packets[i].len = self->segs[i].len + WIRE_DATA_OVERHEAD;
+        put_header(packets[i].data, keypair->remote_index, first + i);
+    }
+}
+
+static void stage(WireOutbound *self, WirePeer *peer, const WirePacket *packets, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!wire_stage_put(&self->stage, &peer->staged, &packets[i]))
+            wire_count_drop(self->counters, WIRE_DROP_STAGED, 1);
+    }
+    ask_session(self, peer);
+}
+
+/* Seals a run and queues it for the end of the batch. Returns: false: there is no session to send
+ * it with, and the packets are as they were. */
+static bool queue_run(WireOutbound *self, WirePeer *peer, WirePacket *packets, size_t n)
+{
+    WireKeypair *keypair = wire_slots_current(&peer->slots);
+    bool         data = packets[0].len > 0;
+    uint64_t     first;
+    WireHop      hop;
+
+    if (keypair == NULL || !wire_route_get(&peer->route, &hop) ||
+        wire_keypair_take(keypair, (unsigned)n, self->now_ms, &first) < 0)
+        return false;
+    seal(self, keypair, first, packets, n);
+    self->runs[self->n_runs] = (WireUdpRun){ .hop = hop, .packets = packets, .n_packets = n };
+    self->sealed[self->n_runs] = (SealedRun){ .peer = peer, .data = data };
+    self->n_runs++;
+    if (wire_keypair_wants_rekey_sending(keypair, self->now_ms))
+        ask_session(self, peer);
+    return true;
+}
+
+/* Returns: true: what was staged is on its way; false: nothing was, or there is no session yet. */
+static bool send_staged(WireOutbound *self, WirePeer *peer)
+{
+    if (peer->staged == NULL)
+        return false;
+    flush(self);
+    if (!queue_run(self, peer, peer->staged->packets, peer->staged->n_packets))
+        return false;
+    flush(self); /* before the block goes to somebody else */
+    wire_stage_drop(&self->stage, &peer->staged);
+    return true;
+}
+
+static void send_run(WireOutbound *self, WirePeer *peer, WirePacket *packets, size_t n)
+{
+    WireHop hop;
+
+    if (!wire_route_get(&peer->route, &hop) &&
+        !atomic_load_explicit(&peer->has_candidates, memory_order_relaxed)) {
+        wire_count_drop(self->counters, WIRE_DROP_NO_ROUTE, n);
+        return;
+    }
+    if (peer->staged != NULL)
+        send_staged(self, peer); /* they came first */
+    if (peer->staged != NULL || !queue_run(self, peer, packets, n))
+        stage(self, peer, packets, n);
+}
+
+/* Whose is it, and may it go? NULL: dropped. */
+static WirePeer *judge(WireOutbound *self, const WirePacket *packet)
+{
+    const WireSnapshot *snapshot = self->snapshot;
+    WirePeer           *peer =
+        wire_allowedips_get_destination(snapshot->allowed_ips, packet->data, packet->len);
+
+    if (peer == NULL) {
+        wire_count_drop(self->counters, WIRE_DROP_NO_PEER, 1);
+        return NULL;
+    }
+    if (wire_filter_passes(snapshot->filter, self->plane->flows, packet->data, packet->len,
+                           self->now_ms / 1000))
+        return peer;
+    wire_count_drop(self->counters, WIRE_DROP_FILTERED, 1);
+    return NULL;
+}
+
+/* Sorts a batch into runs of one peer each, in the order in which peers appear; the packets of a
+ * peer keep theirs. */
+static void send_batch(WireOutbound *self, size_t n)
+{
+    size_t n_gathered = 0;
+
+    for (size_t i = 0; i < n; i++)
+        self->peers[i] = judge(self, &self->packets[i]);
+    for (size_t i = 0; i < n; i++) {
+        WirePeer *peer = self->peers[i];
+        size_t    start = n_gathered;
+
+        if (peer == NULL)
+            continue;
+        for (size_t j = i; j < n; j++) {
+            if (self->peers[j] != peer)
+                continue;
+            self->gathered[n_gathered++] = self->packets[j];
+            self->peers[j] = NULL;
+        }
+        send_run(self, peer, &self->gathered[start], n_gathered - start);
+    }
+    flush(self);
+}
+
+static void send_keepalive(WireOutbound *self, WirePeer *peer)
+{
+    WirePacket packet = { .data = self->empty + WIRE_HEADROOM, .len = 0 };
+
+    if (queue_run(self, peer, &packet, 1))
+        flush(self); /* the packet is on our stack */
+    else
+        ask_session(self, peer);
+}
+
+static void obey(WireOutbound *self, WirePeer *peer, uint32_t bits)
+{
+    bool sent = false;
+
+    if (bits & WIRE_TELL_DROP) {
+        wire_count_drop(self->counters, WIRE_DROP_STAGED,
+                        wire_stage_drop(&self->stage, &peer->staged));
+        peer->asked_ms = 0;
+    }
+    if (bits & WIRE_TELL_FLUSH)
+        sent = send_staged(self, peer);
+    if ((bits & WIRE_TELL_KEEPALIVE) && !sent)
+        send_keepalive(self, peer);
+}
+
+static bool read_notes(WireOutbound *self)
+{
+    WireNote *note;
+
+    if (!wire_mailbox_has(&self->plane->to_out))
+        return false;
+    note = wire_mailbox_take(&self->plane->to_out);
+    while (note != NULL) {
+        WirePeer *peer = wire_peer_of_out_note(note);
+        uint32_t  bits;
+
+        note = wire_mailbox_next(note, &bits);
+        obey(self, peer, bits);
+        wire_peer_unref(peer);
+    }
+    return true;
+}
+
+static bool send_pings(WireOutbound *self)
+{
+    WirePing ping;
+    bool     any = false;
+
+    while (wire_pings_take(&self->plane->pings, &ping)) {
+        self->packets[0] = (WirePacket){ .data = self->ping + WIRE_HEADROOM, .len = ping.len };
+        memcpy(self->packets[0].data, ping.bytes, ping.len);
+        send_batch(self, 1);
+        any = true;
+    }
+    return any;
+}
+
+static void report_gone(WireOutbound *self, int error)
+{
+    WireEvent event = { .kind = WIRE_EVENT_FAILED, .id = error };
+
+    self->tun_gone = true;
+    if (!wire_events_push(&self->plane->events, WIRE_THREAD_OUT, &event))
+        wire_count_drop(self->counters, WIRE_DROP_EVENTS, 1);
+}
+
+bool wire_outbound_work(WireOutbound *self)
+{
+    bool busy;
+    int  n = 0;
+
+    self->snapshot = wire_rcu_load(&self->plane->snapshot);
+    self->now_ms = mesh_clock_boot_ms(); /* once a batch */
+    busy = read_notes(self);
+    busy |= send_pings(self);
+    if (!self->tun_gone)
+        n = wire_tun_read_batch(self->plane->tun, &self->slab, self->packets, WIRE_MAX_BATCH);
+    if (n < 0)
+        report_gone(self, n);
+    if (n > 0)
+        send_batch(self, (size_t)n);
+    return busy || n != 0;
+}
+
+void wire_outbound_wait(WireOutbound *self)
+{
+    struct pollfd fds[] = {
+        { .fd = self->tun_gone ? -1 : wire_tun_fd(self->plane->tun), .events = POLLIN },
+        { .fd = wire_mailbox_fd(&self->plane->to_out), .events = POLLIN },
+        { .fd = mesh_ring_fd(self->plane->pings.ring), .events = POLLIN },
+    };
+
+    self->snapshot = NULL;
+    wire_rcu_offline();
+    (void)!poll(fds, MESH_N_ELEMENTS(fds), -1);
+    wire_rcu_online();
+    if (fds[1].revents != 0)
+        wire_mailbox_hush(&self->plane->to_out);
+    if (fds[2].revents != 0)
+        mesh_ring_hush(self->plane->pings.ring);
+}

@@ -1,0 +1,81 @@
+/* daemon/wire/peer.c: life and end of a peer object. */
+#include "daemon/wire/peer.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+WirePeer *wire_peer_new(const WirePeerSpec *spec, WireIndexTable *index)
+{
+    WirePeer *self = calloc(1, sizeof(*self));
+
+    if (self == NULL)
+        return NULL;
+    self->public_key = spec->public_key;
+    atomic_init(&self->references, 1);
+    atomic_init(&self->keepalive_s, spec->keepalive_s);
+    wire_slots_init(&self->slots, index);
+    wire_timers_init(&self->timers);
+    wire_route_init(&self->route);
+    wire_cookie_jar_init(&self->jar, &self->public_key);
+    return self;
+}
+
+void wire_peer_unref(WirePeer *self)
+{
+    if (atomic_fetch_sub_explicit(&self->references, 1, memory_order_acq_rel) != 1)
+        return;
+    wire_slots_done(&self->slots);
+    free(self->news);
+    mesh_key_wipe(self, sizeof(*self));
+    free(self);
+}
+
+static void drop_reference(struct rcu_head *head)
+{
+    WIRE_RCU_ACQUIRE();
+    wire_peer_unref((WirePeer *)((char *)head - offsetof(WirePeer, rcu)));
+}
+
+void wire_peer_retire(WirePeer *self)
+{
+    wire_rcu_defer(&self->rcu, drop_reference);
+}
+
+int wire_peer_give_route(WirePeer *self, const WireRoute *route)
+{
+    WireRoute *copy = malloc(sizeof(*copy));
+
+    if (copy == NULL)
+        return -ENOMEM;
+    *copy = *route;
+    free(__atomic_exchange_n(&self->news, copy, __ATOMIC_ACQ_REL));
+    return 0;
+}
+
+WireRoute *wire_peer_take_route(WirePeer *self)
+{
+    return __atomic_exchange_n(&self->news, NULL, __ATOMIC_ACQ_REL);
+}
+
+void wire_peer_get_info(WirePeer *self, int64_t now_ms, WirePeerInfo *out_info)
+{
+    WireHop hop = { .source_if = 0 };
+    int64_t handshake_ns = atomic_load_explicit(&self->handshake_ns, memory_order_relaxed);
+    int64_t received_ms = atomic_load_explicit(&self->timers.received_ms, memory_order_relaxed);
+    WirePeerInfo info = { .public_key = self->public_key };
+
+    if (wire_route_get(&self->route, &hop))
+        info.endpoint = hop.remote;
+    info.has_session = now_ms < atomic_load_explicit(&self->session_until_ms, memory_order_relaxed);
+    info.last_handshake_s = handshake_ns / 1000000000;
+    info.last_handshake_ns = (uint32_t)(handshake_ns % 1000000000);
+    info.last_received_ms = (uint64_t)received_ms;
+    info.rx_bytes =
+        wire_count_read(&self->rx_data_bytes) + wire_count_read(&self->rx_handshake_bytes);
+    info.tx_bytes =
+        wire_count_read(&self->tx_data_bytes) + wire_count_read(&self->tx_handshake_bytes);
+    info.handshake_attempts = wire_count_read(&self->n_attempts);
+    *out_info = info;
+}

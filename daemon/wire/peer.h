@@ -1,0 +1,127 @@
+/* daemon/wire/peer.h: a peer as it lives through snapshots: its sessions, way, timers, counters.
+ *
+ * Made by the control thread, known to packet threads through the snapshot and through keypairs, to
+ * the handshake thread also through notes. Each field names the thread that may write it; the rest
+ * is atomic. It is freed when the last reference goes: the base reference a grace period after the
+ * handshake thread ended its sessions, that of a queued note when the note was read. */
+#pragma once
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/wire/cookie.h"
+#include "daemon/wire/counters.h"
+#include "daemon/wire/deadlines.h"
+#include "daemon/wire/mailbox.h"
+#include "daemon/wire/noise.h"
+#include "daemon/wire/plane.h"
+#include "daemon/wire/route.h"
+#include "daemon/wire/slots.h"
+#include "daemon/wire/stage.h"
+#include "daemon/wire/timers.h"
+
+/* What a note to the handshake thread asks for. */
+enum {
+    WIRE_ASK_SESSION = 1u << 0, /* data waits for one, or the one there is is old */
+    WIRE_ASK_LOOK = 1u << 1,    /* a timer is due earlier than it knows */
+    WIRE_ASK_CONFIRM = 1u << 2, /* the first packet of a session we answered has come */
+    WIRE_ASK_ROUTE = 1u << 3,   /* a new WireRoute lies in @news */
+    WIRE_ASK_KEYS = 1u << 4,    /* new, or its preshared key changed: make the secrets again */
+    WIRE_ASK_END = 1u << 5,     /* left the configuration */
+};
+
+/* What a note to the out thread asks for. */
+enum {
+    WIRE_TELL_FLUSH = 1u << 0,     /* a session is there: send what is staged */
+    WIRE_TELL_KEEPALIVE = 1u << 1, /* send an empty packet, if nothing staged went */
+    WIRE_TELL_DROP = 1u << 2,      /* forget what is staged */
+};
+
+struct WirePeer {
+    MeshKey          public_key; /* constant */
+    _Atomic uint32_t references;
+    _Atomic uint16_t keepalive_s; /* control thread */
+    _Atomic bool     has_candidates;
+    WireNote         to_handshake, to_out;
+    WireSlots        slots;
+    WireTimers       timers;
+    WireRouteCell    route;
+    WireRoute       *news; /* owned; exchanged atomically by control and handshake thread */
+
+    /* Outer bytes, by the thread that counts them. */
+    WireCount       rx_data_bytes, rx_handshake_bytes; /* in thread; handshake thread */
+    WireCount       tx_data_bytes, tx_handshake_bytes; /* out thread; handshake thread */
+    WireCount       n_attempts;                        /* handshake thread */
+    _Atomic int64_t handshake_ns;     /* wall clock of the last; handshake thread */
+    _Atomic int64_t session_until_ms; /* boot clock: may send until then; 0: no session. The same */
+
+    /* Out thread only. */
+    WireStaged *staged;   /* NULL: nothing */
+    int64_t     asked_ms; /* for a session, last; not to ask with every batch */
+
+    /* Handshake thread only. */
+    bool          can_talk; /* @remote is made: a private key is set, the peer's key is sound */
+    WireRemote    remote;
+    WireHandshake pending; /* our initiation under way */
+    WireFreshness freshness;
+    WireCookieJar jar;
+    WireDeadline  deadline;
+    uint8_t       last_tai64n[WIRE_TAI64N_BYTES]; /* sent; never sent twice nor backwards */
+    uint8_t       n_candidates;
+    MeshEndpoint  candidates[WIRE_MAX_CANDIDATES];
+    bool          known;      /* WIRE_ASK_KEYS was obeyed: it may be armed */
+    bool          ended;      /* WIRE_ASK_END was obeyed: nothing starts any more */
+    uint32_t      early_bits; /* asked for before it was known */
+
+    WirePeer       *next_new; /* control thread, while a configuration is applied */
+    struct rcu_head rcu;
+};
+
+/* NULL: out of memory. One reference, the caller's. */
+WirePeer *wire_peer_new(const WirePeerSpec *spec, WireIndexTable *index);
+
+static inline void wire_peer_ref(WirePeer *self)
+{
+    atomic_fetch_add_explicit(&self->references, 1, memory_order_relaxed);
+}
+
+static inline WirePeer *wire_peer_of_out_note(WireNote *note)
+{
+    return (WirePeer *)(void *)((char *)note - offsetof(WirePeer, to_out));
+}
+
+static inline WirePeer *wire_peer_of_handshake_note(WireNote *note)
+{
+    return (WirePeer *)(void *)((char *)note - offsetof(WirePeer, to_handshake));
+}
+
+static inline WirePeer *wire_peer_of_deadline(WireDeadline *deadline)
+{
+    return (WirePeer *)(void *)((char *)deadline - offsetof(WirePeer, deadline));
+}
+
+void wire_peer_unref(WirePeer *self); /* the last one wipes and frees */
+
+/** wire_peer_retire: drops a reference after a grace period. */
+void wire_peer_retire(WirePeer *self);
+
+/** wire_peer_post: leaves a note for the handshake thread, the out thread. Any thread that
+ * holds a reference or reads under QSBR. */
+static inline void wire_peer_post(WirePeer *self, WireNote *note, WireMailbox *box, uint32_t bits)
+{
+    if (!wire_mailbox_mark(note, bits))
+        return;
+    wire_peer_ref(self);
+    wire_mailbox_push(box, note);
+}
+
+/** wire_peer_give_route: hands a route to the handshake thread (copied), replacing one it has not
+ * taken yet. Control thread. Returns: 0; -ENOMEM. */
+MESH_CHECKED int wire_peer_give_route(WirePeer *self, const WireRoute *route);
+
+/** wire_peer_take_route: Handshake thread. Returns: the news, owned, free(); NULL: none. */
+WireRoute *wire_peer_take_route(WirePeer *self);
+
+/** wire_peer_get_info: Control thread. */
+void wire_peer_get_info(WirePeer *self, int64_t now_ms, WirePeerInfo *out_info);

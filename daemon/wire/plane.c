@@ -1,0 +1,381 @@
+/* daemon/wire/plane.c: the front door: starts and stops the threads, publishes snapshots, carries
+ * wishes in and news out. Everything here runs on the control thread. */
+#include "daemon/wire/plane.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "common/std/clock.h"
+#include "common/std/endpoint.h"
+#include "common/std/hash.h"
+#include "daemon/wire/handshake.h"
+#include "daemon/wire/shard.h"
+#include "daemon/wire/state.h"
+
+enum { RAW_FIRST_BYTE = 0x40, RAW_MIN_BYTES = 20, RAW_COOKIE_AT = 4 };
+
+/* A configuration on its way into a snapshot. */
+typedef struct {
+    WirePlane          *plane;
+    const WireSnapshot *old;
+    WirePeer           *created; /* linked by next_new */
+} Applying;
+
+static WirePeer *find_or_make_peer(const WirePeerSpec *spec, void *data)
+{
+    Applying               *applying = data;
+    const WireSnapshotPeer *known = NULL;
+    WirePeer               *peer;
+
+    if (applying->old != NULL)
+        known = wire_snapshot_find(applying->old, &spec->public_key);
+    if (known != NULL)
+        return known->peer;
+    peer = wire_peer_new(spec, applying->plane->index);
+    if (peer == NULL)
+        return NULL;
+    peer->next_new = applying->created;
+    applying->created = peer;
+    return peer;
+}
+
+static void drop_created(Applying *applying)
+{
+    while (applying->created != NULL) {
+        WirePeer *peer = applying->created;
+
+        applying->created = peer->next_new;
+        wire_peer_unref(peer);
+    }
+}
+
+/* Each peer that is in @old and not in @news ends. */
+static void end_missing(WirePlane *self, const WireSnapshot *old, const WireSnapshot *news)
+{
+    for (size_t i = 0; i < old->n_peers; i++) {
+        if (wire_snapshot_find(news, &old->peers[i].public_key) == NULL)
+            wire_peer_ask(self, old->peers[i].peer, WIRE_ASK_END);
+    }
+}
+
+/* Each peer of @news that is new, or whose secret or keepalive changed, is looked at. */
+static void start_changed(WirePlane *self, const WireSnapshot *old, const WireSnapshot *news)
+{
+    for (size_t i = 0; i < news->n_peers; i++) {
+        const WireSnapshotPeer *spec = &news->peers[i];
+        const WireSnapshotPeer *was = wire_snapshot_find(old, &spec->public_key);
+        uint16_t keepalive_s = atomic_exchange(&spec->peer->keepalive_s, spec->keepalive_s);
+
+        if (was == NULL || !mesh_key_equal(was->preshared_key, spec->preshared_key) ||
+            (keepalive_s == 0 && spec->keepalive_s != 0))
+            wire_peer_ask(self, spec->peer, WIRE_ASK_KEYS);
+        else if (keepalive_s != spec->keepalive_s)
+            wire_peer_ask(self, spec->peer, WIRE_ASK_LOOK);
+    }
+}
+
+int wire_plane_apply(WirePlane *self, const WireConfig *config)
+{
+    WireSnapshot *old = wire_rcu_load(&self->snapshot), *news;
+    Applying      applying = { .plane = self, .old = old };
+    int           rc = wire_snapshot_new(config, find_or_make_peer, &applying, &news);
+
+    if (rc < 0) {
+        drop_created(&applying);
+        return rc;
+    }
+    rc = wire_sockets_bind(&self->sockets, news->listen_port, news->fwmark);
+    if (rc < 0) {
+        wire_snapshot_free(news);
+        drop_created(&applying);
+        return rc;
+    }
+    wire_rcu_publish(&self->snapshot, news);
+    end_missing(self, old, news);
+    start_changed(self, old, news);
+    wire_snapshot_retire(old);
+    wire_mailbox_ring(&self->to_in); /* it may wait on sockets that are no more */
+    wire_mailbox_ring(&self->to_handshake);
+    return 0;
+}
+
+/* The parts that need no thread. On failure wire_plane_stop() undoes what there is. */
+static int make_parts(WirePlane *self, const WirePlaneOptions *options)
+{
+    WireConfig *empty = wire_config_new();
+    Applying    applying = { .plane = self };
+    int         rc = empty == NULL ? -ENOMEM : 0;
+
+    if (rc == 0)
+        rc = wire_index_new(&self->index);
+    if (rc == 0)
+        rc = wire_flows_new(&self->flows);
+    if (rc == 0) {
+        WireSnapshot *snapshot;
+
+        rc = wire_snapshot_new(empty, find_or_make_peer, &applying, &snapshot);
+        if (rc == 0)
+            wire_rcu_publish(&self->snapshot, snapshot);
+    }
+    if (rc == 0)
+        rc = wire_events_init(&self->events);
+    if (rc == 0)
+        rc = wire_pings_init(&self->pings);
+    if (rc == 0)
+        rc = mesh_ring_new(sizeof(WireQueuedMessage), WIRE_MAX_MESSAGES, &self->messages);
+    if (rc == 0)
+        rc = wire_mailbox_init(&self->to_handshake);
+    if (rc == 0)
+        rc = wire_mailbox_init(&self->to_out);
+    if (rc == 0)
+        rc = wire_mailbox_init(&self->to_in);
+    if (rc == 0)
+        rc = wire_sockets_init(&self->sockets);
+    if (rc == 0)
+        rc = wire_tun_new(options, &self->tun);
+    wire_config_free(empty);
+    return rc;
+}
+
+static WirePlane *make_plane(void)
+{
+    WirePlane *self = aligned_alloc(_Alignof(WirePlane), sizeof(WirePlane));
+
+    if (self == NULL)
+        return NULL;
+    memset(self, 0, sizeof(*self));
+    self->engine = wire_aead_best();
+    for (int s = 0; s < WIRE_N_SOCKETS; s++)
+        self->sockets.fds[s] = -1;
+    return self;
+}
+
+int wire_plane_start(const WirePlaneOptions *options, WirePlane **out_plane)
+{
+    WirePlane *self;
+    int        rc = mesh_key_init();
+
+    if (options->shards > WIRE_N_LANES)
+        return -ENOTSUP;
+    if (rc == 0)
+        rc = mesh_hash_init();
+    if (rc == 0)
+        rc = wire_aead_init();
+    if (rc < 0)
+        return rc;
+    self = make_plane();
+    if (self == NULL)
+        return -ENOMEM;
+    rc = make_parts(self, options);
+    if (rc == 0)
+        rc = wire_handshake_start(self, &self->handshaker);
+    if (rc == 0)
+        rc = wire_shard_start(self, &self->shard);
+    if (rc < 0) {
+        if (self->tun != NULL && options->tun_fd >= 0)
+            wire_tun_give_back(self->tun); /* taken over on success only */
+        wire_plane_stop(self);
+        return rc;
+    }
+    *out_plane = self;
+    return 0;
+}
+
+/* No thread runs any more. Notes hold references; those of ended peers the base reference too. */
+static void drop_notes(WirePlane *self)
+{
+    WireNote *note = wire_mailbox_take(&self->to_handshake);
+    uint32_t  bits;
+
+    while (note != NULL) {
+        WirePeer *peer = wire_peer_of_handshake_note(note);
+
+        note = wire_mailbox_next(note, &bits);
+        if ((bits & WIRE_ASK_END) && !peer->ended)
+            wire_peer_unref(peer);
+        wire_peer_unref(peer);
+    }
+    note = wire_mailbox_take(&self->to_out);
+    while (note != NULL) {
+        WirePeer *peer = wire_peer_of_out_note(note);
+
+        note = wire_mailbox_next(note, &bits);
+        wire_peer_unref(peer);
+    }
+}
+
+static void drop_peers(WirePlane *self)
+{
+    WireSnapshot *snapshot = wire_rcu_load(&self->snapshot);
+
+    if (snapshot == NULL)
+        return;
+    for (size_t i = 0; i < snapshot->n_peers; i++)
+        wire_peer_unref(snapshot->peers[i].peer);
+    wire_snapshot_free(snapshot);
+}
+
+void wire_plane_stop(WirePlane *self)
+{
+    if (self == NULL)
+        return;
+    atomic_store_explicit(&self->stopping, true, memory_order_release);
+    wire_shard_stop(self->shard);
+    wire_handshake_stop(self->handshaker);
+    drop_notes(self);
+    drop_peers(self);
+    wire_rcu_barrier(); /* deferred frees still reach into the index */
+    mesh_key_free(self->identity_news);
+    wire_index_free(self->index);
+    wire_flows_free(self->flows);
+    wire_sockets_done(&self->sockets);
+    wire_tun_free(self->tun);
+    wire_mailbox_done(&self->to_handshake);
+    wire_mailbox_done(&self->to_out);
+    wire_mailbox_done(&self->to_in);
+    mesh_ring_free(self->messages);
+    wire_pings_done(&self->pings);
+    wire_events_done(&self->events);
+    free(self);
+}
+
+int wire_plane_set_private_key(WirePlane *self, const MeshKey *private_key)
+{
+    WireIdentity *identity = mesh_key_alloc(sizeof(*identity));
+
+    if (identity == NULL)
+        return -ENOMEM;
+    if (private_key != NULL && !mesh_key_is_zero(private_key)) {
+        identity->private_key = *private_key;
+        identity->private_key.bytes[0] &= 248; /* RFC 7748 §5, as `wg` reads it back */
+        identity->private_key.bytes[31] = (identity->private_key.bytes[31] & 127) | 64;
+        mesh_key_make_public(&identity->private_key, &identity->public_key);
+    }
+    mesh_key_free(__atomic_exchange_n(&self->identity_news, identity, __ATOMIC_ACQ_REL));
+    wire_mailbox_ring(&self->to_handshake);
+    return 0;
+}
+
+static WirePeer *find_peer(WirePlane *self, const MeshKey *key)
+{
+    const WireSnapshotPeer *found = wire_snapshot_find(wire_rcu_load(&self->snapshot), key);
+
+    return found == NULL ? NULL : found->peer;
+}
+
+int wire_plane_set_route(WirePlane *self, const MeshKey *key, const WireRoute *route, bool initiate)
+{
+    WirePeer *peer = find_peer(self, key);
+    int64_t   until_ms;
+    int       rc;
+
+    if (peer == NULL)
+        return -ENOENT;
+    if (route->n_candidates > WIRE_MAX_CANDIDATES)
+        return -EINVAL;
+    rc = wire_peer_give_route(peer, route);
+    if (rc < 0)
+        return rc;
+    if (route->endpoint.addr.family != 0)
+        wire_route_set(&peer->route, &(WireHop){ .remote = route->endpoint });
+    atomic_store_explicit(&peer->has_candidates, route->n_candidates > 0, memory_order_relaxed);
+    until_ms = atomic_load_explicit(&peer->session_until_ms, memory_order_relaxed);
+    wire_peer_ask(self, peer,
+                  WIRE_ASK_ROUTE |
+                      (initiate && mesh_clock_boot_ms() >= until_ms ? WIRE_ASK_SESSION : 0));
+    return 0;
+}
+
+static bool is_raw(const uint8_t *bytes, size_t n_bytes)
+{
+    static const uint8_t cookie[4] = { 0x21, 0x12, 0xa4, 0x42 }; /* STUN, RFC 8489 §5 */
+
+    if (n_bytes == 0 || n_bytes > WIRE_MAX_RAW)
+        return false;
+    return bytes[0] >= RAW_FIRST_BYTE ||
+           (n_bytes >= RAW_MIN_BYTES && memcmp(bytes + RAW_COOKIE_AT, cookie, 4) == 0);
+}
+
+int wire_plane_send_raw(WirePlane *self, const MeshEndpoint *to, const uint8_t *bytes,
+                        size_t n_bytes)
+{
+    struct sockaddr_storage name;
+    socklen_t               len = mesh_endpoint_to_sockaddr(to, &name);
+    int fd = self->sockets.fds[to->addr.family == AF_INET6 ? WIRE_SOCKET_V6 : WIRE_SOCKET_V4];
+
+    if (len == 0 || !is_raw(bytes, n_bytes))
+        return -EINVAL;
+    if (fd < 0)
+        return -EAFNOSUPPORT;
+    if (atomic_load(&self->sockets.port) == 0)
+        return -ENOTCONN;
+    return sendto(fd, bytes, n_bytes, MSG_DONTWAIT, (struct sockaddr *)&name, len) < 0 ? -errno : 0;
+}
+
+int wire_plane_ping(WirePlane *self, const MeshAddr *source, const MeshAddr *destination,
+                    uint16_t id, uint16_t sequence)
+{
+    WirePingSpec          spec = { *source, *destination, id, sequence };
+    const WireAllowedIps *ips = wire_rcu_load(&self->snapshot)->allowed_ips;
+    WirePeer             *peer = NULL;
+
+    if (source->family != destination->family)
+        return -EINVAL;
+    if (destination->family == AF_INET)
+        peer = wire_allowedips_get4(ips, destination->bytes);
+    if (destination->family == AF_INET6)
+        peer = wire_allowedips_get6(ips, destination->bytes);
+    if (peer == NULL)
+        return -ENOENT;
+    return wire_pings_put(&self->pings, &spec);
+}
+
+int wire_plane_event_fd(const WirePlane *self)
+{
+    return wire_events_fd(&self->events);
+}
+
+bool wire_plane_next_event(WirePlane *self, WireEvent *out_event)
+{
+    return wire_events_pop(&self->events, out_event);
+}
+
+void wire_plane_get_info(WirePlane *self, WirePlaneInfo *out_info)
+{
+    WirePlaneInfo info = { .mtu = wire_tun_mtu(self->tun),
+                           .up = wire_tun_up(self->tun),
+                           .listen_port = atomic_load(&self->sockets.port),
+                           .fwmark = self->sockets.fwmark };
+
+    strncpy(info.ifname, wire_tun_name(self->tun), sizeof(info.ifname) - 1);
+    *out_info = info;
+}
+
+void wire_plane_get_stats(WirePlane *self, WireStats *out_stats)
+{
+    WireStats stats = { 0 };
+
+    for (int t = 0; t < WIRE_N_THREADS; t++) {
+        const WireCounters *counters = &self->counters[t];
+
+        stats.rx_packets += wire_count_read(&counters->rx_packets);
+        stats.tx_packets += wire_count_read(&counters->tx_packets);
+        stats.rx_bytes += wire_count_read(&counters->rx_bytes);
+        stats.tx_bytes += wire_count_read(&counters->tx_bytes);
+        for (int d = 0; d < WIRE_N_DROPS; d++)
+            stats.drops[d] += wire_count_read(&counters->drops[d]);
+    }
+    *out_stats = stats;
+}
+
+int wire_plane_get_peer(WirePlane *self, const MeshKey *key, WirePeerInfo *out_info)
+{
+    WirePeer *peer = find_peer(self, key);
+
+    if (peer == NULL)
+        return -ENOENT;
+    wire_peer_get_info(peer, mesh_clock_boot_ms(), out_info);
+    return 0;
+}

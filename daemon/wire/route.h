@@ -1,0 +1,43 @@
+/* daemon/wire/route.h: where a peer's packets go now: its endpoint, and our source address for it.
+ *
+ * Read once a run by the out thread, written by whoever authenticated a packet (in thread,
+ * handshake thread) or was told by the control thread. The cell is a sequence lock of atomic words:
+ * readers retry, writers never wait for readers; a packet thread that meets another writer gives
+ * way. */
+#pragma once
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/std/ip.h"
+
+/** WireHop: one way through the underlay; as sender of what was received or target of what is sent.
+ */
+typedef struct {
+    MeshEndpoint remote;    /* family 0: none known */
+    MeshAddr     source;    /* our address that the peer knows; family 0: the kernel chooses */
+    uint32_t     source_if; /* interface of a link-local source, else 0 */
+} WireHop;
+
+#define WIRE_ROUTE_WORDS ((sizeof(WireHop) + 7u) / 8u)
+
+typedef struct {
+    _Atomic uint32_t sequence; /* odd: being written */
+    _Atomic uint64_t words[WIRE_ROUTE_WORDS];
+} WireRouteCell;
+
+void wire_route_init(WireRouteCell *self);
+
+/** wire_route_get: a consistent copy. Returns: false: no endpoint is known. Any thread. */
+bool wire_route_get(const WireRouteCell *self, WireHop *out_hop);
+
+/** wire_route_set: replaces the whole. Control and handshake thread. */
+void wire_route_set(WireRouteCell *self, const WireHop *hop);
+
+/** wire_route_learn: an authentic packet came over @hop.
+ * Returns: true when that moved the endpoint (not merely our source). Any thread; when another
+ * thread writes at this moment nothing happens: the next packet will do. */
+bool wire_route_learn(WireRouteCell *self, const WireHop *hop);
+
+/** wire_route_forget_source: the kernel shall choose again, if the source is still @hop's. */
+void wire_route_forget_source(WireRouteCell *self, const WireHop *hop);

@@ -1,0 +1,106 @@
+/* daemon/wire/sockets.c: bind a pair of sockets to one port, move them under fixed descriptors. */
+#include "daemon/wire/sockets.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "daemon/wire/udp.h"
+
+enum { PORT_TRIES = 64 }; /* a port the kernel gave for IPv4 may be taken in IPv6 */
+
+static const int families[WIRE_N_SOCKETS] = { AF_INET, AF_INET6 };
+
+static void close_pair(const int fds[WIRE_N_SOCKETS])
+{
+    for (int i = 0; i < WIRE_N_SOCKETS; i++) {
+        if (fds[i] >= 0)
+            close(fds[i]);
+    }
+}
+
+/* A pair on @port, or, for 0, on one that the kernel finds for the first family. */
+static int open_pair(uint16_t port, uint32_t fwmark, int out_fds[WIRE_N_SOCKETS],
+                     uint16_t *out_port)
+{
+    int rc = -EAFNOSUPPORT;
+
+    for (int i = 0; i < WIRE_N_SOCKETS; i++)
+        out_fds[i] = -1;
+    for (int i = 0; i < WIRE_N_SOCKETS; i++) {
+        int fd = wire_udp_open(families[i], &port, fwmark);
+
+        if (fd == -EAFNOSUPPORT)
+            continue;
+        if (fd < 0) {
+            close_pair(out_fds);
+            return fd;
+        }
+        out_fds[i] = fd;
+        rc = 0;
+    }
+    *out_port = port;
+    return rc;
+}
+
+int wire_sockets_init(WireSockets *self)
+{
+    int n = 0;
+
+    *self = (WireSockets){ .fds = { -1, -1 } };
+    for (int i = 0; i < WIRE_N_SOCKETS; i++) { /* only to hold the numbers: never sent on unbound */
+        self->fds[i] = socket(families[i], SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (self->fds[i] < 0 && errno != EAFNOSUPPORT) {
+            int rc = -errno;
+
+            wire_sockets_done(self);
+            return rc;
+        }
+        n += self->fds[i] >= 0;
+    }
+    return n > 0 ? 0 : -EAFNOSUPPORT;
+}
+
+void wire_sockets_done(WireSockets *self)
+{
+    close_pair(self->fds);
+    self->fds[WIRE_SOCKET_V4] = self->fds[WIRE_SOCKET_V6] = -1;
+}
+
+static int set_mark(WireSockets *self, uint32_t fwmark)
+{
+    for (int i = 0; i < WIRE_N_SOCKETS; i++) {
+        int rc = self->fds[i] < 0 ? 0 : wire_udp_set_mark(self->fds[i], fwmark);
+
+        if (rc < 0)
+            return rc;
+    }
+    self->fwmark = fwmark;
+    return 0;
+}
+
+int wire_sockets_bind(WireSockets *self, uint16_t port, uint32_t fwmark)
+{
+    int      fds[WIRE_N_SOCKETS], rc = -EADDRINUSE;
+    uint16_t bound = port, now = atomic_load(&self->port);
+
+    if (now != 0 && (port == now || (port == 0 && self->wished == 0))) {
+        self->wished = port;
+        return fwmark == self->fwmark ? 0 : set_mark(self, fwmark);
+    }
+    for (int i = 0; rc == -EADDRINUSE && i < (port == 0 ? PORT_TRIES : 1); i++)
+        rc = open_pair(port, fwmark, fds, &bound);
+    if (rc < 0)
+        return rc;
+    for (int i = 0; i < WIRE_N_SOCKETS; i++) {
+        if (fds[i] < 0 || self->fds[i] < 0)
+            continue;
+        while (dup3(fds[i], self->fds[i], O_CLOEXEC) < 0 && (errno == EINTR || errno == EBUSY)) {
+        }
+    }
+    close_pair(fds);
+    atomic_store(&self->port, bound);
+    self->fwmark = fwmark;
+    self->wished = port;
+    return 0;
+}

@@ -1,0 +1,27 @@
+/* daemon/wire/sockets.h: the plane's UDP sockets, one a family, and what happens to them.
+ *
+ * The two descriptors keep their numbers for the life of the plane: another port means other
+ * sockets put under the same numbers (dup2), so packet threads need no news of it; they are rung
+ * only to leave a wait on the old ones. Control thread, unless said otherwise. */
+#pragma once
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "common/std/attr.h"
+
+enum { WIRE_SOCKET_V4, WIRE_SOCKET_V6, WIRE_N_SOCKETS };
+
+typedef struct {
+    int              fds[WIRE_N_SOCKETS]; /* -1: this host does not have the family */
+    _Atomic uint16_t port; /* bound port, the same for both; 0: not bound, send nothing */
+    uint32_t         fwmark;
+    uint16_t         wished; /* as given: 0 is kept until another wish comes */
+} WireSockets;
+
+/* Returns: 0; -EMFILE, -ENFILE, -EAFNOSUPPORT: neither family. */
+MESH_CHECKED int wire_sockets_init(WireSockets *self);
+void             wire_sockets_done(WireSockets *self);
+
+/** wire_sockets_bind: binds both to @port (0: any that is free in both), with SO_MARK @fwmark. What
+ * is so already stays. Returns: 0; -EADDRINUSE; -EPERM: the mark; on failure all is as it was. */
+MESH_CHECKED int wire_sockets_bind(WireSockets *self, uint16_t port, uint32_t fwmark);

@@ -1,0 +1,40 @@
+/* daemon/wire/stage.h: packets that wait for their peer's session, in a bounded pool of one thread.
+ *
+ * A peer has at most one block, and there are WIRE_STAGE_BLOCKS of them: what does not fit is
+ * dropped, so a host that calls ten thousand absent peers costs no more memory than that.
+ * Packets lie ready to be sealed in place. Owner: the out thread. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/std/attr.h"
+#include "daemon/wire/packet.h"
+
+#define WIRE_STAGE_BLOCKS      128u
+#define WIRE_STAGE_BLOCK_BYTES (128u * 1024u) /* one packet of the greatest length, 80 usual ones \
+                                               */
+
+typedef struct WireStaged {
+    uint8_t           *room;
+    size_t             used; /* bytes of @room */
+    size_t             n_packets;
+    WirePacket         packets[WIRE_MAX_BATCH];
+    struct WireStaged *next_free;
+} WireStaged;
+
+typedef struct {
+    WireSlab    slab; /* untouched blocks cost no memory */
+    WireStaged *blocks;
+    WireStaged *free;
+} WireStage;
+
+MESH_CHECKED int wire_stage_init(WireStage *self); /* 0; -ENOMEM */
+void             wire_stage_done(WireStage *self);
+
+/** wire_stage_put: copies a packet behind those that wait. *inout_staged is the peer's block, NULL
+ * before the first. Returns: false: no room. */
+bool wire_stage_put(WireStage *self, WireStaged **inout_staged, const WirePacket *packet);
+
+/** wire_stage_drop: gives the block back; *inout_staged is NULL then. Returns packets it held. */
+size_t wire_stage_drop(WireStage *self, WireStaged **inout_staged);

@@ -1,0 +1,69 @@
+/* daemon/wire/state.h: what the threads of one plane share. Internal to daemon/wire.
+ *
+ * Constant after start unless it says otherwise; what changes is atomic, or belongs to the module
+ * that its type names. */
+#pragma once
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/std/ring.h"
+#include "daemon/wire/aead.h"
+#include "daemon/wire/counters.h"
+#include "daemon/wire/events.h"
+#include "daemon/wire/filter.h"
+#include "daemon/wire/index.h"
+#include "daemon/wire/mailbox.h"
+#include "daemon/wire/noise.h"
+#include "daemon/wire/peer.h"
+#include "daemon/wire/pings.h"
+#include "daemon/wire/snapshot.h"
+#include "daemon/wire/sockets.h"
+#include "daemon/wire/tun.h"
+
+#define WIRE_MAX_MESSAGES 1024u                    /* handshake messages queued */
+#define WIRE_LOADED       (WIRE_MAX_MESSAGES / 8u) /* from here on we are under load */
+#define WIRE_N_LANES      1u                       /* shards */
+
+typedef struct WireShard      WireShard;
+typedef struct WireHandshaker WireHandshaker;
+
+/* A handshake message on its way from the in thread to the handshake thread. */
+typedef struct {
+    WireHop  hop;
+    uint32_t len;
+    uint8_t  bytes[WIRE_INITIATION_BYTES]; /* the longest */
+} WireQueuedMessage;
+
+struct WirePlane {
+    WireTun                *tun;
+    WireSockets             sockets;
+    WireIndexTable         *index;
+    WireFlows              *flows;
+    const WireAead         *engine;
+    _Atomic(WireSnapshot *) snapshot; /* wire_rcu_load(); control thread publishes; never NULL */
+
+    WireEvents       events;
+    WirePings        pings;
+    WireMailbox      to_handshake, to_out;
+    WireMailbox      to_in;      /* rung only */
+    MeshRing        *messages;   /* WireQueuedMessage: in thread → handshake thread */
+    _Atomic uint32_t n_messages; /* in it */
+    _Atomic bool     stopping;
+
+    WireIdentity *identity_news; /* owned, guarded; exchanged atomically: control → handshake */
+    WireCounters  counters[WIRE_N_THREADS];
+
+    WireShard      *shard;
+    WireHandshaker *handshaker;
+};
+
+static inline void wire_peer_ask(WirePlane *plane, WirePeer *peer, uint32_t bits)
+{
+    wire_peer_post(peer, &peer->to_handshake, &plane->to_handshake, bits);
+}
+
+static inline void wire_peer_tell(WirePlane *plane, WirePeer *peer, uint32_t bits)
+{
+    wire_peer_post(peer, &peer->to_out, &plane->to_out, bits);
+}
