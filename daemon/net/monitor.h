@@ -1,0 +1,10 @@
+/* daemon/net/monitor.h: tells when links, addresses or routes of the host change; inside daemon/net
+ * only. Thread: main loop. */
+#pragma once
+
+#include "daemon/net/net.h"
+
+typedef struct NetMonitor NetMonitor;
+
+NetMonitor *net_monitor_start(NetChangedFunc changed, void *user_data, GError **error);
+void        net_monitor_stop(NetMonitor *self); /* NULL is fine */
