@@ -16,9 +16,8 @@
 #include <unistd.h>
 
 /* "mesh-state 1 LENGTH CHECKSUM\n", then the document. */
-#define MAGIC        "mesh-state 1 "
-#define HEADER_MAX   128
-#define CHECKSUM_HEX (2 * MESH_HASH_BYTES)
+#define MAGIC      "mesh-state 1 "
+#define HEADER_MAX 128
 
 struct MeshdState {
     int          lock_fd;
@@ -97,7 +96,7 @@ static void format_header(const char *data, size_t len, char out_header[HEADER_M
     char     hex[MESH_HEX_SIZE(MESH_HASH_BYTES)];
     MeshSpan span = MESH_SPAN(data, len);
 
-    mesh_hash_blake2s(digest, &span, 1);
+    mesh_hash_blake2s(&span, 1, digest);
     if (mesh_hex_encode(MESH_SPAN(digest, sizeof digest), hex, sizeof hex) < 0)
         hex[0] = '\0'; /* cannot be: the buffer is made for it */
     snprintf(out_header, HEADER_MAX, MAGIC "%zu %s\n", len, hex);

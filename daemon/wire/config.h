@@ -36,7 +36,7 @@ typedef struct {
     uint16_t   port_first, port_last; /* destination; 0-65535: any */
 } WireFilterRow;
 
-WireConfig *wire_config_new(void);                   /* NULL: out of memory. Port 0, no peers, all accepted */
+WireConfig *wire_config_new(void); /* NULL: out of memory. Port 0, no peers, all accepted */
 WireConfig *wire_config_dup(const WireConfig *self); /* a deep copy, owned by the caller */
 void        wire_config_free(WireConfig *self);      /* wipes preshared keys; NULL is fine */
 
@@ -44,8 +44,8 @@ void        wire_config_free(WireConfig *self);      /* wipes preshared keys; NU
  * and the SO_MARK of the sockets (0: none). */
 void wire_config_set_listen(WireConfig *self, uint16_t port, uint32_t fwmark);
 
-/** wire_config_put_peer: adds a peer, or replaces the spec of the one with this key (its allowed IPs
- * stay). Returns 0; -EINVAL: zero public key; -ENOSPC: WIRE_MAX_PEERS; -ENOMEM. */
+/** wire_config_put_peer: adds a peer, or replaces the spec of the one with this key (its allowed
+ * IPs stay). Returns 0; -EINVAL: zero public key; -ENOSPC: WIRE_MAX_PEERS; -ENOMEM. */
 MESH_CHECKED int wire_config_put_peer(WireConfig *self, const WirePeerSpec *spec);
 
 /** wire_config_get_peer: copies out the spec. Returns 0 or -ENOENT. */
@@ -57,7 +57,8 @@ MESH_CHECKED int wire_config_get_peer(const WireConfig *self, const MeshKey *pub
 void wire_config_list_peers(const WireConfig *self,
                             void (*each)(const WirePeerSpec *spec, void *data), void *data);
 
-/** wire_config_remove_peer: with its allowed IPs. Unknown key: nothing happens. NULL: every peer. */
+/** wire_config_remove_peer: with its allowed IPs. Unknown key: nothing happens. NULL: every peer.
+ */
 void wire_config_remove_peer(WireConfig *self, const MeshKey *public_key);
 
 /** wire_config_add_allowed_ip: routes @prefix (host bits zero) to the peer, taking it from another

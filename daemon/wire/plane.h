@@ -1,9 +1,9 @@
 /* daemon/wire/plane.h: the data plane, from outside. One WirePlane is one TUN interface, its UDP
  * sockets, its threads (two a shard: out and in; one for handshakes) and the peers of one network.
  *
- * Everything here is called from one control thread (meshd's main loop, mesh-wg's loop); the plane's
- * own threads never call out: news leaves by a bounded event ring with a descriptor to poll.
- * No GLib. Errors: negative errno; on failure nothing changed. */
+ * Everything here is called from one control thread (meshd's main loop, mesh-wg's loop); the
+ * plane's own threads never call out: news leaves by a bounded event ring with a descriptor to
+ * poll. No GLib. Errors: negative errno; on failure nothing changed. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,8 +29,9 @@ typedef struct {
 } WirePlaneOptions;
 
 /** WireRoute: where a peer may be. While a session is unproven, and again after an unanswered
- * initiation, each handshake initiation goes to @endpoint and to every candidate; the peer answers the
- * first copy (the rest are replays to it), and its authentic answer makes that address the endpoint. */
+ * initiation, each handshake initiation goes to @endpoint and to every candidate; the peer answers
+ * the first copy (the rest are replays to it), and its authentic answer makes that address the
+ * endpoint. */
 typedef struct {
     MeshEndpoint endpoint; /* family 0: keep what the peer has now */
     uint8_t      n_candidates;
@@ -43,9 +44,9 @@ typedef enum {
     WIRE_EVENT_GAVE_UP,   /* 90 s of initiations to @peer went unanswered */
     WIRE_EVENT_EXPIRED,   /* the last session of @peer was wiped (180 s × 3 without a new one) */
     WIRE_EVENT_PONG,      /* an answer to wire_plane_ping(): @id, @sequence, @time_ns */
-    WIRE_EVENT_RAW,       /* a datagram that is not WireGuard's (STUN, probe): @data, from @endpoint */
-    WIRE_EVENT_LINK,      /* the TUN went up or down, or changed its MTU: see wire_plane_get_info() */
-    WIRE_EVENT_FAILED,    /* the plane cannot go on (TUN deleted): @id is a negative errno */
+    WIRE_EVENT_RAW,    /* a datagram that is not WireGuard's (STUN, probe): @data, from @endpoint */
+    WIRE_EVENT_LINK,   /* the TUN went up or down, or changed its MTU: see wire_plane_get_info() */
+    WIRE_EVENT_FAILED, /* the plane cannot go on (TUN deleted): @id is a negative errno */
 } WireEventKind;
 
 /** WireEvent: one entry of the ring; a value. Events that do not fit are counted and lost, so state
@@ -68,7 +69,7 @@ typedef struct {
     bool         has_session;      /* a keypair that may still send exists */
     int64_t      last_handshake_s; /* CLOCK_REALTIME; 0: never */
     uint32_t     last_handshake_ns;
-    uint64_t     last_received_ms; /* boot clock, authentic packets only; 0: never */
+    uint64_t     last_received_ms;   /* boot clock, authentic packets only; 0: never */
     uint64_t     rx_bytes, tx_bytes; /* outer WireGuard bytes, as the kernel counts them */
     uint64_t     handshake_attempts; /* initiations sent since the last session */
 } WirePeerInfo;
@@ -112,9 +113,9 @@ MESH_CHECKED int wire_plane_start(const WirePlaneOptions *options, WirePlane **o
 /** wire_plane_stop: ends and joins the threads, wipes every key, closes and removes the TUN. */
 void wire_plane_stop(WirePlane *self); /* NULL is fine */
 
-/** wire_plane_set_private_key: the static X25519 key, copied to guarded memory that only the handshake
- * thread reads. NULL or zero: none, nothing is sent. A change drops all sessions; a peer with our own
- * public key is left out from then on. Returns 0 or -ENOMEM. */
+/** wire_plane_set_private_key: the static X25519 key, copied to guarded memory that only the
+ * handshake thread reads. NULL or zero: none, nothing is sent. A change drops all sessions; a peer
+ * with our own public key is left out from then on. Returns 0 or -ENOMEM. */
 MESH_CHECKED int wire_plane_set_private_key(WirePlane *self, const MeshKey *private_key);
 
 /** wire_plane_apply: publishes @config. Peers known by key keep sessions, endpoint and counters;
@@ -127,16 +128,17 @@ MESH_CHECKED int wire_plane_apply(WirePlane *self, const WireConfig *config);
 MESH_CHECKED int wire_plane_set_route(WirePlane *self, const MeshKey *peer, const WireRoute *route,
                                       bool initiate);
 
-/** wire_plane_send_raw: sends a datagram from the plane's socket; @bytes must not start like WireGuard.
- * Returns 0; -EINVAL; -EAGAIN: socket full; or what the kernel says. */
+/** wire_plane_send_raw: sends a datagram from the plane's socket; @bytes must not start like
+ * WireGuard. Returns 0; -EINVAL; -EAGAIN: socket full; or what the kernel says. */
 MESH_CHECKED int wire_plane_send_raw(WirePlane *self, const MeshEndpoint *to, const uint8_t *bytes,
                                      size_t n_bytes);
 
 /** wire_plane_ping: injects an ICMP or ICMPv6 echo from @source to @destination (same family, inner
  * addresses) as if it came from the TUN; the answer, matched by address, id,
- * sequence and 16 random payload bytes, becomes WIRE_EVENT_PONG and does not reach the TUN; others do. Returns 0; -ENOENT: no peer owns @destination; -ENOBUFS: queue full. */
-MESH_CHECKED int wire_plane_ping(WirePlane *self, const MeshAddr *source, const MeshAddr *destination,
-                                 uint16_t id, uint16_t sequence);
+ * sequence and 16 random payload bytes, becomes WIRE_EVENT_PONG and does not reach the TUN; others
+ * do. Returns 0; -ENOENT: no peer owns @destination; -ENOBUFS: queue full. */
+MESH_CHECKED int wire_plane_ping(WirePlane *self, const MeshAddr *source,
+                                 const MeshAddr *destination, uint16_t id, uint16_t sequence);
 
 /** wire_plane_event_fd: readable while events wait; owned by the plane. */
 int wire_plane_event_fd(const WirePlane *self);

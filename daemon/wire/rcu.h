@@ -11,8 +11,8 @@
 #include <urcu/urcu-qsbr.h>
 
 #if defined(__SANITIZE_THREAD__)
-void __tsan_acquire(void *addr);
-void __tsan_release(void *addr);
+void        __tsan_acquire(void *addr);
+void        __tsan_release(void *addr);
 extern char wire_rcu_tsan_mark; /* in index.c; only its address is used */
 #define WIRE_RCU_RELEASE() __tsan_release(&wire_rcu_tsan_mark)
 #define WIRE_RCU_ACQUIRE() __tsan_acquire(&wire_rcu_tsan_mark)

@@ -1,0 +1,124 @@
+#include "daemon/path/explain.h"
+
+#include "common/std/endpoint.h"
+#include "daemon/path/candidates.h"
+
+#include <sys/socket.h>
+
+#define MAX_NAMED 3u /* endpoints that a text names */
+
+/* "its endpoint 1.2.3.4:5" or "any of its 4 endpoints (a, b, c …)". */
+static char *list_candidates(const PathFacts *facts)
+{
+    GString *text = g_string_new(NULL);
+    char     endpoint[MESH_ENDPOINT_TEXT_SIZE];
+
+    if (facts->n_candidates == 1)
+        g_string_append(text, "its endpoint ");
+    else
+        g_string_append_printf(text, "any of its %zu endpoints (", facts->n_candidates);
+    for (size_t i = 0; i < facts->n_candidates && i < MAX_NAMED; i++)
+        g_string_append_printf(text, "%s%s", i > 0 ? ", " : "",
+                               mesh_endpoint_format(&facts->candidates[i].endpoint, endpoint));
+    if (facts->n_candidates > MAX_NAMED)
+        g_string_append(text, " …");
+    if (facts->n_candidates > 1)
+        g_string_append_c(text, ')');
+    return g_string_free(text, false);
+}
+
+/* Can be reached from anywhere, as far as the number of the address tells. */
+static bool is_peer_public(const PathFacts *facts)
+{
+    for (size_t i = 0; i < facts->n_candidates; i++) {
+        const MeshRecordEndpoint *c = &facts->candidates[i];
+
+        if (c->kind == MESH_RECORD_STATIC ||
+            (c->kind == MESH_RECORD_LOCAL && mesh_ip_class(&c->endpoint.addr) == MESH_IP_GLOBAL))
+            return true;
+    }
+    return false;
+}
+
+static bool is_host_public(const PathHost *host)
+{
+    for (size_t i = 0; i < host->n_addrs; i++)
+        if (mesh_ip_class(&host->addrs[i]) == MESH_IP_GLOBAL)
+            return true;
+    return false;
+}
+
+static bool told_family(const PathPeer *peer, int family)
+{
+    for (size_t i = 0; i < peer->n_endpoints; i++)
+        if (peer->endpoints[i].endpoint.addr.family == family)
+            return true;
+    return false;
+}
+
+/* It told endpoints, and none is left for us. */
+static const char *explain_no_candidate(const PathFacts *facts)
+{
+    const PathHost *host = facts->host;
+
+    if (host->n_addrs == 0)
+        return "this host has no network";
+    if (!told_family(facts->peer, AF_INET) &&
+        !path_candidates_has_family(host->addrs, host->n_addrs, AF_INET6))
+        return "peer has IPv6 only, and this host has no IPv6 address";
+    if (!told_family(facts->peer, AF_INET6) &&
+        !path_candidates_has_family(host->addrs, host->n_addrs, AF_INET))
+        return "peer has IPv4 only, and this host has no IPv4 address";
+    return "all endpoints that the peer told are addresses of this host itself";
+}
+
+static char *explain_silence(const PathFacts *facts)
+{
+    g_autofree char *list = list_candidates(facts);
+    const char      *why = "both ends seem to be behind NAT; this version has no relay";
+
+    if (is_peer_public(facts))
+        why = "a firewall seems to drop UDP between us; this version has no relay";
+    else if (is_host_public(facts->host))
+        why = "the peer seems to be behind NAT: it has to reach us first";
+    return g_strdup_printf("no answer from %s: %s", list, why);
+}
+
+static char *explain_trying(const PathFacts *facts)
+{
+    g_autofree char *list = list_candidates(facts);
+
+    return g_strdup_printf("waiting for an answer from %s", list);
+}
+
+PathKind path_explain_judge(const PathFacts *facts, char **out_reason)
+{
+    bool may_be_online = facts->peer->online || !facts->host->presence_known;
+
+    if (facts->live) {
+        *out_reason = g_strdup("");
+        return PATH_DIRECT;
+    }
+    if (!may_be_online) {
+        *out_reason = g_strdup("peer is offline");
+        return PATH_NONE;
+    }
+    if (facts->peer->n_endpoints == 0) {
+        *out_reason = g_strdup("peer has told no endpoint");
+        return PATH_NONE;
+    }
+    if (facts->n_candidates == 0) {
+        *out_reason = g_strdup(explain_no_candidate(facts));
+        return PATH_NONE;
+    }
+    if (facts->failed) {
+        *out_reason = explain_silence(facts);
+        return PATH_NONE;
+    }
+    if (facts->trying) {
+        *out_reason = explain_trying(facts);
+        return PATH_CONNECTING;
+    }
+    *out_reason = g_strdup("not tried yet: connects when there is traffic");
+    return PATH_IDLE;
+}

@@ -1,0 +1,18 @@
+/* daemon/path/explain.h: says in words how a peer is reached, or why not. Pure; any thread. */
+#pragma once
+
+#include "daemon/path/path.h"
+
+/** PathFacts: what path.c knows about one peer at this moment. Borrowed. */
+typedef struct {
+    const PathPeer           *peer;
+    const PathHost           *host;
+    const MeshRecordEndpoint *candidates;
+    size_t                    n_candidates;
+    bool                      live;   /* has a session and was heard of lately */
+    bool                      trying; /* initiations are on their way */
+    bool                      failed; /* they have gone unanswered for a while */
+} PathFacts;
+
+/** path_explain_judge: the kind, and a text for people in @out_reason (owned; "" when direct). */
+PathKind path_explain_judge(const PathFacts *facts, char **out_reason);

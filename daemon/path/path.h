@@ -1,0 +1,77 @@
+/* daemon/path/path.h: how the peers of one network are reached: which endpoints are tried, when,
+ * and why a peer is not reached. Front door of the folder.
+ *
+ * The data plane does the trying: it sends each handshake initiation to every candidate at once,
+ * and the authentic answer decides. This folder chooses candidates, starts, repeats and explains.
+ * Thread: main loop only; timers are sources of its default context. */
+#pragma once
+
+#include "common/proto/record.h"
+#include "common/std/ip.h"
+#include "common/std/key.h"
+#include "daemon/wire/plane.h"
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PATH_MAX_EAGER   256u /* peers that are connected without traffic */
+#define PATH_KEEPALIVE_S 25u  /* keeps mappings of NATs and firewalls open */
+
+typedef struct Path Path;
+
+/** PathPeer: what the verified map says about a peer. */
+typedef struct {
+    MeshKey            wg;     /* X25519, names the peer here */
+    bool               online; /* the server says so */
+    bool               eager;  /* connect without waiting for traffic */
+    uint64_t           e_seq;  /* of the record the endpoints come from; 0: none */
+    size_t             n_endpoints;
+    MeshRecordEndpoint endpoints[WIRE_MAX_CANDIDATES];
+} PathPeer;
+
+typedef enum {
+    PATH_NONE,       /* no way now; retried where that may help */
+    PATH_IDLE,       /* nothing tried: there was no traffic */
+    PATH_CONNECTING, /* initiations are on their way */
+    PATH_DIRECT,     /* a session is proven */
+} PathKind;
+
+typedef struct {
+    PathKind           kind;
+    char              *reason; /* owned; for people; "" when direct */
+    size_t             n_candidates;
+    MeshRecordEndpoint candidates[WIRE_MAX_CANDIDATES];
+    WirePeerInfo       wire; /* endpoint in use, counters, last handshake */
+} PathInfo;
+
+/** PathHost: what of this host matters; addresses of mesh interfaces left out. Borrowed. */
+typedef struct {
+    const MeshAddr *addrs;
+    size_t          n_addrs;
+    bool            presence_known; /* false: the server is away, so everybody may be online */
+} PathHost;
+
+/* The path of @peer changed. May be called from inside path_apply() and path_set_host(). */
+typedef void (*PathChangedFunc)(const MeshKey *peer, void *user_data);
+
+/** path_start: @plane is borrowed and has to outlive the result. */
+Path *path_start(WirePlane *plane, PathChangedFunc changed, void *user_data);
+void  path_stop(Path *self); /* NULL is fine */
+
+/** path_apply: the peers that the data plane knows now, all of them. Idempotent. */
+void path_apply(Path *self, const PathPeer *peers, size_t n_peers);
+
+/** path_set_host: copies; on a change every peer is tried again at once. */
+void path_set_host(Path *self, const PathHost *host);
+
+void path_handle_event(Path *self, const WireEvent *event);
+
+/** path_connect: starts an attempt now, traffic or not. False: no such peer. */
+bool path_connect(Path *self, const MeshKey *peer);
+
+/** path_explain: Returns false for an unknown peer; else end @out_info with path_clear_info(). */
+bool        path_explain(Path *self, const MeshKey *peer, PathInfo *out_info);
+void        path_clear_info(PathInfo *info);
+const char *path_kind_name(PathKind kind); /* "none", "idle", "connecting", "direct" */
