@@ -1,0 +1,459 @@
+#include "daemon/engine.h"
+
+#include "common/glib/error.h"
+#include "common/glib/json.h"
+#include "common/glib/log.h"
+#include "daemon/inside.h"
+
+#include <sys/socket.h>
+
+enum {
+    JOIN_TIMEOUT_S = 55, /* the caller on the bus waits a minute */
+    UP_TIMEOUT_S = 20,
+    LOOK_AGAIN_S = 3600, /* our own record is signed anew in time */
+    MEND_S = 5,          /* after the data plane failed */
+};
+
+static void tell(MeshdEngine *self, bool peers)
+{
+    self->host->changed(self, peers, self->host->user_data);
+}
+
+void meshd_engine_set_state(MeshdEngine *self, MeshdEngineState state, const char *error)
+{
+    if (self->state != state)
+        mesh_log_info("network %s: %s%s%s", self->profile->network,
+                      (const char *[]){ "down", "pending", "up", "removed", "expired",
+                                        "error" }[state],
+                      error != NULL ? ": " : "", error != NULL ? error : "");
+    self->state = state;
+    g_free(self->error);
+    self->error = g_strdup(error);
+    tell(self, true);
+}
+
+void meshd_engine_finish(MeshdEngine *self, const GError *error)
+{
+    MeshdEngineDone done = self->done;
+
+    g_clear_handle_id(&self->done_timer, g_source_remove);
+    self->done = NULL;
+    if (done != NULL)
+        done(self, error, self->done_data);
+}
+
+void meshd_engine_save_profile(MeshdEngine *self)
+{
+    g_autoptr(GBytes) bytes = meshd_profile_encode(self->profile);
+    g_autoptr(GError) error = NULL;
+
+    if (!meshd_state_save(self->host->state, &self->profile->server.network, "profile", bytes,
+                          &error))
+        mesh_log_error("%s", error->message);
+}
+
+static gboolean on_done_timeout(gpointer user_data)
+{
+    MeshdEngine *self = user_data;
+    g_autoptr(GError) error = NULL;
+
+    self->done_timer = 0;
+    if (self->server_error != NULL)
+        error = g_error_new(MESH_ERROR, MESH_ERROR_UNREACHABLE, "no map from the server yet: %s",
+                            self->server_error);
+    else
+        error = g_error_new(MESH_ERROR, MESH_ERROR_TIMEOUT, "no map from the server in time");
+    meshd_engine_finish(self, error);
+    return G_SOURCE_REMOVE;
+}
+
+static void wait_for(MeshdEngine *self, MeshdEngineDone done, void *user_data, unsigned timeout_s)
+{
+    g_autoptr(GError) busy = NULL;
+
+    if (self->done != NULL) {
+        busy = g_error_new(MESH_ERROR, MESH_ERROR_CANCELLED, "another request took over");
+        meshd_engine_finish(self, busy);
+    }
+    self->done = done;
+    self->done_data = user_data;
+    self->done_timer = g_timeout_add_seconds(timeout_s, on_done_timeout, self);
+}
+
+/* ---- the map ---- */
+
+static gboolean on_look_again(gpointer user_data)
+{
+    MeshdEngine *self = user_data;
+
+    self->timer = 0;
+    if (self->client != NULL && self->profile->stage == MESHD_PROFILE_MEMBER)
+        meshd_engine_use_map(self, control_client_get_map(self->client), MESH_NETMAP_PRESENCE);
+    return G_SOURCE_REMOVE;
+}
+
+static void look_again(MeshdEngine *self, int64_t in_s)
+{
+    g_clear_handle_id(&self->timer, g_source_remove);
+    self->timer = g_timeout_add_seconds((guint)CLAMP(in_s, 1, LOOK_AGAIN_S), on_look_again, self);
+}
+
+/* Once, before anything on this host is touched: may IPv4 be used here? */
+static bool decide_ip4(MeshdEngine *self, const LockVerifiedHead *head, GError **error)
+{
+    g_autofree char *clash6 =
+        self->host->find_clash(self, &head->network.ip6, self->host->user_data);
+
+    if (clash6 != NULL) {
+        g_set_error(error, MESH_ERROR, MESH_ERROR_ADDRESS_CLASH, "%s", clash6);
+        return false;
+    }
+    if (head->network.ip4.addr.family == 0 || !self->profile->wants_ip4)
+        return true;
+    g_free(self->clash);
+    self->clash = self->host->find_clash(self, &head->network.ip4, self->host->user_data);
+    return true;
+}
+
+static void save_map(MeshdEngine *self, const MeshNetmap *map)
+{
+    const MeshNetworkId *net = &self->profile->server.network;
+    size_t               len = 0;
+    char                *text = mesh_netmap_encode(map, &len);
+    g_autoptr(GBytes) bytes = g_bytes_new_take(text, len);
+
+    meshd_state_save_later(self->host->state, net, "map", bytes);
+}
+
+static void save_floors(MeshdEngine *self)
+{
+    size_t len = 0;
+    char  *text;
+    g_autoptr(GBytes) bytes = NULL;
+
+    if (!lock_gate_floors_changed(self->gate))
+        return;
+    text = lock_gate_encode_floors(self->gate, &len);
+    bytes = g_bytes_new_take(text, len);
+    meshd_state_save_later(self->host->state, &self->profile->server.network, "floors", bytes);
+}
+
+static bool apply(MeshdEngine *self, LockVerified *verified, MeshNetmapChange change,
+                  GError **error)
+{
+    const LockVerifiedHead *head = lock_verified_get_head(verified);
+    bool                    fresh = meshd_parts_get_map(self->parts) == NULL;
+    bool                    ip4;
+
+    if (!fresh && change == MESH_NETMAP_PRESENCE) {
+        meshd_parts_apply_presence(self->parts, verified);
+        return true;
+    }
+    if (fresh && !decide_ip4(self, head, error))
+        return false;
+    ip4 = self->clash == NULL && self->profile->wants_ip4 && head->self->ip4.family != 0;
+    return meshd_parts_apply(self->parts, verified, ip4, error);
+}
+
+/* What the parts chose and the server renamed is kept. */
+static void note_changes(MeshdEngine *self, LockVerified *verified, bool fresh)
+{
+    const LockVerifiedHead *head = lock_verified_get_head(verified);
+    bool                    renamed = g_strcmp0(self->profile->network, head->network.name) != 0;
+
+    g_strlcpy(self->profile->network, head->network.name, sizeof self->profile->network);
+    if (fresh || renamed)
+        meshd_engine_save_profile(self);
+}
+
+static void fail_map(MeshdEngine *self, const GError *error)
+{
+    bool runs = meshd_parts_get_map(self->parts) != NULL;
+
+    if (g_error_matches(error, MESH_ERROR, MESH_ERROR_EXPIRED)) {
+        meshd_membership_end(self, MESHD_PROFILE_EXPIRED, error->message);
+        return;
+    }
+    mesh_log_error("network %s: %s", self->profile->network, error->message);
+    meshd_engine_set_state(self, runs ? MESHD_ENGINE_UP : MESHD_ENGINE_ERROR, error->message);
+}
+
+void meshd_engine_use_map(MeshdEngine *self, const MeshNetmap *map, MeshNetmapChange change)
+{
+    bool fresh = meshd_parts_get_map(self->parts) == NULL;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(LockVerified) verified = lock_gate_verify(self->gate, map, &error);
+    int64_t next_change;
+
+    if (verified == NULL || !apply(self, verified, change, &error)) {
+        fail_map(self, error);
+        meshd_engine_finish(self, error);
+        return;
+    }
+    lock_gate_set_running(self->gate, verified);
+    if (change == MESH_NETMAP_CHANGED)
+        save_map(self, map);
+    save_floors(self);
+    note_changes(self, verified, fresh);
+    meshd_engine_set_state(self, MESHD_ENGINE_UP, lock_verified_get_head(verified)->policy_error);
+    meshd_membership_report(self);
+    next_change = lock_verified_get_head(verified)->next_change;
+    look_again(self,
+               next_change == INT64_MAX ? LOOK_AGAIN_S : next_change - lock_gate_now(self->gate));
+    meshd_engine_finish(self, NULL);
+}
+
+/* ---- the parts tell ---- */
+
+static void on_path_changed(const MeshKey *wg, void *user_data)
+{
+    (void)wg;
+    tell(user_data, true);
+}
+
+static void on_pong(const WireEvent *event, void *user_data)
+{
+    MeshdEngine *self = user_data;
+
+    meshd_ping_handle_pong(self->pings, event);
+}
+
+static gboolean on_broken_idle(gpointer user_data)
+{
+    MeshdEngine *self = user_data;
+
+    self->broken = 0;
+    meshd_engine_stop_parts(self);
+    meshd_engine_set_state(self, MESHD_ENGINE_ERROR,
+                           "the interface was taken away: making it anew");
+    look_again(self, MEND_S);
+    return G_SOURCE_REMOVE;
+}
+
+static void on_broken(int errnum, void *user_data)
+{
+    MeshdEngine *self = user_data;
+
+    mesh_log_error("network %s: the data plane failed: %s", self->profile->network,
+                   g_strerror(errnum < 0 ? -errnum : errnum));
+    if (self->broken == 0)
+        self->broken = g_idle_add(on_broken_idle, self);
+}
+
+static const MeshdPartsEvents parts_events = {
+    .path_changed = on_path_changed,
+    .pong = on_pong,
+    .broken = on_broken,
+};
+
+void meshd_engine_stop_parts(MeshdEngine *self)
+{
+    g_clear_handle_id(&self->timer, g_source_remove);
+    g_clear_handle_id(&self->broken, g_source_remove);
+    meshd_ping_cancel_all(self->pings);
+    lock_gate_set_running(self->gate, NULL);
+    meshd_parts_stop(self->parts);
+}
+
+/* ---- life ---- */
+
+static uint64_t load_seq(const MeshdEngineHost *host, const MeshNetworkId *net)
+{
+    static const MeshJsonField fields[] = { { .name = "e-seq", .type = MESH_JSON_INT } };
+    g_autoptr(GBytes) bytes = meshd_state_load(host->state, net, "seq", NULL);
+    g_autoptr(JsonObject) object = NULL;
+    uint64_t    seq = 0;
+    gsize       len = 0;
+    const char *text;
+
+    if (bytes == NULL)
+        return 0;
+    text = g_bytes_get_data(bytes, &len);
+    object = mesh_json_parse(text, len, 1024, NULL);
+    if (object == NULL || !mesh_json_read(object, fields, G_N_ELEMENTS(fields), &seq, "", NULL))
+        mesh_log_warning("the stored number of our last report is damaged: the clock decides");
+    return seq;
+}
+
+/* What is shown while nothing runs. */
+static MeshdEngineState get_idle_state(const MeshdProfile *profile)
+{
+    if (profile->stage == MESHD_PROFILE_REMOVED)
+        return MESHD_ENGINE_REMOVED;
+    return profile->stage == MESHD_PROFILE_EXPIRED ? MESHD_ENGINE_EXPIRED : MESHD_ENGINE_DOWN;
+}
+
+MeshdEngine *meshd_engine_new(const MeshdEngineHost *host, MeshdProfile *profile)
+{
+    MeshdEngine *self = g_new0(MeshdEngine, 1);
+
+    self->host = host;
+    self->profile = profile;
+    self->gate = lock_gate_new(&profile->server.network, &profile->server.server, &profile->node);
+    lock_gate_set_wg(self->gate, &profile->wg);
+    self->parts = meshd_parts_new(host->net, profile, &parts_events, self);
+    self->pings = meshd_ping_new(self->parts);
+    self->report = meshd_report_new(profile, load_seq(host, &profile->server.network));
+    self->addrs = g_array_new(false, true, sizeof(MeshAddr));
+    if (profile->stage == MESHD_PROFILE_REMOVED || profile->stage == MESHD_PROFILE_EXPIRED)
+        self->state =
+            profile->stage == MESHD_PROFILE_REMOVED ? MESHD_ENGINE_REMOVED : MESHD_ENGINE_EXPIRED;
+    return self;
+}
+
+void meshd_engine_free(MeshdEngine *self)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (self == NULL)
+        return;
+    error = g_error_new(MESH_ERROR, MESH_ERROR_CANCELLED, "the network is gone");
+    meshd_engine_finish(self, error);
+    control_client_free(self->client);
+    meshd_engine_stop_parts(self);
+    meshd_ping_free(self->pings);
+    meshd_parts_free(self->parts);
+    meshd_report_free(self->report);
+    lock_gate_free(self->gate);
+    meshd_profile_free(self->profile);
+    g_array_unref(self->addrs);
+    g_free(self->clash);
+    g_free(self->error);
+    g_free(self->server_error);
+    g_free(self);
+}
+
+/* The floors of earlier runs; a network that had some does not go on without them. */
+static bool load_floors(MeshdEngine *self, GError **error)
+{
+    g_autoptr(GBytes) bytes = NULL;
+    g_autoptr(GError) load_error = NULL;
+    const char *text;
+    gsize       len = 0;
+
+    if (self->floors_loaded)
+        return true;
+    bytes =
+        meshd_state_load(self->host->state, &self->profile->server.network, "floors", &load_error);
+    if (load_error != NULL) {
+        g_propagate_error(error, g_steal_pointer(&load_error));
+        return false;
+    }
+    text = bytes != NULL ? g_bytes_get_data(bytes, &len) : NULL;
+    if (text != NULL && !lock_gate_load_floors(self->gate, text, len, error))
+        return false;
+    self->floors_loaded = true;
+    return true;
+}
+
+static MeshNetmap *load_map(MeshdEngine *self)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GBytes) bytes = NULL;
+    MeshNetmap *map = NULL;
+    gsize       len = 0;
+    const char *text;
+
+    bytes = meshd_state_load(self->host->state, &self->profile->server.network, "map", &error);
+    if (bytes != NULL) {
+        text = g_bytes_get_data(bytes, &len);
+        map = mesh_netmap_decode(text, len, &error);
+    }
+    if (error != NULL)
+        mesh_log_warning("network %s: the stored map is of no use: %s", self->profile->network,
+                         error->message);
+    return map;
+}
+
+void meshd_engine_join(MeshdEngine *self, MeshdEngineDone done, void *user_data)
+{
+    g_autoptr(GError) error = NULL;
+
+    wait_for(self, done, user_data, JOIN_TIMEOUT_S);
+    if (!load_floors(self, &error)) {
+        meshd_engine_finish(self, error);
+        return;
+    }
+    meshd_membership_register(self);
+}
+
+static bool check_membership(MeshdEngine *self, GError **error)
+{
+    MeshdProfileStage stage = self->profile->stage;
+
+    if (stage == MESHD_PROFILE_REMOVED)
+        g_set_error(error, MESH_ERROR, MESH_ERROR_REMOVED,
+                    "this node was removed from the network: leave it, then join anew");
+    else if (stage == MESHD_PROFILE_EXPIRED)
+        g_set_error(error, MESH_ERROR, MESH_ERROR_EXPIRED,
+                    "this node's membership ended: join again with a new link");
+    else
+        return load_floors(self, error);
+    return false;
+}
+
+void meshd_engine_up(MeshdEngine *self, MeshdEngineDone done, void *user_data)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(MeshNetmap) map = NULL;
+
+    wait_for(self, done, user_data, UP_TIMEOUT_S);
+    if (!check_membership(self, &error)) {
+        if (self->state != MESHD_ENGINE_REMOVED && self->state != MESHD_ENGINE_EXPIRED)
+            meshd_engine_set_state(self, MESHD_ENGINE_ERROR, error->message);
+        meshd_engine_finish(self, error);
+        return;
+    }
+    if (self->state == MESHD_ENGINE_UP || self->state == MESHD_ENGINE_PENDING) {
+        meshd_engine_finish(self, NULL);
+        return;
+    }
+    if (self->profile->stage == MESHD_PROFILE_PENDING) {
+        meshd_engine_set_state(self, MESHD_ENGINE_PENDING, NULL);
+        meshd_membership_register(self);
+        meshd_engine_finish(self, NULL);
+        return;
+    }
+    map = load_map(self);
+    meshd_membership_connect(self);
+    control_client_start(self->client, map);
+    if (map != NULL)
+        meshd_engine_use_map(self, map, MESH_NETMAP_PRESENCE);
+}
+
+void meshd_engine_down(MeshdEngine *self)
+{
+    g_autoptr(GError) error = NULL;
+
+    control_client_free(g_steal_pointer(&self->client));
+    self->server_state = CONTROL_OFF;
+    g_clear_pointer(&self->server_error, g_free);
+    meshd_engine_stop_parts(self);
+    meshd_engine_set_state(self, get_idle_state(self->profile), NULL);
+    error = g_error_new(MESH_ERROR, MESH_ERROR_CANCELLED, "the network was taken down");
+    meshd_engine_finish(self, error);
+}
+
+bool meshd_engine_refresh(MeshdEngine *self, GError **error)
+{
+    LockVerified *map = meshd_parts_get_map(self->parts);
+
+    if (map != NULL &&
+        !meshd_parts_apply(self->parts, map, meshd_parts_has_ip4(self->parts), error))
+        return false;
+    meshd_engine_save_profile(self);
+    meshd_membership_report(self);
+    tell(self, false);
+    return true;
+}
+
+void meshd_engine_ping(MeshdEngine *self, const MeshdPingRequest *request, MeshdPingDone done,
+                       void *user_data)
+{
+    meshd_ping_start(self->pings, request, done, user_data);
+}
+
+MeshdProfile *meshd_engine_get_profile(MeshdEngine *self)
+{
+    return self->profile;
+}

@@ -1,0 +1,60 @@
+/* daemon/engine.h: one joined network: its conversation with the server, its verified map, its
+ * parts on this host, and what others are shown of it.
+ *
+ * Thread: main loop. What can take long ends with a MeshdEngineDone, once, never from inside the
+ * call that started it unless it failed at once. */
+#pragma once
+
+#include "daemon/net/net.h"
+#include "daemon/path/path.h"
+#include "daemon/ping.h"
+#include "daemon/profile.h"
+#include "daemon/state.h"
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct MeshdEngine MeshdEngine;
+
+/** MeshdEngineHost: what the networks share. Borrowed by every engine. */
+typedef struct {
+    MeshdState *state;
+    Net        *net;
+    /* Owned text that names what of this host or its other networks shares addresses with @prefix;
+     * NULL: nothing. */
+    char *(*find_clash)(MeshdEngine *engine, const MeshPrefix *prefix, void *user_data);
+    /* What the view shows changed; @peers: something about a peer did. */
+    void (*changed)(MeshdEngine *engine, bool peers, void *user_data);
+    void *user_data;
+} MeshdEngineHost;
+
+typedef void (*MeshdEngineDone)(MeshdEngine *engine, const GError *error, void *user_data);
+
+/** meshd_engine_new: takes @profile. Nothing starts. @host is borrowed. */
+MeshdEngine *meshd_engine_new(const MeshdEngineHost *host, MeshdProfile *profile);
+void         meshd_engine_free(MeshdEngine *self); /* stops; a Done that waits gets CANCELLED */
+
+/** meshd_engine_join: registers with the profile's join secret; done when the network is up or
+ * pending, or with the server's error. */
+void meshd_engine_join(MeshdEngine *self, MeshdEngineDone done, void *user_data);
+
+/** meshd_engine_up: done when interface, addresses and routes are in place. */
+void meshd_engine_up(MeshdEngine *self, MeshdEngineDone done, void *user_data);
+void meshd_engine_down(MeshdEngine *self);
+
+/** meshd_engine_leave: tells the server; the network is down after it, its documents stay. @force:
+ * no error when the server cannot be told. */
+void meshd_engine_leave(MeshdEngine *self, bool force, MeshdEngineDone done, void *user_data);
+
+/** meshd_engine_set_host: addresses of this host beside meshes, and prefixes of its other networks.
+ * Both borrowed. @kick: the network changed, so doubt the server's connection. */
+void meshd_engine_set_host(MeshdEngine *self, GArray *addrs, GArray *foreign, bool kick);
+
+/** meshd_engine_refresh: the profile was changed (port, endpoints): applies it to what runs. */
+bool meshd_engine_refresh(MeshdEngine *self, GError **error);
+
+void meshd_engine_ping(MeshdEngine *self, const MeshdPingRequest *request, MeshdPingDone done,
+                       void *user_data);
+
+MeshdProfile *meshd_engine_get_profile(MeshdEngine *self); /* borrowed */

@@ -1,0 +1,66 @@
+/* daemon/inside.h: the inside of an engine, for engine.c (which owns it), membership.c and view.c.
+ */
+#pragma once
+
+#include "daemon/control/client.h"
+#include "daemon/engine.h"
+#include "daemon/lock/gate.h"
+#include "daemon/parts.h"
+#include "daemon/report.h"
+
+typedef enum {
+    MESHD_ENGINE_DOWN,
+    MESHD_ENGINE_PENDING,
+    MESHD_ENGINE_UP,
+    MESHD_ENGINE_REMOVED,
+    MESHD_ENGINE_EXPIRED,
+    MESHD_ENGINE_ERROR,
+} MeshdEngineState;
+
+struct MeshdEngine {
+    const MeshdEngineHost *host; /* borrowed */
+    MeshdProfile          *profile;
+    MeshdEngineState       state;
+    char                  *error; /* why ERROR, or what else is wrong; NULL: nothing */
+    LockGate              *gate;
+    bool                   floors_loaded;
+    ControlClient         *client; /* NULL while down */
+    ControlState           server_state;
+    char                  *server_error;
+    MeshdParts            *parts;
+    MeshdPings            *pings;
+    MeshdReport           *report;
+    MeshAddr               observed; /* family 0: not known */
+    GArray                *addrs;    /* MeshAddr of this host, meshes left out */
+    char                  *clash;    /* why IPv4 is left out; NULL: it is not */
+    guint                  timer;    /* verify and report again; 0: none */
+    guint                  broken;   /* idle source after the plane failed; 0: none */
+    MeshdEngineDone        done;     /* who waits for join or up; NULL: nobody */
+    void                  *done_data;
+    guint                  done_timer;
+    MeshdEngineDone        left; /* who waits for leave */
+    void                  *left_data;
+    bool                   left_force;
+};
+
+/* ---- engine.c, for membership.c ---- */
+
+void meshd_engine_set_state(MeshdEngine *self, MeshdEngineState state, const char *error);
+void meshd_engine_finish(MeshdEngine  *self,
+                         const GError *error); /* calls done, if somebody waits */
+void meshd_engine_save_profile(MeshdEngine *self);
+void meshd_engine_stop_parts(MeshdEngine *self);
+
+/* Takes a map from server or disk into force; failures are shown, and told to who waits. */
+void meshd_engine_use_map(MeshdEngine *self, const MeshNetmap *map, MeshNetmapChange change);
+
+/* ---- membership.c, for engine.c ---- */
+
+/* Makes the client, if there is none, and registers; a secret of the profile is used and shown. */
+void meshd_membership_register(MeshdEngine *self);
+/* Makes the client, if there is none. */
+void meshd_membership_connect(MeshdEngine *self);
+/* Our membership ended, by the server's word or by its own date. */
+void meshd_membership_end(MeshdEngine *self, MeshdProfileStage stage, const char *why);
+/* Signs and reports our endpoints if they changed. */
+void meshd_membership_report(MeshdEngine *self);

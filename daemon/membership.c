@@ -1,0 +1,333 @@
+/* daemon/membership.c: an engine's conversation with the server: register, state, reports, leave.
+ */
+#include "common/glib/error.h"
+#include "common/glib/jsonout.h"
+#include "common/glib/log.h"
+#include "daemon/inside.h"
+
+#include <string.h>
+#include <sys/socket.h>
+
+enum { REGISTER_TRIES = 3, LEAVE_TIMEOUT_MS = 10000, MAX_HEALTH = 8 };
+
+static void tell(MeshdEngine *self, bool peers)
+{
+    self->host->changed(self, peers, self->host->user_data);
+}
+
+static PathHost get_path_host(MeshdEngine *self)
+{
+    return (PathHost){ .addrs = (const MeshAddr *)(void *)self->addrs->data,
+                       .n_addrs = self->addrs->len,
+                       .presence_known = self->server_state == CONTROL_CONNECTED };
+}
+
+/* ---- what the client tells ---- */
+
+static void on_state(ControlClient *client, ControlState state, const GError *why, void *user_data)
+{
+    MeshdEngine *self = user_data;
+    PathHost     host;
+
+    (void)client;
+    self->server_state = state;
+    g_free(self->server_error);
+    self->server_error = why != NULL ? g_strdup(why->message) : NULL;
+    host = get_path_host(self);
+    meshd_parts_set_host(self->parts, &host);
+    if (state == CONTROL_PENDING && self->profile->stage != MESHD_PROFILE_PENDING) {
+        self->profile->stage = MESHD_PROFILE_PENDING;
+        mesh_joinlink_wipe(&self->profile->server);
+        meshd_engine_save_profile(self);
+    }
+    if (state == CONTROL_PENDING) {
+        meshd_engine_set_state(self, MESHD_ENGINE_PENDING, NULL);
+        meshd_engine_finish(self, NULL);
+    }
+    tell(self, true);
+}
+
+/* The server's prefix is known before anything on this host is touched. Returns true when we have
+ * to register once more, without IPv4. */
+static bool meets_clash(MeshdEngine *self, const MeshNetwork *network, const MeshMember *member)
+{
+    if (member->ip4.family == 0 || network->ip4.addr.family == 0)
+        return false;
+    g_free(self->clash);
+    self->clash = self->host->find_clash(self, &network->ip4, self->host->user_data);
+    if (self->clash == NULL)
+        return false;
+    self->profile->has_ip4 = false;
+    return true;
+}
+
+static void on_registered(ControlClient *client, const MeshRegisterAnswer *answer, void *user_data)
+{
+    MeshdEngine *self = user_data;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(MeshMember) member = lock_gate_open_member(self->gate, answer->m, &error);
+
+    if (member == NULL) {
+        meshd_engine_set_state(self, MESHD_ENGINE_ERROR, error->message);
+        meshd_engine_finish(self, error);
+        return;
+    }
+    if (self->profile->has_ip4 && meets_clash(self, &answer->network, member)) {
+        meshd_membership_register(self);
+        return;
+    }
+    self->profile->stage = MESHD_PROFILE_MEMBER;
+    mesh_joinlink_wipe(&self->profile->server);
+    g_strlcpy(self->profile->network, answer->network.name, sizeof self->profile->network);
+    if (answer->observed.family != 0)
+        self->observed = answer->observed;
+    meshd_engine_save_profile(self);
+    control_client_start(client, NULL);
+    tell(self, false);
+}
+
+static void on_map(ControlClient *client, const MeshNetmap *map, MeshNetmapChange change,
+                   void *user_data)
+{
+    (void)client;
+    meshd_engine_use_map(user_data, map, change);
+}
+
+static void on_observed(ControlClient *client, const MeshAddr *address, void *user_data)
+{
+    MeshdEngine *self = user_data;
+
+    (void)client;
+    self->observed = *address;
+    meshd_membership_report(self);
+}
+
+static void on_seq(ControlClient *client, uint64_t min_seq, void *user_data)
+{
+    MeshdEngine *self = user_data;
+
+    (void)client;
+    meshd_report_raise(self->report, min_seq);
+    meshd_membership_report(self);
+}
+
+static void on_fatal(ControlClient *client, const GError *told, void *user_data)
+{
+    MeshdEngine *self = user_data;
+    g_autoptr(GError) why = g_error_copy(told); /* the client may go below */
+
+    (void)client;
+    mesh_log_warning("network %s: the server ended the conversation: %s", self->profile->network,
+                     why->message);
+    if (self->profile->stage == MESHD_PROFILE_JOINING) {
+        meshd_engine_set_state(self, MESHD_ENGINE_ERROR, why->message);
+        meshd_engine_finish(self, why);
+        return;
+    }
+    if (g_error_matches(why, MESH_ERROR, MESH_ERROR_REMOVED))
+        meshd_membership_end(self, MESHD_PROFILE_REMOVED, why->message);
+    else if (g_error_matches(why, MESH_ERROR, MESH_ERROR_EXPIRED))
+        meshd_membership_end(self, MESHD_PROFILE_EXPIRED, why->message);
+    else if (g_error_matches(why, MESH_ERROR, MESH_ERROR_NO_NETWORK) ||
+             g_error_matches(why, MESH_ERROR, MESH_ERROR_NOT_MEMBER)) {
+        meshd_engine_stop_parts(self);
+        meshd_engine_set_state(self, MESHD_ENGINE_ERROR, why->message);
+    } else { /* what runs goes on without news */
+        meshd_engine_set_state(self,
+                               self->state == MESHD_ENGINE_UP ? MESHD_ENGINE_UP
+                                                              : MESHD_ENGINE_ERROR,
+                               why->message);
+    }
+    meshd_engine_finish(self, why);
+}
+
+static const ControlEvents control_events = {
+    .state = on_state,
+    .registered = on_registered,
+    .map = on_map,
+    .observed = on_observed,
+    .seq = on_seq,
+    .fatal = on_fatal,
+};
+
+/* ---- what the engine asks for ---- */
+
+void meshd_membership_connect(MeshdEngine *self)
+{
+    ControlOptions options = { .server = &self->profile->server,
+                               .secret = self->profile->secret,
+                               .node = self->profile->node };
+
+    if (self->client == NULL)
+        self->client = control_client_new(&options, &control_events, self);
+}
+
+static bool make_request(MeshdEngine *self, MeshRegister *out, GError **error)
+{
+    MeshdProfile        *profile = self->profile;
+    const MeshNetworkId *net = &profile->server.network;
+    MeshRecordK          k = mesh_record_make_k(&profile->node, &profile->wg, profile->k_seq);
+    MeshSignSecret      *join;
+    MeshKey              join_public;
+
+    memset(out, 0, sizeof *out);
+    out->proto = 1;
+    out->k = mesh_record_sign_k(&k, net, profile->secret, error);
+    if (out->k == NULL)
+        return false;
+    g_strlcpy(out->name, profile->wish, sizeof out->name);
+    g_strlcpy(out->os, "linux", sizeof out->os);
+    g_strlcpy(out->version, MESH_VERSION, sizeof out->version);
+    out->ip4 = profile->has_ip4;
+    if (!profile->server.has_secret)
+        return true;
+    join = mesh_key_alloc(sizeof *join);
+    if (join == NULL)
+        g_error("out of memory for keys");
+    mesh_joinlink_make_pair(profile->server.secret, join, &join_public);
+    mesh_register_sign_join(out, net, join, &join_public);
+    mesh_key_free(join);
+    return true;
+}
+
+void meshd_membership_register(MeshdEngine *self)
+{
+    bool joining = self->profile->stage == MESHD_PROFILE_JOINING;
+    g_autoptr(GError) error = NULL;
+    MeshRegister request;
+
+    meshd_membership_connect(self);
+    if (make_request(self, &request, &error)) {
+        control_client_register(self->client, &request, joining ? REGISTER_TRIES : 0);
+    } else {
+        meshd_engine_set_state(self, MESHD_ENGINE_ERROR, error->message);
+        meshd_engine_finish(self, error);
+    }
+    mesh_register_clear(&request);
+}
+
+void meshd_membership_end(MeshdEngine *self, MeshdProfileStage stage, const char *why)
+{
+    self->profile->stage = stage;
+    meshd_engine_save_profile(self);
+    control_client_free(g_steal_pointer(&self->client));
+    self->server_state = CONTROL_OFF;
+    meshd_engine_stop_parts(self);
+    meshd_engine_set_state(self,
+                           stage == MESHD_PROFILE_EXPIRED ? MESHD_ENGINE_EXPIRED
+                                                          : MESHD_ENGINE_REMOVED,
+                           why);
+}
+
+/* Peers that did not pass the gate, for whoever looks after the network. Owned. */
+static char **list_health(MeshdEngine *self)
+{
+    LockVerified      *map = meshd_parts_get_map(self->parts);
+    size_t             n = 0;
+    const LockLeftOut *left_out = map != NULL ? lock_verified_get_left_out(map, &n) : NULL;
+    char             **list = g_new0(char *, MAX_HEALTH + 1);
+
+    for (size_t i = 0; i < n && i < MAX_HEALTH; i++) {
+        char text[MESH_SESSION_HEALTH_SIZE];
+
+        g_snprintf(text, sizeof text, "left out %s: %s", left_out[i].name, left_out[i].reason);
+        list[i] = g_utf8_make_valid(text, -1); /* cut inside a character, perhaps */
+    }
+    return list;
+}
+
+static void save_seq(MeshdEngine *self)
+{
+    MeshJsonOut out;
+    size_t      len = 0;
+    char       *text;
+    g_autoptr(GBytes) bytes = NULL;
+
+    mesh_jsonout_init(&out);
+    mesh_jsonout_open(&out, NULL, '{');
+    mesh_jsonout_int(&out, "e-seq", (int64_t)meshd_report_get_seq(self->report));
+    mesh_jsonout_close(&out, '}');
+    text = mesh_jsonout_finish(&out, &len);
+    bytes = g_bytes_new_take(text, len);
+    meshd_state_save_later(self->host->state, &self->profile->server.network, "seq", bytes);
+}
+
+void meshd_membership_report(MeshdEngine *self)
+{
+    WirePlane    *plane = meshd_parts_get_plane(self->parts);
+    WirePlaneInfo info;
+    PathOwn       own = { .addrs = (const MeshAddr *)(void *)self->addrs->data,
+                          .n_addrs = self->addrs->len,
+                          .statics = self->profile->statics,
+                          .n_statics = self->profile->n_statics,
+                          .observed = self->observed };
+    g_autoptr(MeshSigned) e = NULL;
+    g_auto(GStrv) health = NULL;
+
+    if (plane == NULL || self->client == NULL)
+        return;
+    wire_plane_get_info(plane, &info);
+    own.port = info.listen_port;
+    e = meshd_report_sign(self->report, &own, lock_gate_now(self->gate));
+    if (e == NULL)
+        return;
+    health = list_health(self);
+    control_client_report(self->client, e, NULL, (const char *const *)health);
+    save_seq(self);
+    tell(self, false);
+}
+
+static void finish_leave(MeshdEngine *self, const GError *error)
+{
+    MeshdEngineDone left = self->left;
+
+    self->left = NULL;
+    if (error == NULL || self->left_force) {
+        meshd_engine_down(self);
+        error = NULL;
+    }
+    left(self, error, self->left_data);
+    if (error != NULL && self->state == MESHD_ENGINE_DOWN)
+        control_client_free(g_steal_pointer(&self->client)); /* was made for this alone */
+}
+
+static void on_left(ControlClient *client, const GError *error, void *user_data)
+{
+    (void)client;
+    finish_leave(user_data, error);
+}
+
+void meshd_engine_leave(MeshdEngine *self, bool force, MeshdEngineDone done, void *user_data)
+{
+    g_autoptr(GError) busy = NULL;
+
+    if (self->left != NULL) {
+        busy = g_error_new(MESH_ERROR, MESH_ERROR_BUSY, "leaving already");
+        done(self, busy, user_data);
+        return;
+    }
+    self->left = done;
+    self->left_data = user_data;
+    self->left_force = force;
+    if (self->profile->stage == MESHD_PROFILE_REMOVED) { /* it knows */
+        finish_leave(self, NULL);
+        return;
+    }
+    meshd_membership_connect(self);
+    control_client_leave(self->client, LEAVE_TIMEOUT_MS, on_left, self);
+}
+
+void meshd_engine_set_host(MeshdEngine *self, GArray *addrs, GArray *foreign, bool kick)
+{
+    PathHost host;
+
+    g_array_set_size(self->addrs, 0);
+    if (addrs->len > 0)
+        g_array_append_vals(self->addrs, addrs->data, addrs->len);
+    lock_gate_set_foreign(self->gate, (const MeshPrefix *)(void *)foreign->data, foreign->len);
+    host = get_path_host(self);
+    meshd_parts_set_host(self->parts, &host);
+    meshd_membership_report(self);
+    if (kick && self->client != NULL)
+        control_client_kick(self->client);
+}

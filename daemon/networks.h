@@ -1,0 +1,57 @@
+/* daemon/networks.h: the networks this host has joined: join, leave, up, down, what they must not
+ * share. Thread: main loop. Engines are owned here; who keeps a pointer looks it up again after
+ * waiting. */
+#pragma once
+
+#include "daemon/engine.h"
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define MESHD_NETWORKS_MAX 64u /* joined at once */
+
+typedef struct MeshdNetworks MeshdNetworks;
+
+/* Each may be NULL. */
+typedef struct {
+    void (*added)(MeshdEngine *engine, void *user_data);
+    void (*removed)(const char *id, void *user_data); /* the engine is gone already */
+    void (*changed)(MeshdEngine *engine, bool peers, void *user_data);
+} MeshdNetworksEvents;
+
+typedef struct {
+    const char        *name;   /* wished name of this node; NULL: the host name */
+    const char        *ifname; /* NULL: mesh0, mesh1 … */
+    bool               no_ip4;
+    uint16_t           port;      /* 0: chosen once and kept */
+    const char *const *endpoints; /* static ones, NULL-terminated; NULL: none */
+} MeshdJoinOptions;
+
+typedef struct {
+    bool               set_port;
+    uint16_t           port;
+    const char *const *endpoints; /* NULL: unchanged */
+} MeshdSetOptions;
+
+/* @engine NULL: @error says why. */
+typedef MeshdEngineDone MeshdNetworksDone;
+
+/** meshd_networks_new: opens the state, cleans up after a predecessor, loads what was joined. */
+MeshdNetworks *meshd_networks_new(const char *state_dir, const char *runtime_dir, GError **error);
+void           meshd_networks_free(MeshdNetworks *self); /* takes everything down; NULL is fine */
+
+/** meshd_networks_start: brings up what shall be up, and tells of every network. */
+void meshd_networks_start(MeshdNetworks *self, const MeshdNetworksEvents *events, void *user_data);
+
+void meshd_networks_join(MeshdNetworks *self, const char *link, const MeshdJoinOptions *options,
+                         MeshdNetworksDone done, void *user_data);
+void meshd_networks_leave(MeshdNetworks *self, MeshdEngine *engine, bool force,
+                          MeshdNetworksDone done, void *user_data);
+void meshd_networks_up(MeshdNetworks *self, MeshdEngine *engine, bool temporary,
+                       MeshdNetworksDone done, void *user_data);
+bool meshd_networks_down(MeshdNetworks *self, MeshdEngine *engine, bool temporary, GError **error);
+bool meshd_networks_set(MeshdNetworks *self, MeshdEngine *engine, const MeshdSetOptions *options,
+                        GError **error);
+
+MeshdEngine *meshd_networks_find(MeshdNetworks *self, const char *id); /* borrowed; NULL: none */

@@ -1,0 +1,369 @@
+#include "daemon/parts.h"
+
+#include "common/glib/error.h"
+#include "common/glib/log.h"
+
+#include <errno.h>
+#include <glib-unix.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum { MAX_EVENTS_A_TURN = 256 }; /* then other sources get their turn */
+
+struct MeshdParts {
+    Net             *net;     /* borrowed */
+    MeshdProfile    *profile; /* borrowed */
+    MeshdPartsEvents events;
+    void            *user_data;
+    LockVerified    *map; /* in force; NULL: nothing runs */
+    bool             ip4; /* what it was applied with */
+    WirePlane       *plane;
+    guint            watch; /* of the plane's events; 0: none */
+    Path            *path;
+    GArray          *addrs; /* MeshAddr, for paths that start later */
+    bool             presence_known;
+};
+
+/* One try of meshd_parts_apply(). */
+typedef struct {
+    LockVerified *map;
+    bool          ip4;
+} Wanted;
+
+/* ---- data plane ---- */
+
+static gboolean on_wire_events(gint fd, GIOCondition condition, gpointer user_data)
+{
+    MeshdParts *self = user_data;
+    WireEvent   event;
+
+    (void)fd;
+    (void)condition;
+    for (int i = 0; i < MAX_EVENTS_A_TURN && wire_plane_next_event(self->plane, &event); i++) {
+        if (event.kind == WIRE_EVENT_PONG)
+            self->events.pong(&event, self->user_data);
+        else if (event.kind == WIRE_EVENT_FAILED)
+            self->events.broken(event.id, self->user_data);
+        else if (self->path != NULL)
+            path_handle_event(self->path, &event);
+    }
+    return G_SOURCE_CONTINUE;
+}
+
+/* mesh0, mesh1 …: the first that the host does not have. */
+static void choose_ifname(MeshdParts *self)
+{
+    for (unsigned i = 0; i < 1000 && net_exists(self->net, self->profile->ifname); i++)
+        g_snprintf(self->profile->ifname, sizeof self->profile->ifname, "mesh%u", i);
+}
+
+static bool start_plane(MeshdParts *self, GError **error)
+{
+    WirePlaneOptions options = { .ifname = self->profile->ifname, .tun_fd = -1 };
+    int              rc;
+
+    if (!self->profile->ifname_fixed)
+        choose_ifname(self);
+    if (!net_claim(self->net, self->profile->ifname, error))
+        return false;
+    rc = wire_plane_start(&options, &self->plane);
+    if (rc == 0) {
+        rc = wire_plane_set_private_key(self->plane, self->profile->wg_private);
+        if (rc < 0)
+            wire_plane_stop(g_steal_pointer(&self->plane));
+    }
+    if (rc < 0) {
+        net_release(self->net, self->profile->ifname);
+        mesh_error_set_errno(error, MESH_ERROR_HOST, rc, "cannot make interface %s",
+                             self->profile->ifname);
+        return false;
+    }
+    self->watch = g_unix_fd_add(wire_plane_event_fd(self->plane), G_IO_IN, on_wire_events, self);
+    return true;
+}
+
+static bool add_allowed(WireConfig *config, const MeshKey *wg, const MeshAddr *addr)
+{
+    MeshPrefix host = { .addr = *addr, .bits = addr->family == AF_INET ? 32 : 128 };
+
+    return addr->family == 0 || wire_config_add_allowed_ip(config, wg, &host) == 0;
+}
+
+static bool add_peer(WireConfig *config, const LockPeer *peer, bool eager, bool ip4)
+{
+    WirePeerSpec spec = { .public_key = peer->wg, .keepalive_s = eager ? PATH_KEEPALIVE_S : 0 };
+
+    if (wire_config_put_peer(config, &spec) < 0 ||
+        !add_allowed(config, &peer->wg, &peer->member->ip6) ||
+        (ip4 && !add_allowed(config, &peer->wg, &peer->member->ip4)))
+        return false;
+    for (size_t i = 0; i < peer->member->n_prefixes; i++)
+        if ((ip4 || peer->member->prefixes[i].addr.family != AF_INET) &&
+            wire_config_add_allowed_ip(config, &peer->wg, &peer->member->prefixes[i]) < 0)
+            return false;
+    return true;
+}
+
+static bool set_filter(WireConfig *config, const LockVerifiedHead *head)
+{
+    g_autofree WireFilterRow *rows = g_new0(WireFilterRow, head->n_rows + 1);
+
+    for (size_t i = 0; i < head->n_rows; i++) {
+        const MeshAclRow *row = &head->rows[i];
+
+        rows[i] = (WireFilterRow){ .accept = row->accept,
+                                   .protocol = row->protocol,
+                                   .source = row->source,
+                                   .destination = row->destination,
+                                   .port_first = row->port_first,
+                                   .port_last = row->port_last };
+    }
+    return wire_config_set_filter(config, rows, head->n_rows, false) == 0;
+}
+
+/* The first peers of the map that may be online are connected without traffic; where there are few
+ * peers that is all of them. */
+static bool is_eager(LockVerified *map, const LockPeer *peer, size_t *count)
+{
+    bool few = lock_verified_count(map) <= PATH_MAX_EAGER;
+
+    if (!few && (!peer->online || *count >= PATH_MAX_EAGER))
+        return false;
+    (*count)++;
+    return true;
+}
+
+static WireConfig *make_config(MeshdParts *self, const Wanted *wanted)
+{
+    WireConfig *config = wire_config_new();
+    size_t      n_eager = 0;
+    bool        made = config != NULL;
+
+    if (made)
+        wire_config_set_listen(config, self->profile->port, 0);
+    for (size_t i = 0; made && i < lock_verified_count(wanted->map); i++) {
+        const LockPeer *peer = lock_verified_get_peer(wanted->map, i);
+
+        made = add_peer(config, peer, is_eager(wanted->map, peer, &n_eager), wanted->ip4);
+    }
+    if (made && set_filter(config, lock_verified_get_head(wanted->map)))
+        return config;
+    wire_config_free(config);
+    return NULL;
+}
+
+static int apply_config(MeshdParts *self, const Wanted *wanted)
+{
+    WireConfig *config = make_config(self, wanted);
+    int         rc = config != NULL ? wire_plane_apply(self->plane, config) : -ENOMEM;
+
+    wire_config_free(config);
+    return rc;
+}
+
+static void undo_wire(MeshdParts *self)
+{
+    g_clear_handle_id(&self->watch, g_source_remove);
+    if (self->plane == NULL)
+        return;
+    wire_plane_stop(g_steal_pointer(&self->plane));
+    net_release(self->net, self->profile->ifname);
+}
+
+static bool apply_wire(MeshdParts *self, const Wanted *wanted, GError **error)
+{
+    bool          fresh = self->plane == NULL;
+    WirePlaneInfo info;
+    int           rc;
+
+    if (fresh && !start_plane(self, error))
+        return false;
+    rc = apply_config(self, wanted);
+    if (rc == -EADDRINUSE && !self->profile->port_fixed && self->profile->port != 0) {
+        mesh_log_notice("UDP port %u is taken: choosing another", self->profile->port);
+        self->profile->port = 0;
+        rc = apply_config(self, wanted);
+    }
+    if (rc < 0) {
+        mesh_error_set_errno(error, MESH_ERROR_HOST, rc, "UDP port %u", self->profile->port);
+        if (fresh)
+            undo_wire(self);
+        return false;
+    }
+    wire_plane_get_info(self->plane, &info);
+    self->profile->port = info.listen_port; /* chosen once, then kept: routers forward it */
+    return true;
+}
+
+/* ---- host network ---- */
+
+static bool apply_net(MeshdParts *self, const Wanted *wanted, GError **error)
+{
+    const LockVerifiedHead *head = lock_verified_get_head(wanted->map);
+    NetSet                  set = { 0 };
+    WirePlaneInfo           info;
+
+    wire_plane_get_info(self->plane, &info);
+    g_strlcpy(set.ifname, info.ifname, sizeof set.ifname);
+    set.addrs[set.n_addrs++] = head->self->ip6;
+    set.routes[set.n_routes++] = head->network.ip6;
+    if (wanted->ip4 && head->self->ip4.family != 0) {
+        set.addrs[set.n_addrs++] = head->self->ip4;
+        set.routes[set.n_routes++] = head->network.ip4;
+    }
+    return net_apply(self->net, &set, error);
+}
+
+static void undo_net(MeshdParts *self)
+{
+    net_undo(self->net, self->profile->ifname);
+}
+
+/* ---- paths ---- */
+
+static bool apply_path(MeshdParts *self, const Wanted *wanted, GError **error)
+{
+    g_autoptr(GArray) peers = g_array_new(false, true, sizeof(PathPeer));
+    size_t n_eager = 0;
+
+    (void)error;
+    for (size_t i = 0; i < lock_verified_count(wanted->map); i++) {
+        const LockPeer *peer = lock_verified_get_peer(wanted->map, i);
+        PathPeer        row = { .wg = peer->wg, .online = peer->online, .e_seq = peer->e_seq };
+
+        row.eager = is_eager(wanted->map, peer, &n_eager);
+        row.n_endpoints = MIN(peer->n_endpoints, G_N_ELEMENTS(row.endpoints));
+        memcpy(row.endpoints, peer->endpoints, row.n_endpoints * sizeof row.endpoints[0]);
+        g_array_append_val(peers, row);
+    }
+    if (self->path == NULL) {
+        self->path = path_start(self->plane, self->events.path_changed, self->user_data);
+        path_set_host(self->path, &(PathHost){ .addrs = (const MeshAddr *)(void *)self->addrs->data,
+                                               .n_addrs = self->addrs->len,
+                                               .presence_known = self->presence_known });
+    }
+    path_apply(self->path, (const PathPeer *)(void *)peers->data, peers->len);
+    return true;
+}
+
+static void undo_path(MeshdParts *self)
+{
+    path_stop(g_steal_pointer(&self->path));
+}
+
+/* ---- the table ---- */
+
+typedef struct {
+    const char *name;
+    bool (*apply)(MeshdParts *self, const Wanted *wanted, GError **error); /* idempotent */
+    void (*undo)(MeshdParts *self);
+} Part;
+
+static const Part parts[] = {
+    /* each: on failure, its own part is as it was */
+    { "data plane", apply_wire, undo_wire },
+    { "host network", apply_net, undo_net },
+    { "paths", apply_path, undo_path },
+};
+
+static void restore_part(MeshdParts *self, const Part *part)
+{
+    g_autoptr(GError) error = NULL;
+    Wanted before = { .map = self->map, .ip4 = self->ip4 };
+
+    if (self->map == NULL)
+        part->undo(self);
+    else if (!part->apply(self, &before, &error))
+        mesh_log_error("%s: cannot restore: %s", part->name, error->message);
+}
+
+bool meshd_parts_apply(MeshdParts *self, LockVerified *map, bool ip4, GError **error)
+{
+    Wanted wanted = { .map = map, .ip4 = ip4 };
+    size_t done = 0;
+
+    while (done < G_N_ELEMENTS(parts) && parts[done].apply(self, &wanted, error))
+        done++;
+    if (done < G_N_ELEMENTS(parts)) {
+        g_prefix_error(error, "%s: ", parts[done].name);
+        while (done-- > 0)
+            restore_part(self, &parts[done]);
+        return false;
+    }
+    lock_verified_ref(map);
+    lock_verified_unref(self->map);
+    self->map = map;
+    self->ip4 = ip4;
+    return true;
+}
+
+void meshd_parts_apply_presence(MeshdParts *self, LockVerified *map)
+{
+    Wanted wanted = { .map = map, .ip4 = self->ip4 };
+
+    if (self->map == NULL)
+        return;
+    (void)apply_path(self, &wanted, NULL); /* cannot fail */
+    lock_verified_ref(map);
+    lock_verified_unref(self->map);
+    self->map = map;
+}
+
+void meshd_parts_stop(MeshdParts *self)
+{
+    for (size_t i = G_N_ELEMENTS(parts); i-- > 0;)
+        parts[i].undo(self);
+    lock_verified_unref(g_steal_pointer(&self->map));
+}
+
+MeshdParts *meshd_parts_new(Net *net, MeshdProfile *profile, const MeshdPartsEvents *events,
+                            void *user_data)
+{
+    MeshdParts *self = g_new0(MeshdParts, 1);
+
+    self->net = net;
+    self->profile = profile;
+    self->events = *events;
+    self->user_data = user_data;
+    self->addrs = g_array_new(false, true, sizeof(MeshAddr));
+    return self;
+}
+
+void meshd_parts_free(MeshdParts *self)
+{
+    if (self == NULL)
+        return;
+    meshd_parts_stop(self);
+    g_array_unref(self->addrs);
+    g_free(self);
+}
+
+LockVerified *meshd_parts_get_map(MeshdParts *self)
+{
+    return self->map;
+}
+
+WirePlane *meshd_parts_get_plane(MeshdParts *self)
+{
+    return self->plane;
+}
+
+Path *meshd_parts_get_path(MeshdParts *self)
+{
+    return self->path;
+}
+
+bool meshd_parts_has_ip4(MeshdParts *self)
+{
+    return self->map != NULL && self->ip4;
+}
+
+void meshd_parts_set_host(MeshdParts *self, const PathHost *host)
+{
+    g_array_set_size(self->addrs, 0);
+    if (host->n_addrs > 0)
+        g_array_append_vals(self->addrs, host->addrs, (guint)host->n_addrs);
+    self->presence_known = host->presence_known;
+    if (self->path != NULL)
+        path_set_host(self->path, host);
+}

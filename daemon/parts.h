@@ -1,0 +1,45 @@
+/* daemon/parts.h: what one running network is made of on this host: data plane, host network,
+ * paths. A table in order; what fails is undone in reverse. Thread: main loop. */
+#pragma once
+
+#include "daemon/lock/verified.h"
+#include "daemon/net/net.h"
+#include "daemon/path/path.h"
+#include "daemon/profile.h"
+#include "daemon/wire/plane.h"
+
+#include <glib.h>
+#include <stdbool.h>
+
+typedef struct MeshdParts MeshdParts;
+
+typedef struct {
+    void (*path_changed)(const MeshKey *wg, void *user_data);
+    void (*pong)(const WireEvent *event, void *user_data);
+    /* The data plane cannot go on; stop the parts from an idle source, not from in here. */
+    void (*broken)(int errnum, void *user_data);
+} MeshdPartsEvents;
+
+/** meshd_parts_new: nothing runs yet. @net and @profile are borrowed; interface name and port of
+ * the profile are changed where they were free to choose. */
+MeshdParts *meshd_parts_new(Net *net, MeshdProfile *profile, const MeshdPartsEvents *events,
+                            void *user_data);
+void        meshd_parts_free(MeshdParts *self); /* stops; NULL is fine */
+
+/** meshd_parts_apply: makes the host as @map wants it. On failure everything is as it was: the map
+ * before runs on, or nothing does. @ip4: false leaves all IPv4 of the network alone. */
+bool meshd_parts_apply(MeshdParts *self, LockVerified *map, bool ip4, GError **error);
+
+/** meshd_parts_apply_presence: the same where only endpoints or presence changed. */
+void meshd_parts_apply_presence(MeshdParts *self, LockVerified *map);
+
+/** meshd_parts_stop: undoes all, in reverse; interface, addresses and routes are gone after it. */
+void meshd_parts_stop(MeshdParts *self);
+
+LockVerified *meshd_parts_get_map(MeshdParts *self);   /* borrowed; NULL: nothing runs */
+WirePlane    *meshd_parts_get_plane(MeshdParts *self); /* borrowed; NULL: nothing runs */
+Path         *meshd_parts_get_path(MeshdParts *self);  /* borrowed; NULL: nothing runs */
+bool          meshd_parts_has_ip4(MeshdParts *self);
+
+/** meshd_parts_set_host: copies; also for paths that start later. */
+void meshd_parts_set_host(MeshdParts *self, const PathHost *host);

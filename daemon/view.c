@@ -1,0 +1,206 @@
+#include "daemon/view.h"
+
+#include "common/std/base64.h"
+#include "daemon/inside.h"
+
+#include <sys/socket.h>
+
+#define MAX_LEFT_OUT_SHOWN 16u
+
+static const char *const states[] = {
+    [MESHD_ENGINE_DOWN] = "down",       [MESHD_ENGINE_PENDING] = "pending",
+    [MESHD_ENGINE_UP] = "up",           [MESHD_ENGINE_REMOVED] = "removed",
+    [MESHD_ENGINE_EXPIRED] = "expired", [MESHD_ENGINE_ERROR] = "error",
+};
+
+static char *dup_b64u(const MeshKey *key)
+{
+    char text[MESH_BASE64URL_SIZE(MESH_KEY_BYTES)];
+
+    if (mesh_base64url_encode(MESH_SPAN(key->bytes, sizeof key->bytes), text, sizeof text) < 0)
+        text[0] = '\0'; /* cannot be: the buffer is made for it */
+    return g_strdup(text);
+}
+
+static void add_prefix(GStrvBuilder *builder, const MeshPrefix *prefix)
+{
+    char text[MESH_IP_PREFIX_TEXT_SIZE];
+
+    if (prefix->addr.family != 0)
+        g_strv_builder_add(builder, mesh_ip_format_prefix(prefix, text));
+}
+
+static void add_addr(GStrvBuilder *builder, const MeshAddr *addr)
+{
+    char text[MESH_IP_ADDR_TEXT_SIZE];
+
+    if (addr->family != 0)
+        g_strv_builder_add(builder, mesh_ip_format_addr(addr, text));
+}
+
+static char **end_builder(GStrvBuilder *builder)
+{
+    char **list = g_strv_builder_end(builder);
+
+    g_strv_builder_unref(builder);
+    return list;
+}
+
+static char **list_warnings(MeshdEngine *engine, LockVerified *map)
+{
+    GStrvBuilder      *builder = g_strv_builder_new();
+    size_t             n = 0;
+    const LockLeftOut *left_out = map != NULL ? lock_verified_get_left_out(map, &n) : NULL;
+
+    if (engine->clash != NULL) {
+        g_autofree char *text = g_strdup_printf("%s: joined with IPv6 only", engine->clash);
+
+        g_strv_builder_add(builder, text);
+    }
+    for (size_t i = 0; i < n && i < MAX_LEFT_OUT_SHOWN; i++) {
+        g_autofree char *text =
+            g_strdup_printf("peer %s is left out: %s", left_out[i].name, left_out[i].reason);
+
+        g_strv_builder_add(builder, text);
+    }
+    if (map != NULL && lock_verified_get_head(map)->stale &&
+        engine->server_state == CONTROL_CONNECTED)
+        g_strv_builder_add(builder, "the map is older than the server says");
+    return end_builder(builder);
+}
+
+static void fill_from_map(MeshdView *view, MeshdEngine *engine, LockVerified *map)
+{
+    const LockVerifiedHead *head = lock_verified_get_head(map);
+    GStrvBuilder           *addresses = g_strv_builder_new();
+    GStrvBuilder           *prefixes = g_strv_builder_new();
+    bool                    ip4 = meshd_parts_has_ip4(engine->parts);
+
+    if (ip4)
+        add_addr(addresses, &head->self->ip4);
+    add_addr(addresses, &head->self->ip6);
+    add_prefix(prefixes, &head->network.ip4);
+    add_prefix(prefixes, &head->network.ip6);
+    view->addresses = end_builder(addresses);
+    view->prefixes = end_builder(prefixes);
+    view->node_name = g_strdup(head->self->name);
+    view->map_version =
+        g_strdup_printf("%" G_GUINT64_FORMAT ".%" G_GUINT64_FORMAT, head->epoch, head->ver);
+    view->peers_total = (unsigned)lock_verified_count(map);
+    for (size_t i = 0; i < view->peers_total; i++)
+        view->peers_online += lock_verified_get_peer(map, i)->online ? 1u : 0u;
+}
+
+static void fill_from_plane(MeshdView *view, WirePlane *plane)
+{
+    WirePlaneInfo info;
+
+    wire_plane_get_info(plane, &info);
+    view->ifname = g_strdup(info.ifname);
+    view->port = info.listen_port;
+}
+
+static const char *get_server_state(const MeshdEngine *engine)
+{
+    if (engine->client == NULL)
+        return "off";
+    if (engine->server_state == CONTROL_PENDING)
+        return "connected";
+    return control_client_state_name(engine->server_state);
+}
+
+MeshdView *meshd_view_make(MeshdEngine *engine)
+{
+    const MeshdProfile *profile = engine->profile;
+    LockVerified       *map = meshd_parts_get_map(engine->parts);
+    WirePlane          *plane = meshd_parts_get_plane(engine->parts);
+    MeshdView          *view = g_new0(MeshdView, 1);
+    char                id[MESH_NETWORK_ID_TEXT_SIZE], key[MESH_KEY_TEXT_SIZE];
+
+    view->state = states[engine->state];
+    view->server_state = get_server_state(engine);
+    view->id = g_strdup(mesh_network_format_id(&profile->server.network, id));
+    view->name = g_strdup(profile->network[0] != '\0' ? profile->network : id);
+    view->node_key = dup_b64u(&profile->node);
+    view->public_key = g_strdup(mesh_key_format(&profile->wg, key));
+    view->error = g_strdup(engine->error != NULL ? engine->error : "");
+    view->server = mesh_joinlink_dup_authority(&profile->server);
+    view->server_key = dup_b64u(&profile->server.server);
+    view->server_error = g_strdup(engine->server_error != NULL ? engine->server_error : "");
+    view->endpoints = meshd_report_list(engine->report);
+    view->warnings = list_warnings(engine, map);
+    if (map != NULL)
+        fill_from_map(view, engine, map);
+    if (plane != NULL)
+        fill_from_plane(view, plane);
+    if (map == NULL) {
+        view->addresses = g_new0(char *, 1);
+        view->prefixes = g_new0(char *, 1);
+        view->node_name = g_strdup(profile->wish);
+        view->map_version = g_strdup("0.0");
+    }
+    if (plane == NULL)
+        view->ifname = g_strdup("");
+    return view;
+}
+
+void meshd_view_free(MeshdView *self)
+{
+    if (self == NULL)
+        return;
+    g_free(self->id);
+    g_free(self->name);
+    g_free(self->node_name);
+    g_free(self->node_key);
+    g_free(self->public_key);
+    g_free(self->error);
+    g_free(self->server);
+    g_free(self->server_key);
+    g_free(self->server_error);
+    g_free(self->ifname);
+    g_free(self->map_version);
+    g_strfreev(self->addresses);
+    g_strfreev(self->prefixes);
+    g_strfreev(self->endpoints);
+    g_strfreev(self->warnings);
+    g_free(self);
+}
+
+static void free_peer(gpointer data)
+{
+    MeshdPeerView *peer = data;
+
+    mesh_member_unref(peer->member);
+    path_clear_info(&peer->path);
+    g_free(peer);
+}
+
+static int compare_names(gconstpointer a, gconstpointer b)
+{
+    const MeshdPeerView *left = *(const MeshdPeerView *const *)a;
+    const MeshdPeerView *right = *(const MeshdPeerView *const *)b;
+
+    return g_strcmp0(left->member->name, right->member->name);
+}
+
+GPtrArray *meshd_view_list_peers(MeshdEngine *engine)
+{
+    LockVerified *map = meshd_parts_get_map(engine->parts);
+    Path         *path = meshd_parts_get_path(engine->parts);
+    GPtrArray    *list = g_ptr_array_new_with_free_func(free_peer);
+
+    for (size_t i = 0; map != NULL && i < lock_verified_count(map); i++) {
+        const LockPeer *peer = lock_verified_get_peer(map, i);
+        MeshdPeerView  *view = g_new0(MeshdPeerView, 1);
+
+        view->member = mesh_member_ref(peer->member);
+        view->wg = peer->wg;
+        view->online = peer->online;
+        view->has_ip4 = meshd_parts_has_ip4(engine->parts) && peer->member->ip4.family != 0;
+        if (path == NULL || !path_explain(path, &peer->wg, &view->path))
+            view->path.reason = g_strdup("the network is down");
+        g_ptr_array_add(list, view);
+    }
+    g_ptr_array_sort(list, compare_names);
+    return list;
+}

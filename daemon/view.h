@@ -1,0 +1,36 @@
+/* daemon/view.h: what can be shown of a network and its peers; no secret is in it. Values, made on
+ * the main loop, then the caller's. */
+#pragma once
+
+#include "daemon/engine.h"
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/** MeshdView: texts are owned by the view, "" where there is nothing. */
+typedef struct {
+    const char *state, *server_state; /* static, as on D-Bus */
+    char       *id, *name, *node_name, *node_key, *public_key, *error;
+    char       *server, *server_key, *server_error, *ifname, *map_version;
+    uint16_t    port;
+    char      **addresses, **prefixes, **endpoints, **warnings;
+    unsigned    peers_online, peers_total;
+} MeshdView;
+
+/** MeshdPeerView: one peer; owned, with what it points to, by the list it is in. */
+typedef struct {
+    MeshMember *member;
+    MeshKey     wg;
+    bool        online;
+    bool        has_ip4; /* and this host uses IPv4 in this network */
+    PathInfo    path;
+} MeshdPeerView;
+
+MeshdView *meshd_view_make(MeshdEngine *engine); /* owned */
+void       meshd_view_free(MeshdView *self);     /* NULL is fine */
+
+/** meshd_view_list_peers: of the map in force, by name; owned, of MeshdPeerView. */
+GPtrArray *meshd_view_list_peers(MeshdEngine *engine);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(MeshdView, meshd_view_free)
