@@ -1,0 +1,89 @@
+#include "common/glib/error.h"
+#include "daemon/bus/bus.h"
+#include "daemon/bus/interfaces.h"
+#include "daemon/bus/options.h"
+#include "daemon/view.h"
+#include "mesh-dbus.h"
+
+typedef struct {
+    MeshDBusDaemon        *skeleton; /* ref */
+    GDBusMethodInvocation *invocation;
+} JoinCall;
+
+char *bus_daemon_dup_path(const char *id)
+{
+    return g_strdup_printf("%s/%s", BUS_NETWORK_PATH, id);
+}
+
+/* What went wrong after the server said yes is a warning too: the network is joined. */
+static char **list_warnings(const MeshdView *view)
+{
+    GStrvBuilder *builder = g_strv_builder_new();
+    char        **list;
+
+    g_strv_builder_addv(builder, (const char **)view->warnings);
+    if (view->error[0] != '\0')
+        g_strv_builder_add(builder, view->error);
+    list = g_strv_builder_end(builder);
+    g_strv_builder_unref(builder);
+    return list;
+}
+
+static void on_joined(MeshdEngine *engine, const GError *error, void *user_data)
+{
+    JoinCall *call = user_data;
+    g_autoptr(MeshdView) view = NULL;
+    g_autofree char *path = NULL;
+    g_auto(GStrv) warnings = NULL;
+
+    if (error != NULL) {
+        g_dbus_method_invocation_return_gerror(call->invocation, error);
+    } else {
+        view = meshd_view_make(engine);
+        path = bus_daemon_dup_path(view->id);
+        warnings = list_warnings(view);
+        mesh_dbus_daemon_complete_join(call->skeleton, call->invocation, path,
+                                       (const char *const *)warnings);
+    }
+    g_object_unref(call->skeleton);
+    g_free(call);
+}
+
+static gboolean handle_join(MeshDBusDaemon *skeleton, GDBusMethodInvocation *invocation,
+                            const char *link, GVariant *options, gpointer user_data)
+{
+    MeshdNetworks          *networks = user_data;
+    MeshdJoinOptions        join = { 0 };
+    gboolean                ip4 = true;
+    g_autofree const char **endpoints = NULL;
+    const BusOption         table[] = {
+                { "name", "s", &join.name, NULL },
+                { "interface", "s", &join.ifname, NULL },
+                { "ip4", "b", &ip4, NULL },
+                { "port", "q", &join.port, NULL },
+                { "endpoints", "as", &endpoints, NULL },
+    };
+    g_autoptr(GError) error = NULL;
+    JoinCall *call;
+
+    if (!bus_options_read(options, table, G_N_ELEMENTS(table), &error)) {
+        g_dbus_method_invocation_return_gerror(invocation, error);
+        return true;
+    }
+    join.no_ip4 = !ip4;
+    join.endpoints = endpoints;
+    call = g_new0(JoinCall, 1);
+    call->skeleton = g_object_ref(skeleton);
+    call->invocation = invocation;
+    meshd_networks_join(networks, link, &join, on_joined, call);
+    return true;
+}
+
+GDBusInterfaceSkeleton *bus_daemon_new(MeshdNetworks *networks)
+{
+    MeshDBusDaemon *skeleton = mesh_dbus_daemon_skeleton_new();
+
+    mesh_dbus_daemon_set_version(skeleton, MESH_VERSION);
+    g_signal_connect(skeleton, "handle-join", G_CALLBACK(handle_join), networks);
+    return G_DBUS_INTERFACE_SKELETON(skeleton);
+}

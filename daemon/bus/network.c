@@ -1,0 +1,343 @@
+#include "common/glib/error.h"
+#include "common/std/endpoint.h"
+#include "daemon/bus/interfaces.h"
+#include "daemon/bus/options.h"
+#include "daemon/bus/peers.h"
+#include "daemon/view.h"
+#include "mesh-dbus.h"
+
+#define GATHER_MS 250u /* at most 4 rounds of signals a second */
+
+struct BusNetwork {
+    MeshdNetworks   *networks; /* borrowed */
+    char            *id;
+    MeshDBusNetwork *skeleton;
+    BusPeers        *told;
+    guint64          serial;
+    guint            timer; /* signals are held back until it fires; 0: none */
+    bool             dirty, peers_dirty;
+};
+
+/* A call that waits for the engine. */
+typedef struct {
+    MeshDBusNetwork       *skeleton; /* ref */
+    GDBusMethodInvocation *invocation;
+    void (*complete)(MeshDBusNetwork *skeleton, GDBusMethodInvocation *invocation);
+} Call;
+
+static void show_properties(MeshDBusNetwork *skeleton, const MeshdView *view)
+{
+    mesh_dbus_network_set_id(skeleton, view->id);
+    mesh_dbus_network_set_name(skeleton, view->name);
+    mesh_dbus_network_set_node_name(skeleton, view->node_name);
+    mesh_dbus_network_set_node_key(skeleton, view->node_key);
+    mesh_dbus_network_set_public_key(skeleton, view->public_key);
+    mesh_dbus_network_set_state(skeleton, view->state);
+    mesh_dbus_network_set_error(skeleton, view->error);
+    mesh_dbus_network_set_server(skeleton, view->server);
+    mesh_dbus_network_set_server_key(skeleton, view->server_key);
+    mesh_dbus_network_set_server_state(skeleton, view->server_state);
+    mesh_dbus_network_set_server_error(skeleton, view->server_error);
+    mesh_dbus_network_set_interface(skeleton, view->ifname);
+    mesh_dbus_network_set_listen_port(skeleton, view->port);
+    mesh_dbus_network_set_addresses(skeleton, (const char *const *)view->addresses);
+    mesh_dbus_network_set_prefixes(skeleton, (const char *const *)view->prefixes);
+    mesh_dbus_network_set_endpoints(skeleton, (const char *const *)view->endpoints);
+    mesh_dbus_network_set_warnings(skeleton, (const char *const *)view->warnings);
+    mesh_dbus_network_set_map_version(skeleton, view->map_version);
+    mesh_dbus_network_set_peers_online(skeleton, view->peers_online);
+    mesh_dbus_network_set_peers_total(skeleton, view->peers_total);
+}
+
+static void emit_peers(GVariant *changed, const char *const *removed, void *user_data)
+{
+    BusNetwork *self = user_data;
+
+    self->serial++;
+    mesh_dbus_network_emit_peers_changed(self->skeleton, self->serial, changed, removed);
+    mesh_dbus_network_set_peers_serial(self->skeleton, self->serial);
+}
+
+static void compare_peers(BusNetwork *self, MeshdEngine *engine)
+{
+    g_autoptr(GPtrArray) peers = meshd_view_list_peers(engine);
+
+    bus_peers_compare(self->told, peers, emit_peers, self);
+}
+
+static void show(BusNetwork *self)
+{
+    MeshdEngine *engine = meshd_networks_find(self->networks, self->id);
+    g_autoptr(MeshdView) view = NULL;
+    bool peers = self->peers_dirty;
+
+    self->dirty = self->peers_dirty = false;
+    if (engine == NULL)
+        return;
+    view = meshd_view_make(engine);
+    show_properties(self->skeleton, view);
+    if (peers)
+        compare_peers(self, engine);
+    g_dbus_interface_skeleton_flush(G_DBUS_INTERFACE_SKELETON(self->skeleton));
+}
+
+static gboolean on_gathered(gpointer user_data)
+{
+    BusNetwork *self = user_data;
+
+    if (!self->dirty) {
+        self->timer = 0;
+        return G_SOURCE_REMOVE;
+    }
+    show(self);
+    return G_SOURCE_CONTINUE; /* one quiet round ends it */
+}
+
+void bus_network_changed(BusNetwork *self, bool peers)
+{
+    self->dirty = true;
+    self->peers_dirty = self->peers_dirty || peers;
+    if (self->timer == 0)
+        self->timer = g_timeout_add(GATHER_MS, on_gathered, self);
+}
+
+/* ---- methods ---- */
+
+/* Looked up anew at each call: authorising takes its time. Answers the call when there is none. */
+static MeshdEngine *find_engine(BusNetwork *self, GDBusMethodInvocation *invocation)
+{
+    MeshdEngine *engine = meshd_networks_find(self->networks, self->id);
+
+    if (engine == NULL)
+        g_dbus_method_invocation_return_error(invocation, MESH_ERROR, MESH_ERROR_NO_SUCH_NETWORK,
+                                              "this network is not joined any more");
+    return engine;
+}
+
+static bool read_options(GDBusMethodInvocation *invocation, GVariant *options,
+                         const BusOption *table, size_t n)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (bus_options_read(options, table, n, &error))
+        return true;
+    g_dbus_method_invocation_return_gerror(invocation, error);
+    return false;
+}
+
+static Call *make_call(BusNetwork *self, GDBusMethodInvocation *invocation,
+                       void (*complete)(MeshDBusNetwork *, GDBusMethodInvocation *))
+{
+    Call *call = g_new0(Call, 1);
+
+    call->skeleton = g_object_ref(self->skeleton);
+    call->invocation = invocation;
+    call->complete = complete;
+    return call;
+}
+
+static void free_call(Call *call)
+{
+    g_object_unref(call->skeleton);
+    g_free(call);
+}
+
+static void on_done(MeshdEngine *engine, const GError *error, void *user_data)
+{
+    Call *call = user_data;
+
+    (void)engine;
+    if (error != NULL)
+        g_dbus_method_invocation_return_gerror(call->invocation, error);
+    else
+        call->complete(call->skeleton, call->invocation);
+    free_call(call);
+}
+
+static gboolean handle_up(MeshDBusNetwork *skeleton, GDBusMethodInvocation *invocation,
+                          GVariant *options, gpointer user_data)
+{
+    BusNetwork     *self = user_data;
+    gboolean        temporary = false;
+    const BusOption table[] = { { "temporary", "b", &temporary, NULL } };
+    MeshdEngine    *engine = find_engine(self, invocation);
+
+    (void)skeleton;
+    if (engine != NULL && read_options(invocation, options, table, G_N_ELEMENTS(table)))
+        meshd_networks_up(self->networks, engine, temporary, on_done,
+                          make_call(self, invocation, mesh_dbus_network_complete_up));
+    return true;
+}
+
+static gboolean handle_down(MeshDBusNetwork *skeleton, GDBusMethodInvocation *invocation,
+                            GVariant *options, gpointer user_data)
+{
+    BusNetwork     *self = user_data;
+    gboolean        temporary = false;
+    const BusOption table[] = { { "temporary", "b", &temporary, NULL } };
+    MeshdEngine    *engine = find_engine(self, invocation);
+    g_autoptr(GError) error = NULL;
+
+    if (engine == NULL || !read_options(invocation, options, table, G_N_ELEMENTS(table)))
+        return true;
+    if (meshd_networks_down(self->networks, engine, temporary, &error))
+        mesh_dbus_network_complete_down(skeleton, invocation);
+    else
+        g_dbus_method_invocation_return_gerror(invocation, error);
+    return true;
+}
+
+static gboolean handle_leave(MeshDBusNetwork *skeleton, GDBusMethodInvocation *invocation,
+                             GVariant *options, gpointer user_data)
+{
+    BusNetwork     *self = user_data;
+    gboolean        force = false;
+    const BusOption table[] = { { "force", "b", &force, NULL } };
+    MeshdEngine    *engine = find_engine(self, invocation);
+
+    (void)skeleton;
+    if (engine != NULL && read_options(invocation, options, table, G_N_ELEMENTS(table)))
+        meshd_networks_leave(self->networks, engine, force, on_done,
+                             make_call(self, invocation, mesh_dbus_network_complete_leave));
+    return true;
+}
+
+static gboolean handle_set(MeshDBusNetwork *skeleton, GDBusMethodInvocation *invocation,
+                           GVariant *options, gpointer user_data)
+{
+    BusNetwork             *self = user_data;
+    MeshdSetOptions         set = { 0 };
+    g_autofree const char **endpoints = NULL;
+    const BusOption         table[] = { { "port", "q", &set.port, &set.set_port },
+                                        { "endpoints", "as", &endpoints, NULL } };
+    MeshdEngine            *engine = find_engine(self, invocation);
+    g_autoptr(GError) error = NULL;
+
+    if (engine == NULL || !read_options(invocation, options, table, G_N_ELEMENTS(table)))
+        return true;
+    set.endpoints = endpoints;
+    if (meshd_networks_set(self->networks, engine, &set, &error))
+        mesh_dbus_network_complete_set(skeleton, invocation);
+    else
+        g_dbus_method_invocation_return_gerror(invocation, error);
+    return true;
+}
+
+static gboolean list_peers(BusNetwork *self, GDBusMethodInvocation *invocation, const char *after,
+                           guint limit, BusPeersDetail detail)
+{
+    MeshdEngine *engine = find_engine(self, invocation);
+    g_autoptr(GPtrArray) peers = NULL;
+    GVariant *page;
+
+    if (engine == NULL)
+        return true;
+    compare_peers(self, engine); /* so that the serial is that of what is answered */
+    peers = meshd_view_list_peers(engine);
+    page = bus_peers_make_page(peers, after, limit, detail);
+    if (detail == BUS_PEERS_INSPECT)
+        mesh_dbus_network_complete_inspect_peers(self->skeleton, invocation, self->serial,
+                                                 peers->len, page);
+    else
+        mesh_dbus_network_complete_list_peers(self->skeleton, invocation, self->serial, peers->len,
+                                              page);
+    return true;
+}
+
+static gboolean handle_list_peers(MeshDBusNetwork *skeleton, GDBusMethodInvocation *invocation,
+                                  const char *after, guint limit, gpointer user_data)
+{
+    (void)skeleton;
+    return list_peers(user_data, invocation, after, limit, BUS_PEERS_LIST);
+}
+
+static gboolean handle_inspect_peers(MeshDBusNetwork *skeleton, GDBusMethodInvocation *invocation,
+                                     const char *after, guint limit, gpointer user_data)
+{
+    (void)skeleton;
+    return list_peers(user_data, invocation, after, limit, BUS_PEERS_INSPECT);
+}
+
+static void on_ping_done(const MeshdPingAnswer *answer, const GError *error, void *user_data)
+{
+    Call           *call = user_data;
+    GVariantBuilder dict;
+    char            address[MESH_IP_ADDR_TEXT_SIZE], endpoint[MESH_ENDPOINT_TEXT_SIZE];
+
+    if (error != NULL) {
+        g_dbus_method_invocation_return_gerror(call->invocation, error);
+        free_call(call);
+        return;
+    }
+    g_variant_builder_init(&dict, G_VARIANT_TYPE("a{sv}"));
+    g_variant_builder_add(&dict, "{sv}", "address",
+                          g_variant_new_string(mesh_ip_format_addr(&answer->address, address)));
+    g_variant_builder_add(&dict, "{sv}", "rtt-us", g_variant_new_uint64(answer->rtt_us));
+    g_variant_builder_add(&dict, "{sv}", "path",
+                          g_variant_new_string(path_kind_name(answer->path)));
+    g_variant_builder_add(&dict, "{sv}", "endpoint",
+                          g_variant_new_string(mesh_endpoint_format(&answer->endpoint, endpoint)));
+    mesh_dbus_network_complete_ping(call->skeleton, call->invocation, g_variant_builder_end(&dict));
+    free_call(call);
+}
+
+static gboolean handle_ping(MeshDBusNetwork *skeleton, GDBusMethodInvocation *invocation,
+                            const char *peer, GVariant *options, gpointer user_data)
+{
+    BusNetwork      *self = user_data;
+    guint32          family = 0, timeout_ms = 0;
+    const BusOption  table[] = { { "family", "u", &family, NULL },
+                                 { "timeout-ms", "u", &timeout_ms, NULL } };
+    MeshdEngine     *engine = find_engine(self, invocation);
+    MeshdPingRequest request = { .peer = peer };
+
+    (void)skeleton;
+    if (engine == NULL || !read_options(invocation, options, table, G_N_ELEMENTS(table)))
+        return true;
+    if (family != 0 && family != 4 && family != 6) {
+        g_dbus_method_invocation_return_error(invocation, MESH_ERROR, MESH_ERROR_INVALID_ARGUMENT,
+                                              "option \"family\" is neither 4 nor 6");
+        return true;
+    }
+    request.family = family;
+    request.timeout_ms = timeout_ms;
+    meshd_engine_ping(engine, &request, on_ping_done, make_call(self, invocation, NULL));
+    return true;
+}
+
+/* ---- life ---- */
+
+BusNetwork *bus_network_new(MeshdNetworks *networks, const char *id)
+{
+    BusNetwork *self = g_new0(BusNetwork, 1);
+
+    self->networks = networks;
+    self->id = g_strdup(id);
+    self->skeleton = mesh_dbus_network_skeleton_new();
+    self->told = bus_peers_new();
+    g_signal_connect(self->skeleton, "handle-up", G_CALLBACK(handle_up), self);
+    g_signal_connect(self->skeleton, "handle-down", G_CALLBACK(handle_down), self);
+    g_signal_connect(self->skeleton, "handle-leave", G_CALLBACK(handle_leave), self);
+    g_signal_connect(self->skeleton, "handle-set", G_CALLBACK(handle_set), self);
+    g_signal_connect(self->skeleton, "handle-list-peers", G_CALLBACK(handle_list_peers), self);
+    g_signal_connect(self->skeleton, "handle-inspect-peers", G_CALLBACK(handle_inspect_peers),
+                     self);
+    g_signal_connect(self->skeleton, "handle-ping", G_CALLBACK(handle_ping), self);
+    show(self);
+    return self;
+}
+
+void bus_network_free(BusNetwork *self)
+{
+    g_clear_handle_id(&self->timer, g_source_remove);
+    g_signal_handlers_disconnect_by_data(self->skeleton, self);
+    g_object_unref(self->skeleton);
+    bus_peers_free(self->told);
+    g_free(self->id);
+    g_free(self);
+}
+
+GDBusInterfaceSkeleton *bus_network_get_skeleton(BusNetwork *self)
+{
+    return G_DBUS_INTERFACE_SKELETON(self->skeleton);
+}

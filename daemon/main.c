@@ -1,0 +1,191 @@
+/* daemon/main.c: meshd: options, wiring, main loop. Thread: the main one; see docs/THREADS.md. */
+#include "common/glib/error.h"
+#include "common/glib/log.h"
+#include "common/std/hash.h"
+#include "common/std/key.h"
+#include "daemon/bus/bus.h"
+#include "daemon/networks.h"
+
+#include <errno.h>
+#include <gio/gio.h>
+#include <glib-unix.h>
+#include <glib/gstdio.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+typedef struct {
+    char    *state_dir, *runtime_dir; /* owned; NULL: the default */
+    gboolean debug, version;
+} Options;
+
+typedef struct {
+    GMainLoop *loop;
+    int        status; /* what main() returns */
+} Daemon;
+
+static bool read_options(int *argc, char ***argv, Options *out)
+{
+    const GOptionEntry entries[] = {
+        { "state-dir", 0, 0, G_OPTION_ARG_FILENAME, &out->state_dir,
+          "Keys and maps (default: /var/lib/mesh)", "DIR" },
+        { "runtime-dir", 0, 0, G_OPTION_ARG_FILENAME, &out->runtime_dir,
+          "What must not outlive a boot (default: /run/mesh)", "DIR" },
+        { "debug", 0, 0, G_OPTION_ARG_NONE, &out->debug, "Log more", NULL },
+        { "version", 0, 0, G_OPTION_ARG_NONE, &out->version, "Print the version and end", NULL },
+        { NULL },
+    };
+    g_autoptr(GOptionContext) context = g_option_context_new("- the daemon of a mesh node");
+    g_autoptr(GError) error = NULL;
+
+    g_option_context_add_main_entries(context, entries, NULL);
+    if (g_option_context_parse(context, argc, argv, &error) && *argc == 1)
+        return true;
+    fprintf(stderr, "meshd: %s\n",
+            error != NULL ? error->message : "takes options only; see meshd --help");
+    return false;
+}
+
+/* Keys live in this process: no core dump, no debugger of the same user. */
+static void close_up(void)
+{
+    const struct rlimit none = { 0, 0 };
+
+    if (prctl(PR_SET_DUMPABLE, 0) < 0 || setrlimit(RLIMIT_CORE, &none) < 0)
+        mesh_log_warning("cannot switch core dumps off: %s", g_strerror(errno));
+    umask(0077);
+}
+
+/* The protocol of sd_notify(3), without libsystemd: one datagram. */
+static void notify(const char *text)
+{
+    const char        *path = g_getenv("NOTIFY_SOCKET");
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    size_t             len = path != NULL ? strlen(path) : 0;
+    socklen_t          size;
+    int                fd;
+
+    if (len == 0 || len >= sizeof address.sun_path)
+        return;
+    memcpy(address.sun_path, path, len);
+    if (path[0] == '@')
+        address.sun_path[0] = '\0'; /* abstract */
+    size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
+    fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 ||
+        sendto(fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&address, size) < 0)
+        mesh_log_warning("cannot tell the service manager: %s", g_strerror(errno));
+    if (fd >= 0)
+        close(fd);
+}
+
+static void on_ready(void *user_data)
+{
+    (void)user_data;
+    mesh_log_info("ready, version " MESH_VERSION);
+    notify("READY=1");
+}
+
+static void on_lost(const char *why, void *user_data)
+{
+    Daemon *daemon = user_data;
+
+    mesh_log_error("%s", why);
+    daemon->status = 1;
+    g_main_loop_quit(daemon->loop);
+}
+
+static gboolean on_signal(gpointer user_data)
+{
+    Daemon *daemon = user_data;
+
+    g_main_loop_quit(daemon->loop);
+    return G_SOURCE_CONTINUE;
+}
+
+static bool make_runtime_dir(const char *path, GError **error)
+{
+    if (g_mkdir_with_parents(path, 0755) == 0)
+        return true;
+    mesh_error_set_errno(error, MESH_ERROR_STATE, errno, "cannot make directory %s", path);
+    return false;
+}
+
+static GDBusConnection *connect_bus(GError **error)
+{
+    GDBusConnection *connection = g_bus_get_sync(G_BUS_TYPE_SYSTEM, NULL, error);
+
+    if (connection == NULL)
+        g_prefix_error(error, "no system bus: ");
+    else
+        g_dbus_connection_set_exit_on_close(connection, false);
+    return connection;
+}
+
+/* From here to the end everything is undone in the reverse order. */
+static bool run(Daemon *daemon, const Options *options, GError **error)
+{
+    const BusEvents events = { .ready = on_ready, .lost = on_lost };
+    const char     *state_dir = options->state_dir;
+    const char     *runtime_dir = options->runtime_dir;
+    g_autoptr(GDBusConnection) connection = NULL;
+    MeshdNetworks *networks;
+    Bus           *bus;
+
+    state_dir = state_dir != NULL ? state_dir : "/var/lib/mesh";
+    runtime_dir = runtime_dir != NULL ? runtime_dir : "/run/mesh";
+    if (!make_runtime_dir(runtime_dir, error))
+        return false;
+    connection = connect_bus(error);
+    if (connection == NULL)
+        return false;
+    networks = meshd_networks_new(state_dir, runtime_dir, error);
+    if (networks == NULL)
+        return false;
+    bus = bus_start(connection, networks, &events, daemon, error);
+    if (bus != NULL) {
+        g_main_loop_run(daemon->loop);
+        notify("STOPPING=1");
+    }
+    bus_stop(bus);
+    meshd_networks_free(networks);
+    return bus != NULL;
+}
+
+int main(int argc, char **argv)
+{
+    Options options = { 0 };
+    Daemon  daemon = { 0 };
+    g_autoptr(GError) error = NULL;
+
+    if (!read_options(&argc, &argv, &options))
+        return 2;
+    if (options.version) {
+        printf("meshd %s\n", MESH_VERSION);
+        return 0;
+    }
+    mesh_log_init("meshd", options.debug ? MESH_LOG_DEBUG : MESH_LOG_INFO);
+    close_up();
+    if (mesh_key_init() < 0 || mesh_hash_init() < 0) {
+        mesh_log_error("the cryptographic libraries do not start");
+        return 1;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    daemon.loop = g_main_loop_new(NULL, false);
+    g_unix_signal_add(SIGTERM, on_signal, &daemon);
+    g_unix_signal_add(SIGINT, on_signal, &daemon);
+    if (!run(&daemon, &options, &error)) {
+        mesh_log_error("%s", error->message);
+        daemon.status = 1;
+    }
+    g_main_loop_unref(daemon.loop);
+    g_free(options.state_dir);
+    g_free(options.runtime_dir);
+    return daemon.status;
+}
