@@ -47,9 +47,10 @@ static const char *const texts[STORE_N_QUERIES] = {
         " WHERE network=?1 AND node=?2 AND idx=?3",
     [STORE_NODE_SEEN] = "UPDATE node SET last_seen=?3 WHERE network=?1 AND node=?2",
     [STORE_NODE_DELETE] = "DELETE FROM node WHERE network=?1 AND node=?2",
-    /* active, and either its end has come (?2) or its M is in its second half */
-    [STORE_NODE_DUE] = "SELECT " NODE_COLUMNS " FROM node WHERE network=?1 AND state=?3 AND"
-                       " ((expires<>0 AND expires<=?2) OR (m_nbf+m_exp)/2<=?2) ORDER BY idx",
+    /* active, and either its end has come (?2) or its M, which can be prolonged, is half over */
+    [STORE_NODE_DUE] =
+        "SELECT " NODE_COLUMNS " FROM node WHERE network=?1 AND state=?3 AND"
+        " ((expires<>0 AND expires<=?2) OR (m_exp<>expires AND (m_nbf+m_exp)/2<=?2)) ORDER BY idx",
 
     /* addresses from ?2 on that are taken or held back, ascending */
     [STORE_IP4_USED] = "SELECT ip4 FROM node WHERE network=?1 AND ip4>=?2"
