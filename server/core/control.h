@@ -1,0 +1,62 @@
+/* server/core/control.h: inside of the control thread: its state, and how work reaches it.
+ *
+ * Fields of the second half belong to the control thread; the first half never changes. */
+#pragma once
+
+#include "common/proto/joinlink.h"
+#include "common/std/thread.h"
+#include "server/core/answer.h"
+#include "server/core/model.h"
+
+struct Core {
+    CoreIdentity identity;
+    CoreSigner  *signer;
+    Store       *store;
+    GAsyncQueue *queue; /* of owned CoreCall */
+    MeshThread  *thread;
+    MeshJoinlink link; /* host, port and server key of every join link; no secret */
+    int64_t      started_ms;
+
+    GHashTable *networks; /* &row.net.id → owned CoreNetwork */
+    GHashTable *streams;  /* &id → CoreStream, borrowed from its node */
+    uint64_t    last_stream;
+    CoreTimers *timers;
+    CoreTimer   housekeeping; /* expires and renews memberships */
+    CoreTimer   save_seen;
+    unsigned    jobs; /* on their way through the storage thread */
+    bool        draining, stopping;
+    bool        drain_wanted; /* drained is to be answered once jobs is 0 */
+    CoreReturn  drained;
+    unsigned    drain_retry_s, drain_spread_s;
+};
+
+/* Work for the control thread: first member of whatever the work needs. */
+typedef struct CoreCall CoreCall;
+struct CoreCall {
+    void (*run)(Core *core, CoreCall *call); /* control thread; owns @call from here on */
+};
+
+void core_control_push(Core *core, CoreCall *call); /* any thread */
+
+/* A durable change on its way: rule on the storage thread, then, committed or failed, applied and
+ * answered on the control thread. First member of whatever rule and answer need. */
+typedef struct CoreJob CoreJob;
+struct CoreJob {
+    CoreCall      call;
+    Core         *core;
+    MeshNetworkId net;
+    CoreReturn    to;
+    CoreChange    change;
+    GError       *error; /* owned; NULL: committed */
+    /* Storage thread, inside the transaction; change is initialised but not opened. */
+    bool (*rule)(CoreJob *job, GError **error);
+    /* Control thread, after the change was applied (or failed, see error). May be NULL. */
+    void (*answer)(Core *core, CoreJob *job);
+    /* What the outer struct owns; frees it too. NULL: g_free(). */
+    void (*free)(CoreJob *job);
+};
+
+/* Hands @job over. Control thread. */
+void core_control_submit(Core *core, CoreJob *job);
+
+CoreNetwork *core_control_find_network(Core *core, const MeshNetworkId *id); /* NULL: none */

@@ -1,0 +1,26 @@
+/* server/core/keys.h: join keys: single-use or reusable, expiring. Only their derived public half
+ * is stored. Storage thread. */
+#pragma once
+
+#include "server/core/change.h"
+#include "server/core/values.h"
+
+enum {
+    CORE_KEYS_MAX = 1000, /* in a network */
+    CORE_KEYS_NOTE_MAX = 128,
+};
+
+/* Consumes one use, in the transaction that admits the node. MESH_ERROR_KEY_UNKNOWN, _REVOKED,
+ * _EXPIRED, _USED. */
+bool core_keys_use(CoreChange *change, const MeshKey *public_key, GError **error);
+
+/* Stores a new one. MESH_ERROR_LIMIT: too many. @out_info: owned, without a link. */
+bool core_keys_create(CoreChange *change, const MeshKey *public_key, const CoreManage *request,
+                      CoreKeyInfo **out_info, GError **error);
+
+/* Of owned CoreKeyInfo, oldest first. NULL and @error. */
+GPtrArray *core_keys_list(StoreTx *tx, const MeshNetworkId *net, GError **error);
+
+/* @ref: the first 8 characters of the key or all of it. MESH_ERROR_NOT_FOUND; MESH_ERROR_CONFLICT:
+ * several begin so. Revoking again is fine. @out_info: owned. */
+bool core_keys_revoke(CoreChange *change, const char *ref, CoreKeyInfo **out_info, GError **error);

@@ -1,0 +1,210 @@
+/* server/core/networks.c: networks: rules (storage thread) and loading (start). */
+#include "server/core/networks.h"
+
+#include "common/glib/error.h"
+#include "server/core/addresses.h"
+#include "server/core/policy.h"
+
+#include <string.h>
+
+static bool bad(const char *text, GError **error)
+{
+    g_set_error_literal(error, MESH_ERROR, MESH_ERROR_BAD_REQUEST, text);
+    return false;
+}
+
+static bool choose_ip4(const char *text, MeshPrefix *out_prefix, GError **error)
+{
+    MeshPrefix prefix = { 0 };
+
+    if (text == NULL) {
+        *out_prefix = core_addresses_random4();
+        return true;
+    }
+    if (strcmp(text, "none") != 0) {
+        if (mesh_ip_parse_prefix(text, &prefix) < 0)
+            return bad("ip4: not a prefix such as 10.9.0.0/16 (host bits must be zero)", error);
+        if (!core_addresses_check_prefix4(&prefix, error))
+            return false;
+    }
+    *out_prefix = prefix;
+    return true;
+}
+
+typedef struct {
+    const char          *name;
+    const MeshNetworkId *id;
+    unsigned             count;
+    bool                 name_taken, id_taken;
+} Others;
+
+static bool on_other(const StoreRow *row, void *user_data)
+{
+    Others        *others = user_data;
+    CoreNetworkRow other;
+
+    core_rows_read_network(row, &other);
+    others->count++;
+    if (mesh_network_equal_id(&other.net.id, others->id))
+        others->id_taken = true;
+    else if (strcmp(other.net.name, others->name) == 0)
+        others->name_taken = true;
+    core_rows_clear_network(&other);
+    return true;
+}
+
+static bool check_name(CoreChange *change, const char *name, Others *out_others, GError **error)
+{
+    StoreCall call = { .on_row = on_other, .user_data = out_others };
+
+    *out_others = (Others){ .name = name, .id = &change->net };
+    if (!mesh_network_is_label(name))
+        return bad("name: 1 to 63 of a-z, 0-9 and -, no - at either end", error);
+    if (!store_query(change->tx, STORE_NETWORK_ALL, &call, error))
+        return false;
+    if (out_others->name_taken) {
+        g_set_error(error, MESH_ERROR, MESH_ERROR_CONFLICT, "there is a network %s already", name);
+        return false;
+    }
+    return true;
+}
+
+bool core_networks_create(CoreChange *change, const CoreManage *request, GError **error)
+{
+    CoreNetworkRow *row = &change->network;
+    uint32_t        high;
+    Others          others;
+
+    if (request->name == NULL)
+        return bad("name: missing", error);
+    if (!check_name(change, request->name, &others, error) ||
+        !choose_ip4(request->ip4, &row->net.ip4, error))
+        return false;
+    if (others.count >= CORE_NETWORKS_MAX || others.id_taken) {
+        g_set_error_literal(error, MESH_ERROR, MESH_ERROR_FULL, "this server has no room for more");
+        return false;
+    }
+    row->net.id = change->net;
+    row->net.server = *core_signer_get_public(change->signer);
+    g_strlcpy(row->net.name, request->name, sizeof row->net.name);
+    row->net.ip6 = core_addresses_random6();
+    row->approve = request->approve == 1;
+    row->ver = row->epoch = 1;
+    row->created = change->now;
+    if (row->net.ip4.addr.family != 0)
+        core_addresses_range4(&row->net.ip4, &row->next_ip4, &high);
+    change->added = change->open = change->bumped = true;
+    return core_policy_make(row, 1, change->signer, error) &&
+           core_rows_insert_network(change->tx, row, error) &&
+           core_change_log(change, "network", NULL, error);
+}
+
+bool core_networks_set(CoreChange *change, const CoreManage *request, GError **error)
+{
+    CoreNetworkRow *row = &change->network;
+    bool            rename = request->name != NULL && strcmp(request->name, row->net.name) != 0;
+    bool            approve = request->approve >= 0 && (request->approve == 1) != row->approve;
+    Others          others;
+
+    if (request->name != NULL && !check_name(change, request->name, &others, error))
+        return false;
+    if (!rename && !approve)
+        return true;
+    if (rename)
+        g_strlcpy(row->net.name, request->name, sizeof row->net.name);
+    if (approve)
+        row->approve = request->approve == 1;
+    StoreCall call = { STORE_ARGS(STORE_ARG_BLOB(&change->net, sizeof change->net),
+                                  STORE_ARG_TEXT(row->net.name), STORE_ARG_INT(row->approve)) };
+
+    if (!core_change_bump(change, error) ||
+        !store_query(change->tx, STORE_NETWORK_SET, &call, error) ||
+        !core_change_log(change, "network", NULL, error))
+        return false;
+    change->network_changed = rename;
+    return !rename || core_policy_renew(change, error);
+}
+
+bool core_networks_delete(CoreChange *change, GError **error)
+{
+    StoreCall call = { STORE_ARGS(STORE_ARG_BLOB(&change->net, sizeof change->net)) };
+
+    change->removed = true;
+    return store_query(change->tx, STORE_NETWORK_DELETE, &call, error);
+}
+
+/* --- loading --------------------------------------------------------------------------------- */
+
+static bool load_network(const StoreRow *row, void *user_data)
+{
+    Core          *core = user_data;
+    CoreNetworkRow read;
+    CoreNetwork   *network;
+
+    core_rows_read_network(row, &read);
+    network = core_model_new_network(&read, core->signer);
+    g_hash_table_insert(core->networks, &network->row.net.id, network);
+    return true;
+}
+
+static bool load_node(const StoreRow *row, void *user_data)
+{
+    CoreNodeRow  *read = g_new0(CoreNodeRow, 1);
+    MeshNetworkId id;
+    CoreNetwork  *network;
+
+    core_rows_read_node(row, &id, read);
+    network = core_control_find_network(user_data, &id);
+    if (network != NULL && read->k != NULL)
+        core_model_put(network, read);
+    else
+        core_rows_free_node(read);
+    return true;
+}
+
+static bool load_tomb(const StoreRow *row, void *user_data)
+{
+    Core         *core = user_data;
+    CoreTombRow   read;
+    MeshNetworkId id;
+    CoreNetwork  *network;
+
+    core_rows_read_tomb(row, &id, &read);
+    network = core_control_find_network(core, &id);
+    if (network != NULL)
+        core_model_bury(network, &read, core->timers);
+    return true;
+}
+
+static bool load(StoreTx *tx, void *data, GError **error)
+{
+    StoreCall networks = { .on_row = load_network, .user_data = data };
+    StoreCall nodes = { .on_row = load_node, .user_data = data };
+    StoreCall tombs = { .on_row = load_tomb, .user_data = data };
+
+    return store_query(tx, STORE_NETWORK_ALL, &networks, error) &&
+           store_query(tx, STORE_NODE_ALL, &nodes, error) &&
+           store_query(tx, STORE_TOMBSTONE_ALL, &tombs, error);
+}
+
+static gint by_version(gconstpointer a, gconstpointer b, gpointer user_data)
+{
+    const CoreLogItem *x = a, *y = b;
+
+    (void)user_data;
+    return x->ver < y->ver ? -1 : x->ver > y->ver;
+}
+
+bool core_networks_load(Core *core, GError **error)
+{
+    GHashTableIter iter;
+    gpointer       network;
+
+    /* the storage thread fills it in while this one waits: the control thread is not there yet */
+    if (!store_run(core->store, load, core, error))
+        return false;
+    g_hash_table_iter_init(&iter, core->networks);
+    while (g_hash_table_iter_next(&iter, NULL, &network))
+        g_queue_sort(&((CoreNetwork *)network)->log, by_version, NULL);
+    return true;
+}

@@ -1,0 +1,77 @@
+/* server/core/rows.h: rows of the database as values. Storage thread reads and writes them; once a
+ * change is committed they belong to the control thread. */
+#pragma once
+
+#include "common/proto/network.h"
+#include "common/proto/register.h"
+#include "common/proto/signed.h"
+#include "common/std/key.h"
+#include "server/core/values.h"
+#include "server/store/store.h"
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct {
+    MeshNetwork net; /* server: left to the caller */
+    bool        approve;
+    uint64_t    ver, epoch, pver;
+    uint32_t    next_ip4; /* host order: below all is taken or held back */
+    MeshSigned *policy;   /* owned */
+    int64_t     created;
+} CoreNetworkRow;
+
+typedef struct {
+    MeshKey       node;
+    uint32_t      index;
+    char          name[MESH_NETWORK_NAME_SIZE];
+    MeshKey       wg;
+    uint32_t      ip4; /* host order; 0: none */
+    uint8_t       ip6[16];
+    CoreNodeState state;
+    uint64_t      serial; /* of m; 0: never had one */
+    uint64_t      k_seq;
+    MeshSigned   *k; /* owned */
+    MeshSigned   *m; /* owned; NULL: never approved */
+    int64_t       m_nbf, m_exp;
+    int64_t       expires; /* of the membership; 0: never */
+    bool          want_ip4;
+    uint64_t      ver; /* of the last change */
+    int64_t       created, last_seen;
+    char          os[MESH_REGISTER_FACT_SIZE], version[MESH_REGISTER_FACT_SIZE];
+} CoreNodeRow;
+
+/* A removed node key: never admitted again. */
+typedef struct {
+    MeshKey  node;
+    uint32_t index;
+    uint64_t serial;
+    uint32_t ip4; /* held back; 0: none, or returned */
+    int64_t  removed;
+    uint64_t ver;
+} CoreTombRow;
+
+void         core_rows_clear_network(CoreNetworkRow *row);
+void         core_rows_free_node(CoreNodeRow *row); /* NULL is fine */
+CoreNodeRow *core_rows_copy_node(const CoreNodeRow *row);
+
+/* NULL without @error: there is no such row. */
+bool         core_rows_get_network(StoreTx *tx, const MeshNetworkId *id, CoreNetworkRow *out,
+                                   GError **error);
+CoreNodeRow *core_rows_get_node(StoreTx *tx, const MeshNetworkId *net, const MeshKey *node,
+                                GError **error);
+bool core_rows_get_tomb(StoreTx *tx, const MeshNetworkId *net, const MeshKey *node, GError **error);
+
+/* One row each, for STORE_…_ALL: the network id is in column 0. */
+void core_rows_read_network(const StoreRow *row, CoreNetworkRow *out);
+void core_rows_read_node(const StoreRow *row, MeshNetworkId *out_net, CoreNodeRow *out);
+void core_rows_read_tomb(const StoreRow *row, MeshNetworkId *out_net, CoreTombRow *out);
+
+bool core_rows_save_node(StoreTx *tx, const MeshNetworkId *net, const CoreNodeRow *row, bool insert,
+                         GError **error);
+bool core_rows_insert_network(StoreTx *tx, const CoreNetworkRow *row, GError **error);
+
+/* A statement whose answer is one number; @fallback when there is no row. */
+bool core_rows_number(StoreTx *tx, StoreQuery query, const StoreCall *call, int64_t *inout_number,
+                      GError **error);
