@@ -106,6 +106,10 @@ static int parse_request_line(HttpHead *head, char *line, HttpWhy *out_why)
     head->query = strchr(head->path, '?');
     if (head->query != NULL)
         *head->query++ = '\0';
+    if (strchr(head->path, '%') != NULL) { /* signed as sent: two spellings of one path */
+        *out_why = "path with % escapes";
+        return -EBADMSG;
+    }
     if (strcmp(version, "HTTP/1.1") == 0)
         return 0;
     *out_why = "only HTTP/1.1 is spoken here";
@@ -192,18 +196,12 @@ static int parse_length(const char *text, int64_t *out_value)
 static int parse_framing(HttpHead *head, HttpWhy *out_why)
 {
     const char *length = http_message_get_field(head, "content-length");
-    const char *coding = http_message_get_field(head, "transfer-encoding");
 
-    if (length != NULL && coding != NULL) {
-        *out_why = "both Content-Length and Transfer-Encoding";
+    /* With one way to say how long a body is, nobody can disagree on where it ends. */
+    if (http_message_get_field(head, "transfer-encoding") != NULL) {
+        *out_why = "Transfer-Encoding is not accepted; send Content-Length";
         return -EBADMSG;
     }
-    if (coding != NULL && strcasecmp(coding, "chunked") != 0) {
-        *out_why = "transfer coding other than chunked";
-        return -ENOSYS;
-    }
-    if (coding != NULL)
-        head->body_bytes = -1;
     if (length != NULL && parse_length(length, &head->body_bytes) < 0) {
         *out_why = "malformed Content-Length";
         return -EBADMSG;

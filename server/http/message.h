@@ -3,10 +3,11 @@
  * Pure functions over bytes: no socket, no endpoint, no clock; any thread. What is ambiguous is
  * refused rather than guessed, so that no proxy in front of us can see another request than we do:
  * two lengths, bare CR or LF, folded fields, white space before a colon, repeated fields of which
- * there may be one, a transfer coding other than "chunked", chunk extensions, trailers. */
+ * there may be one, any transfer coding, a path with escapes. */
 #pragma once
 
 #include "common/std/attr.h"
+#include "server/http/stream.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,11 +29,11 @@ typedef struct {
 typedef struct {
     char     *text; /* owned; what the pointers below point into */
     char      method[HTTP_MAX_METHOD + 1];
-    char     *path;  /* begins with '/'; not decoded */
+    char     *path;  /* begins with '/'; without escapes */
     char     *query; /* what follows '?'; "" after a lone '?'; NULL without one */
     HttpField fields[HTTP_MAX_FIELDS];
     unsigned  n_fields;
-    int64_t   body_bytes;     /* Content-Length; 0 without a body; -1: chunked */
+    int64_t   body_bytes;     /* Content-Length; 0 without a body */
     bool      keep_alive;     /* false: the client asked for "Connection: close" */
     bool      wants_continue; /* "Expect: 100-continue" */
 } HttpHead;
@@ -47,7 +48,7 @@ MESH_CHECKED int http_message_find_end(const uint8_t *data, size_t len, size_t *
                                        HttpWhy *out_why);
 
 /* Parses a whole head of @len bytes. Returns: 0; -EBADMSG: malformed; -EMSGSIZE: too many fields;
- * -EPROTONOSUPPORT: not HTTP/1.1; -ENOSYS: a transfer coding or expectation we lack; -ENOMEM. */
+ * -EPROTONOSUPPORT: not HTTP/1.1; -ENOSYS: an expectation we lack; -ENOMEM. */
 MESH_CHECKED int http_message_parse_head(const uint8_t *data, size_t len, HttpHead **out_head,
                                          HttpWhy *out_why);
 void             http_message_free_head(HttpHead *head); /* NULL is fine */

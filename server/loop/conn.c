@@ -323,6 +323,11 @@ void *loop_conn_get_data(const LoopConn *self)
     return self->data;
 }
 
+Loop *loop_conn_get_loop(const LoopConn *self)
+{
+    return self->shard->loop;
+}
+
 LoopConnId loop_conn_get_id(const LoopConn *self)
 {
     return self->id;

@@ -1,12 +1,43 @@
 /* server/loop/conn.h: one client's connection, as its owner sees it. Shard thread only. */
 #pragma once
 
-#include "server/loop/loop.h"
+#include "common/std/attr.h"
+#include "common/std/ip.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct Loop     Loop;
+typedef struct LoopConn LoopConn;
+
+/* Names a connection for the life of the process. 0: none. The upper 16 bits are always zero: the
+ * owner of the connection may keep something of its own there, see loop_post(). */
+typedef uint64_t LoopConnId;
+
+enum {
+    LOOP_CONN_ID_BITS = 48,
+    LOOP_OUTBOX_BYTES = 65536, /* counted bytes queued for one connection */
+};
+
+/* One thing to write, whole or not at all: before ‖ data ‖ after. */
+typedef struct {
+    const void *data; /* borrowed until @release */
+    size_t      len;
+    void (*release)(void *owner); /* NULL: data is copied at once */
+    void    *owner;
+    uint64_t tag; /* not 0: a later item with the same tag replaces it while it waits */
+    char     before[16];
+    char     after[8];
+    uint8_t  before_len, after_len;
+    bool     uncounted; /* does not count against LOOP_OUTBOX_BYTES */
+} LoopItem;
 
 /* The owner's own pointer; NULL at first. */
 void  loop_conn_set_data(LoopConn *self, void *data);
 void *loop_conn_get_data(const LoopConn *self);
 
+Loop               *loop_conn_get_loop(const LoopConn *self);
 LoopConnId          loop_conn_get_id(const LoopConn *self);
 const MeshEndpoint *loop_conn_get_peer(const LoopConn *self); /* IPv4-mapped shown as IPv4 */
 

@@ -9,21 +9,13 @@
 
 #include "common/std/attr.h"
 #include "common/std/ip.h"
+#include "server/loop/conn.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-typedef struct Loop     Loop;
-typedef struct LoopConn LoopConn;
-
-/* Names a connection for the life of the process. 0: none. The upper 16 bits are always zero: the
- * owner of the connection may keep something of its own there, see loop_post(). */
-typedef uint64_t LoopConnId;
-
 enum {
-    LOOP_CONN_ID_BITS = 48,
-    LOOP_OUTBOX_BYTES = 65536, /* counted bytes queued for one connection */
     LOOP_MAX_SHARDS = 64,
     LOOP_MAX_LISTEN = 16,
     LOOP_SEED_BYTES = 32,
@@ -38,19 +30,6 @@ struct LoopMail {
     LoopConnId to;
     void (*deliver)(LoopMail *self, LoopConn *conn);
 };
-
-/* One thing to write, whole or not at all: before ‖ data ‖ after. */
-typedef struct {
-    const void *data; /* borrowed until @release */
-    size_t      len;
-    void (*release)(void *owner); /* NULL: data is copied at once */
-    void    *owner;
-    uint64_t tag; /* not 0: a later item with the same tag replaces it while it waits */
-    char     before[16];
-    char     after[8];
-    uint8_t  before_len, after_len;
-    bool     uncounted; /* does not count against LOOP_OUTBOX_BYTES */
-} LoopItem;
 
 /* What the owner of the connections does. All on the shard of @conn. @user_data: LoopConfig's. */
 typedef struct {

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "common/std/attr.h"
-#include "server/loop/loop.h"
+#include "server/loop/conn.h"
 
 typedef struct LoopOutboxNode LoopOutboxNode;
 

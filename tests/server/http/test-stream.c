@@ -19,24 +19,8 @@ static const BodyCase cases[] = {
     { "length-short", "hell", 5, 0, NULL },
     { "length-over-limit", "", 17, -EFBIG },
     { "length-at-limit", "0123456789abcdef", 16, 0, "0123456789abcdef" },
-    { "one-chunk", "5\r\nhello\r\n0\r\n\r\n", -1, 0, "hello" },
-    { "two-chunks", "2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\nGET", -1, 0, "hello", 3 },
-    { "hex-digits", "A\r\n0123456789\r\n0\r\n\r\n", -1, 0, "0123456789" },
-    { "leading-zeros", "00000005\r\nhello\r\n0\r\n\r\n", -1, 0, "hello" },
-    { "no-chunk", "0\r\n\r\n", -1, 0, "" },
-    { "cut-short", "5\r\nhel", -1, 0, NULL },
-    { "over-limit", "11\r\n", -1, -EFBIG },
-    { "over-limit-in-sum", "8\r\n01234567\r\n9\r\n", -1, -EFBIG },
-    { "size-overflow", "ffffffff\r\n", -1, -EFBIG },
-    { "size-too-long", "000000005\r\n", -1, -EBADMSG },
-    { "size-empty", "\r\n", -1, -EBADMSG },
-    { "size-letters", "x\r\n", -1, -EBADMSG },
-    { "size-0x", "0x5\r\n", -1, -EBADMSG },
-    { "size-bare-lf", "5\nhello\n", -1, -EBADMSG },
-    { "extension", "5;a=b\r\nhello\r\n0\r\n\r\n", -1, -EBADMSG },
-    { "data-too-long", "2\r\nhello", -1, -EBADMSG },
-    { "data-bare-lf", "2\r\nhe\n", -1, -EBADMSG },
-    { "trailer", "0\r\nX: y\r\n\r\n", -1, -EBADMSG },
+    { "empty", "GET", 0, 0, "", 3 },
+    { "huge-promise", "", INT64_MAX, -EFBIG },
 };
 
 /* Feeds in two parts. Returns the first refusal, or how much was left behind the body. */
@@ -45,8 +29,7 @@ static int feed(const BodyCase *c, size_t cut, HttpBody *body)
     const uint8_t *data = (const uint8_t *)c->wire;
     size_t         len = strlen(c->wire), at = 0;
     const size_t   ends[] = { cut, len };
-    HttpWhy        why = NULL;
-    int            rc = http_stream_init_body(body, c->body_bytes, 16, &why);
+    int            rc = http_stream_init_body(body, c->body_bytes, 16);
 
     for (size_t i = 0; rc >= 0 && i < G_N_ELEMENTS(ends); i++) {
         g_autofree uint8_t *part = NULL;
@@ -54,11 +37,9 @@ static int feed(const BodyCase *c, size_t cut, HttpBody *body)
         if (at > ends[i])
             continue;
         part = g_memdup2(data + at, ends[i] - at); /* of its own: a sanitizer sees overruns */
-        rc = http_stream_feed_body(body, part, ends[i] - at, &why);
+        rc = http_stream_feed_body(body, part, ends[i] - at);
         at += (size_t)MAX(rc, 0);
     }
-    if (rc < 0)
-        g_assert_nonnull(why);
     return rc < 0 ? rc : (int)(len - at);
 }
 
