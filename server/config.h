@@ -1,0 +1,31 @@
+/* server/config.h: the configuration file of mesh-server, a key file (man mesh-server). Read once,
+ * by the main thread; values after that. */
+#pragma once
+
+#include "common/glib/log.h"
+#include "server/loop/loop.h"
+
+#include <glib.h>
+
+#define SERVER_CONFIG_PATH "/etc/mesh-server/mesh-server.conf"
+
+typedef struct {
+    char        *path; /* of the file itself */
+    MeshEndpoint listen[LOOP_MAX_LISTEN];
+    unsigned     n_listen;
+    char        *public_host; /* NULL: not set */
+    uint16_t     public_port;
+    char        *state_dir;
+    char        *admin_socket;
+    bool         behind_proxy;
+    MeshLogLevel log_level;
+    unsigned     threads, connections, accept_rate, accept_burst;
+    unsigned     handshake_ms, header_ms, body_ms, idle_ms;
+} ServerConfig;
+
+/* Reads @path; what it does not say has its default. NULL and @error: file, group, key, and what is
+ * wrong. An unknown group or key is an error: a typing mistake must not be a silent default. */
+ServerConfig *server_config_load(const char *path, GError **error);
+void          server_config_free(ServerConfig *self); /* NULL is fine */
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ServerConfig, server_config_free)

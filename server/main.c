@@ -1,0 +1,120 @@
+/* mesh-server: options and commands. What a command does is in run.c, setup.c and server/ctl. */
+#include "common/glib/error.h"
+#include "common/std/hash.h"
+#include "common/std/key.h"
+#include "server/config.h"
+#include "server/run.h"
+#include "server/setup.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+enum {
+    EXIT_OK = 0,
+    EXIT_FAILED = 1,
+    EXIT_USAGE = 2,
+};
+
+static const char usage[] =
+    "Usage: mesh-server [-c FILE] COMMAND\n"
+    "\n"
+    "  run                    serve, in the foreground, until SIGTERM\n"
+    "  setup                  make key, database, first network; print a join link\n"
+    "  status                 what the running server does\n"
+    "  network COMMAND …      list, create, change, delete networks\n"
+    "  key COMMAND …          list, create, revoke join keys\n"
+    "  node COMMAND …         list, approve, rename, expire, remove nodes\n"
+    "\n"
+    "  -c, --config FILE      instead of " SERVER_CONFIG_PATH "\n"
+    "  -h, --help · --version\n"
+    "\n"
+    "mesh-server COMMAND --help tells more. See man mesh-server.\n";
+
+/* Keys are in this memory: it is dumped to no file and traced by nobody else. */
+static bool close_memory(void)
+{
+    const struct rlimit none = { 0, 0 };
+
+    (void)umask(077);
+    return setrlimit(RLIMIT_CORE, &none) == 0 && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0;
+}
+
+static int report(GError *error)
+{
+    (void)fprintf(stderr, "mesh-server: %s\n", error->message);
+    g_error_free(error);
+    return EXIT_FAILED;
+}
+
+static int run(const char *config_path)
+{
+    g_autoptr(ServerConfig) config = NULL;
+    GError *error = NULL;
+
+    config = server_config_load(config_path, &error);
+    if (config == NULL)
+        return report(error);
+    mesh_log_set_level(config->log_level);
+    if (server_run(config, &error))
+        return EXIT_OK;
+    return report(error);
+}
+
+static int dispatch(const char *config_path, int argc, char **argv)
+{
+    if (strcmp(argv[0], "run") == 0 && argc == 1)
+        return run(config_path);
+    if (strcmp(argv[0], "setup") == 0)
+        return server_setup(config_path, argc, argv);
+    (void)fprintf(stderr, "mesh-server: unknown command \"%s\"\n\n%s", argv[0], usage);
+    return EXIT_USAGE;
+}
+
+static int parse_options(int argc, char **argv, const char **out_config, int *out_at)
+{
+    int at = 1;
+
+    for (; at < argc && argv[at][0] == '-'; at++) {
+        if (strcmp(argv[at], "-h") == 0 || strcmp(argv[at], "--help") == 0) {
+            (void)fputs(usage, stdout);
+            return EXIT_OK;
+        }
+        if (strcmp(argv[at], "--version") == 0) {
+            (void)puts("mesh-server " MESH_VERSION);
+            return EXIT_OK;
+        }
+        if ((strcmp(argv[at], "-c") != 0 && strcmp(argv[at], "--config") != 0) || at + 1 == argc) {
+            (void)fprintf(stderr, "mesh-server: option %s: unknown, or without its value\n\n%s",
+                          argv[at], usage);
+            return EXIT_USAGE;
+        }
+        *out_config = argv[++at];
+    }
+    if (at == argc) {
+        (void)fputs(usage, stderr);
+        return EXIT_USAGE;
+    }
+    *out_at = at;
+    return -1;
+}
+
+int main(int argc, char **argv)
+{
+    const char *config_path = SERVER_CONFIG_PATH;
+    int         at = 0;
+    int         rc = parse_options(argc, argv, &config_path, &at);
+
+    if (rc >= 0)
+        return rc;
+    mesh_log_init("mesh-server", MESH_LOG_INFO);
+    if (!close_memory() || mesh_key_init() < 0 || mesh_hash_init() < 0) {
+        (void)fputs("mesh-server: the system refuses what keys need: random numbers, hashes, "
+                    "memory that is not dumped\n",
+                    stderr);
+        return EXIT_FAILED;
+    }
+    return dispatch(config_path, argc - at, argv + at);
+}

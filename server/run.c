@@ -1,0 +1,167 @@
+#include "server/run.h"
+
+#include "common/glib/error.h"
+#include "common/std/endpoint.h"
+#include "common/std/key.h"
+#include "server/api/router.h"
+#include "server/core/core.h"
+#include "server/reply.h"
+#include "server/systemd.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+
+enum {
+    DRAIN_S = 10,    /* until what was accepted is on disk and answered */
+    GRACE_MS = 5000, /* until the clients have taken their last lines */
+    RETRY_IN_S = 1,  /* when clients come back, and over how long they are spread */
+    SPREAD_S = 5,
+    SPARE_DESCRIPTORS = 64, /* database, admin socket, epoll, bells */
+};
+
+typedef struct {
+    Core *core;
+    Api  *api;
+    Loop *loop;
+} Parts;
+
+static void set_descriptor_limit(const ServerConfig *config)
+{
+    struct rlimit limit;
+    rlim_t        wanted = config->connections + SPARE_DESCRIPTORS;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= wanted)
+        return;
+    limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur < config->connections)
+        mesh_log_warning("%s: [limits] connections: only %llu descriptors may be open",
+                         config->path, (unsigned long long)limit.rlim_cur);
+}
+
+static Core *start_core(const ServerConfig *config, GError **error)
+{
+    const CoreConfig core_config = {
+        .state_dir = config->state_dir,
+        .public_host = config->public_host,
+        .public_port = config->public_port,
+    };
+
+    return core_start(&core_config, error);
+}
+
+static Loop *start_loop(const ServerConfig *config, Parts *parts, GError **error)
+{
+    LoopConfig loop_config = {
+        .shards = config->threads,
+        .max_connections = config->connections,
+        .accept_rate = config->accept_rate,
+        .accept_burst = config->accept_burst,
+        .handshake_ms = config->handshake_ms,
+        .events = api_router_get_events(),
+        .user_data = parts->api,
+    };
+    uint8_t seed[LOOP_SEED_BYTES];
+    char    why[LOOP_WHY_SIZE] = "";
+    Loop   *loop = NULL;
+    int     count = server_systemd_take_sockets(loop_config.inherited, LOOP_MAX_LISTEN, error);
+    int     rc;
+
+    if (count < 0)
+        return NULL;
+    loop_config.n_inherited = (unsigned)count;
+    if (count == 0) { /* with sockets from outside the file's addresses are theirs to name */
+        memcpy(loop_config.listen, config->listen, sizeof(config->listen));
+        loop_config.n_listen = config->n_listen;
+    }
+    core_copy_seed(parts->core, seed);
+    rc = loop_start(&loop_config, seed, &loop, why);
+    mesh_key_wipe(seed, sizeof(seed));
+    if (rc == 0)
+        return loop;
+    g_set_error(error, MESH_ERROR, MESH_ERROR_HOST, "%s%s%s", count == 0 ? config->path : "",
+                count == 0 ? ": [server] listen: " : "", why);
+    return NULL;
+}
+
+static bool start(const ServerConfig *config, Parts *parts, GError **error)
+{
+    ApiConfig api_config = {
+        .header_ms = config->header_ms,
+        .body_ms = config->body_ms,
+        .idle_ms = config->idle_ms,
+        .behind_proxy = config->behind_proxy,
+    };
+
+    parts->core = start_core(config, error);
+    if (parts->core == NULL)
+        return false;
+    api_config.core = parts->core;
+    parts->api = api_router_new(&api_config);
+    parts->loop = start_loop(config, parts, error);
+    return parts->loop != NULL;
+}
+
+/* Every stream is told to come back, everything accepted is committed and answered. */
+static void drain(Core *core)
+{
+    static ServerReply reply; /* until core_stop() */
+    CoreAnswer        *answer;
+
+    server_reply_init(&reply);
+    core_drain(core, RETRY_IN_S, SPREAD_S, server_reply_make_return(&reply));
+    answer = server_reply_wait(&reply, DRAIN_S);
+    if (answer == NULL)
+        mesh_log_warning("stopping: the storage did not finish in time");
+    core_answer_free(answer);
+}
+
+/* In the reverse order of who calls whom: clients, administrators, rules; then the memory that
+ * late answers may still go to. */
+static void stop(Parts *parts)
+{
+    if (parts->loop != NULL) {
+        loop_close_listeners(parts->loop);
+        drain(parts->core);
+        loop_stop(parts->loop, GRACE_MS);
+        api_router_detach(parts->api);
+    }
+    core_stop(parts->core);
+    loop_free(parts->loop);
+    api_router_free(parts->api);
+}
+
+static void log_start(const ServerConfig *config, const Parts *parts)
+{
+    const CoreIdentity *identity = core_get_identity(parts->core);
+    unsigned            port = loop_get_port(parts->loop, 0);
+
+    mesh_log_notice("mesh-server %s runs on port %u, key %s, state in %s", MESH_VERSION, port,
+                    identity->key_text, config->state_dir);
+}
+
+bool server_run(const ServerConfig *config, GError **error)
+{
+    Parts    parts = { 0 };
+    sigset_t signals;
+    int      got = 0;
+    bool     started;
+
+    (void)sigemptyset(&signals);
+    (void)sigaddset(&signals, SIGTERM);
+    (void)sigaddset(&signals, SIGINT);
+    (void)sigprocmask(SIG_BLOCK, &signals, NULL); /* before threads: they inherit it */
+    (void)signal(SIGPIPE, SIG_IGN);
+    set_descriptor_limit(config);
+    started = start(config, &parts, error);
+    if (started) {
+        log_start(config, &parts);
+        server_systemd_notify("READY=1");
+        while (sigwait(&signals, &got) != 0)
+            ;
+        mesh_log_notice("stopping: signal %d", got);
+        server_systemd_notify("STOPPING=1");
+    }
+    stop(&parts);
+    return started;
+}
