@@ -1,0 +1,141 @@
+/* cli/cmd-peers.c: peers. */
+#include "cli/cli.h"
+#include "cli/client.h"
+#include "cli/output.h"
+#include "common/glib/error.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* One page. Endpoints take the action `inspect`; who may not see them gets the rest. */
+static GVariant *fetch_page(CliClient *client, const CliNetwork *network, const char *after,
+                            const char **method, GError **error)
+{
+    g_autoptr(GError) refused = NULL;
+    GVariant *reply =
+        cli_client_call(client, network, *method, g_variant_new("(su)", after, 0u), &refused);
+
+    if (reply == NULL && g_error_matches(refused, MESH_ERROR, MESH_ERROR_NOT_AUTHORIZED) &&
+        strcmp(*method, "InspectPeers") == 0) {
+        g_clear_error(&refused);
+        *method = "ListPeers";
+        reply =
+            cli_client_call(client, network, *method, g_variant_new("(su)", after, 0u), &refused);
+    }
+    if (reply == NULL)
+        g_propagate_error(error, g_steal_pointer(&refused));
+    return reply;
+}
+
+/* All pages: owned array of a{sv}. */
+static GPtrArray *fetch(CliClient *client, const CliNetwork *network, GError **error)
+{
+    g_autoptr(GPtrArray) peers = g_ptr_array_new_with_free_func((GDestroyNotify)g_variant_unref);
+    g_autofree char *after = g_strdup("");
+    const char      *method = "InspectPeers";
+
+    for (;;) {
+        g_autoptr(GVariant) reply = fetch_page(client, network, after, &method, error);
+        g_autoptr(GVariant) page = NULL;
+        gsize n;
+
+        if (reply == NULL)
+            return NULL;
+        page = g_variant_get_child_value(reply, 2);
+        n = g_variant_n_children(page);
+        for (gsize i = 0; i < n; i++)
+            g_ptr_array_add(peers, g_variant_get_child_value(page, i));
+        if (n < 1000)
+            return g_steal_pointer(&peers);
+        g_free(after);
+        after = NULL;
+        if (!g_variant_lookup(peers->pdata[peers->len - 1], "name", "s", &after))
+            return g_steal_pointer(&peers);
+    }
+}
+
+static void print_json(const CliNetwork *network, GPtrArray *peers)
+{
+    MeshJsonOut out;
+
+    mesh_jsonout_init(&out);
+    mesh_jsonout_open(&out, NULL, '{');
+    mesh_jsonout_text(&out, "network", network->name);
+    mesh_jsonout_text(&out, "id", network->id);
+    mesh_jsonout_open(&out, "peers", '[');
+    for (unsigned i = 0; i < peers->len; i++)
+        cli_output_variant(&out, NULL, peers->pdata[i]);
+    mesh_jsonout_close(&out, ']');
+    mesh_jsonout_close(&out, '}');
+    cli_output_print_json(&out);
+}
+
+static void add_row(CliTable *table, GVariant *peer)
+{
+    const char             *name = "", *path = "", *reason = "", *endpoint = "";
+    gboolean                online = false;
+    guint64                 rx = 0, tx = 0;
+    g_autofree const char **addresses = NULL;
+    g_autofree char        *list = NULL, *traffic = NULL, *rx_text = NULL, *tx_text = NULL;
+
+    g_variant_lookup(peer, "name", "&s", &name);
+    g_variant_lookup(peer, "path", "&s", &path);
+    g_variant_lookup(peer, "reason", "&s", &reason);
+    g_variant_lookup(peer, "endpoint", "&s", &endpoint);
+    g_variant_lookup(peer, "online", "b", &online);
+    g_variant_lookup(peer, "rx-bytes", "t", &rx);
+    g_variant_lookup(peer, "tx-bytes", "t", &tx);
+    g_variant_lookup(peer, "addresses", "^a&s", &addresses);
+    list = addresses != NULL ? g_strjoinv(" ", (char **)addresses) : g_strdup("");
+    rx_text = cli_output_format_bytes(rx);
+    tx_text = cli_output_format_bytes(tx);
+    traffic = g_strdup_printf("%s/%s", rx_text, tx_text);
+    cli_output_table_add(table, name);
+    cli_output_table_add(table, list);
+    cli_output_table_add(table, online ? _("yes") : _("no"));
+    cli_output_table_add(table, path);
+    cli_output_table_add(table, traffic);
+    cli_output_table_add(table, reason[0] != '\0' ? reason : endpoint);
+}
+
+static void print_table(GPtrArray *peers)
+{
+    const char *const titles[] = { _("NAME"),  _("ADDRESSES"),          _("ONLINE"), _("PATH"),
+                                   _("RX/TX"), _("ENDPOINT OR REASON"), NULL };
+    g_autoptr(CliTable) table = cli_output_table_new(titles);
+    g_autofree char *text = NULL;
+
+    for (unsigned i = 0; i < peers->len; i++)
+        add_row(table, peers->pdata[i]);
+    text = cli_output_table_format(table);
+    fputs(text, stdout);
+}
+
+static CliExit run_peers(int argc, char **argv, GError **error)
+{
+    gboolean           json = false;
+    const GOptionEntry entries[] = {
+        { "json", 0, 0, G_OPTION_ARG_NONE, &json, N_("Print JSON"), NULL },
+        { NULL },
+    };
+    g_autoptr(CliClient) client = NULL;
+    g_autoptr(GPtrArray) peers = NULL;
+    const CliNetwork *network;
+
+    if (!cli_main_parse(&cli_cmd_peers, entries, &argc, &argv, 1, error))
+        return CLI_USAGE;
+    client = cli_client_new(error);
+    network = client != NULL ? cli_client_find(client, argc > 1 ? argv[1] : NULL, error) : NULL;
+    peers = network != NULL ? fetch(client, network, error) : NULL;
+    if (peers == NULL)
+        return CLI_FAILED;
+    if (json)
+        print_json(network, peers);
+    else
+        print_table(peers);
+    return CLI_OK;
+}
+
+const CliCommand cli_cmd_peers = { "peers", "[NETWORK]",
+                                   N_("List the nodes of a network and the way to each"),
+                                   run_peers };

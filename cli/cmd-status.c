@@ -1,0 +1,189 @@
+/* cli/cmd-status.c: status and networks. */
+#include "cli/cli.h"
+#include "cli/client.h"
+#include "cli/output.h"
+#include "common/glib/error.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void put_network(MeshJsonOut *out, const CliNetwork *network)
+{
+    g_auto(GStrv) names = g_dbus_proxy_get_cached_property_names(network->proxy);
+
+    mesh_jsonout_open(out, NULL, '{');
+    for (char **name = names; name != NULL && *name != NULL; name++) {
+        g_autoptr(GVariant) value = cli_client_get(network, *name);
+        g_autofree char *key = cli_output_key(*name);
+
+        cli_output_variant(out, key, value);
+    }
+    mesh_jsonout_close(out, '}');
+}
+
+static void print_json(GPtrArray *networks)
+{
+    MeshJsonOut out;
+
+    mesh_jsonout_init(&out);
+    mesh_jsonout_open(&out, NULL, '{');
+    mesh_jsonout_open(&out, "networks", '[');
+    for (unsigned i = 0; i < networks->len; i++)
+        put_network(&out, networks->pdata[i]);
+    mesh_jsonout_close(&out, ']');
+    mesh_jsonout_close(&out, '}');
+    cli_output_print_json(&out);
+}
+
+static unsigned get_number(const CliNetwork *network, const char *property)
+{
+    g_autoptr(GVariant) value = cli_client_get(network, property);
+
+    if (value == NULL)
+        return 0;
+    return g_variant_is_of_type(value, G_VARIANT_TYPE_UINT16) ? g_variant_get_uint16(value)
+                                                              : g_variant_get_uint32(value);
+}
+
+static void print_line(const char *label, const char *text)
+{
+    g_autofree char *clean = cli_output_clean(text);
+
+    if (clean[0] != '\0')
+        printf("  %-10s %s\n", label, clean);
+}
+
+/* One line each, the label on the first only. */
+static void print_list(const CliNetwork *network, const char *property, const char *label)
+{
+    g_autoptr(GVariant) value = cli_client_get(network, property);
+    g_autofree const char **list = value != NULL ? g_variant_get_strv(value, NULL) : NULL;
+
+    for (unsigned i = 0; list != NULL && list[i] != NULL; i++)
+        print_line(i == 0 ? label : "", list[i]);
+}
+
+static void print_server(const CliNetwork *network)
+{
+    g_autofree char *server = cli_client_dup_text(network, "Server");
+    g_autofree char *state = cli_client_dup_text(network, "ServerState");
+    g_autofree char *why = cli_client_dup_text(network, "ServerError");
+    g_autofree char *text =
+        g_strdup_printf("%s, %s%s%s", server, state, why[0] != '\0' ? ": " : "", why);
+
+    print_line(_("server"), text);
+}
+
+static void print_network(const CliNetwork *network)
+{
+    g_autofree char *name = cli_output_clean(network->name);
+    g_autofree char *state = cli_client_dup_text(network, "State");
+    g_autofree char *wrong = cli_client_dup_text(network, "Error");
+    g_autofree char *node = cli_client_dup_text(network, "NodeName");
+    g_autofree char *ifname = cli_client_dup_text(network, "Interface");
+    g_autofree char *peers =
+        g_strdup_printf(_("%u of %u online"), get_number(network, "PeersOnline"),
+                        get_number(network, "PeersTotal"));
+
+    printf("%s (%s): %s\n", name, network->id, state);
+    print_line(_("error"), wrong);
+    print_line(_("node"), node);
+    if (ifname[0] != '\0') {
+        g_autofree char *text =
+            g_strdup_printf(_("%s, UDP port %u"), ifname, get_number(network, "ListenPort"));
+
+        print_line(_("interface"), text);
+    }
+    print_list(network, "Addresses", _("addresses"));
+    print_server(network);
+    print_line(_("peers"), peers);
+    print_list(network, "Endpoints", _("endpoints"));
+    print_list(network, "Warnings", _("warning"));
+}
+
+static CliExit run_status(int argc, char **argv, GError **error)
+{
+    gboolean           json = false;
+    const GOptionEntry entries[] = {
+        { "json", 0, 0, G_OPTION_ARG_NONE, &json, N_("Print JSON"), NULL },
+        { NULL },
+    };
+    g_autoptr(CliClient) client = NULL;
+    g_autoptr(GPtrArray) shown = g_ptr_array_new();
+    const CliNetwork *only = NULL;
+    GPtrArray        *all;
+
+    if (!cli_main_parse(&cli_cmd_status, entries, &argc, &argv, 1, error))
+        return CLI_USAGE;
+    client = cli_client_new(error);
+    if (client == NULL)
+        return CLI_NO_DAEMON;
+    if (argc > 1 && (only = cli_client_find(client, argv[1], error)) == NULL)
+        return CLI_NOT_FOUND;
+    all = cli_client_list(client);
+    for (unsigned i = 0; i < all->len; i++)
+        if (only == NULL || only == all->pdata[i])
+            g_ptr_array_add(shown, all->pdata[i]);
+    if (json)
+        print_json(shown);
+    else if (shown->len == 0)
+        puts(_("no network is joined: use \"mesh join\""));
+    for (unsigned i = 0; !json && i < shown->len; i++) {
+        if (i > 0)
+            putchar('\n');
+        print_network(shown->pdata[i]);
+    }
+    return CLI_OK;
+}
+
+const CliCommand cli_cmd_status = { "status", "[NETWORK]",
+                                    N_("Show networks, server and addresses"), run_status };
+
+static void print_table(GPtrArray *networks)
+{
+    const char *const titles[] = { _("NAME"),   _("ID"),        _("STATE"), _("SERVER"),
+                                   _("ONLINE"), _("INTERFACE"), NULL };
+    g_autoptr(CliTable) table = cli_output_table_new(titles);
+    g_autofree char *text = NULL;
+
+    for (unsigned i = 0; i < networks->len; i++) {
+        const CliNetwork *network = networks->pdata[i];
+        g_autofree char  *state = cli_client_dup_text(network, "State");
+        g_autofree char  *server = cli_client_dup_text(network, "ServerState");
+        g_autofree char  *ifname = cli_client_dup_text(network, "Interface");
+        g_autofree char  *online = g_strdup_printf("%u/%u", get_number(network, "PeersOnline"),
+                                                   get_number(network, "PeersTotal"));
+
+        cli_output_table_add(table, network->name);
+        cli_output_table_add(table, network->id);
+        cli_output_table_add(table, state);
+        cli_output_table_add(table, server);
+        cli_output_table_add(table, online);
+        cli_output_table_add(table, ifname);
+    }
+    text = cli_output_table_format(table);
+    fputs(text, stdout);
+}
+
+static CliExit run_networks(int argc, char **argv, GError **error)
+{
+    gboolean           json = false;
+    const GOptionEntry entries[] = {
+        { "json", 0, 0, G_OPTION_ARG_NONE, &json, N_("Print JSON"), NULL },
+        { NULL },
+    };
+    g_autoptr(CliClient) client = NULL;
+
+    if (!cli_main_parse(&cli_cmd_networks, entries, &argc, &argv, 0, error))
+        return CLI_USAGE;
+    client = cli_client_new(error);
+    if (client == NULL)
+        return CLI_NO_DAEMON;
+    if (json)
+        print_json(cli_client_list(client));
+    else
+        print_table(cli_client_list(client));
+    return CLI_OK;
+}
+
+const CliCommand cli_cmd_networks = { "networks", "", N_("List joined networks"), run_networks };
