@@ -195,11 +195,11 @@ void wire_exchange_initiate(WireExchange *self, WirePeer *peer, bool retry)
     size_t     n_hops, n_sent;
     uint16_t   jitter;
 
-    mesh_key_random(&jitter, sizeof(jitter));
-    wire_timers_initiated(&peer->timers, jitter % WIRE_TIMERS_JITTER_MS, self->now_ms);
     n_hops = choose_ways(self, peer, retry, hops);
     if (self->identity == NULL || !peer->can_talk || n_hops == 0 || !wire_tun_up(self->plane->tun))
-        return;
+        return; /* not a try: as soon as it is possible, it need not wait for the next 5 s */
+    mesh_key_random(&jitter, sizeof(jitter));
+    wire_timers_initiated(&peer->timers, jitter % WIRE_TIMERS_JITTER_MS, self->now_ms);
     if (make_initiation(self, peer, bytes) < 0)
         return;
     n_sent = send_message(self, &message, hops, n_hops);
