@@ -1,0 +1,38 @@
+/* server/ctl/cmd-status.c: mesh-server status. */
+#include "server/ctl/command.h"
+
+#include <stdio.h>
+
+bool ctl_cmd_print_json(const CtlCall *call, const CtlAnswer *answer)
+{
+    if (call->json)
+        (void)printf("%s\n", answer->text);
+    return call->json;
+}
+
+bool ctl_cmd_status_run(const CtlCall *call, GError **error)
+{
+    CtlRequest request = { .method = "GET", .path = "status" };
+    g_auto(CtlAnswer) answer = { 0 };
+    JsonObject *object;
+
+    if (!ctl_client_ask(call->socket, &request, &answer, error))
+        return false;
+    if (ctl_cmd_print_json(call, &answer))
+        return true;
+    object = answer.object;
+    (void)printf("mesh-server %s, up %" G_GINT64_FORMAT " s\n",
+                 json_object_get_string_member_with_default(object, "version", "?"),
+                 json_object_get_int_member_with_default(object, "uptime_s", 0));
+    (void)printf("key          %s\n",
+                 json_object_get_string_member_with_default(object, "key", "?"));
+    (void)printf("fingerprint  %s\n",
+                 json_object_get_string_member_with_default(object, "fingerprint", "?"));
+    (void)printf("networks     %" G_GINT64_FORMAT "\n",
+                 json_object_get_int_member_with_default(object, "networks", 0));
+    (void)printf("nodes        %" G_GINT64_FORMAT "\n",
+                 json_object_get_int_member_with_default(object, "nodes", 0));
+    (void)printf("streams      %" G_GINT64_FORMAT "\n",
+                 json_object_get_int_member_with_default(object, "streams", 0));
+    return true;
+}

@@ -1,0 +1,42 @@
+/* server/ctl/command.h: what a command is made of. */
+#pragma once
+
+#include "server/ctl/client.h"
+
+#include <glib.h>
+#include <stdbool.h>
+
+/* The words and options of one call. Owned by ctl.c. */
+typedef struct {
+    const char *socket;
+    int         argc; /* words after the verb */
+    char      **argv;
+    gboolean    json;
+    char       *network;                   /* --network */
+    char       *name, *ip4, *approve_text; /* --name, --ip4, --approve[=yes|no] */
+    int         approve;                   /* of approve_text: 0, 1, -1: not given */
+    gboolean    reusable;
+    char       *expires_in; /* --expires-in: seconds, or 30m, 12h, 7d, never */
+    char       *note;
+    char       *at; /* --at: unix seconds, or "never" */
+} CtlCall;
+
+/* A verb of a command. */
+typedef struct {
+    const char *verb;
+    const char *words;   /* "NAME", or "" */
+    const char *options; /* names of those it takes, each between spaces: " --json --ip4 " */
+    const char *help;
+    int         n_words;
+    bool (*run)(const CtlCall *call, GError **error);
+} CtlVerb;
+
+extern const CtlVerb ctl_verbs_network[], ctl_verbs_key[], ctl_verbs_node[]; /* verb NULL ends */
+
+bool ctl_cmd_status_run(const CtlCall *call, GError **error);
+
+/* --network, or the only network there is; checked. Owned. */
+char *ctl_cmd_network_dup_ref(const CtlCall *call, GError **error);
+
+/* Prints @answer's text when --json was given. */
+bool ctl_cmd_print_json(const CtlCall *call, const CtlAnswer *answer);

@@ -1,0 +1,218 @@
+/* server/ctl/ctl.c: the table of commands, their options, exit codes. */
+#include "server/ctl/ctl.h"
+
+#include "common/glib/error.h"
+#include "server/ctl/command.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const CtlVerb verbs_status[] = {
+    { "", "", " --json ", "what the server does", 0, ctl_cmd_status_run },
+    { 0 },
+};
+
+typedef struct {
+    const char    *command;
+    const CtlVerb *verbs;
+} Command;
+
+static const Command commands[] = {
+    { "status", verbs_status },
+    { "network", ctl_verbs_network },
+    { "key", ctl_verbs_key },
+    { "node", ctl_verbs_node },
+};
+
+static void clear_call(CtlCall *call)
+{
+    g_free(call->network);
+    g_free(call->name);
+    g_free(call->ip4);
+    g_free(call->approve_text);
+    g_free(call->expires_in);
+    g_free(call->note);
+    g_free(call->at);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CtlCall, clear_call)
+
+/* What an option looks like in a usage line. */
+static const char *show_option(const char *name)
+{
+    static const char *const shown[] = {
+        "--json",     "--network NETWORK", "--ip4 PREFIX|none", "--approve yes|no", "--name NAME",
+        "--reusable", "--expires-in SPAN", "--note TEXT",       "--at TIME|never"
+    };
+    size_t len = strlen(name);
+
+    for (size_t i = 0; i < G_N_ELEMENTS(shown); i++)
+        if (strncmp(shown[i], name, len) == 0 && (shown[i][len] == '\0' || shown[i][len] == ' '))
+            return shown[i];
+    return name;
+}
+
+static void print_usage(FILE *to, const Command *command)
+{
+    for (const CtlVerb *verb = command->verbs; verb->verb != NULL; verb++) {
+        g_auto(GStrv) options = g_strsplit(verb->options, " ", -1);
+
+        (void)fprintf(to, "mesh-server %s%s%s%s%s", command->command,
+                      verb->verb[0] != '\0' ? " " : "", verb->verb,
+                      verb->words[0] != '\0' ? " " : "", verb->words);
+        for (char **at = options; *at != NULL; at++)
+            if (**at != '\0')
+                (void)fprintf(to, " [%s]", show_option(*at));
+        (void)fprintf(to, "\n    %s\n", verb->help);
+    }
+}
+
+static int exit_code(const GError *error)
+{
+    switch (error->domain == MESH_ERROR ? error->code : MESH_ERROR_FAILED) {
+    case MESH_ERROR_INVALID_ARGUMENT:
+        return CTL_EXIT_USAGE;
+    case MESH_ERROR_NOT_FOUND:
+    case MESH_ERROR_NO_NETWORK:
+        return CTL_EXIT_NOT_FOUND;
+    case MESH_ERROR_NO_DAEMON:
+        return CTL_EXIT_NO_SERVER;
+    case MESH_ERROR_CONFLICT:
+    case MESH_ERROR_FULL:
+        return CTL_EXIT_CONFLICT;
+    case MESH_ERROR_NOT_AUTHORIZED:
+        return CTL_EXIT_NOT_ALLOWED;
+    default:
+        return CTL_EXIT_FAILED;
+    }
+}
+
+static bool usage_error(GError **error, const char *text)
+{
+    g_set_error_literal(error, MESH_ERROR, MESH_ERROR_INVALID_ARGUMENT, text);
+    return false;
+}
+
+/* The options among the words, taken out of argv. */
+static bool parse_options(CtlCall *call, int *argc, char ***argv, GError **error)
+{
+    const GOptionEntry entries[] = {
+        { "json", 0, 0, G_OPTION_ARG_NONE, &call->json, NULL, NULL },
+        { "network", 'n', 0, G_OPTION_ARG_STRING, &call->network, NULL, NULL },
+        { "name", 0, 0, G_OPTION_ARG_STRING, &call->name, NULL, NULL },
+        { "ip4", 0, 0, G_OPTION_ARG_STRING, &call->ip4, NULL, NULL },
+        { "approve", 0, 0, G_OPTION_ARG_STRING, &call->approve_text, NULL, NULL },
+        { "reusable", 0, 0, G_OPTION_ARG_NONE, &call->reusable, NULL, NULL },
+        { "expires-in", 0, 0, G_OPTION_ARG_STRING, &call->expires_in, NULL, NULL },
+        { "note", 0, 0, G_OPTION_ARG_STRING, &call->note, NULL, NULL },
+        { "at", 0, 0, G_OPTION_ARG_STRING, &call->at, NULL, NULL },
+        { 0 },
+    };
+    g_autoptr(GOptionContext) context = g_option_context_new(NULL);
+    GError *cause = NULL;
+
+    g_option_context_set_help_enabled(context, FALSE);
+    g_option_context_add_main_entries(context, entries, NULL);
+    if (!g_option_context_parse(context, argc, argv, &cause)) {
+        usage_error(error, cause->message);
+        g_error_free(cause);
+        return false;
+    }
+    call->approve = -1;
+    if (call->approve_text == NULL)
+        return true;
+    if (strcmp(call->approve_text, "yes") == 0 || strcmp(call->approve_text, "no") == 0) {
+        call->approve = strcmp(call->approve_text, "yes") == 0;
+        return true;
+    }
+    return usage_error(error, "--approve: yes or no");
+}
+
+/* An option that the verb would ignore is a mistake. */
+static bool check_options(const CtlCall *call, const CtlVerb *verb, GError **error)
+{
+    const struct {
+        const char *name;
+        bool        given;
+    } options[] = {
+        { " --network ", call->network != NULL }, { " --name ", call->name != NULL },
+        { " --ip4 ", call->ip4 != NULL },         { " --approve ", call->approve_text != NULL },
+        { " --reusable ", call->reusable },       { " --expires-in ", call->expires_in != NULL },
+        { " --note ", call->note != NULL },       { " --at ", call->at != NULL },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(options); i++)
+        if (options[i].given && strstr(verb->options, options[i].name) == NULL) {
+            g_set_error(error, MESH_ERROR, MESH_ERROR_INVALID_ARGUMENT, "%s takes no option%.*s",
+                        verb->verb[0] != '\0' ? verb->verb : "status",
+                        (int)strlen(options[i].name) - 1, options[i].name);
+            return false;
+        }
+    return true;
+}
+
+static const CtlVerb *find_verb(const Command *command, int *argc, char ***argv)
+{
+    const char *word = *argc > 1 ? (*argv)[1] : "";
+
+    for (const CtlVerb *verb = command->verbs; verb->verb != NULL; verb++) {
+        if (verb->verb[0] == '\0')
+            return verb;
+        if (strcmp(verb->verb, word) == 0) {
+            (*argc)--;
+            (*argv)++;
+            return verb;
+        }
+    }
+    return NULL;
+}
+
+static bool run(const Command *command, const char *socket, int argc, char **argv, GError **error)
+{
+    g_auto(CtlCall) call = { .socket = socket };
+    g_autofree char **words = g_memdup2(argv, sizeof(char *) * ((size_t)argc + 1));
+    char            **at = words;
+    const CtlVerb    *verb = find_verb(command, &argc, &at);
+
+    if (verb == NULL)
+        return usage_error(error, "which verb?");
+    if (!parse_options(&call, &argc, &at, error) || !check_options(&call, verb, error))
+        return false;
+    if (argc > 1 && strcmp(at[1], "--") == 0) { /* names may begin with a dash */
+        argc--;
+        at++;
+    }
+    if (argc - 1 != verb->n_words)
+        return usage_error(error,
+                           argc - 1 < verb->n_words ? "a word is missing" : "too many words");
+    call.argc = argc - 1;
+    call.argv = at + 1;
+    return verb->run(&call, error);
+}
+
+int ctl_run(const char *admin_socket, int argc, char **argv)
+{
+    g_autoptr(GError) error = NULL;
+    const Command *command = NULL;
+    int            rc;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(commands); i++)
+        if (argc > 0 && strcmp(commands[i].command, argv[0]) == 0)
+            command = &commands[i];
+    if (command == NULL) {
+        (void)fprintf(stderr, "mesh-server: no such command\n");
+        return CTL_EXIT_USAGE;
+    }
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            print_usage(stdout, command);
+            return CTL_EXIT_OK;
+        }
+    if (run(command, admin_socket, argc, argv, &error))
+        return fflush(stdout) == 0 ? CTL_EXIT_OK : CTL_EXIT_FAILED;
+    (void)fprintf(stderr, "mesh-server: %s\n", error->message);
+    rc = exit_code(error);
+    if (rc == CTL_EXIT_USAGE)
+        print_usage(stderr, command);
+    return rc;
+}
