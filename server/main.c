@@ -3,6 +3,7 @@
 #include "common/std/hash.h"
 #include "common/std/key.h"
 #include "server/config.h"
+#include "server/ctl/ctl.h"
 #include "server/run.h"
 #include "server/setup.h"
 
@@ -39,7 +40,8 @@ static bool close_memory(void)
     const struct rlimit none = { 0, 0 };
 
     (void)umask(077);
-    return setrlimit(RLIMIT_CORE, &none) == 0 && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0;
+    (void)setrlimit(RLIMIT_CORE, &none); /* a service manager may have done it, and forbid it */
+    return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0;
 }
 
 static int report(GError *error)
@@ -63,12 +65,26 @@ static int run(const char *config_path)
     return report(error);
 }
 
+static int control(const char *config_path, int argc, char **argv)
+{
+    g_autoptr(ServerConfig) config = NULL;
+    GError *error = NULL;
+
+    config = server_config_load(config_path, &error);
+    if (config == NULL)
+        return report(error);
+    return ctl_run(config->admin_socket, argc, argv);
+}
+
 static int dispatch(const char *config_path, int argc, char **argv)
 {
     if (strcmp(argv[0], "run") == 0 && argc == 1)
         return run(config_path);
     if (strcmp(argv[0], "setup") == 0)
         return server_setup(config_path, argc, argv);
+    if (strcmp(argv[0], "status") == 0 || strcmp(argv[0], "network") == 0 ||
+        strcmp(argv[0], "key") == 0 || strcmp(argv[0], "node") == 0)
+        return control(config_path, argc, argv);
     (void)fprintf(stderr, "mesh-server: unknown command \"%s\"\n\n%s", argv[0], usage);
     return EXIT_USAGE;
 }

@@ -3,9 +3,11 @@
 #include "common/glib/error.h"
 #include "common/std/endpoint.h"
 #include "common/std/key.h"
+#include "server/admin/admin.h"
 #include "server/api/router.h"
 #include "server/core/core.h"
 #include "server/reply.h"
+#include "server/statedir.h"
 #include "server/systemd.h"
 
 #include <signal.h>
@@ -21,9 +23,10 @@ enum {
 };
 
 typedef struct {
-    Core *core;
-    Api  *api;
-    Loop *loop;
+    Core  *core;
+    Api   *api;
+    Loop  *loop;
+    Admin *admin;
 } Parts;
 
 static void set_descriptor_limit(const ServerConfig *config)
@@ -84,6 +87,15 @@ static Loop *start_loop(const ServerConfig *config, Parts *parts, GError **error
     return NULL;
 }
 
+static Admin *start_admin(const ServerConfig *config, Parts *parts, GError **error)
+{
+    g_autofree char *dir = g_path_get_dirname(config->admin_socket);
+
+    /* systemd makes it as our runtime directory; by hand we do. What fails shows at the socket. */
+    (void)g_mkdir_with_parents(dir, 0700);
+    return admin_start(parts->core, config->admin_socket, error);
+}
+
 static bool start(const ServerConfig *config, Parts *parts, GError **error)
 {
     ApiConfig api_config = {
@@ -93,13 +105,18 @@ static bool start(const ServerConfig *config, Parts *parts, GError **error)
         .behind_proxy = config->behind_proxy,
     };
 
+    if (!server_statedir_lock(config->state_dir, error))
+        return false;
     parts->core = start_core(config, error);
     if (parts->core == NULL)
         return false;
     api_config.core = parts->core;
     parts->api = api_router_new(&api_config);
     parts->loop = start_loop(config, parts, error);
-    return parts->loop != NULL;
+    if (parts->loop == NULL)
+        return false;
+    parts->admin = start_admin(config, parts, error);
+    return parts->admin != NULL;
 }
 
 /* Every stream is told to come back, everything accepted is committed and answered. */
@@ -126,6 +143,7 @@ static void stop(Parts *parts)
         loop_stop(parts->loop, GRACE_MS);
         api_router_detach(parts->api);
     }
+    admin_stop(parts->admin);
     core_stop(parts->core);
     loop_free(parts->loop);
     api_router_free(parts->api);

@@ -4,22 +4,19 @@
 #include "server/config.h"
 #include "server/core/core.h"
 #include "server/reply.h"
+#include "server/statedir.h"
 
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 enum {
     LIMIT_S = 30,
     DAY_S = 86400,
 };
 
-#define DEFAULT_STATE_DIR "/var/lib/mesh-server"
-#define SERVICE_USER      "mesh-server"
+#define SERVER_KEY_FILE "server.key" /* the core's, in the state directory */
 
 typedef struct {
     char    *host, *network, *ip4, *listen, *state_dir;
@@ -112,7 +109,7 @@ static bool write_config(const char *path, const Options *options, GError **erro
         "listen = %s\n"
         "state_dir = %s\n",
         options->host, options->port, listen,
-        options->state_dir != NULL ? options->state_dir : DEFAULT_STATE_DIR);
+        options->state_dir != NULL ? options->state_dir : SERVER_STATEDIR_DEFAULT);
 
     return write_public(path, text, error);
 }
@@ -144,40 +141,6 @@ static ServerConfig *load_config(const char *path, const Options *options, GErro
         return NULL;
     }
     return g_steal_pointer(&config);
-}
-
-/* The directory with owner-only access. A new one at the usual place belongs to the service. */
-static bool make_state_dir(const ServerConfig *config, struct stat *out_info, GError **error)
-{
-    const struct passwd *user = getpwnam(SERVICE_USER);
-    const char          *dir = config->state_dir;
-
-    if (stat(dir, out_info) == 0)
-        return true;
-    if (g_mkdir_with_parents(dir, 0700) < 0 ||
-        (user != NULL && strcmp(dir, DEFAULT_STATE_DIR) == 0 &&
-         chown(dir, user->pw_uid, user->pw_gid) < 0) ||
-        stat(dir, out_info) < 0) {
-        mesh_error_set_errno(error, MESH_ERROR_STATE, errno, "make %s", dir);
-        return false;
-    }
-    return true;
-}
-
-/* Run by root, setup goes on as who owns the state, so that the service can read what it makes. */
-static bool become_owner(const ServerConfig *config, GError **error)
-{
-    struct stat info;
-
-    if (!make_state_dir(config, &info, error))
-        return false;
-    if (geteuid() != 0 || info.st_uid == 0)
-        return true;
-    if (setgroups(0, NULL) == 0 && setgid(info.st_gid) == 0 && setuid(info.st_uid) == 0)
-        return true;
-    mesh_error_set_errno(error, MESH_ERROR_STATE, errno, "become the owner of %s",
-                         config->state_dir);
-    return false;
 }
 
 /* One verb, waited for. NULL: @error. Owned. */
@@ -258,11 +221,12 @@ static bool print_link(Core *core, const Options *options, GError **error)
 
 static bool set_up(const ServerConfig *config, const Options *options, GError **error)
 {
+    g_autofree char *key = g_build_filename(config->state_dir, SERVER_KEY_FILE, NULL);
     const CoreConfig core_config = {
         .state_dir = config->state_dir,
         .public_host = config->public_host,
         .public_port = config->public_port,
-        .create = true,
+        .create = !g_file_test(key, G_FILE_TEST_EXISTS), /* else: one more network, or link */
     };
     Core *core = core_start(&core_config, error);
     bool  ok;
@@ -288,7 +252,8 @@ int server_setup(const char *config_path, int argc, char **argv)
     if (options.network == NULL)
         options.network = g_strdup("home");
     config = load_config(config_path, &options, &error);
-    if (config != NULL && become_owner(config, &error) && set_up(config, &options, &error)) {
+    if (config != NULL && server_statedir_prepare(config->state_dir, &error) &&
+        server_statedir_lock(config->state_dir, &error) && set_up(config, &options, &error)) {
         (void)fprintf(stderr,
                       "The link above admits %s node%s to network \"%s\"; it is shown only now.\n"
                       "On the node: mesh join, and paste it.\n",
