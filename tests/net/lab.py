@@ -130,7 +130,7 @@ class Server(Host):
         return found[0]
 
     def up(self):
-        self.start(self.program, find_program(self.program), "-c", self.config)
+        self.start(self.program, find_program(self.program), "-c", self.config, "run")
         wait_until(lambda: self.json("status"), 20, f"{self.name} answers")
 
     def ctl(self, *arguments, check=True):
@@ -316,7 +316,7 @@ class Lab:
         return server
 
     def server_config(self, server):
-        return (f"[server]\nname={server.dns_name}\nlisten=[::]:443\n"
+        return (f"[server]\npublic_host={server.dns_name}\nlisten=[::]:443\n"
                 "state_dir=/var/lib/mesh-server\nadmin_socket=/run/mesh-server/admin.sock\n")
 
     def nat(self, name, kind="port-restricted", **options):
