@@ -60,10 +60,8 @@ void core_answer_send_error(CoreReturn to, GError *error)
     } else {
         answer->message = g_strdup(error->message);
     }
-    if (info->code == MESH_ERROR_BUSY) {
-        mesh_log_warning("core: %s", error->message);
+    if (info->code == MESH_ERROR_BUSY)
         answer->retry_in_s = CORE_ANSWER_RETRY_S;
-    }
     g_error_free(error);
     core_answer_send(to, answer);
 }

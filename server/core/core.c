@@ -62,8 +62,8 @@ static void finish_job(Core *core, CoreCall *call)
     core->jobs--;
     if (job->error == NULL)
         core_networks_apply(core, &job->change);
-    else if (job->answer == NULL)
-        mesh_log_warning("core: %s", job->error->message);
+    else if (job->answer == NULL || job->error->code == MESH_ERROR_BUSY)
+        mesh_log_warning("core: %s", job->error->message); /* the storage cannot write */
     if (job->answer != NULL)
         job->answer(core, job);
     core_change_done(&job->change);

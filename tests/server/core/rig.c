@@ -315,3 +315,11 @@ CoreAnswer *rig_send_raw(Rig *rig, RigNode *node, const char *body)
     core_register(rig->core, &caller, bytes, 0, to);
     return rig_wait(rig, to.ticket);
 }
+
+CoreAnswer *rig_drain(Rig *rig, unsigned retry_in_s, unsigned spread_s)
+{
+    CoreReturn to = new_return(rig);
+
+    core_drain(rig->core, retry_in_s, spread_s, to);
+    return rig_wait(rig, to.ticket);
+}

@@ -67,3 +67,4 @@ void rig_assert(CoreAnswer *answer, unsigned status, const char *code);
 
 CoreAnswer *rig_leave(Rig *rig, RigNode *node);
 CoreAnswer *rig_send_raw(Rig *rig, RigNode *node, const char *body); /* to register */
+CoreAnswer *rig_drain(Rig *rig, unsigned retry_in_s, unsigned spread_s);
