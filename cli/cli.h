@@ -16,12 +16,18 @@ typedef enum {
     CLI_NO_ANSWER = 6,   /* server or peer unreachable, or too late */
 } CliExit;
 
+/** CliArguments: what stands behind the command; changed by parsing. */
+typedef struct {
+    int    argc;
+    char **argv; /* argv[0]: the command's name */
+} CliArguments;
+
 /** CliCommand: a row of the table. */
 typedef struct {
     const char *name, *arguments; /* "[NETWORK]" */
     const char *text;             /* one line, to be translated */
-    /* @argv[0] is the command's name. Errors it has not shown are left in @error. */
-    CliExit (*run)(int argc, char **argv, GError **error);
+    /* Errors it has not shown are left in @error. */
+    CliExit (*run)(CliArguments *arguments, GError **error);
 } CliCommand;
 
 /* Defined in the cmd-*.c files; listed in cli/meson.build. */
@@ -30,8 +36,11 @@ extern const CliCommand cli_cmd_join, cli_cmd_leave, cli_cmd_up, cli_cmd_down, c
 
 /** cli_main_parse: reads the options of a command; --help prints and ends. False: @error is a
  * MESH_ERROR_INVALID_ARGUMENT. @max_arguments: that may stand beside options. */
-bool cli_main_parse(const CliCommand *command, const GOptionEntry *entries, int *argc, char ***argv,
+bool cli_main_parse(const CliCommand *command, const GOptionEntry *entries, CliArguments *arguments,
                     int max_arguments, GError **error);
+
+/** cli_main_get_argument: after parsing, from 1; NULL: there is none. */
+char *cli_main_get_argument(const CliArguments *arguments, int at);
 
 /** cli_main_get_exit: the exit code of an error. */
 CliExit cli_main_get_exit(const GError *error);

@@ -161,7 +161,7 @@ static void free_options(JoinOptions *options)
     g_strfreev(options->endpoints);
 }
 
-static CliExit run_join(int argc, char **argv, GError **error)
+static CliExit run_join(CliArguments *arguments, GError **error)
 {
     JoinOptions        options = { 0 };
     const GOptionEntry entries[] = {
@@ -182,8 +182,8 @@ static CliExit run_join(int argc, char **argv, GError **error)
     char    link[LINK_SIZE] = "";
     CliExit result = CLI_USAGE;
 
-    if (cli_main_parse(&cli_cmd_join, entries, &argc, &argv, 1, error) &&
-        read_link(&options, argc > 1 ? argv[1] : NULL, link, error))
+    if (cli_main_parse(&cli_cmd_join, entries, arguments, 1, error) &&
+        read_link(&options, cli_main_get_argument(arguments, 1), link, error))
         result = join(&options, link, error);
     mesh_key_wipe(link, sizeof link);
     free_options(&options);
@@ -192,7 +192,7 @@ static CliExit run_join(int argc, char **argv, GError **error)
 
 const CliCommand cli_cmd_join = { "join", "[LINK|-]", N_("Join a network by its link"), run_join };
 
-static CliExit run_leave(int argc, char **argv, GError **error)
+static CliExit run_leave(CliArguments *arguments, GError **error)
 {
     gboolean           force = false;
     const GOptionEntry entries[] = {
@@ -204,10 +204,11 @@ static CliExit run_leave(int argc, char **argv, GError **error)
     const CliNetwork *network;
     GVariantBuilder   dict;
 
-    if (!cli_main_parse(&cli_cmd_leave, entries, &argc, &argv, 1, error))
+    if (!cli_main_parse(&cli_cmd_leave, entries, arguments, 1, error))
         return CLI_USAGE;
     client = cli_client_new(error);
-    network = client != NULL ? cli_client_find(client, argc > 1 ? argv[1] : NULL, error) : NULL;
+    network =
+        client != NULL ? cli_client_find(client, cli_main_get_argument(arguments, 1), error) : NULL;
     if (network == NULL)
         return CLI_FAILED;
     g_variant_builder_init(&dict, G_VARIANT_TYPE_VARDICT);

@@ -111,7 +111,7 @@ static void print_table(GPtrArray *peers)
     fputs(text, stdout);
 }
 
-static CliExit run_peers(int argc, char **argv, GError **error)
+static CliExit run_peers(CliArguments *arguments, GError **error)
 {
     gboolean           json = false;
     const GOptionEntry entries[] = {
@@ -122,10 +122,11 @@ static CliExit run_peers(int argc, char **argv, GError **error)
     g_autoptr(GPtrArray) peers = NULL;
     const CliNetwork *network;
 
-    if (!cli_main_parse(&cli_cmd_peers, entries, &argc, &argv, 1, error))
+    if (!cli_main_parse(&cli_cmd_peers, entries, arguments, 1, error))
         return CLI_USAGE;
     client = cli_client_new(error);
-    network = client != NULL ? cli_client_find(client, argc > 1 ? argv[1] : NULL, error) : NULL;
+    network =
+        client != NULL ? cli_client_find(client, cli_main_get_argument(arguments, 1), error) : NULL;
     peers = network != NULL ? fetch(client, network, error) : NULL;
     if (peers == NULL)
         return CLI_FAILED;

@@ -111,7 +111,7 @@ static bool check_options(const PingOptions *options, int argc, GError **error)
     return wrong == NULL;
 }
 
-static CliExit run_ping(int argc, char **argv, GError **error)
+static CliExit run_ping(CliArguments *arguments, GError **error)
 {
     PingOptions        options = { .count = 1, .timeout_s = 5 };
     const GOptionEntry entries[] = {
@@ -127,14 +127,15 @@ static CliExit run_ping(int argc, char **argv, GError **error)
     g_autoptr(CliClient) client = NULL;
     const CliNetwork *network;
 
-    if (!cli_main_parse(&cli_cmd_ping, entries, &argc, &argv, 2, error) ||
-        !check_options(&options, argc, error))
+    if (!cli_main_parse(&cli_cmd_ping, entries, arguments, 2, error) ||
+        !check_options(&options, arguments->argc, error))
         return CLI_USAGE;
     client = cli_client_new(error);
-    network = client != NULL ? cli_client_find(client, argc > 2 ? argv[2] : NULL, error) : NULL;
+    network =
+        client != NULL ? cli_client_find(client, cli_main_get_argument(arguments, 2), error) : NULL;
     if (network == NULL)
         return CLI_FAILED;
-    return ping(client, network, &options, argv[1], error);
+    return ping(client, network, &options, arguments->argv[1], error);
 }
 
 const CliCommand cli_cmd_ping = { "ping", "PEER [NETWORK]",

@@ -101,7 +101,7 @@ static void print_network(const CliNetwork *network)
     print_list(network, "Warnings", _("warning"));
 }
 
-static CliExit run_status(int argc, char **argv, GError **error)
+static CliExit run_status(CliArguments *arguments, GError **error)
 {
     gboolean           json = false;
     const GOptionEntry entries[] = {
@@ -111,14 +111,16 @@ static CliExit run_status(int argc, char **argv, GError **error)
     g_autoptr(CliClient) client = NULL;
     g_autoptr(GPtrArray) shown = g_ptr_array_new();
     const CliNetwork *only = NULL;
+    const char       *wish;
     GPtrArray        *all;
 
-    if (!cli_main_parse(&cli_cmd_status, entries, &argc, &argv, 1, error))
+    if (!cli_main_parse(&cli_cmd_status, entries, arguments, 1, error))
         return CLI_USAGE;
+    wish = cli_main_get_argument(arguments, 1);
     client = cli_client_new(error);
     if (client == NULL)
         return CLI_NO_DAEMON;
-    if (argc > 1 && (only = cli_client_find(client, argv[1], error)) == NULL)
+    if (wish != NULL && (only = cli_client_find(client, wish, error)) == NULL)
         return CLI_NOT_FOUND;
     all = cli_client_list(client);
     for (unsigned i = 0; i < all->len; i++)
@@ -165,7 +167,7 @@ static void print_table(GPtrArray *networks)
     fputs(text, stdout);
 }
 
-static CliExit run_networks(int argc, char **argv, GError **error)
+static CliExit run_networks(CliArguments *arguments, GError **error)
 {
     gboolean           json = false;
     const GOptionEntry entries[] = {
@@ -174,7 +176,7 @@ static CliExit run_networks(int argc, char **argv, GError **error)
     };
     g_autoptr(CliClient) client = NULL;
 
-    if (!cli_main_parse(&cli_cmd_networks, entries, &argc, &argv, 0, error))
+    if (!cli_main_parse(&cli_cmd_networks, entries, arguments, 0, error))
         return CLI_USAGE;
     client = cli_client_new(error);
     if (client == NULL)

@@ -3,8 +3,8 @@
 #include "cli/client.h"
 #include "common/glib/error.h"
 
-static CliExit switch_network(const CliCommand *command, const char *method, int argc, char **argv,
-                              GError **error)
+static CliExit switch_network(const CliCommand *command, const char *method,
+                              CliArguments *arguments, GError **error)
 {
     gboolean           temporary = false;
     const GOptionEntry entries[] = {
@@ -17,10 +17,11 @@ static CliExit switch_network(const CliCommand *command, const char *method, int
     const CliNetwork *network;
     GVariantBuilder   dict;
 
-    if (!cli_main_parse(command, entries, &argc, &argv, 1, error))
+    if (!cli_main_parse(command, entries, arguments, 1, error))
         return CLI_USAGE;
     client = cli_client_new(error);
-    network = client != NULL ? cli_client_find(client, argc > 1 ? argv[1] : NULL, error) : NULL;
+    network =
+        client != NULL ? cli_client_find(client, cli_main_get_argument(arguments, 1), error) : NULL;
     if (network == NULL)
         return CLI_FAILED;
     g_variant_builder_init(&dict, G_VARIANT_TYPE_VARDICT);
@@ -29,17 +30,17 @@ static CliExit switch_network(const CliCommand *command, const char *method, int
     return reply != NULL ? CLI_OK : CLI_FAILED;
 }
 
-static CliExit run_up(int argc, char **argv, GError **error)
+static CliExit run_up(CliArguments *arguments, GError **error)
 {
-    return switch_network(&cli_cmd_up, "Up", argc, argv, error);
+    return switch_network(&cli_cmd_up, "Up", arguments, error);
 }
 
 const CliCommand cli_cmd_up = { "up", "[NETWORK]", N_("Bring a network up, and keep it so"),
                                 run_up };
 
-static CliExit run_down(int argc, char **argv, GError **error)
+static CliExit run_down(CliArguments *arguments, GError **error)
 {
-    return switch_network(&cli_cmd_down, "Down", argc, argv, error);
+    return switch_network(&cli_cmd_down, "Down", arguments, error);
 }
 
 const CliCommand cli_cmd_down = { "down", "[NETWORK]", N_("Take a network down, and keep it so"),
@@ -66,7 +67,7 @@ static bool make_options(int port, char **endpoints, gboolean no_endpoints, GVar
     return true;
 }
 
-static CliExit run_set(int argc, char **argv, GError **error)
+static CliExit run_set(CliArguments *arguments, GError **error)
 {
     int port = -1;
     g_auto(GStrv) endpoints = NULL;
@@ -84,10 +85,11 @@ static CliExit run_set(int argc, char **argv, GError **error)
     const CliNetwork *network;
     GVariantBuilder   dict;
 
-    if (!cli_main_parse(&cli_cmd_set, entries, &argc, &argv, 1, error))
+    if (!cli_main_parse(&cli_cmd_set, entries, arguments, 1, error))
         return CLI_USAGE;
     client = cli_client_new(error);
-    network = client != NULL ? cli_client_find(client, argc > 1 ? argv[1] : NULL, error) : NULL;
+    network =
+        client != NULL ? cli_client_find(client, cli_main_get_argument(arguments, 1), error) : NULL;
     if (network == NULL || !make_options(port, endpoints, no_endpoints, &dict, error))
         return CLI_FAILED;
     reply = cli_client_call(client, network, "Set", g_variant_new("(a{sv})", &dict), error);

@@ -36,7 +36,7 @@ CliExit cli_main_get_exit(const GError *error)
     return CLI_FAILED;
 }
 
-bool cli_main_parse(const CliCommand *command, const GOptionEntry *entries, int *argc, char ***argv,
+bool cli_main_parse(const CliCommand *command, const GOptionEntry *entries, CliArguments *arguments,
                     int max_arguments, GError **error)
 {
     g_autoptr(GOptionContext) context = g_option_context_new(command->arguments);
@@ -47,20 +47,26 @@ bool cli_main_parse(const CliCommand *command, const GOptionEntry *entries, int 
     g_option_context_set_summary(context, _(command->text));
     if (entries != NULL)
         g_option_context_add_main_entries(context, entries, NULL);
-    if (!g_option_context_parse(context, argc, argv, &parse_error)) {
+    if (!g_option_context_parse(context, &arguments->argc, &arguments->argv, &parse_error)) {
         g_set_error(error, MESH_ERROR, MESH_ERROR_INVALID_ARGUMENT, _("%s; see \"%s --help\""),
                     parse_error->message, program);
         return false;
     }
-    if (*argc > 1 && strcmp((*argv)[1], "--") == 0) { /* the parser leaves it in */
-        (*argv)++;
-        (*argc)--;
+    if (arguments->argc > 1 &&
+        strcmp(arguments->argv[1], "--") == 0) { /* the parser leaves it in */
+        arguments->argv++;
+        arguments->argc--;
     }
-    if (*argc - 1 <= max_arguments)
+    if (arguments->argc - 1 <= max_arguments)
         return true;
     g_set_error(error, MESH_ERROR, MESH_ERROR_INVALID_ARGUMENT,
                 _("too many arguments; see \"%s --help\""), program);
     return false;
+}
+
+char *cli_main_get_argument(const CliArguments *arguments, int at)
+{
+    return at < arguments->argc ? arguments->argv[at] : NULL;
 }
 
 static void print_help(FILE *to)
@@ -83,10 +89,10 @@ static void print_error(const GError *error)
     fprintf(stderr, "mesh: %s\n", text);
 }
 
-static CliExit run(const CliCommand *command, int argc, char **argv)
+static CliExit run(const CliCommand *command, CliArguments *arguments)
 {
     g_autoptr(GError) error = NULL;
-    CliExit result = command->run(argc, argv, &error);
+    CliExit result = command->run(arguments, &error);
 
     if (error == NULL)
         return result;
@@ -118,7 +124,7 @@ int main(int argc, char **argv)
     }
     for (size_t i = 0; i < G_N_ELEMENTS(commands); i++)
         if (strcmp(argv[1], commands[i]->name) == 0)
-            return run(commands[i], argc - 1, argv + 1);
+            return run(commands[i], &(CliArguments){ .argc = argc - 1, .argv = argv + 1 });
     {
         g_autofree char *shown = cli_output_clean(argv[1]);
 

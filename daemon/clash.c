@@ -1,30 +1,6 @@
 #include "daemon/clash.h"
 
-#include "daemon/inside.h"
-
 #include <sys/socket.h>
-
-static void add(GArray *list, const MeshPrefix *prefix, const char *name)
-{
-    MeshdClashPrefix row = { .prefix = *prefix };
-
-    if (prefix->addr.family == 0)
-        return;
-    g_strlcpy(row.name, name, sizeof row.name);
-    g_array_append_val(list, row);
-}
-
-void meshd_clash_add_prefixes(GArray *list, MeshdEngine *engine)
-{
-    LockVerified           *map = meshd_parts_get_map(engine->parts);
-    const LockVerifiedHead *head = map != NULL ? lock_verified_get_head(map) : NULL;
-
-    if (head == NULL)
-        return;
-    if (meshd_parts_has_ip4(engine->parts))
-        add(list, &head->network.ip4, head->network.name);
-    add(list, &head->network.ip6, head->network.name);
-}
 
 static char *describe_route(const MeshPrefix *prefix, const NetRoute *route)
 {

@@ -1,16 +1,16 @@
-/* daemon/clash.h: whether a network's prefix may be used on this host. Main loop. */
+/* daemon/clash.h: whether a network's prefix may be used on this host. Pure; any thread. */
 #pragma once
 
-#include "daemon/engine.h"
+#include "common/proto/network.h"
+#include "daemon/net/net.h"
+
+#include <glib.h>
 
 /** MeshdClashPrefix: a prefix of another network of this host. */
 typedef struct {
     MeshPrefix prefix;
     char       name[MESH_NETWORK_NAME_SIZE]; /* of the network */
 } MeshdClashPrefix;
-
-/** meshd_clash_add_prefixes: appends what @engine uses now to @list, of MeshdClashPrefix. */
-void meshd_clash_add_prefixes(GArray *list, MeshdEngine *engine);
 
 /** meshd_clash_find: what shares addresses with @prefix: one of @others (MeshdClashPrefix), or a
  * route of @routes (NetRoute) that is not over an interface in @own (NULL-terminated). Pure.

@@ -3,6 +3,7 @@
 #include "common/glib/error.h"
 #include "common/glib/json.h"
 #include "common/glib/log.h"
+#include "daemon/clash.h"
 #include "daemon/inside.h"
 
 #include <sys/socket.h>
@@ -451,6 +452,28 @@ void meshd_engine_ping(MeshdEngine *self, const MeshdPingRequest *request, Meshd
                        void *user_data)
 {
     meshd_ping_start(self->pings, request, done, user_data);
+}
+
+static void add_prefix(GArray *list, const MeshPrefix *prefix, const char *name)
+{
+    MeshdClashPrefix row = { .prefix = *prefix };
+
+    if (prefix->addr.family == 0)
+        return;
+    g_strlcpy(row.name, name, sizeof row.name);
+    g_array_append_val(list, row);
+}
+
+void meshd_engine_list_prefixes(MeshdEngine *engine, GArray *list)
+{
+    LockVerified           *map = meshd_parts_get_map(engine->parts);
+    const LockVerifiedHead *head = map != NULL ? lock_verified_get_head(map) : NULL;
+
+    if (head == NULL)
+        return;
+    if (meshd_parts_has_ip4(engine->parts))
+        add_prefix(list, &head->network.ip4, head->network.name);
+    add_prefix(list, &head->network.ip6, head->network.name);
 }
 
 MeshdProfile *meshd_engine_get_profile(MeshdEngine *self)

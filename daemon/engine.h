@@ -57,4 +57,8 @@ bool meshd_engine_refresh(MeshdEngine *self, GError **error);
 void meshd_engine_ping(MeshdEngine *self, const MeshdPingRequest *request, MeshdPingDone done,
                        void *user_data);
 
+/** meshd_engine_list_prefixes: appends what this network uses of the address space now to @list, of
+ * MeshdClashPrefix. */
+void meshd_engine_list_prefixes(MeshdEngine *self, GArray *list);
+
 MeshdProfile *meshd_engine_get_profile(MeshdEngine *self); /* borrowed */

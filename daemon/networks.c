@@ -85,7 +85,7 @@ static GArray *list_prefixes(MeshdNetworks *self, MeshdEngine *but)
 
     for (unsigned i = 0; i < self->engines->len; i++)
         if (self->engines->pdata[i] != but)
-            meshd_clash_add_prefixes(list, self->engines->pdata[i]);
+            meshd_engine_list_prefixes(self->engines->pdata[i], list);
     return list;
 }
 

@@ -12,7 +12,7 @@ enum { MAX_PINGS = 64, DEFAULT_TIMEOUT_MS = 5000, MAX_TIMEOUT_MS = 30000 };
 typedef struct {
     MeshdPings   *owner;
     MeshKey       wg;
-    MeshAddr      address;
+    MeshAddr      source, address;
     uint16_t      id;
     int64_t       sent_ns; /* boot clock */
     guint         timer;
@@ -119,27 +119,27 @@ static const LockPeer *find_peer(LockVerified *map, const char *text, MeshAddr *
 }
 
 /* The pair of inner addresses to use. */
-static bool choose_addrs(MeshdPings *self, const LockPeer *peer, unsigned family,
-                         MeshAddr *out_source, MeshAddr *io_address, GError **error)
+static bool choose_addrs(MeshdPings *self, const LockPeer *peer, unsigned family, Ping *ping,
+                         GError **error)
 {
     const MeshMember *own = lock_verified_get_head(meshd_parts_get_map(self->parts))->self;
     bool              both4 =
         meshd_parts_has_ip4(self->parts) && own->ip4.family != 0 && peer->member->ip4.family != 0;
 
-    if (io_address->family == 0)
-        *io_address =
+    if (ping->address.family == 0)
+        ping->address =
             family == 6 || (family == 0 && !both4) ? peer->member->ip6 : peer->member->ip4;
-    else if (family != 0 && io_address->family != (family == 4 ? AF_INET : AF_INET6)) {
+    else if (family != 0 && ping->address.family != (family == 4 ? AF_INET : AF_INET6)) {
         g_set_error(error, MESH_ERROR, MESH_ERROR_INVALID_ARGUMENT,
                     "the address is not of the family asked for");
         return false;
     }
-    if (io_address->family != AF_INET6 && !both4) {
+    if (ping->address.family != AF_INET6 && !both4) {
         g_set_error(error, MESH_ERROR, MESH_ERROR_NO_WAY, "%s has no IPv4 address in this network",
                     peer->member->ip4.family == 0 ? peer->member->name : "this host");
         return false;
     }
-    *out_source = io_address->family == AF_INET ? own->ip4 : own->ip6;
+    ping->source = ping->address.family == AF_INET ? own->ip4 : own->ip6;
     return true;
 }
 
@@ -162,13 +162,14 @@ static bool check_path(MeshdPings *self, const LockPeer *peer, GError **error)
     return open;
 }
 
-static bool send_ping(MeshdPings *self, Ping *ping, const MeshAddr *source, GError **error)
+static bool send_ping(MeshdPings *self, Ping *ping, GError **error)
 {
     int rc;
 
     ping->id = self->next_id++;
     ping->sent_ns = mesh_clock_boot_ns();
-    rc = wire_plane_ping(meshd_parts_get_plane(self->parts), source, &ping->address, ping->id, 1);
+    rc = wire_plane_ping(meshd_parts_get_plane(self->parts), &ping->source, &ping->address,
+                         ping->id, 1);
     if (rc == 0)
         return true;
     mesh_error_set_errno(error, MESH_ERROR_FAILED, rc, "cannot send the echo");
@@ -180,7 +181,6 @@ static Ping *prepare(MeshdPings *self, const MeshdPingRequest *request, GError *
     LockVerified    *map = meshd_parts_get_map(self->parts);
     g_autofree Ping *ping = g_new0(Ping, 1);
     const LockPeer  *peer;
-    MeshAddr         source;
 
     ping->owner = self;
     if (map == NULL) {
@@ -198,8 +198,8 @@ static Ping *prepare(MeshdPings *self, const MeshdPingRequest *request, GError *
         return NULL;
     }
     ping->wg = peer->wg;
-    if (!choose_addrs(self, peer, request->family, &source, &ping->address, error) ||
-        !check_path(self, peer, error) || !send_ping(self, ping, &source, error))
+    if (!choose_addrs(self, peer, request->family, ping, error) || !check_path(self, peer, error) ||
+        !send_ping(self, ping, error))
         return NULL;
     return g_steal_pointer(&ping);
 }

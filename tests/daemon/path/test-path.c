@@ -1,0 +1,243 @@
+/* Tests of daemon/path/path.c against a data plane that only notes what it is told. */
+#include "common/std/clock.h"
+#include "common/std/endpoint.h"
+#include "daemon/path/path.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* ---- the data plane: what path.c calls of it ---- */
+
+static struct {
+    int          n_routes, n_initiations;
+    WireRoute    last;
+    bool         known;
+    WirePeerInfo info; /* of every peer */
+} plane;
+
+int wire_plane_set_route(WirePlane *self, const MeshKey *peer, const WireRoute *route,
+                         bool initiate)
+{
+    (void)self;
+    (void)peer;
+    plane.n_routes++;
+    plane.n_initiations += initiate ? 1 : 0;
+    plane.last = *route;
+    return 0;
+}
+
+int wire_plane_get_peer(WirePlane *self, const MeshKey *peer, WirePeerInfo *out_info)
+{
+    (void)self;
+    *out_info = plane.info;
+    out_info->public_key = *peer;
+    return plane.known ? 0 : -ENOENT;
+}
+
+/* ---- a clock that stands ---- */
+
+static int64_t now_ms;
+
+static int64_t get_boot_ns(void *user_data)
+{
+    (void)user_data;
+    return now_ms * 1000000;
+}
+
+static const MeshClockSource clock_source = { .boot_ns = get_boot_ns, .wall_ns = get_boot_ns };
+
+/* ---- */
+
+typedef struct {
+    Path    *path;
+    unsigned n_changed;
+    PathPeer peer;
+    MeshAddr own;
+} Fixture;
+
+static void on_changed(const MeshKey *peer, void *user_data)
+{
+    Fixture *f = user_data;
+
+    (void)peer;
+    f->n_changed++;
+}
+
+static void set_host(Fixture *f, const char *addr, bool known)
+{
+    PathHost host = { .addrs = &f->own, .n_addrs = 1, .presence_known = known };
+
+    g_assert_cmpint(mesh_ip_parse_addr(addr, &f->own), ==, 0);
+    path_set_host(f->path, &host);
+}
+
+static void set_up(Fixture *f, gconstpointer data)
+{
+    (void)data;
+    memset(&plane, 0, sizeof plane);
+    plane.known = true;
+    now_ms = 1000000;
+    mesh_clock_set_source(&clock_source);
+    f->path = path_start(NULL, on_changed, f);
+    set_host(f, "10.0.0.2", true);
+    f->peer = (PathPeer){ .online = true, .eager = true, .e_seq = 1, .n_endpoints = 1 };
+    f->peer.wg.bytes[0] = 1;
+    g_assert_cmpint(mesh_endpoint_parse("10.0.0.5:4", &f->peer.endpoints[0].endpoint), ==, 0);
+}
+
+static void tear_down(Fixture *f, gconstpointer data)
+{
+    (void)data;
+    path_stop(f->path);
+    mesh_clock_set_source(NULL);
+}
+
+static PathKind get_kind(Fixture *f)
+{
+    PathInfo info;
+
+    g_assert_true(path_explain(f->path, &f->peer.wg, &info));
+    path_clear_info(&info);
+    return info.kind;
+}
+
+static void send_event(Fixture *f, WireEventKind kind)
+{
+    WireEvent event = { .kind = kind, .peer = f->peer.wg };
+
+    path_handle_event(f->path, &event);
+}
+
+static void test_eager(Fixture *f, gconstpointer data)
+{
+    (void)data;
+    path_apply(f->path, &f->peer, 1);
+    g_assert_cmpint(plane.n_initiations, ==, 1);
+    g_assert_cmpuint(plane.last.n_candidates, ==, 1);
+    g_assert_cmpuint(plane.last.endpoint.addr.family, ==, 0); /* what the peer has is kept */
+    g_assert_cmpint(get_kind(f), ==, PATH_CONNECTING);
+    path_apply(f->path, &f->peer, 1); /* idempotent */
+    g_assert_cmpint(plane.n_routes, ==, 1);
+}
+
+static void test_not_eager(Fixture *f, gconstpointer data)
+{
+    (void)data;
+    f->peer.eager = false;
+    path_apply(f->path, &f->peer, 1);
+    g_assert_cmpint(plane.n_routes, ==, 1); /* traffic finds the candidates */
+    g_assert_cmpint(plane.n_initiations, ==, 0);
+    g_assert_cmpint(get_kind(f), ==, PATH_IDLE);
+    g_assert_true(path_connect(f->path, &f->peer.wg));
+    g_assert_cmpint(plane.n_initiations, ==, 1);
+}
+
+static void test_offline(Fixture *f, gconstpointer data)
+{
+    (void)data;
+    f->peer.online = false;
+    path_apply(f->path, &f->peer, 1);
+    g_assert_cmpint(plane.n_initiations, ==, 0);
+    f->peer.online = true;
+    path_apply(f->path, &f->peer, 1);
+    g_assert_cmpint(plane.n_initiations, ==, 1);
+}
+
+static void test_server_away(Fixture *f, gconstpointer data)
+{
+    (void)data;
+    f->peer.online = false;
+    path_apply(f->path, &f->peer, 1);
+    set_host(f, "10.0.0.2", false);
+    g_assert_cmpint(plane.n_initiations, ==, 1);
+}
+
+static void test_session(Fixture *f, gconstpointer data)
+{
+    unsigned before;
+
+    (void)data;
+    path_apply(f->path, &f->peer, 1);
+    before = f->n_changed;
+    plane.info.has_session = true;
+    plane.info.last_received_ms = (uint64_t)now_ms;
+    send_event(f, WIRE_EVENT_HANDSHAKE);
+    g_assert_cmpint(get_kind(f), ==, PATH_DIRECT);
+    g_assert_cmpuint(f->n_changed, ==, before + 1);
+    send_event(f, WIRE_EVENT_HANDSHAKE); /* a rekey is no news */
+    g_assert_cmpuint(f->n_changed, ==, before + 1);
+    now_ms += 200000; /* silent through a rekey */
+    g_assert_cmpint(get_kind(f), !=, PATH_DIRECT);
+}
+
+static void test_gave_up(Fixture *f, gconstpointer data)
+{
+    (void)data;
+    path_apply(f->path, &f->peer, 1);
+    send_event(f, WIRE_EVENT_GAVE_UP);
+    g_assert_cmpint(get_kind(f), ==, PATH_NONE);
+    g_assert_cmpint(plane.n_initiations, ==, 1);
+    now_ms += 60000;
+    while (plane.n_initiations == 1) /* the retry is a timer of the loop */
+        g_main_context_iteration(NULL, true);
+    g_assert_cmpint(plane.n_initiations, ==, 2);
+}
+
+static void test_new_endpoint(Fixture *f, gconstpointer data)
+{
+    (void)data;
+    path_apply(f->path, &f->peer, 1);
+    send_event(f, WIRE_EVENT_GAVE_UP);
+    f->peer.e_seq++;
+    f->peer.endpoints[0].endpoint.port = 5;
+    path_apply(f->path, &f->peer, 1);
+    g_assert_cmpint(plane.n_initiations, ==, 2);
+    g_assert_cmpuint(plane.last.candidates[0].port, ==, 5);
+    g_assert_cmpint(get_kind(f), ==, PATH_CONNECTING);
+}
+
+static void test_host_moved(Fixture *f, gconstpointer data)
+{
+    (void)data;
+    path_apply(f->path, &f->peer, 1);
+    set_host(f, "10.0.0.2", true); /* the same */
+    g_assert_cmpint(plane.n_routes, ==, 1);
+    set_host(f, "192.168.7.7", true);
+    g_assert_cmpint(plane.n_routes, ==, 2);
+    g_assert_cmpint(plane.n_initiations, ==, 2);
+}
+
+static void test_peer_gone(Fixture *f, gconstpointer data)
+{
+    PathInfo info;
+
+    (void)data;
+    path_apply(f->path, &f->peer, 1);
+    path_apply(f->path, NULL, 0);
+    g_assert_false(path_explain(f->path, &f->peer.wg, &info));
+    g_assert_false(path_connect(f->path, &f->peer.wg));
+    send_event(f, WIRE_EVENT_GAVE_UP); /* late news of it is no harm */
+}
+
+static const struct {
+    const char *name;
+    void (*run)(Fixture *f, gconstpointer data);
+} tests[] = {
+    { "/path/eager", test_eager },
+    { "/path/not-eager", test_not_eager },
+    { "/path/offline", test_offline },
+    { "/path/server-away", test_server_away },
+    { "/path/session", test_session },
+    { "/path/gave-up", test_gave_up },
+    { "/path/new-endpoint", test_new_endpoint },
+    { "/path/host-moved", test_host_moved },
+    { "/path/peer-gone", test_peer_gone },
+};
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    for (size_t i = 0; i < G_N_ELEMENTS(tests); i++)
+        g_test_add(tests[i].name, Fixture, NULL, set_up, tests[i].run, tear_down);
+    return g_test_run();
+}
