@@ -4,6 +4,7 @@
 #pragma once
 
 #include "common/proto/joinlink.h"
+#include "common/std/queue.h"
 #include "common/std/thread.h"
 #include "server/core/answer.h"
 #include "server/core/model.h"
@@ -12,7 +13,7 @@ struct Core {
     CoreIdentity identity;
     CoreSigner  *signer;
     Store       *store;
-    GAsyncQueue *queue; /* of owned CoreCall */
+    MeshQueue   *queue; /* of owned CoreCall */
     MeshThread  *thread;
     MeshJoinlink link; /* host, port and server key of every join link; no secret */
     int64_t      started_ms;

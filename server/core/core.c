@@ -19,7 +19,7 @@
 
 void core_control_push(Core *core, CoreCall *call)
 {
-    g_async_queue_push(core->queue, call);
+    mesh_queue_push(core->queue, call);
 }
 
 CoreNetwork *core_control_find_network(Core *core, const MeshNetworkId *id)
@@ -162,10 +162,10 @@ static CoreCall *next_call(Core *core)
     int64_t wait_ms = core_timers_next_ms(core->timers);
 
     if (wait_ms == 0)
-        return g_async_queue_try_pop(core->queue);
+        return mesh_queue_pop_within(core->queue, 0);
     if (wait_ms < 0)
-        return g_async_queue_pop(core->queue);
-    return g_async_queue_timeout_pop(core->queue, (guint64)wait_ms * 1000);
+        return mesh_queue_pop(core->queue);
+    return mesh_queue_pop_within(core->queue, wait_ms);
 }
 
 static void control_thread(void *user_data)
@@ -249,7 +249,7 @@ static void core_free(Core *core)
     g_hash_table_unref(core->networks);
     g_hash_table_unref(core->streams);
     core_timers_free(core->timers);
-    g_async_queue_unref(core->queue);
+    mesh_queue_unref(core->queue);
     core_signer_free(core->signer);
     g_free(core);
 }
@@ -262,7 +262,7 @@ Core *core_start(const CoreConfig *config, GError **error)
     if (!init_libraries(error))
         return NULL;
     core = g_new0(Core, 1);
-    core->queue = g_async_queue_new();
+    core->queue = mesh_queue_new();
     core->networks = g_hash_table_new(hash_id, equal_id);
     core->streams = g_hash_table_new(g_int64_hash, g_int64_equal);
     core->timers = core_timers_new();
@@ -308,7 +308,7 @@ void core_stop(Core *self)
     call->run = run_stop;
     core_control_push(self, call);
     mesh_thread_join(self->thread);
-    while ((call = g_async_queue_try_pop(self->queue)) != NULL)
+    while ((call = mesh_queue_pop_within(self->queue, 0)) != NULL)
         call->run(self, call); /* came after the stop: is freed, and told that we stop */
     core_free(self);
 }

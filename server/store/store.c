@@ -2,6 +2,7 @@
 #include "server/store/store.h"
 
 #include "common/glib/error.h"
+#include "common/std/queue.h"
 #include "common/std/thread.h"
 #include "server/store/engine.h"
 
@@ -13,9 +14,9 @@ struct StoreTx {
 };
 
 struct Store {
-    StoreTx      tx;    /* storage thread */
-    GAsyncQueue *queue; /* of owned QueuedJob */
-    MeshThread  *thread;
+    StoreTx     tx;    /* storage thread */
+    MeshQueue  *queue; /* of owned QueuedJob */
+    MeshThread *thread;
 };
 
 /* A job in the queue, and what became of it. */
@@ -27,9 +28,9 @@ typedef struct {
 /* For store_run(): the caller waits at @finished. */
 typedef struct {
     bool (*run)(StoreTx *tx, void *data, GError **error);
-    void        *data;
-    GError      *error;
-    GAsyncQueue *finished; /* one reference each for the two threads */
+    void      *data;
+    GError    *error;
+    MeshQueue *finished; /* one reference each for the two threads */
 } WaitedJob;
 
 static void fail_all(GPtrArray *group, const GError *error)
@@ -98,7 +99,7 @@ static void storage_thread(void *user_data)
     bool ending = false;
 
     while (!ending) {
-        QueuedJob *queued = g_async_queue_pop(self->queue);
+        QueuedJob *queued = mesh_queue_pop(self->queue);
 
         /* whatever came while the last commit was under way shares the next one */
         while (queued != NULL) {
@@ -108,7 +109,7 @@ static void storage_thread(void *user_data)
                 break;
             }
             g_ptr_array_add(group, queued);
-            queued = group->len < MAX_GROUP ? g_async_queue_try_pop(self->queue) : NULL;
+            queued = group->len < MAX_GROUP ? mesh_queue_pop_within(self->queue, 0) : NULL;
         }
         if (group->len > 0)
             finish_group(self, group);
@@ -126,7 +127,7 @@ Store *store_open(const char *path, bool create, GError **error)
         g_free(self);
         return NULL;
     }
-    self->queue = g_async_queue_new();
+    self->queue = mesh_queue_new();
     if (!store_schema_migrate(self->tx.engine, self->tx.db, error)) {
         g_prefix_error(error, "%s: ", path);
         store_close(self);
@@ -146,11 +147,11 @@ void store_close(Store *self)
     if (self == NULL)
         return;
     if (self->thread != NULL) {
-        g_async_queue_push(self->queue, g_new0(QueuedJob, 1));
+        mesh_queue_push(self->queue, g_new0(QueuedJob, 1));
         mesh_thread_join(self->thread);
     }
     self->tx.engine->close(self->tx.db);
-    g_async_queue_unref(self->queue);
+    mesh_queue_unref(self->queue);
     g_free(self);
 }
 
@@ -159,7 +160,7 @@ void store_submit(Store *self, const StoreJob *job)
     QueuedJob *queued = g_new0(QueuedJob, 1);
 
     queued->job = *job;
-    g_async_queue_push(self->queue, queued);
+    mesh_queue_push(self->queue, queued);
 }
 
 static bool run_waited(StoreTx *tx, void *data, GError **error)
@@ -171,24 +172,24 @@ static bool run_waited(StoreTx *tx, void *data, GError **error)
 
 static void finish_waited(void *data, GError *error)
 {
-    WaitedJob   *waited = data;
-    GAsyncQueue *finished = waited->finished;
+    WaitedJob *waited = data;
+    MeshQueue *finished = waited->finished;
 
     waited->error = error;
-    g_async_queue_push(finished, waited); /* from here on the caller's stack may be gone */
-    g_async_queue_unref(finished);
+    mesh_queue_push(finished, waited); /* from here on the caller's stack may be gone */
+    mesh_queue_unref(finished);
 }
 
 bool store_run(Store *self, bool (*run)(StoreTx *tx, void *data, GError **error), void *data,
                GError **error)
 {
-    WaitedJob waited = { .run = run, .data = data, .finished = g_async_queue_new() };
+    WaitedJob waited = { .run = run, .data = data, .finished = mesh_queue_new() };
     StoreJob  job = { .run = run_waited, .done = finish_waited, .data = &waited };
 
-    g_async_queue_ref(waited.finished);
+    mesh_queue_ref(waited.finished);
     store_submit(self, &job);
-    g_async_queue_pop(waited.finished);
-    g_async_queue_unref(waited.finished);
+    mesh_queue_pop(waited.finished);
+    mesh_queue_unref(waited.finished);
     if (waited.error == NULL)
         return true;
     g_propagate_error(error, waited.error);

@@ -13,7 +13,7 @@
 
 static void deliver(void *mailbox, CoreAnswer *answer)
 {
-    g_async_queue_push(mailbox, answer);
+    mesh_queue_push(mailbox, answer);
 }
 
 static CoreReturn new_return(Rig *rig)
@@ -38,7 +38,7 @@ void rig_start(Rig *rig, gconstpointer unused)
 {
     (void)unused;
     rig->dir = g_dir_make_tmp("mesh-core-XXXXXX", NULL);
-    rig->mailbox = g_async_queue_new_full((GDestroyNotify)core_answer_free);
+    rig->mailbox = mesh_queue_new();
     g_queue_init(&rig->early);
     start(rig, true);
 }
@@ -46,6 +46,7 @@ void rig_start(Rig *rig, gconstpointer unused)
 void rig_stop(Rig *rig, gconstpointer unused)
 {
     static const char *const names[] = { "server.key", "mesh.db", "mesh.db-wal", "mesh.db-shm" };
+    CoreAnswer              *answer;
 
     (void)unused;
     core_stop(rig->core);
@@ -57,7 +58,9 @@ void rig_stop(Rig *rig, gconstpointer unused)
     g_assert_cmpint(g_rmdir(rig->dir), ==, 0); /* the core leaves nothing else behind */
     g_free(rig->dir);
     g_queue_clear_full(&rig->early, (GDestroyNotify)core_answer_free);
-    g_async_queue_unref(rig->mailbox);
+    while ((answer = mesh_queue_pop_within(rig->mailbox, 0)) != NULL)
+        core_answer_free(answer);
+    mesh_queue_unref(rig->mailbox);
 }
 
 void rig_restart(Rig *rig)
@@ -87,8 +90,7 @@ static CoreAnswer *try_wait(Rig *rig, uint64_t ticket, gint64 limit_us)
     while (answer == NULL) {
         gint64 left = end - g_get_monotonic_time();
 
-        answer = left > 0 ? g_async_queue_timeout_pop(rig->mailbox, (guint64)left)
-                          : g_async_queue_try_pop(rig->mailbox);
+        answer = mesh_queue_pop_within(rig->mailbox, left > 0 ? left / 1000 : 0);
         if (answer == NULL)
             return NULL;
         if (answer->ticket == ticket)

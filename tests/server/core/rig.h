@@ -4,16 +4,17 @@
 #include "common/proto/joinlink.h"
 #include "common/proto/mapline.h"
 #include "common/proto/record.h"
+#include "common/std/queue.h"
 #include "server/core/core.h"
 
 #include <glib.h>
 
 typedef struct {
-    char        *dir;
-    Core        *core;
-    GAsyncQueue *mailbox; /* of CoreAnswer */
-    GQueue       early;   /* answers that came while another ticket was waited for */
-    uint64_t     ticket;
+    char      *dir;
+    Core      *core;
+    MeshQueue *mailbox; /* of CoreAnswer */
+    GQueue     early;   /* answers that came while another ticket was waited for */
+    uint64_t   ticket;
 } Rig;
 
 typedef struct {

@@ -1,5 +1,6 @@
 /* Jobs, group commit and durability of the storage thread. */
 #include "common/glib/error.h"
+#include "common/std/queue.h"
 #include "server/store/store.h"
 
 #include <glib.h>
@@ -122,10 +123,10 @@ static bool insert_and_refuse(StoreTx *tx, void *data, GError **error)
 }
 
 typedef struct {
-    char         name[16];
-    uint8_t      tag;
-    GAsyncQueue *done;
-    GError      *error;
+    char       name[16];
+    uint8_t    tag;
+    MeshQueue *done;
+    GError    *error;
 } Insert;
 
 static bool insert_named(StoreTx *tx, void *data, GError **error)
@@ -142,14 +143,14 @@ static void on_done(void *data, GError *error)
     Insert *job = data;
 
     job->error = error;
-    g_async_queue_push(job->done, job);
+    mesh_queue_push(job->done, job);
 }
 
 static void test_group(Fixture *f, gconstpointer unused)
 {
     enum { N = 40 };
-    Insert jobs[N] = { 0 };
-    g_autoptr(GAsyncQueue) done = g_async_queue_new();
+    Insert     jobs[N] = { 0 };
+    MeshQueue *done = mesh_queue_new();
     g_autoptr(GString) want = g_string_new(NULL);
 
     (void)unused;
@@ -164,7 +165,7 @@ static void test_group(Fixture *f, gconstpointer unused)
         store_submit(f->store, &job);
     }
     for (unsigned i = 0; i < N; i++)
-        g_assert_true(g_async_queue_pop(done) == &jobs[i]); /* answered in order */
+        g_assert_true(mesh_queue_pop(done) == &jobs[i]); /* answered in order */
     for (unsigned i = 0; i < N; i++) {
         if (i % 10 == 0)
             g_assert_error(jobs[i].error, MESH_ERROR, MESH_ERROR_KEY_USED);
@@ -173,6 +174,7 @@ static void test_group(Fixture *f, gconstpointer unused)
         g_clear_error(&jobs[i].error);
     }
     assert_names(f->store, want->str);
+    mesh_queue_unref(done);
 }
 
 /* Another process writes and is killed the moment it was told that the write is done. */
