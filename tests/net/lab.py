@@ -120,18 +120,18 @@ class Server(Host):
     config = "/var/lib/mesh-server.conf"
     ip4 = ip6 = None
 
-    def setup(self, *arguments):
-        """Writes the configuration and runs `mesh-server setup`; returns the join link it prints."""
-        self.sh(f"mkdir -p /var/lib/mesh-server /run/mesh-server; cat > {self.config} <<'END'\n"
-                f"{self.lab.server_config(self)}END\n")
-        printed = self.ctl("setup", *arguments).stdout
+    def setup(self, network="home", *options):
+        """Runs `mesh-server setup`, from nothing; returns the join link that it prints."""
+        self.sh("mkdir -p /run/mesh-server")
+        printed = self.ctl("setup", "--host", self.dns_name, "--network", network, *options).stdout
         found = re.search(r"mesh://\S+", printed)
         assert found, f"setup printed no join link: {printed!r}"
         return found[0]
 
     def up(self):
         self.start(self.program, find_program(self.program), "-c", self.config, "run")
-        wait_until(lambda: self.json("status"), 20, f"{self.name} answers")
+        wait_until(lambda: self.ctl("status", check=False).returncode == 0, 20,
+                   f"{self.name} answers")
 
     def ctl(self, *arguments, check=True):
         return self.run(find_program(self.program), "-c", self.config, *arguments, check=check)
@@ -314,10 +314,6 @@ class Lab:
         with open(self.hosts_file, "a", encoding="utf-8") as hosts:
             hosts.write(f"{server.ip4} {server.dns_name}\n{server.ip6} {server.dns_name}\n")
         return server
-
-    def server_config(self, server):
-        return (f"[server]\npublic_host={server.dns_name}\nlisten=[::]:443\n"
-                "state_dir=/var/lib/mesh-server\nadmin_socket=/run/mesh-server/admin.sock\n")
 
     def nat(self, name, kind="port-restricted", **options):
         return self._keep(Nat(self, name, kind, self._next(), **options))
