@@ -145,10 +145,10 @@ class Server(Host):
 
     def key(self, network, *options):
         """A fresh join link of a network."""
-        return self.json("key", "create", network, *options).link
+        return self.json("key", "create", "--network", network, *options).link
 
     def nodes(self, network):
-        return {node.name: node for node in self.json("node", "list", network).nodes}
+        return {node.name: node for node in self.json("node", "list", "--network", network).nodes}
 
 
 class Node(Host):
