@@ -1,0 +1,307 @@
+/* Tests of daemon/bus/authorize.c and options.c on a private bus: no handler runs before its caller
+ * was authorised. Polkit is played by this program; "root" is a uid that the test chooses. */
+#include "common/glib/error.h"
+#include "daemon/bus/authorize.h"
+#include "daemon/bus/options.h"
+#include "mesh-dbus.h"
+
+#include <stdbool.h>
+#include <string.h>
+#include <unistd.h>
+
+#define NETWORK_PATH "/org/meshvpn/Mesh1/network/0001020304050607"
+#define NETWORK_NAME "org.meshvpn.Mesh1.Network"
+
+static const char polkit_xml[] =
+    "<node><interface name='org.freedesktop.PolicyKit1.Authority'>"
+    "<method name='CheckAuthorization'><arg type='(sa{sv})' direction='in'/>"
+    "<arg type='s' direction='in'/><arg type='a{ss}' direction='in'/>"
+    "<arg type='u' direction='in'/><arg type='s' direction='in'/>"
+    "<arg type='(bba{ss})' direction='out'/></method></interface></node>";
+
+typedef enum { NO_POLKIT, YES, NO, CHALLENGE, BROKEN } Answer;
+
+typedef struct {
+    GTestDBus       *bus;
+    GDBusConnection *server, *client, *polkit;
+    MeshDBusNetwork *skeleton;
+    BusAuthorize    *authorize;
+    guint            name, object;
+    Answer           answer;
+    unsigned         n_handled, n_asked;
+    char            *action, *subject;
+    guint32          flags;
+} Fixture;
+
+static gboolean handle_up(MeshDBusNetwork *skeleton, GDBusMethodInvocation *invocation,
+                          GVariant *options, gpointer user_data)
+{
+    Fixture *f = user_data;
+
+    (void)options;
+    f->n_handled++;
+    mesh_dbus_network_complete_up(skeleton, invocation);
+    return true;
+}
+
+static gboolean handle_list(MeshDBusNetwork *skeleton, GDBusMethodInvocation *invocation,
+                            const char *after, guint limit, gpointer user_data)
+{
+    Fixture *f = user_data;
+
+    (void)after;
+    (void)limit;
+    f->n_handled++;
+    mesh_dbus_network_complete_list_peers(skeleton, invocation, 0, 0,
+                                          g_variant_new_array(G_VARIANT_TYPE("a{sv}"), NULL, 0));
+    return true;
+}
+
+static void on_polkit_call(GDBusConnection *connection, const char *sender, const char *path,
+                           const char *interface, const char *method, GVariant *arguments,
+                           GDBusMethodInvocation *invocation, gpointer user_data)
+{
+    Fixture *f = user_data;
+    g_autoptr(GVariant) subject = NULL;
+
+    (void)connection, (void)sender, (void)path, (void)interface, (void)method;
+    f->n_asked++;
+    g_assert_cmpuint(f->n_handled, ==, 0); /* nothing has happened before the answer */
+    g_free(f->action);
+    g_free(f->subject);
+    g_variant_get(arguments, "((&s@a{sv})s@a{ss}us)", NULL, &subject, &f->action, NULL, &f->flags,
+                  NULL);
+    g_assert_true(g_variant_lookup(subject, "name", "s", &f->subject));
+    if (f->answer == BROKEN)
+        g_dbus_method_invocation_return_dbus_error(invocation,
+                                                   "org.freedesktop.PolicyKit1.Error.Failed",
+                                                   "Only trusted callers");
+    else
+        g_dbus_method_invocation_return_value(
+            invocation, g_variant_new("((bb@a{ss}))", f->answer == YES, f->answer == CHALLENGE,
+                                      g_variant_new_array(G_VARIANT_TYPE("{ss}"), NULL, 0)));
+}
+
+static const GDBusInterfaceVTable polkit_vtable = { .method_call = on_polkit_call };
+
+static GDBusConnection *connect_to(GTestDBus *bus)
+{
+    GDBusConnectionFlags flags = G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT |
+                                 G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION;
+    g_autoptr(GError) error = NULL;
+    GDBusConnection *connection =
+        g_dbus_connection_new_for_address_sync(g_test_dbus_get_bus_address(bus), flags, NULL, NULL,
+                                               &error);
+
+    g_assert_no_error(error);
+    return connection;
+}
+
+static void start_polkit(Fixture *f)
+{
+    g_autoptr(GDBusNodeInfo) node = g_dbus_node_info_new_for_xml(polkit_xml, NULL);
+    g_autoptr(GVariant) reply = NULL;
+    g_autoptr(GError) error = NULL;
+
+    f->polkit = connect_to(f->bus);
+    f->object =
+        g_dbus_connection_register_object(f->polkit, "/org/freedesktop/PolicyKit1/Authority",
+                                          node->interfaces[0], &polkit_vtable, f, NULL, &error);
+    g_assert_no_error(error);
+    reply = g_dbus_connection_call_sync(f->polkit, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+                                        "org.freedesktop.DBus", "RequestName",
+                                        g_variant_new("(su)", "org.freedesktop.PolicyKit1", 4u),
+                                        NULL, G_DBUS_CALL_FLAGS_NONE, 5000, NULL, &error);
+    g_assert_no_error(error);
+}
+
+typedef struct {
+    const char *name;
+    Answer      answer;
+    bool        root, interactive;
+    const char *method; /* "Up" takes connect, "ListPeers" status, "Leave" has no handler here */
+    bool        want;   /* the handler runs */
+    unsigned    want_asked;
+    const char *words; /* in the error */
+} AuthorizeCase;
+
+static const AuthorizeCase cases[] = {
+    { "root-unasked", NO, .root = true, .method = "Up", .want = true },
+    { "yes", YES, .method = "Up", .want = true, .want_asked = 1 },
+    { "interactive", YES, .interactive = true, .method = "Up", .want = true, .want_asked = 1 },
+    { "no", NO, .method = "Up", .want_asked = 1, .words = "polkit said no" },
+    { "challenge", CHALLENGE, .method = "Up", .want_asked = 1, .words = "password" },
+    { "broken-polkit", BROKEN, .method = "Up", .want_asked = 1, .words = "did not answer" },
+    { "broken-polkit-status", BROKEN, .method = "ListPeers", .want_asked = 1,
+      .words = "did not answer" },
+    { "no-polkit", NO_POLKIT, .method = "Up", .words = "only root may" },
+    { "no-polkit-root", NO_POLKIT, .root = true, .method = "Up", .want = true },
+    { "no-polkit-status", NO_POLKIT, .method = "ListPeers", .want = true },
+};
+
+static void set_up(Fixture *f, gconstpointer data)
+{
+    const AuthorizeCase *c = data;
+    g_autoptr(GError) error = NULL;
+
+    f->answer = c->answer;
+    f->bus = g_test_dbus_new(G_TEST_DBUS_NONE);
+    g_test_dbus_up(f->bus);
+    f->server = connect_to(f->bus);
+    f->client = connect_to(f->bus);
+    if (c->answer != NO_POLKIT)
+        start_polkit(f);
+    f->skeleton = mesh_dbus_network_skeleton_new();
+    g_signal_connect(f->skeleton, "handle-up", G_CALLBACK(handle_up), f);
+    g_signal_connect(f->skeleton, "handle-list-peers", G_CALLBACK(handle_list), f);
+    f->authorize = bus_authorize_new(f->server, c->root ? getuid() : getuid() + 1);
+    bus_authorize_guard(f->authorize, G_DBUS_INTERFACE_SKELETON(f->skeleton));
+    g_dbus_interface_skeleton_export(G_DBUS_INTERFACE_SKELETON(f->skeleton), f->server,
+                                     NETWORK_PATH, &error);
+    g_assert_no_error(error);
+}
+
+static void tear_down(Fixture *f, gconstpointer data)
+{
+    (void)data;
+    g_dbus_interface_skeleton_unexport(G_DBUS_INTERFACE_SKELETON(f->skeleton));
+    bus_authorize_free(f->authorize);
+    g_object_unref(f->skeleton);
+    g_object_unref(f->server);
+    g_object_unref(f->client);
+    g_clear_object(&f->polkit);
+    g_test_dbus_stop(f->bus);
+    g_object_unref(f->bus);
+    g_free(f->action);
+    g_free(f->subject);
+}
+
+typedef struct {
+    bool      done;
+    GVariant *reply;
+    GError   *error;
+} Reply;
+
+static void on_reply(GObject *source, GAsyncResult *result, gpointer user_data)
+{
+    Reply *reply = user_data;
+
+    reply->reply = g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, &reply->error);
+    reply->done = true;
+}
+
+static void test_call(Fixture *f, gconstpointer data)
+{
+    const AuthorizeCase *c = data;
+    GVariant            *arguments =
+        g_variant_new_parsed(strcmp(c->method, "Up") == 0 ? "(@a{sv} {},)" : "('', uint32 0)");
+    Reply reply = { 0 };
+
+    g_dbus_connection_call(f->client, g_dbus_connection_get_unique_name(f->server), NETWORK_PATH,
+                           NETWORK_NAME, c->method, arguments, NULL,
+                           c->interactive ? G_DBUS_CALL_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION
+                                          : G_DBUS_CALL_FLAGS_NONE,
+                           10000, NULL, on_reply, &reply);
+    while (!reply.done)
+        g_main_context_iteration(NULL, true);
+    g_assert_cmpuint(f->n_handled, ==, c->want ? 1 : 0);
+    g_assert_cmpuint(f->n_asked, ==, c->want_asked);
+    if (c->want_asked > 0) {
+        g_assert_cmpstr(f->subject, ==, g_dbus_connection_get_unique_name(f->client));
+        g_assert_cmpstr(f->action, ==,
+                        strcmp(c->method, "Up") == 0 ? "org.meshvpn.Mesh1.connect"
+                                                     : "org.meshvpn.Mesh1.status");
+        g_assert_cmpuint(f->flags, ==, c->interactive ? 1 : 0);
+    }
+    if (c->want) {
+        g_assert_no_error(reply.error);
+    } else {
+        g_assert_error(reply.error, MESH_ERROR, MESH_ERROR_NOT_AUTHORIZED);
+        if (strstr(reply.error->message, c->words) == NULL)
+            g_error("\"%s\" does not say \"%s\"", reply.error->message, c->words);
+    }
+    g_clear_pointer(&reply.reply, g_variant_unref);
+    g_clear_error(&reply.error);
+}
+
+/* Every method of the interfaces has an action of ours: the table is made of the XML. */
+static void test_table(void)
+{
+    const GDBusInterfaceInfo *infos[] = { mesh_dbus_daemon_interface_info(),
+                                          mesh_dbus_network_interface_info() };
+    static const char *const  verbs[] = { "join",    "leave",  "connect", "disconnect",
+                                          "inspect", "status", NULL };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(infos); i++) {
+        for (GDBusMethodInfo **method = infos[i]->methods; *method != NULL; method++) {
+            const char *verb = bus_authorize_find_verb(infos[i]->name, (*method)->name);
+
+            g_assert_nonnull(verb);
+            g_assert_true(g_strv_contains(verbs, verb));
+        }
+    }
+    g_assert_cmpstr(bus_authorize_find_verb("org.meshvpn.Mesh1.Daemon", "Join"), ==, "join");
+    g_assert_cmpstr(bus_authorize_find_verb("org.meshvpn.Mesh1.Network", "Down"), ==, "disconnect");
+    g_assert_null(bus_authorize_find_verb("org.meshvpn.Mesh1.Network", "Join"));
+    g_assert_null(bus_authorize_find_verb("org.meshvpn.Mesh1.Network", "Frob"));
+}
+
+typedef struct {
+    const char *name, *options, *words; /* words NULL: taken */
+} OptionCase;
+
+static const OptionCase options[] = {
+    { "none", "@a{sv} {}", NULL },
+    { "all", "{'name': <'a'>, 'port': <uint16 7>, 'ip4': <false>, 'endpoints': <['x']>}", NULL },
+    { "unknown", "{'name': <'a'>, 'nmae': <'a'>}", "unknown option \"nmae\"" },
+    { "wrong-type", "{'port': <uint32 7>}", "option \"port\" has type u instead of q" },
+};
+
+static void test_options(gconstpointer data)
+{
+    const OptionCase *c = data;
+    g_autoptr(GVariant) dict = g_variant_ref_sink(g_variant_new_parsed(c->options));
+    g_autoptr(GError) error = NULL;
+    const char             *name = NULL;
+    guint16                 port = 0;
+    gboolean                ip4 = true;
+    g_autofree const char **endpoints = NULL;
+    const BusOption         table[] = { { "name", "s", &name, NULL },
+                                        { "port", "q", &port, NULL },
+                                        { "ip4", "b", &ip4, NULL },
+                                        { "endpoints", "as", &endpoints, NULL } };
+
+    if (c->words == NULL) {
+        g_assert_true(bus_options_read(dict, table, G_N_ELEMENTS(table), &error));
+        g_assert_no_error(error);
+        if (strcmp(c->name, "all") == 0) {
+            g_assert_cmpstr(name, ==, "a");
+            g_assert_cmpuint(port, ==, 7);
+            g_assert_false(ip4);
+            g_assert_cmpstr(endpoints[0], ==, "x");
+        }
+        return;
+    }
+    g_assert_false(bus_options_read(dict, table, G_N_ELEMENTS(table), &error));
+    g_assert_error(error, MESH_ERROR, MESH_ERROR_INVALID_ARGUMENT);
+    g_assert_nonnull(strstr(error->message, c->words));
+    g_assert_null(name); /* nothing is stored before all is looked at */
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    (void)mesh_error_quark();
+    g_test_add_func("/authorize/table", test_table);
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *path = g_strconcat("/authorize/call/", cases[i].name, NULL);
+
+        g_test_add(path, Fixture, &cases[i], set_up, test_call, tear_down);
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(options); i++) {
+        g_autofree char *path = g_strconcat("/authorize/options/", options[i].name, NULL);
+
+        g_test_add_data_func(path, &options[i], test_options);
+    }
+    return g_test_run();
+}
