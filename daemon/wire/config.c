@@ -24,8 +24,8 @@ struct Ip {
 
 struct Peer {
     WirePeerSpec spec;
-    Ip          *first_ip;        /* owned list */
-    Peer        *before, *behind; /* in the order of addition */
+    Ip          *first_ip, *last_ip; /* owned list, in the order of addition */
+    Peer        *before, *behind;    /* in the order of addition */
 };
 
 struct WireConfig {
@@ -221,11 +221,13 @@ void wire_config_list_peers(const WireConfig *self,
 static void link_ip(Ip *ip, Peer *peer)
 {
     ip->peer = peer;
-    ip->before = NULL;
-    ip->behind = peer->first_ip;
-    if (ip->behind != NULL)
-        ip->behind->before = ip;
-    peer->first_ip = ip;
+    ip->before = peer->last_ip;
+    ip->behind = NULL;
+    if (ip->before != NULL)
+        ip->before->behind = ip;
+    else
+        peer->first_ip = ip;
+    peer->last_ip = ip;
 }
 
 static void unlink_ip(Ip *ip)
@@ -236,6 +238,8 @@ static void unlink_ip(Ip *ip)
         ip->peer->first_ip = ip->behind;
     if (ip->behind != NULL)
         ip->behind->before = ip->before;
+    else
+        ip->peer->last_ip = ip->before;
 }
 
 static void free_ip(WireConfig *self, Ip *ip)
@@ -299,7 +303,9 @@ int wire_config_add_allowed_ip(WireConfig *self, const MeshKey *public_key,
     if (!is_network(prefix))
         return -EINVAL;
     ip = find_ip(self, prefix);
-    if (ip != NULL) { /* another's until now, or ours already */
+    if (ip != NULL && ip->peer == peer)
+        return 0;
+    if (ip != NULL) { /* another's until now */
         unlink_ip(ip);
         link_ip(ip, peer);
         return 0;
