@@ -1,12 +1,10 @@
-/* tests/common/proto/fixture.h: fixed keys and ready-made signed objects for tests. */
+/* tests/common/proto/fixture.h: fixed keys and a network for tests; signed objects are in
+ * objects.h. */
 #pragma once
 
-#include "common/proto/acl.h"
-#include "common/proto/mapline.h"
-#include "common/proto/member.h"
 #include "common/proto/network.h"
-#include "common/proto/record.h"
-#include "common/proto/tip.h"
+#include "common/std/key.h"
+#include "common/std/sign.h"
 
 #define FIXTURE_NOW 1766000000 /* unix seconds */
 
@@ -25,20 +23,9 @@ FixturePair fixture_pair(uint8_t seed);
 MeshNetwork fixture_network(void);
 FixturePair fixture_server(void);
 
-/* The node @n (1 …): pair of seed 100+n, wg key of bytes 200+n (or as given), addresses
- * 10.71.0.(10+n) and fd00:1:2::(10+n), name "node-n", serial n. */
+/* The node @n (1 … 150): pair of seed 100+n, WireGuard key of bytes 200+n. */
 FixturePair fixture_node(unsigned n);
 MeshKey     fixture_wg(unsigned n);
-MeshMember *fixture_member(unsigned n);
-
-MeshSigned *fixture_sign_member(const MeshMember *member); /* by the server */
-MeshSigned *fixture_k(unsigned n, uint64_t seq);
-MeshSigned *fixture_e(unsigned n, uint64_t seq, const char *endpoint, MeshRecordKind kind);
-MeshSigned *fixture_policy(uint64_t ver);
-MeshSigned *fixture_tip(uint64_t epoch, uint64_t ver, uint64_t pver, const MeshNonce *nonce);
-
-/* Peer with M, K and no E, online. */
-MeshPeer fixture_peer(unsigned n);
 
 /* Parses what must be right. */
 MeshAddr   fixture_addr(const char *text);

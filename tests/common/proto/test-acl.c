@@ -1,7 +1,7 @@
 /* Tests of common/proto/acl.c and aclrows.c: strict reading, rows. */
 #include "common/glib/error.h"
 #include "common/glib/json.h"
-#include "tests/common/proto/fixture.h"
+#include "tests/common/proto/objects.h"
 
 #include <string.h>
 #include <sys/socket.h>

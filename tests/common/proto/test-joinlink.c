@@ -2,7 +2,7 @@
 #include "common/glib/error.h"
 #include "common/proto/joinlink.h"
 #include "common/std/base64.h"
-#include "tests/common/proto/fixture.h"
+#include "tests/common/proto/objects.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* Tests of common/proto/mapline.c and maplineread.c: each line both ways, what is refused. */
 #include "common/glib/error.h"
 #include "common/std/base64.h"
-#include "tests/common/proto/fixture.h"
+#include "tests/common/proto/objects.h"
 
 #include <string.h>
 

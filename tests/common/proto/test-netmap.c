@@ -1,7 +1,7 @@
 /* Tests of common/proto/netmap.c and netmapcache.c: snapshots, deltas, presence, the disk cache. */
 #include "common/glib/error.h"
 #include "common/proto/netmap.h"
-#include "tests/common/proto/fixture.h"
+#include "tests/common/proto/objects.h"
 
 #include <string.h>
 

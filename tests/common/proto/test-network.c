@@ -1,7 +1,7 @@
 /* Tests of common/proto/network.c: ids, names, the network object. */
 #include "common/glib/error.h"
 #include "common/glib/json.h"
-#include "tests/common/proto/fixture.h"
+#include "tests/common/proto/objects.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
  * The known answer was made with openssl pkeyutl over the base of docs/PROTOCOL.md §5. */
 #include "common/glib/error.h"
 #include "common/proto/reqsign.h"
-#include "tests/common/proto/fixture.h"
+#include "tests/common/proto/objects.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* Tests of common/proto/session.c: report, errors, server information. */
 #include "common/proto/session.h"
-#include "tests/common/proto/fixture.h"
+#include "tests/common/proto/objects.h"
 
 #include <string.h>
 

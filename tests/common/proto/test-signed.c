@@ -4,7 +4,7 @@
 #include "common/glib/json.h"
 #include "common/std/base64.h"
 #include "common/std/endpoint.h"
-#include "tests/common/proto/fixture.h"
+#include "tests/common/proto/objects.h"
 
 #include <string.h>
 #include <sys/socket.h>

@@ -1,0 +1,106 @@
+/* daemon/lock/claims.c: see claims.h. */
+#include "daemon/lock/claims.h"
+
+#include "daemon/lock/build.h"
+#include "daemon/lock/keyhash.h"
+
+/* Who has what so far: key or address → name (borrowed). */
+typedef struct {
+    GHashTable *nodes, *wgs, *addrs;
+} Taken;
+
+static const char OURSELVES[] = "this node";
+
+/* Does @peer run with the same node key and WireGuard key? */
+static bool runs(const LockVerified *running, const LockPeer *peer)
+{
+    const LockPeer *now =
+        running != NULL ? lock_verified_find_node(running, &peer->member->node) : NULL;
+
+    return now != NULL && mesh_key_equal(&now->wg, &peer->wg) &&
+           mesh_ip_equal_addr(&now->member->ip4, &peer->member->ip4) &&
+           mesh_ip_equal_addr(&now->member->ip6, &peer->member->ip6);
+}
+
+static int compare_rank(const void *a, const void *b, void *running)
+{
+    const LockPeer *x = *(const LockPeer *const *)a, *y = *(const LockPeer *const *)b;
+    int             order = (int)runs(running, y) - (int)runs(running, x);
+
+    if (order != 0)
+        return order;
+    if (x->member->serial != y->member->serial)
+        return x->member->serial < y->member->serial ? -1 : 1;
+    return x->index < y->index ? -1 : x->index > y->index;
+}
+
+static void take(Taken *taken, const LockPeer *peer)
+{
+    MeshMember *member = peer->member;
+
+    g_hash_table_insert(taken->nodes, &member->node, member->name);
+    g_hash_table_insert(taken->wgs, (gpointer)&peer->wg, member->name);
+    if (member->ip4.family != 0)
+        g_hash_table_insert(taken->addrs, &member->ip4, member->name);
+    g_hash_table_insert(taken->addrs, &member->ip6, member->name);
+}
+
+/* Why @peer may not stay; NULL: it may. Owned. */
+static char *find_conflict(const Taken *taken, const LockPeer *peer)
+{
+    char            text[MESH_IP_ADDR_TEXT_SIZE];
+    const MeshAddr *addrs[] = { &peer->member->ip4, &peer->member->ip6 };
+    const char     *owner = g_hash_table_lookup(taken->nodes, &peer->member->node);
+
+    if (owner != NULL)
+        return g_strdup_printf("its node key is that of %s", owner);
+    owner = g_hash_table_lookup(taken->wgs, &peer->wg);
+    if (owner != NULL)
+        return g_strdup_printf("its WireGuard key is that of %s", owner);
+    for (size_t i = 0; i < G_N_ELEMENTS(addrs); i++) {
+        owner = addrs[i]->family != 0 ? g_hash_table_lookup(taken->addrs, addrs[i]) : NULL;
+        if (owner != NULL)
+            return g_strdup_printf("its address %s is that of %s",
+                                   mesh_ip_format_addr(addrs[i], text), owner);
+    }
+    return NULL;
+}
+
+static void take_ours(Taken *taken, const LockClaims *claims)
+{
+    g_hash_table_insert(taken->nodes, (gpointer)&claims->self->node, (gpointer)OURSELVES);
+    if (claims->own_wg != NULL)
+        g_hash_table_insert(taken->wgs, (gpointer)claims->own_wg, (gpointer)OURSELVES);
+    if (claims->self->ip4.family != 0)
+        g_hash_table_insert(taken->addrs, (gpointer)&claims->self->ip4, (gpointer)OURSELVES);
+    g_hash_table_insert(taken->addrs, (gpointer)&claims->self->ip6, (gpointer)OURSELVES);
+}
+
+void lock_claims_settle(const LockClaims *claims, LockVerified *out)
+{
+    g_autofree LockPeer **ranked = g_new0(LockPeer *, claims->peers->len + 1);
+    Taken                 taken = {
+                        g_hash_table_new(lock_keyhash_hash, lock_keyhash_equal),
+                        g_hash_table_new(lock_keyhash_hash, lock_keyhash_equal),
+                        g_hash_table_new(lock_keyhash_hash_addr, lock_keyhash_equal_addr),
+    };
+
+    for (guint i = 0; i < claims->peers->len; i++)
+        ranked[i] = &g_array_index(claims->peers, LockPeer, i);
+    g_qsort_with_data(ranked, (gint)claims->peers->len, sizeof(*ranked), compare_rank,
+                      (gpointer)claims->running);
+    take_ours(&taken, claims);
+    for (guint i = 0; i < claims->peers->len; i++) {
+        g_autofree char *why = find_conflict(&taken, ranked[i]);
+
+        if (why != NULL) {
+            lock_build_leave_out(out, ranked[i]->index, ranked[i]->member->name, why);
+            continue;
+        }
+        take(&taken, ranked[i]);
+        lock_build_add_peer(out, ranked[i]);
+    }
+    g_hash_table_unref(taken.nodes);
+    g_hash_table_unref(taken.wgs);
+    g_hash_table_unref(taken.addrs);
+}

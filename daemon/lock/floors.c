@@ -1,0 +1,224 @@
+/* daemon/lock/floors.c: see floors.h. The form on disk is in floorsfile.c. */
+#include "daemon/lock/floors.h"
+
+#include "common/glib/error.h"
+#include "common/std/clock.h"
+#include "common/std/hash.h"
+#include "daemon/lock/keyhash.h"
+
+#include <string.h>
+
+LockFloors *lock_floors_new(const MeshNetworkId *net)
+{
+    LockFloors *self = g_new0(LockFloors, 1);
+
+    self->net = *net;
+    self->nodes = g_hash_table_new_full(lock_keyhash_hash, lock_keyhash_equal, NULL, g_free);
+    return self;
+}
+
+void lock_floors_free(LockFloors *self)
+{
+    if (self == NULL)
+        return;
+    mesh_signed_unref(self->policy);
+    g_hash_table_unref(self->nodes);
+    g_free(self);
+}
+
+LockFloor *lock_floors_find(LockFloors *self, const MeshKey *node)
+{
+    return g_hash_table_lookup(self->nodes, node);
+}
+
+/* NULL: the table is full. */
+static LockFloor *get_floor(LockFloors *self, const MeshKey *node, GError **error)
+{
+    LockFloor *floor = lock_floors_find(self, node);
+
+    if (floor != NULL)
+        return floor;
+    if (g_hash_table_size(self->nodes) >= LOCK_FLOORS_MAX_NODES) {
+        g_set_error(error, MESH_ERROR, MESH_ERROR_LIMIT, "more than %u nodes were seen",
+                    LOCK_FLOORS_MAX_NODES);
+        return NULL;
+    }
+    floor = g_new0(LockFloor, 1);
+    floor->node = *node;
+    g_hash_table_insert(self->nodes, &floor->node, floor);
+    self->changed = true;
+    return floor;
+}
+
+int64_t lock_floors_now(const LockFloors *self)
+{
+    int64_t now = mesh_clock_wall_s() + (self->has_offset ? self->offset_s : 0);
+    int64_t least = self->time + (mesh_clock_boot_ms() - self->time_boot_ms) / 1000;
+
+    return self->time > 0 ? MAX(now, least) : now;
+}
+
+static bool rollback(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+static bool rollback(GError **error, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    if (error != NULL)
+        *error = g_error_new_valist(MESH_ERROR, MESH_ERROR_ROLLBACK, format, args);
+    va_end(args);
+    return false;
+}
+
+/* (epoch, ver) a is older than b. */
+static bool is_older(uint64_t epoch_a, uint64_t ver_a, uint64_t epoch_b, uint64_t ver_b)
+{
+    return epoch_a < epoch_b || (epoch_a == epoch_b && ver_a < ver_b);
+}
+
+bool lock_floors_take_tip(LockFloors *self, const MeshTip *tip, GError **error)
+{
+    if (is_older(tip->epoch, tip->ver, self->tip_epoch, self->tip_ver))
+        return rollback(error,
+                        "tip: version %" G_GUINT64_FORMAT ".%" G_GUINT64_FORMAT
+                        " is older than %" G_GUINT64_FORMAT ".%" G_GUINT64_FORMAT ", seen before",
+                        tip->epoch, tip->ver, self->tip_epoch, self->tip_ver);
+    if (tip->pver < self->pver)
+        return rollback(error,
+                        "tip: policy version %" G_GUINT64_FORMAT " is older than %" G_GUINT64_FORMAT
+                        ", seen before",
+                        tip->pver, self->pver);
+    if (tip->epoch != self->tip_epoch || tip->ver != self->tip_ver)
+        self->changed = true;
+    self->tip_epoch = tip->epoch;
+    self->tip_ver = tip->ver;
+    if (tip->time > self->time + (mesh_clock_boot_ms() - self->time_boot_ms) / 1000) {
+        self->time = tip->time;
+        self->time_boot_ms = mesh_clock_boot_ms();
+    }
+    return true;
+}
+
+bool lock_floors_take_map(LockFloors *self, const MeshNetmapHead *head, GError **error)
+{
+    uint64_t epoch = head->epoch, ver = head->ver;
+
+    if (is_older(head->epoch, head->ver, self->map_epoch, self->map_ver))
+        return rollback(error,
+                        "map: version %" G_GUINT64_FORMAT ".%" G_GUINT64_FORMAT
+                        " is older than %" G_GUINT64_FORMAT ".%" G_GUINT64_FORMAT ", used before",
+                        head->epoch, head->ver, self->map_epoch, self->map_ver);
+    if (is_older(self->tip_epoch, self->tip_ver, epoch, ver)) {
+        epoch = self->tip_epoch; /* the cursor is not signed: no floor above what a tip said */
+        ver = self->tip_ver;
+    }
+    if (!is_older(self->map_epoch, self->map_ver, epoch, ver))
+        return true;
+    self->map_epoch = epoch;
+    self->map_ver = ver;
+    self->changed = true;
+    return true;
+}
+
+static void hash_body(const MeshSigned *object, uint8_t out[LOCK_FLOORS_HASH_BYTES])
+{
+    uint8_t     full[MESH_HASH_BYTES];
+    size_t      len;
+    const char *body = mesh_signed_get_body(object, &len);
+    MeshSpan    part = MESH_SPAN(body, len);
+
+    mesh_hash_sha256(&part, 1, full);
+    memcpy(out, full, LOCK_FLOORS_HASH_BYTES);
+}
+
+static bool is_blank(const uint8_t hash[LOCK_FLOORS_HASH_BYTES])
+{
+    static const uint8_t zero[LOCK_FLOORS_HASH_BYTES];
+
+    return memcmp(hash, zero, sizeof(zero)) == 0;
+}
+
+/* One number and the body it came with: never lower, and equal only with the same bytes. */
+typedef struct {
+    uint64_t         *number;
+    uint8_t          *hash;
+    const char       *what; /* "membership: serial" */
+    uint64_t          value;
+    const MeshSigned *object;
+} Step;
+
+static bool take_step(LockFloors *self, const Step *step, GError **error)
+{
+    uint8_t hash[LOCK_FLOORS_HASH_BYTES];
+
+    hash_body(step->object, hash);
+    if (step->value < *step->number)
+        return rollback(error, "%s %" G_GUINT64_FORMAT " is older than %" G_GUINT64_FORMAT,
+                        step->what, step->value, *step->number);
+    if (step->value == *step->number && !is_blank(step->hash)) {
+        if (memcmp(hash, step->hash, sizeof(hash)) == 0)
+            return true;
+        return rollback(error, "%s %" G_GUINT64_FORMAT " came with other content before",
+                        step->what, step->value);
+    }
+    *step->number = step->value;
+    memcpy(step->hash, hash, sizeof(hash));
+    self->changed = true;
+    return true;
+}
+
+bool lock_floors_take_member(LockFloors *self, const MeshMember *member, const MeshSigned *m,
+                             GError **error)
+{
+    LockFloor *floor = get_floor(self, &member->node, error);
+    Step       step;
+
+    if (floor == NULL)
+        return false;
+    if (floor->gone > 0 && member->serial <= floor->gone)
+        return rollback(error, "it was removed from the network");
+    step = (Step){ &floor->serial, floor->m_hash, "membership: serial", member->serial, m };
+    return take_step(self, &step, error);
+}
+
+bool lock_floors_take_k(LockFloors *self, const MeshRecordK *record, const MeshSigned *k,
+                        GError **error)
+{
+    LockFloor *floor = get_floor(self, &record->node, error);
+    Step       step;
+
+    if (floor == NULL)
+        return false;
+    step = (Step){ &floor->k_seq, floor->k_hash, "record: seq", record->seq, k };
+    return take_step(self, &step, error);
+}
+
+void lock_floors_take_gone(LockFloors *self, const MeshGone *gone)
+{
+    LockFloor *floor = get_floor(self, &gone->node, NULL);
+
+    if (floor == NULL || floor->gone >= gone->serial)
+        return;
+    floor->gone = gone->serial;
+    self->changed = true;
+}
+
+bool lock_floors_take_policy(LockFloors *self, uint64_t ver, MeshSigned *p, GError **error)
+{
+    if (mesh_signed_equal(self->policy, p))
+        return true;
+    if (ver < self->pver)
+        return rollback(error,
+                        "policy: version %" G_GUINT64_FORMAT " is older than %" G_GUINT64_FORMAT,
+                        ver, self->pver);
+    if (ver == self->pver)
+        return rollback(error,
+                        "policy: version %" G_GUINT64_FORMAT " came with other content before",
+                        ver);
+    mesh_signed_unref(self->policy);
+    self->policy = mesh_signed_ref(p);
+    self->pver = ver;
+    self->changed = true;
+    return true;
+}

@@ -1,0 +1,66 @@
+/* daemon/lock/floors.h: what a network may never fall below again: epoch, versions, serials,
+ * sequence numbers, tombstones and the server's time. Inside of daemon/lock; main loop only.
+ *
+ * The take functions refuse what is below a floor, else raise it: "seen" is enough, used or not. */
+#pragma once
+
+#include "common/proto/member.h"
+#include "common/proto/netmap.h"
+#include "common/proto/record.h"
+#include "common/proto/tip.h"
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+    LOCK_FLOORS_HASH_BYTES = 16,
+    LOCK_FLOORS_MAX_NODES = 262144, /* members and tombstones of one network */
+};
+
+/* Of one node. A hash is of the body that had this serial or seq; all zero: none seen. */
+typedef struct {
+    MeshKey  node;
+    uint64_t serial, k_seq;
+    uint64_t gone;  /* removed with this serial; 0: never */
+    uint64_t e_seq; /* in memory alone: E lives a day */
+    uint8_t  m_hash[LOCK_FLOORS_HASH_BYTES], k_hash[LOCK_FLOORS_HASH_BYTES];
+} LockFloor;
+
+typedef struct {
+    MeshNetworkId net;
+    uint64_t      map_epoch, map_ver; /* highest map used */
+    uint64_t      tip_epoch, tip_ver; /* highest tip seen */
+    uint64_t      pver;
+    MeshSigned   *policy; /* the last good P; NULL: none */
+    int64_t       time;   /* of the last verified tip, when the boot clock was time_boot_ms */
+    int64_t       time_boot_ms;
+    bool          has_offset; /* server's time minus ours, from a tip with our nonce */
+    int64_t       offset_s;
+    GHashTable   *nodes; /* MeshKey inside the value → owned LockFloor */
+    bool          changed;
+} LockFloors;
+
+LockFloors *lock_floors_new(const MeshNetworkId *net);
+void        lock_floors_free(LockFloors *self); /* NULL is fine */
+
+/* Unix seconds; see lock_gate_now(). */
+int64_t lock_floors_now(const LockFloors *self);
+
+bool lock_floors_take_tip(LockFloors *self, const MeshTip *tip, GError **error);
+bool lock_floors_take_map(LockFloors *self, const MeshNetmapHead *head, GError **error);
+bool lock_floors_take_member(LockFloors *self, const MeshMember *member, const MeshSigned *m,
+                             GError **error);
+bool lock_floors_take_k(LockFloors *self, const MeshRecordK *record, const MeshSigned *k,
+                        GError **error);
+void lock_floors_take_gone(LockFloors *self, const MeshGone *gone);
+
+/* A P that verified and can be used. False: MESH_ERROR_ROLLBACK. */
+bool lock_floors_take_policy(LockFloors *self, uint64_t ver, MeshSigned *p, GError **error);
+
+/* Of @node; NULL: none yet. */
+LockFloor *lock_floors_find(LockFloors *self, const MeshKey *node);
+
+char *lock_floors_encode(const LockFloors *self, size_t *out_len);
+/* Into a fresh one. */
+bool lock_floors_decode(LockFloors *self, const char *text, size_t len, GError **error);

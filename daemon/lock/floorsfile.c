@@ -1,0 +1,126 @@
+/* daemon/lock/floorsfile.c: floors as JSON and back, see floors.h. */
+#include "common/glib/error.h"
+#include "common/glib/json.h"
+#include "common/glib/jsonout.h"
+#include "common/std/clock.h"
+#include "daemon/lock/floors.h"
+
+#include <string.h>
+
+#define MAX_BYTES (UINT64_C(256) * LOCK_FLOORS_MAX_NODES + 65536)
+
+static void encode_floor(const LockFloor *floor, MeshJsonOut *out)
+{
+    mesh_jsonout_open(out, NULL, '{');
+    mesh_jsonout_b64u(out, "node", floor->node.bytes, sizeof(floor->node.bytes));
+    mesh_jsonout_int(out, "serial", (int64_t)floor->serial);
+    mesh_jsonout_b64u(out, "m", floor->m_hash, sizeof(floor->m_hash));
+    mesh_jsonout_int(out, "seq", (int64_t)floor->k_seq);
+    mesh_jsonout_b64u(out, "k", floor->k_hash, sizeof(floor->k_hash));
+    mesh_jsonout_int(out, "gone", (int64_t)floor->gone);
+    mesh_jsonout_close(out, '}');
+}
+
+char *lock_floors_encode(const LockFloors *self, size_t *out_len)
+{
+    char           id[MESH_NETWORK_ID_TEXT_SIZE];
+    MeshJsonOut    out;
+    GHashTableIter iter;
+    gpointer       floor;
+
+    mesh_jsonout_init(&out);
+    mesh_jsonout_open(&out, NULL, '{');
+    mesh_jsonout_int(&out, "format", 1);
+    mesh_jsonout_text(&out, "net", mesh_network_format_id(&self->net, id));
+    mesh_jsonout_int(&out, "map_epoch", (int64_t)self->map_epoch);
+    mesh_jsonout_int(&out, "map_ver", (int64_t)self->map_ver);
+    mesh_jsonout_int(&out, "tip_epoch", (int64_t)self->tip_epoch);
+    mesh_jsonout_int(&out, "tip_ver", (int64_t)self->tip_ver);
+    mesh_jsonout_int(&out, "pver", (int64_t)self->pver);
+    if (self->policy != NULL)
+        mesh_signed_encode(self->policy, &out, "p");
+    mesh_jsonout_int(&out, "time",
+                     self->time > 0
+                         ? self->time + (mesh_clock_boot_ms() - self->time_boot_ms) / 1000
+                         : 0);
+    mesh_jsonout_open(&out, "nodes", '[');
+    g_hash_table_iter_init(&iter, self->nodes);
+    while (g_hash_table_iter_next(&iter, NULL, &floor))
+        encode_floor(floor, &out);
+    mesh_jsonout_close(&out, ']');
+    mesh_jsonout_close(&out, '}');
+    return mesh_jsonout_finish(&out, out_len);
+}
+
+static const MeshJsonField floor_fields[] = {
+    { "node", MESH_JSON_KEY, true, offsetof(LockFloor, node) },
+    { "serial", MESH_JSON_INT, true, offsetof(LockFloor, serial) },
+    { "m", MESH_JSON_BYTES, true, offsetof(LockFloor, m_hash), .max = LOCK_FLOORS_HASH_BYTES },
+    { "seq", MESH_JSON_INT, true, offsetof(LockFloor, k_seq) },
+    { "k", MESH_JSON_BYTES, true, offsetof(LockFloor, k_hash), .max = LOCK_FLOORS_HASH_BYTES },
+    { "gone", MESH_JSON_INT, true, offsetof(LockFloor, gone) },
+};
+
+static bool read_nodes(LockFloors *self, JsonArray *array, GError **error)
+{
+    for (unsigned i = 0; i < json_array_get_length(array); i++) {
+        JsonObject *object = mesh_json_get_object(array, i, "nodes", error);
+        LockFloor   floor = { .serial = 0 }, *owned;
+        char        path[32];
+
+        g_snprintf(path, sizeof(path), "nodes[%u]", i);
+        if (object == NULL ||
+            !mesh_json_read(object, floor_fields, G_N_ELEMENTS(floor_fields), &floor, path, error))
+            return false;
+        owned = g_memdup2(&floor, sizeof(floor));
+        g_hash_table_insert(self->nodes, &owned->node, owned);
+    }
+    return true;
+}
+
+typedef struct {
+    uint64_t    format, map_epoch, map_ver, tip_epoch, tip_ver, pver, time;
+    const char *net;
+    JsonObject *p;
+    JsonArray  *nodes;
+} Raw;
+
+static const MeshJsonField fields[] = {
+    { "format", MESH_JSON_INT, true, offsetof(Raw, format), .min = 1, .max = 1 },
+    { "net", MESH_JSON_TEXT, true, offsetof(Raw, net) },
+    { "map_epoch", MESH_JSON_INT, true, offsetof(Raw, map_epoch) },
+    { "map_ver", MESH_JSON_INT, true, offsetof(Raw, map_ver) },
+    { "tip_epoch", MESH_JSON_INT, true, offsetof(Raw, tip_epoch) },
+    { "tip_ver", MESH_JSON_INT, true, offsetof(Raw, tip_ver) },
+    { "pver", MESH_JSON_INT, true, offsetof(Raw, pver) },
+    { "p", MESH_JSON_OBJECT, false, offsetof(Raw, p) },
+    { "time", MESH_JSON_INT, true, offsetof(Raw, time) },
+    { "nodes", MESH_JSON_ARRAY, true, offsetof(Raw, nodes), .max = LOCK_FLOORS_MAX_NODES },
+};
+
+bool lock_floors_decode(LockFloors *self, const char *text, size_t len, GError **error)
+{
+    g_autoptr(JsonObject) object = mesh_json_parse(text, len, MAX_BYTES, error);
+    char id[MESH_NETWORK_ID_TEXT_SIZE];
+    Raw  raw = { 0 };
+
+    if (object == NULL || !mesh_json_read(object, fields, G_N_ELEMENTS(fields), &raw, "", error))
+        return false;
+    if (strcmp(raw.net, mesh_network_format_id(&self->net, id)) != 0) {
+        g_set_error(error, MESH_ERROR, MESH_ERROR_STATE, "net: of another network");
+        return false;
+    }
+    if (raw.p != NULL) {
+        self->policy = mesh_signed_decode(raw.p, MESH_SIGNED_MAX_POLICY, "p", error);
+        if (self->policy == NULL)
+            return false;
+    }
+    self->map_epoch = raw.map_epoch;
+    self->map_ver = raw.map_ver;
+    self->tip_epoch = raw.tip_epoch;
+    self->tip_ver = raw.tip_ver;
+    self->pver = raw.pver;
+    self->time = (int64_t)raw.time;
+    self->time_boot_ms = mesh_clock_boot_ms();
+    return read_nodes(self, raw.nodes, error);
+}
