@@ -61,6 +61,7 @@ static bool parse_options(Options *self, int argc, char **argv, GError **error)
     GError         *cause = NULL;
     bool            ok;
 
+    g_set_prgname("mesh-server setup");
     g_option_context_add_main_entries(context, entries, NULL);
     ok = g_option_context_parse(context, &argc, &argv, &cause);
     g_option_context_free(context);
