@@ -214,8 +214,11 @@ void mesh_session_decode_error(unsigned status, const char *text, size_t len,
     JsonObject      *inner = object != NULL ? find_error(object) : NULL;
     RawAnswer        raw = { 0 };
     MeshErrorCode    code = judge_status(status);
+    MeshSessionHints unwanted;
     g_autofree char *said = NULL;
 
+    if (out_hints == NULL)
+        out_hints = &unwanted;
     *out_hints = (MeshSessionHints){ 0 };
     if (inner == NULL ||
         !mesh_json_read(inner, error_fields, G_N_ELEMENTS(error_fields), &raw, "error", NULL)) {

@@ -63,7 +63,7 @@ char *mesh_session_encode_error(MeshErrorCode code, const char *message,
                                 const MeshSessionHints *hints, size_t *out_len);
 
 /* The error of an answer of @status ≥ 400, whatever its body is: always sets @error. A code that
- * is unknown or a body in another form is judged by its status. */
+ * is unknown or a body in another form is judged by its status. @out_hints may be NULL. */
 void mesh_session_decode_error(unsigned status, const char *text, size_t len,
                                MeshSessionHints *out_hints, GError **error);
 

@@ -64,7 +64,7 @@ static void try_answers(const char *text, size_t len)
         assert(report_error != NULL);
     if (!mesh_session_decode_server(text, len, &server, &server_error))
         assert(server_error != NULL);
-    mesh_session_decode_error(403, text, len, &hints, &error);
+    mesh_session_decode_error(403, text, len, len % 2 == 0 ? &hints : NULL, &error);
     assert(error != NULL);
 }
 
