@@ -44,30 +44,16 @@ static void promote(WireSlots *self, WireKeypair *keypair)
     replace(self, &self->previous, old);
 }
 
-static void add_as_initiator(WireSlots *self, WireKeypair *keypair)
-{
-    WireKeypair *unconfirmed = atomic_load_explicit(&self->next, memory_order_relaxed);
-
-    if (unconfirmed == NULL) {
-        promote(self, keypair);
-        return;
-    }
-    /* The peer may send under the unconfirmed one already, and it is newer than the current. */
-    replace(self, &self->current, keypair);
-    wire_rcu_publish(&self->next, NULL);
-    replace(self, &self->previous, unconfirmed);
-}
-
 void wire_slots_add(WireSlots *self, WireKeypair *keypair)
 {
     pthread_mutex_lock(&self->lock);
     wire_index_publish(self->table, keypair);
-    if (keypair->initiator) {
-        add_as_initiator(self, keypair);
-    } else {
+    /* Unlike in the kernel's WireGuard no other slot is emptied: when both sides renew at once, the
+     * peer may still send under any of the three until the last message is there. */
+    if (keypair->initiator)
+        promote(self, keypair);
+    else
         replace(self, &self->next, keypair);
-        replace(self, &self->previous, NULL);
-    }
     pthread_mutex_unlock(&self->lock);
 }
 
