@@ -67,12 +67,8 @@ static inline void wire_rcu_defer(struct rcu_head *head, void (*done)(struct rcu
     urcu_qsbr_call_rcu(head, done);
 }
 
-/* Waits until everything deferred so far is done. */
-static inline void wire_rcu_barrier(void)
-{
-    urcu_qsbr_barrier();
-    WIRE_RCU_ACQUIRE();
-}
+/* Waits until everything deferred so far is done. Not from a registered thread. */
+void wire_rcu_barrier(void);
 
 /* @cell is a pointer to an _Atomic pointer. */
 #define wire_rcu_load(cell)           atomic_load_explicit((cell), memory_order_acquire)
