@@ -240,8 +240,8 @@ static void open_run(WireInbound *self, WireKeypair *keypair, size_t n)
     }
     if (last == NULL)
         return;
-    wire_count(&keypair->peer->rx_data_bytes, outer);
     credit(self, keypair, last, data);
+    wire_count(&keypair->peer->rx_data_bytes, outer);
 }
 
 /* Transport data at @at and whatever else of this batch names the same session. */

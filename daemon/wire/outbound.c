@@ -178,6 +178,8 @@ static bool queue_run(WireOutbound *self, WirePeer *peer, WirePacket *packets, s
     self->n_runs++;
     if (wire_keypair_wants_rekey_sending(keypair, self->now_ms))
         ask_session(self, peer);
+    else
+        peer->asked_ms = 0; /* the wish came true: the next one is new */
     return true;
 }
 

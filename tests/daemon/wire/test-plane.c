@@ -176,9 +176,9 @@ static void test_no_peer(void)
     pair_write(&pair.a, packet, sizeof(packet)); /* nobody's address */
     packet[0] = 0x15;
     pair_write(&pair.a, packet, sizeof(packet)); /* no IP at all */
-    while (pair_drops(&pair.a, WIRE_DROP_NO_PEER) < 2)
+    while (pair_drops(&pair.a, WIRE_DROP_NO_PEER) != 2 ||
+           pair_drops(&pair.a, WIRE_DROP_NO_ROUTE) != 1)
         g_thread_yield();
-    g_assert_cmpuint(pair_drops(&pair.a, WIRE_DROP_NO_ROUTE), ==, 1);
     pair_stop(&pair);
 }
 
