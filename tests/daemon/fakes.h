@@ -1,0 +1,39 @@
+/* tests/daemon/fakes.h: server, data plane and host network for tests of engines: they note what
+ * they are told and say what the test wants. Definitions stand in for those of
+ * daemon/{control,wire,net}. */
+#pragma once
+
+#include "daemon/control/client.h"
+#include "daemon/net/net.h"
+#include "daemon/wire/plane.h"
+
+#include <stdbool.h>
+
+typedef struct {
+    /* server */
+    ControlClient *client; /* the newest; NULL: freed */
+    unsigned       n_registers, n_reports, n_leaves;
+    bool           request_ip4, has_join; /* of the last register */
+    MeshKey        node, wg;              /* of its K */
+    bool           streaming;
+    bool           leave_fails;
+    /* host network */
+    NetSet      set;       /* as applied */
+    bool        applied;   /* and not undone */
+    bool        net_fails; /* net_apply() */
+    const char *route;     /* a route of the host; NULL: none */
+    /* data plane */
+    bool     running;
+    bool     has_key;
+    size_t   n_peers; /* of the last configuration */
+    uint16_t port;
+    int      apply_rc;
+} Fakes;
+
+extern Fakes fakes;
+
+/* The server speaks. */
+void fakes_tell_state(ControlState state);
+void fakes_answer(MeshSigned *m, const MeshNetwork *network);
+void fakes_tell_map(MeshNetmap *map); /* takes it */
+void fakes_tell_fatal(MeshErrorCode code);
