@@ -85,6 +85,7 @@ static bool read_peers(MeshNetmap *self, JsonArray *array, GError **error)
         g_snprintf(path, sizeof(path), "peers[%u]", i);
         if (object == NULL || !mesh_mapline_decode_peer(object, path, &peer, error))
             return false;
+        peer.online = false; /* whatever the file says: presence is news of this connection */
         g_array_append_val(self->peers, peer);
         if (i > 0 && g_array_index(self->peers, MeshPeer, i - 1).index >= peer.index) {
             g_set_error(error, MESH_ERROR, MESH_ERROR_BAD_JSON, "%s.i: not in order", path);
