@@ -74,6 +74,13 @@ static void set_part(WireFlow *flow, unsigned offset, bool more)
         flow->part = WIRE_FLOW_FIRST_FRAGMENT;
 }
 
+/* What follows the end that the IP header names is not of the packet: no port is read there. */
+static void cut_reader(MeshReader *r, size_t len)
+{
+    if (len < mesh_bytes_left(r))
+        r->end = r->at + len;
+}
+
 static int parse4(MeshReader *r, const uint8_t *packet, bool quoted, WireFlow *flow)
 {
     uint8_t  version, tos, ttl, source[4], destination[4];
@@ -91,6 +98,7 @@ static int parse4(MeshReader *r, const uint8_t *packet, bool quoted, WireFlow *f
         return -EBADMSG;
     if (!quoted && total - header > mesh_bytes_left(r))
         return -EBADMSG;
+    cut_reader(r, total - header);
     flow->source = mesh_ip_make_addr(AF_INET, source);
     flow->destination = mesh_ip_make_addr(AF_INET, destination);
     flow->fragment_id = id;
@@ -137,6 +145,7 @@ static int parse6(MeshReader *r, const uint8_t *packet, bool quoted, WireFlow *f
         return -EBADMSG;
     if (!quoted && payload > mesh_bytes_left(r))
         return -EBADMSG;
+    cut_reader(r, payload);
     flow->source = mesh_ip_make_addr(AF_INET6, source);
     flow->destination = mesh_ip_make_addr(AF_INET6, destination);
     for (unsigned n = 0; is_extension(next); n++) {
