@@ -78,7 +78,7 @@ static void try_response(const uint8_t *message)
     assert(memcmp(&before, &rig.pending, sizeof before) == 0);
 }
 
-void fuzz_one(const uint8_t *data, size_t len)
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     uint8_t *message = malloc(len == 0 ? 1 : len); /* its own end: reading over it is seen */
 
@@ -105,4 +105,5 @@ void fuzz_one(const uint8_t *data, size_t len)
         break;
     }
     free(message);
+    return 0;
 }

@@ -49,11 +49,12 @@ static void check_codecs(const char *text)
         assert(strlen(text) == 2 * len);
 }
 
-void fuzz_one(const uint8_t *data, size_t len)
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     char *text = fuzz_dup_text(data, len);
 
     check_ip(text);
     check_codecs(text);
     free(text);
+    return 0;
 }

@@ -54,7 +54,7 @@ static char *get(const UapiState *state)
     return copy;
 }
 
-void fuzz_one(const uint8_t *data, size_t len)
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     char     *request = fuzz_dup_text(data, len), *first, *spent, *second;
     UapiState state, again;
@@ -74,4 +74,5 @@ void fuzz_one(const uint8_t *data, size_t len)
     uapi_state_done(&state);
     uapi_state_done(&again);
     free(request);
+    return 0;
 }
