@@ -158,8 +158,10 @@ static bool check_keys(JsonObject *object, const char *path, GError **error)
         for (size_t i = 0; i < G_N_ELEMENTS(rule_fields); i++)
             known |= strcmp(l->data, rule_fields[i].name) == 0;
         if (!known) {
+            g_autofree char *shown = g_strescape(l->data, NULL); /* ASCII: can be cut anywhere */
+
             g_set_error(error, MESH_ERROR, MESH_ERROR_BAD_JSON, "%s: unknown key \"%.32s\"", path,
-                        (const char *)l->data);
+                        shown);
             return false;
         }
     }

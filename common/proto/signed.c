@@ -116,8 +116,10 @@ static bool check_what(JsonObject *body, MeshSignedType type, const MeshNetworkI
     if (!mesh_json_read(body, fields, G_N_ELEMENTS(fields), &raw, type_names[type], error))
         return false;
     if (strcmp(raw.type, type_names[type]) != 0) {
+        g_autofree char *shown = g_strescape(raw.type, NULL); /* ASCII: can be cut anywhere */
+
         g_set_error(error, MESH_ERROR, MESH_ERROR_UNVERIFIED, "%s.t: it is a \"%.16s\"",
-                    type_names[type], raw.type);
+                    type_names[type], shown);
         return false;
     }
     if (strcmp(raw.net, mesh_network_format_id(net, wanted)) != 0) {

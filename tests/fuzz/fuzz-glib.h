@@ -13,6 +13,8 @@ static inline void fuzz_refused(GError **error)
     assert(*error != NULL && (*error)->domain == MESH_ERROR);
     assert((*error)->code >= 0 && (*error)->code < MESH_ERROR_N_CODES);
     assert((*error)->message[0] != '\0' && g_utf8_validate((*error)->message, -1, NULL));
+    for (const char *c = (*error)->message; *c != '\0'; c++)
+        assert((unsigned char)*c >= ' ' && *c != 0x7f);
     g_clear_error(error);
 }
 
