@@ -62,11 +62,12 @@ static CURL *prepare(const char *socket, const CtlRequest *request, struct curl_
 
 static bool judge(long status, GString *text, CtlAnswer *out_answer, GError **error)
 {
-    GError     *cause = NULL;
-    JsonObject *object;
+    GError          *cause = NULL;
+    JsonObject      *object;
+    MeshSessionHints hints;
 
     if (status >= 400) {
-        mesh_session_decode_error((unsigned)status, text->str, text->len, NULL, error);
+        mesh_session_decode_error((unsigned)status, text->str, text->len, &hints, error);
         return false;
     }
     object = mesh_json_parse(text->str, text->len, MAX_ANSWER, &cause);

@@ -52,19 +52,24 @@ static const char *show_option(const char *name)
     return name;
 }
 
-static void print_usage(FILE *to, const Command *command)
+static void print_verb(FILE *to, const char *command, const CtlVerb *verb)
 {
-    for (const CtlVerb *verb = command->verbs; verb->verb != NULL; verb++) {
-        g_auto(GStrv) options = g_strsplit(verb->options, " ", -1);
+    g_auto(GStrv) options = g_strsplit(verb->options, " ", -1);
 
-        (void)fprintf(to, "mesh-server %s%s%s%s%s", command->command,
-                      verb->verb[0] != '\0' ? " " : "", verb->verb,
-                      verb->words[0] != '\0' ? " " : "", verb->words);
-        for (char **at = options; *at != NULL; at++)
-            if (**at != '\0')
-                (void)fprintf(to, " [%s]", show_option(*at));
-        (void)fprintf(to, "\n    %s\n", verb->help);
-    }
+    (void)fprintf(to, "mesh-server %s%s%s%s%s", command, verb->verb[0] != '\0' ? " " : "",
+                  verb->verb, verb->words[0] != '\0' ? " " : "", verb->words);
+    for (char **at = options; *at != NULL; at++)
+        if (**at != '\0')
+            (void)fprintf(to, " [%s]", show_option(*at));
+    (void)fprintf(to, "\n    %s\n", verb->help);
+}
+
+/* Of one verb, or (NULL) of all. */
+static void print_usage(FILE *to, const Command *command, const CtlVerb *only)
+{
+    for (const CtlVerb *verb = command->verbs; verb->verb != NULL; verb++)
+        if (only == NULL || verb == only)
+            print_verb(to, command->command, verb);
 }
 
 static int exit_code(const GError *error)
@@ -151,31 +156,21 @@ static bool check_options(const CtlCall *call, const CtlVerb *verb, GError **err
     return true;
 }
 
-static const CtlVerb *find_verb(const Command *command, int *argc, char ***argv)
+static const CtlVerb *find_verb(const Command *command, const char *word)
 {
-    const char *word = *argc > 1 ? (*argv)[1] : "";
-
-    for (const CtlVerb *verb = command->verbs; verb->verb != NULL; verb++) {
-        if (verb->verb[0] == '\0')
+    for (const CtlVerb *verb = command->verbs; verb->verb != NULL; verb++)
+        if (verb->verb[0] == '\0' || (word != NULL && strcmp(verb->verb, word) == 0))
             return verb;
-        if (strcmp(verb->verb, word) == 0) {
-            (*argc)--;
-            (*argv)++;
-            return verb;
-        }
-    }
     return NULL;
 }
 
-static bool run(const Command *command, const char *socket, int argc, char **argv, GError **error)
+/* @argv: the word before the verb's own ones, then those. */
+static bool run(const CtlVerb *verb, const char *socket, int argc, char **argv, GError **error)
 {
     g_auto(CtlCall) call = { .socket = socket };
     g_autofree char **words = g_memdup2(argv, sizeof(char *) * ((size_t)argc + 1));
     char            **at = words;
-    const CtlVerb    *verb = find_verb(command, &argc, &at);
 
-    if (verb == NULL)
-        return usage_error(error, "which verb?");
     if (!parse_options(&call, &argc, &at, error) || !check_options(&call, verb, error))
         return false;
     if (argc > 1 && strcmp(at[1], "--") == 0) { /* names may begin with a dash */
@@ -190,29 +185,46 @@ static bool run(const Command *command, const char *socket, int argc, char **arg
     return verb->run(&call, error);
 }
 
+static const Command *find_command(const char *word)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(commands); i++)
+        if (word != NULL && strcmp(commands[i].command, word) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+static bool wants_help(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return true;
+    return false;
+}
+
 int ctl_run(const char *admin_socket, int argc, char **argv)
 {
+    const Command *command = find_command(argc > 0 ? argv[0] : NULL);
+    const CtlVerb *verb = command != NULL ? find_verb(command, argv[1]) : NULL;
     g_autoptr(GError) error = NULL;
-    const Command *command = NULL;
-    int            rc;
+    int skip = verb != NULL && verb->verb[0] != '\0';
 
-    for (size_t i = 0; i < G_N_ELEMENTS(commands); i++)
-        if (argc > 0 && strcmp(commands[i].command, argv[0]) == 0)
-            command = &commands[i];
     if (command == NULL) {
         (void)fprintf(stderr, "mesh-server: no such command\n");
         return CTL_EXIT_USAGE;
     }
-    for (int i = 1; i < argc; i++)
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            print_usage(stdout, command);
-            return CTL_EXIT_OK;
-        }
-    if (run(command, admin_socket, argc, argv, &error))
+    if (wants_help(argc, argv)) {
+        print_usage(stdout, command, verb);
+        return CTL_EXIT_OK;
+    }
+    if (verb == NULL) {
+        (void)fprintf(stderr, "mesh-server: %s: which verb?\n", command->command);
+        print_usage(stderr, command, NULL);
+        return CTL_EXIT_USAGE;
+    }
+    if (run(verb, admin_socket, argc - skip, argv + skip, &error))
         return fflush(stdout) == 0 ? CTL_EXIT_OK : CTL_EXIT_FAILED;
     (void)fprintf(stderr, "mesh-server: %s\n", error->message);
-    rc = exit_code(error);
-    if (rc == CTL_EXIT_USAGE)
-        print_usage(stderr, command);
-    return rc;
+    if (exit_code(error) == CTL_EXIT_USAGE)
+        print_usage(stderr, command, verb);
+    return exit_code(error);
 }
