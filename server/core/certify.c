@@ -97,15 +97,14 @@ static bool on_wg_owner(const StoreRow *row, void *user_data)
 }
 
 bool core_certify_take_k(CoreChange *change, CoreNodeRow *row, MeshSigned *object,
-                         const MeshRecordK *k, bool *out_changed, GError **error)
+                         const MeshRecordK *k, GError **error)
 {
     WgOwner   owner = { .self = &row->node };
     StoreCall call = { STORE_ARGS(STORE_ARG_BLOB(&change->net, sizeof change->net),
                                   STORE_ARG_BLOB(&k->wg, sizeof k->wg)),
                        .on_row = on_wg_owner, .user_data = &owner };
 
-    *out_changed = k->seq > row->k_seq;
-    if (!*out_changed) {
+    if (k->seq <= row->k_seq) {
         if (mesh_signed_equal(object, row->k))
             return true;
         g_set_error(error, MESH_ERROR, MESH_ERROR_CONFLICT,

@@ -17,7 +17,7 @@ bool core_certify_name_taken(CoreChange *change, const char *name, bool *out_tak
 bool core_certify_choose_name(CoreChange *change, const char *wish,
                               char out_name[MESH_NETWORK_NAME_SIZE], GError **error);
 
-/* Takes over a K: @out_changed when its seq is above the stored one; the same one again is fine.
+/* Takes over a K whose seq is above @row's k_seq; the same one again changes nothing.
  * MESH_ERROR_CONFLICT: another K of that age, or the WireGuard key of another node. */
 bool core_certify_take_k(CoreChange *change, CoreNodeRow *row, MeshSigned *object,
-                         const MeshRecordK *k, bool *out_changed, GError **error);
+                         const MeshRecordK *k, GError **error);

@@ -57,22 +57,14 @@ static bool admit(CoreChange *change, CoreNodeRow *row, const MeshRegister *requ
     return true;
 }
 
-/* The durable record of a row that has none yet. */
-static bool first_k(CoreChange *change, CoreNodeRow *row, const MeshRegister *request,
-                    const MeshRecordK *k, GError **error)
-{
-    bool changed;
-
-    row->node = k->node;
-    return core_certify_take_k(change, row, request->k, k, &changed, error);
-}
-
 static bool prepare_new(CoreChange *change, CoreNodeRow *row, const MeshRegister *request,
                         const MeshRecordK *k, GError **error)
 {
     uint64_t index;
 
-    if (!check_room(change, true, error) || !first_k(change, row, request, k, error) ||
+    row->node = k->node;
+    if (!check_room(change, true, error) ||
+        !core_certify_take_k(change, row, request->k, k, error) ||
         !core_change_next(change, STORE_NETWORK_INDEX, &index, error) ||
         !core_certify_choose_name(change, request->name, row->name, error) ||
         !core_addresses_assign6(change, row, error))
@@ -148,8 +140,10 @@ static bool save_repeat(CoreChange *change, CoreNodeRow *row, bool visible, bool
 static bool join_again(CoreChange *change, CoreNodeRow *row, const MeshRegister *request,
                        const MeshRecordK *k, GError **error)
 {
-    bool visible = false, facts = set_facts(row, request);
-    bool ok = core_certify_take_k(change, row, request->k, k, &visible, error);
+    uint64_t seq = row->k_seq;
+    bool     facts = set_facts(row, request);
+    bool     ok = core_certify_take_k(change, row, request->k, k, error);
+    bool     visible = ok && row->k_seq != seq;
 
     if (ok && row->state == CORE_NODE_EXPIRED) {
         visible = true;

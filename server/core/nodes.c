@@ -126,18 +126,19 @@ bool core_nodes_remove(CoreChange *change, const MeshKey *node, GError **error)
 bool core_nodes_set_k(CoreChange *change, MeshSigned *object, const MeshRecordK *k, GError **error)
 {
     CoreNodeRow *row = get(change, &k->node, error);
-    bool         changed;
+    uint64_t     seq;
 
     if (row == NULL)
         return false;
+    seq = row->k_seq;
     if (row->state != CORE_NODE_ACTIVE) {
         g_set_error_literal(error, MESH_ERROR, MESH_ERROR_NOT_MEMBER,
                             "this node is not an active member");
         return drop(row);
     }
-    if (!core_certify_take_k(change, row, object, k, &changed, error))
+    if (!core_certify_take_k(change, row, object, k, error))
         return drop(row);
-    if (changed)
+    if (row->k_seq != seq)
         return core_change_put(change, row, false, error);
     core_rows_free_node(row);
     return true;
