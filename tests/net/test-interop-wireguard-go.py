@@ -1,7 +1,6 @@
 """mesh-wg and Debian's wireguard-go understand each other: both roles, outer IPv4 and IPv6, with and
 without preshared key, inner IPv4 and IPv6, through new sessions, with exact counters."""
 import os
-import time
 
 from space import need, wait_until
 from wgpair import PORT, Pair, copy_through, make_key
@@ -16,7 +15,7 @@ def cell(a, b, version, psk):
     a.peer(b, "endpoint", b.endpoint(version), psk=psk)
     b.peer(a, psk=psk)
     a.reaches(b)
-    assert b.ping(a, 4) == 3 and b.ping(a, 6) == 3, "and back"
+    assert b.pings(a, 4) and b.pings(a, 6), "and back"
     assert b.shown(a).endpoint == a.endpoint(version), "learned from the initiation"
     assert a.shown(b).handshake > 0 and b.shown(a).handshake > 0
     check_counters(a, b)
@@ -31,10 +30,10 @@ def check_counters(a, b):
     before_a, before_b = a.shown(b), b.shown(a)
     assert before_a.tx == before_b.rx and before_a.rx == before_b.tx, (before_a, before_b)
     for size in (1, 56, 1392):
-        assert a.ping(b, 4, size=size) == 3
+        assert a.pings(b, 4, size=size)
         padded = -(-(20 + 8 + size) // 16) * 16
         after_a, after_b = a.shown(b), b.shown(a)
-        want = 3 * (min(padded, 1420) + 32)
+        want = min(padded, 1420) + 32
         assert after_a.tx - before_a.tx == want, (size, after_a.tx - before_a.tx, want)
         assert after_b.tx - before_b.tx == want, (size, after_b.tx - before_b.tx, want)
         assert after_a.rx - before_a.rx == want and after_b.rx - before_b.rx == want, size
@@ -66,7 +65,7 @@ def test_new_sessions():
             here.reaches(there)
             print(f"ok: {here.program} restarted", flush=True)
             here.forget(there)
-            assert here.ping(there, 4, count=1) == 0, "nobody to send to"
+            assert not here.pings(there, 4), "nobody to send to"
             here.peer(there, "endpoint", there.endpoint(4))
             here.reaches(there)
             there.reaches(here)
@@ -77,7 +76,7 @@ def move_address(a, b):
     a.run("ip", "address", "add", "192.0.2.11/24", "dev", "eth0")
     a.run("ip", "address", "del", "192.0.2.1/24", "dev", "eth0")
     a.run("ip", "address", "replace", "192.0.2.11/24", "dev", "eth0")
-    wait_until(lambda: a.ping(b, 4, count=1) == 1, 10, "a pings from its new address")
+    wait_until(lambda: a.pings(b, 4), 10, "a pings from its new address")
     assert b.shown(a).endpoint == f"192.0.2.11:{PORT}"
 
 
@@ -94,12 +93,12 @@ def test_roaming():
             if a.program == "mesh-wg": # wireguard-go holds on to an address that is no more
                 move_address(a, b)
             a.run("wg", "set", "wg0", "peer", b.public, "endpoint", b.endpoint(6))
-            assert a.ping(b, 6) == 3
+            assert a.pings(b, 6)
             assert b.shown(a).endpoint == a.endpoint(6), "from IPv4 to IPv6"
             a.run("wg", "set", "wg0", "listen-port", PORT + 1)
-            wait_until(lambda: a.ping(b, 4, count=1) == 1, 10, "a pings from its new port")
+            wait_until(lambda: a.pings(b, 4), 10, "a pings from its new port")
             assert b.shown(a).endpoint.endswith(f":{PORT + 1}")
-            assert b.ping(a, 4) == 3, "and back"
+            assert b.pings(a, 4), "and back"
             assert b.shown(a).handshake == handshake, "the session stayed"
             print(f"ok: {b.program} follows {a.program}", flush=True)
 
@@ -135,7 +134,7 @@ def test_source_check():
                          stranger.split("/")[0], b.inner(version), check=False)
             assert done.returncode != 0
             assert int(b.run("cat", "/sys/class/net/wg0/statistics/rx_packets").stdout) == rx
-        assert a.ping(b, 4) == 3
+        assert a.pings(b, 4)
         print("ok: forged inner sources are dropped", flush=True)
 
 
@@ -145,7 +144,7 @@ def test_wrong_psk():
         b.up()
         a.peer(b, "endpoint", b.endpoint(4), psk=make_key())
         b.peer(a, psk=make_key())
-        assert a.ping(b, 4, count=2, interval_s=0.5) == 0
+        assert not a.pings(b, 4)
         assert a.shown(b).handshake == 0
         psk = make_key()
         a.peer(b, psk=psk)
@@ -166,9 +165,8 @@ def test_rekey_by_time():
             a.peer(b, "endpoint", b.endpoint(4))
             b.peer(a)
             a.reaches(b)
-            first, begin = a.shown(b).handshake, time.monotonic()
-            while time.monotonic() < begin + 135:
-                assert a.ping(b, 4, count=50, interval_s=0.02) == 50
+            first = a.shown(b).handshake
+            assert a.missed(b, 4, count=6750, interval_s=0.02) == [], "135 s, none lost"
             assert a.shown(b).handshake > first + 100
             assert b.shown(a).handshake > first + 100
             print(f"ok: {a.program} renewed its session with {b.program}", flush=True)
