@@ -24,8 +24,8 @@ void wire_slots_init(WireSlots *self, WireIndexTable *table);
 void wire_slots_done(WireSlots *self); /* retires all three */
 
 /** wire_slots_add: takes a new keypair and publishes its index (reserved before by the handshake).
- * Initiator: becomes current, the former current becomes previous. Responder: becomes next, in place
- * of one that was never confirmed. */
+ * Initiator: becomes current, the former current becomes previous. Responder: becomes next, in
+ * place of one that was never confirmed. */
 void wire_slots_add(WireSlots *self, WireKeypair *keypair);
 
 /** wire_slots_received: tells that an authentic packet came under @keypair.

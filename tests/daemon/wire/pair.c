@@ -1,5 +1,5 @@
 /* tests/daemon/wire/pair.c: see pair.h. */
-#include "pair.h"
+#include "pair-steer.h"
 
 #include <errno.h>
 #include <glib.h>

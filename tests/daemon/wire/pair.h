@@ -49,9 +49,3 @@ void pair_wait_until(bool (*holds)(void *data), void *data);
 MeshEndpoint pair_endpoint(const PairSide *side, bool v6);
 WirePeerInfo pair_info(PairSide *side, const PairSide *peer);
 uint64_t     pair_drops(PairSide *side, WireDrop why);
-void         pair_apply(PairSide *side); /* its config again; wakes the handshake thread */
-void         pair_route(PairSide *side, const PairSide *peer, const MeshEndpoint *to);
-
-/* The clock of all planes: call before the first start; then moved forward at will. */
-void pair_use_clock(void);
-void pair_advance(Pair *self, int64_t ms);

@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 
 #include "common/std/endpoint.h"
-#include "pair.h"
+#include "pair-steer.h"
 
 static const size_t lengths[] = { 40, 41, 55, 56, 57, 576, 1279, 1280, 1405, 1419, 1420 };
 

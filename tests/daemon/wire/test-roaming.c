@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "common/std/endpoint.h"
-#include "pair.h"
+#include "pair-steer.h"
 
 typedef struct {
     int                     to_a, to_b, stranger;

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "common/std/endpoint.h"
-#include "pair.h"
+#include "pair-steer.h"
 
 enum { QUIET = 15 }; /* looks, one a millisecond */
 
