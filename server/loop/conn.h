@@ -45,7 +45,7 @@ const MeshEndpoint *loop_conn_get_peer(const LoopConn *self); /* IPv4-mapped sho
  * nothing was queued; -EPIPE: the connection is ending; -ENOMEM. */
 MESH_CHECKED int loop_conn_send(LoopConn *self, const LoopItem *item);
 
-/* Drops what is queued and not begun. */
+/* Drops what is queued, counted and not begun. */
 void loop_conn_drop_queued(LoopConn *self);
 
 /* Everything sent has been handed to the kernel. */

@@ -163,25 +163,34 @@ void loop_outbox_take(LoopOutbox *self, size_t len)
     }
 }
 
-void loop_outbox_drop_queued(LoopOutbox *self)
+/* Drops the untouched items; with @keep_uncounted only those that count. */
+static void drop(LoopOutbox *self, bool keep_uncounted)
 {
     LoopOutboxNode  *before;
     LoopOutboxNode **at = find_untouched(self, &before);
-    LoopOutboxNode  *node = *at;
 
-    *at = NULL;
-    self->last = before;
-    while (node != NULL) {
-        LoopOutboxNode *next = node->next;
+    while (*at != NULL) {
+        LoopOutboxNode *node = *at;
 
+        if (keep_uncounted && node->item.uncounted) {
+            before = node;
+            at = &node->next;
+            continue;
+        }
+        *at = node->next;
         free_node(self, node);
-        node = next;
     }
+    self->last = before;
+}
+
+void loop_outbox_drop_queued(LoopOutbox *self)
+{
+    drop(self, true);
 }
 
 void loop_outbox_clear(LoopOutbox *self)
 {
     self->begun = 0;
     self->offered = 0;
-    loop_outbox_drop_queued(self);
+    drop(self, false);
 }

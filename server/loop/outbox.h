@@ -27,7 +27,7 @@ size_t loop_outbox_gather(LoopOutbox *self, uint8_t *out, size_t size);
 /* @len of the offered bytes are written; the rest stays offered. */
 void loop_outbox_take(LoopOutbox *self, size_t len);
 
-/* Drops every item of which no byte was offered. */
+/* Drops every counted item of which no byte was offered; heads and openings stay. */
 void loop_outbox_drop_queued(LoopOutbox *self);
 
 void loop_outbox_clear(LoopOutbox *self); /* everything */

@@ -146,7 +146,8 @@ unsigned client_read_head(Client *self)
 {
     g_autofree char *head = cut_behind(self, "\r\n\r\n");
 
-    g_assert_nonnull(strstr(head, "Transfer-Encoding: chunked\r\n"));
+    if (strstr(head, "Transfer-Encoding: chunked\r\n") == NULL)
+        g_error("not a stream: %s", head);
     return status_of(head);
 }
 

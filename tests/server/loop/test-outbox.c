@@ -115,6 +115,25 @@ static void test_drop(void)
     }
 }
 
+/* A response's head waits until its client reads: it must not go with the lines behind it. */
+static void test_drop_keeps_uncounted(void)
+{
+    LoopOutbox       box = { 0 };
+    LoopItem         head = make("HEAD", 0), line = make("line", 0), end = make("!", 0);
+    g_autofree char *all = NULL;
+
+    head.uncounted = end.uncounted = true;
+    g_assert_cmpint(loop_outbox_push(&box, &head), ==, 0);
+    g_assert_cmpint(loop_outbox_push(&box, &line), ==, 0);
+    g_assert_cmpint(loop_outbox_push(&box, &head), ==, 0);
+    g_assert_cmpint(loop_outbox_push(&box, &line), ==, 0);
+    loop_outbox_drop_queued(&box);
+    g_assert_cmpuint(box.counted, ==, 0);
+    g_assert_cmpint(loop_outbox_push(&box, &end), ==, 0);
+    all = read_all(&box, 64);
+    g_assert_cmpstr(all, ==, "HEADHEAD!");
+}
+
 static void test_bound(void)
 {
     LoopOutbox       box = { 0 };
@@ -145,6 +164,8 @@ int main(int argc, char **argv)
     g_test_add_func("/loop/outbox/copies-what-it-cannot-hold", test_copied);
     g_test_add_func("/loop/outbox/newer-replaces-waiting", test_replace);
     g_test_add_func("/loop/outbox/drop-keeps-what-was-offered", test_drop);
+    g_test_add_func("/loop/outbox/drop-keeps-what-was-offered-keeps-uncounted",
+                    test_drop_keeps_uncounted);
     g_test_add_func("/loop/outbox/bound", test_bound);
     return g_test_run();
 }
