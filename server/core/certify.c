@@ -59,26 +59,57 @@ bool core_certify_name_taken(CoreChange *change, const char *name, bool *out_tak
     return store_query(change->tx, STORE_NODE_NAMED, &call, error);
 }
 
+/* "label-n", the label cut where it must be; n 1: the label itself. */
+static void number_name(const char *label, unsigned n, char out_name[MESH_NETWORK_NAME_SIZE])
+{
+    char suffix[16] = "";
+    int  room;
+
+    if (n > 1)
+        g_snprintf(suffix, sizeof suffix, "-%u", n);
+    room = MESH_NETWORK_NAME_SIZE - 1 - (int)strlen(suffix);
+    g_snprintf(out_name, MESH_NETWORK_NAME_SIZE, "%.*s%s", room, label, suffix);
+}
+
+static bool number_taken(CoreChange *change, const char *label, unsigned n, bool *out_taken,
+                         GError **error)
+{
+    char name[MESH_NETWORK_NAME_SIZE];
+
+    number_name(label, n, name);
+    return core_certify_name_taken(change, name, out_taken, error);
+}
+
+/* Doubles until a number is free, then halves down to the first free one after a taken one: a
+ * fleet of thousands with one host name costs a few look-ups each. */
 bool core_certify_choose_name(CoreChange *change, const char *wish,
                               char out_name[MESH_NETWORK_NAME_SIZE], GError **error)
 {
-    char label[MESH_NETWORK_NAME_SIZE];
-    bool taken;
+    char     label[MESH_NETWORK_NAME_SIZE];
+    unsigned used = 0, free_one = 1;
+    bool     taken = true;
 
     mesh_network_fold_label(wish, label);
-    g_strlcpy(out_name, label, MESH_NETWORK_NAME_SIZE);
-    for (unsigned n = 2;; n++) {
-        char suffix[16];
-        int  room;
-
-        if (!core_certify_name_taken(change, out_name, &taken, error))
+    for (;;) {
+        if (!number_taken(change, label, free_one, &taken, error))
             return false;
         if (!taken)
-            return true;
-        g_snprintf(suffix, sizeof suffix, "-%u", n);
-        room = MESH_NETWORK_NAME_SIZE - 1 - (int)strlen(suffix);
-        g_snprintf(out_name, MESH_NETWORK_NAME_SIZE, "%.*s%s", room, label, suffix);
+            break;
+        used = free_one;
+        free_one *= 2;
     }
+    while (free_one - used > 1) {
+        unsigned middle = used + (free_one - used) / 2;
+
+        if (!number_taken(change, label, middle, &taken, error))
+            return false;
+        if (taken)
+            used = middle;
+        else
+            free_one = middle;
+    }
+    number_name(label, free_one, out_name);
+    return true;
 }
 
 typedef struct {

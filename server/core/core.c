@@ -117,15 +117,6 @@ static void renew(Core *core, CoreNetwork *network)
     core_control_submit(core, job);
 }
 
-static bool is_due(const CoreNodeRow *row, int64_t now)
-{
-    if (row->state != CORE_NODE_ACTIVE)
-        return false;
-    if (row->expires != 0 && row->expires <= now)
-        return true;
-    return row->m_exp != row->expires && (row->m_nbf + row->m_exp) / 2 <= now;
-}
-
 static void on_housekeeping(void *context, void *data)
 {
     Core          *core = context;
@@ -139,9 +130,12 @@ static void on_housekeeping(void *context, void *data)
         CoreNetwork *network = each;
 
         g_hash_table_iter_init(&nodes, network->nodes);
-        while (!network->renewing && g_hash_table_iter_next(&nodes, NULL, &node))
-            if (is_due(((CoreNode *)node)->row, now))
+        while (!network->renewing && g_hash_table_iter_next(&nodes, NULL, &node)) {
+            const CoreNodeRow *row = ((CoreNode *)node)->row;
+
+            if (row->state == CORE_NODE_ACTIVE && core_rows_due(row) <= now)
                 renew(core, network);
+        }
     }
     core_timers_arm(core->timers, &core->housekeeping, HOUSEKEEPING_MS);
 }

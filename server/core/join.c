@@ -26,18 +26,18 @@ static bool count_nodes(CoreChange *change, CoreNodeState state, int64_t *inout_
 }
 
 /* Room for one more node; pending ones have their own, smaller cap. */
-static bool check_room(CoreChange *change, bool is_new, GError **error)
+static bool check_room(CoreChange *change, uint64_t index, GError **error)
 {
     int64_t pending = 0, all = 0;
 
-    if (!count_nodes(change, CORE_NODE_PENDING, &pending, error))
+    if (change->network.approve && !count_nodes(change, CORE_NODE_PENDING, &pending, error))
         return false;
-    if (change->network.approve && pending >= CORE_NODES_PENDING_MAX)
+    if (pending >= CORE_NODES_PENDING_MAX)
         return refuse(MESH_ERROR_LIMIT, "too many nodes wait for approval already", error);
-    if (!is_new)
+    if (index <= CORE_NODES_MAX) /* there were never more: no need to count */
         return true;
-    all = pending;
-    if (!count_nodes(change, CORE_NODE_ACTIVE, &all, error) ||
+    if (!count_nodes(change, CORE_NODE_PENDING, &all, error) ||
+        !count_nodes(change, CORE_NODE_ACTIVE, &all, error) ||
         !count_nodes(change, CORE_NODE_EXPIRED, &all, error))
         return false;
     if (all >= CORE_NODES_MAX)
@@ -63,9 +63,9 @@ static bool prepare_new(CoreChange *change, CoreNodeRow *row, const MeshRegister
     uint64_t index;
 
     row->node = k->node;
-    if (!check_room(change, true, error) ||
+    if (!core_change_next(change, STORE_NETWORK_INDEX, &index, error) ||
+        !check_room(change, index, error) ||
         !core_certify_take_k(change, row, request->k, k, error) ||
-        !core_change_next(change, STORE_NETWORK_INDEX, &index, error) ||
         !core_certify_choose_name(change, request->name, row->name, error) ||
         !core_addresses_assign6(change, row, error))
         return false;
@@ -150,10 +150,9 @@ static bool join_again(CoreChange *change, CoreNodeRow *row, const MeshRegister 
         row->want_ip4 = request->ip4;
         if (!row->want_ip4)
             row->ip4 = 0;
-        ok = request->has_join
-                 ? check_room(change, false, error) && admit(change, row, request, error)
-                 : refuse(MESH_ERROR_EXPIRED, "the membership has ended: a join key is needed",
-                          error);
+        ok = request->has_join ? check_room(change, 0, error) && admit(change, row, request, error)
+                               : refuse(MESH_ERROR_EXPIRED,
+                                        "the membership has ended: a join key is needed", error);
     } else if (ok) {
         ok = update_row(change, row, request, &visible, error);
     }

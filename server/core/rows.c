@@ -29,6 +29,15 @@ CoreNodeRow *core_rows_copy_node(const CoreNodeRow *row)
     return copy;
 }
 
+int64_t core_rows_due(const CoreNodeRow *row)
+{
+    int64_t half = row->m_nbf + (row->m_exp - row->m_nbf) / 2;
+
+    if (row->expires == 0)
+        return half;
+    return row->m_exp == row->expires ? row->expires : MIN(half, row->expires);
+}
+
 /* Bytes of another length leave zeros: such a key or address matches nobody. */
 static void read_bytes(const StoreRow *row, int column, void *out, size_t want)
 {
@@ -213,7 +222,7 @@ bool core_rows_save_node(StoreTx *tx, const MeshNetworkId *net, const CoreNodeRo
         signature_arg(row->k), body_arg(row->m), signature_arg(row->m), STORE_ARG_INT(row->m_nbf),
         STORE_ARG_INT(row->m_exp), STORE_ARG_INT(row->expires), STORE_ARG_INT(row->want_ip4),
         STORE_ARG_INT(row->ver), STORE_ARG_INT(row->created), STORE_ARG_INT(row->last_seen),
-        STORE_ARG_TEXT(row->os), STORE_ARG_TEXT(row->version)) };
+        STORE_ARG_TEXT(row->os), STORE_ARG_TEXT(row->version), STORE_ARG_INT(core_rows_due(row))) };
 
     return store_query(tx, insert ? STORE_NODE_INSERT : STORE_NODE_UPDATE, &call, error);
 }

@@ -52,6 +52,10 @@ typedef struct {
     uint64_t ver;
 } CoreTombRow;
 
+/* When housekeeping has to look at the node: its end, or half of the life of an M that can be
+ * prolonged. Unix seconds. */
+int64_t core_rows_due(const CoreNodeRow *row);
+
 void         core_rows_clear_network(CoreNetworkRow *row);
 void         core_rows_free_node(CoreNodeRow *row); /* NULL is fine */
 CoreNodeRow *core_rows_copy_node(const CoreNodeRow *row);

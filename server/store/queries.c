@@ -8,7 +8,7 @@
     " policy_sig, created"
 #define NODE_COLUMNS                                                                              \
     "network, node, idx, name, wg, ip4, ip6, state, serial, k_seq, k_body, k_sig, m_body, m_sig," \
-    " m_nbf, m_exp, expires, want_ip4, ver, created, last_seen, os, version"
+    " m_nbf, m_exp, expires, want_ip4, ver, created, last_seen, os, version, due"
 #define JOIN_KEY_COLUMNS  "network, public, reusable, uses, created, expires, revoked, note"
 #define TOMBSTONE_COLUMNS "network, node, idx, serial, ip4, removed, ver"
 
@@ -34,23 +34,20 @@ static const char *const texts[STORE_N_QUERIES] = {
     [STORE_NODE_WITH_WG] = "SELECT node FROM node WHERE network=?1 AND wg=?2",
     [STORE_NODE_WITH_IP6] = "SELECT node FROM node WHERE network=?1 AND ip6=?2",
     [STORE_NODE_COUNT] = "SELECT count(*) FROM node WHERE network=?1 AND state=?2",
-    [STORE_NODE_OLDEST_PENDING] =
-        "SELECT node FROM node WHERE network=?1 AND state=?2 ORDER BY created, idx LIMIT 1",
     [STORE_NODE_INSERT] =
         "INSERT INTO node (" NODE_COLUMNS ") VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,"
-        "?14,?15,?16,?17,?18,?19,?20,?21,?22,?23)",
+        "?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24)",
     /* the same arguments as INSERT; network, node and idx name it, created stays */
     [STORE_NODE_UPDATE] =
         "UPDATE node SET name=?4, wg=?5, ip4=?6, ip6=?7, state=?8, serial=?9, k_seq=?10,"
         " k_body=?11, k_sig=?12, m_body=?13, m_sig=?14, m_nbf=?15, m_exp=?16, expires=?17,"
-        " want_ip4=?18, ver=?19, created=?20, last_seen=?21, os=?22, version=?23"
+        " want_ip4=?18, ver=?19, created=?20, last_seen=?21, os=?22, version=?23, due=?24"
         " WHERE network=?1 AND node=?2 AND idx=?3",
     [STORE_NODE_SEEN] = "UPDATE node SET last_seen=?3 WHERE network=?1 AND node=?2",
     [STORE_NODE_DELETE] = "DELETE FROM node WHERE network=?1 AND node=?2",
-    /* active, and either its end has come (?2) or its M, which can be prolonged, is half over */
+    /* those in state ?3 that were due at ?2, the most urgent first */
     [STORE_NODE_DUE] =
-        "SELECT " NODE_COLUMNS " FROM node WHERE network=?1 AND state=?3 AND"
-        " ((expires<>0 AND expires<=?2) OR (m_exp<>expires AND (m_nbf+m_exp)/2<=?2)) ORDER BY idx",
+        "SELECT " NODE_COLUMNS " FROM node WHERE network=?1 AND state=?3 AND due<=?2 ORDER BY due",
 
     /* addresses from ?2 on that are taken or held back, ascending */
     [STORE_IP4_USED] = "SELECT ip4 FROM node WHERE network=?1 AND ip4>=?2"

@@ -42,6 +42,7 @@ static const char *const migrations[] = {
     " m_nbf BIGINT NOT NULL,"
     " m_exp BIGINT NOT NULL,"
     " expires BIGINT NOT NULL," /* end of the membership; 0: never */
+    " due BIGINT NOT NULL,"     /* when it ends or its M is to be renewed */
     " want_ip4 BIGINT NOT NULL,"
     " ver BIGINT NOT NULL," /* of its last change */
     " created BIGINT NOT NULL,"
@@ -54,6 +55,7 @@ static const char *const migrations[] = {
     " UNIQUE (network, wg),"
     " UNIQUE (network, ip4),"
     " UNIQUE (network, ip6));"
+    "CREATE INDEX node_due ON node (network, state, due);"
     "CREATE TABLE tombstone ("
     " network BLOB NOT NULL REFERENCES network(id) ON DELETE CASCADE,"
     " node BLOB NOT NULL,"

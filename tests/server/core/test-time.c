@@ -1,0 +1,266 @@
+/* What time does: memberships are renewed and end, addresses return, presence fades. The clock is
+ * the test's; the control thread looks at it whenever it is called. */
+#include "common/proto/member.h"
+#include "common/proto/register.h"
+#include "common/std/clock.h"
+#include "tests/server/core/rig.h"
+
+#define DAY_S INT64_C(86400)
+
+static _Atomic int64_t ahead_s; /* how far the test's clock is ahead of the real one */
+
+static int64_t boot_ns(void *unused)
+{
+    struct timespec now;
+
+    (void)unused;
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return (now.tv_sec + ahead_s) * INT64_C(1000000000) + now.tv_nsec;
+}
+
+static int64_t wall_ns(void *unused)
+{
+    struct timespec now;
+
+    (void)unused;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (now.tv_sec + ahead_s) * INT64_C(1000000000) + now.tv_nsec;
+}
+
+/* Moves the clock, and wakes the control thread by a call. */
+static void move(Rig *rig, int64_t seconds)
+{
+    CoreManage status = { .verb = CORE_STATUS };
+
+    ahead_s += seconds;
+    core_answer_free(rig_manage(rig, &status));
+}
+
+/* The only node of "home". Owned, with the answer it is in. */
+static CoreAnswer *get_node(Rig *rig, CoreNodeInfo **out_info)
+{
+    CoreManage  list = { .verb = CORE_NODE_LIST, .network = "home" };
+    CoreAnswer *answer = rig_manage(rig, &list);
+
+    g_assert_cmpuint(answer->result->len, ==, 1);
+    *out_info = g_ptr_array_index(answer->result, 0);
+    return answer;
+}
+
+static uint64_t version(Rig *rig)
+{
+    CoreManage  list = { .verb = CORE_NETWORK_LIST };
+    CoreAnswer *answer = rig_manage(rig, &list);
+    uint64_t    ver = ((CoreNetworkInfo *)g_ptr_array_index(answer->result, 0))->ver;
+
+    core_answer_free(answer);
+    return ver;
+}
+
+static CoreNodeState state_of_node(Rig *rig)
+{
+    CoreNodeInfo *info;
+    CoreAnswer   *answer = get_node(rig, &info);
+    CoreNodeState state = info->state;
+
+    core_answer_free(answer);
+    return state;
+}
+
+static MeshMember *member_in(Rig *rig, const RigNode *node, MeshSigned *object)
+{
+    g_autoptr(GError) error = NULL;
+    MeshMember *member =
+        mesh_member_open(object, &node->net, &core_get_identity(rig->core)->key, &error);
+
+    g_assert_no_error(error);
+    return member;
+}
+
+static void test_renewal(Rig *rig, gconstpointer unused)
+{
+    MeshNetworkId    net;
+    g_autofree char *id = rig_network(rig, "home", NULL, &net);
+    MeshJoinlink     link = rig_key(rig, "home", true);
+    RigNode          a = rig_node(&net, "a");
+    int64_t          before = mesh_clock_wall_s();
+    uint64_t         ticket, ver;
+
+    (void)unused;
+    rig_assert(rig_register(rig, &a, &link), 200, NULL);
+    ticket = rig_open(rig, &a, 0, 0);
+    g_autoptr(MeshMapline) snap = rig_next_line(rig, ticket, MESH_MAPLINE_SNAP);
+    g_autoptr(MeshMember) first = member_in(rig, &a, snap->m);
+    ver = version(rig);
+    move(rig, 14 * DAY_S);
+    g_assert_cmpint(state_of_node(rig), ==, CORE_NODE_ACTIVE);
+    g_assert_cmpuint(version(rig), ==, ver); /* not yet */
+    move(rig, 2 * DAY_S);
+    g_autoptr(MeshMapline) delta = rig_next_line(rig, ticket, MESH_MAPLINE_DELTA);
+    g_autoptr(MeshMember) second = member_in(rig, &a, delta->m);
+    g_assert_cmpuint(second->serial, >, first->serial);
+    g_assert_cmpint(second->nbf, >=, before + 16 * DAY_S);
+    g_assert_cmpint(second->exp - second->nbf, ==, 30 * DAY_S);
+    g_assert_cmpstr(second->name, ==, "a");
+    g_assert_true(mesh_ip_equal_addr(&second->ip6, &first->ip6));
+}
+
+static void test_membership_ends(Rig *rig, gconstpointer unused)
+{
+    MeshNetworkId    net;
+    g_autofree char *id = rig_network(rig, "home", NULL, &net);
+    MeshJoinlink     link = rig_key(rig, "home", true);
+    RigNode          a = rig_node(&net, "a");
+    int64_t          end = mesh_clock_wall_s() + 3 * DAY_S;
+    CoreManage set = { .verb = CORE_NODE_SET, .network = "home", .node = "a", .expires = end };
+    uint64_t   ticket, ver;
+
+    (void)unused;
+    rig_assert(rig_register(rig, &a, &link), 200, NULL);
+    ticket = rig_open(rig, &a, 0, 0);
+    core_answer_free(rig_wait(rig, ticket));
+    rig_assert(rig_manage(rig, &set), 200, NULL);
+    g_autoptr(MeshMapline) delta = rig_next_line(rig, ticket, MESH_MAPLINE_DELTA);
+    g_autoptr(MeshMember) member = member_in(rig, &a, delta->m);
+    g_assert_cmpint(member->exp, ==, end); /* no certificate outlives the membership */
+    ver = version(rig);
+    move(rig, 3 * DAY_S - 60);
+    g_assert_cmpint(state_of_node(rig), ==, CORE_NODE_ACTIVE);
+    g_assert_cmpuint(version(rig), ==, ver); /* nor is it renewed in vain */
+    move(rig, 120);
+    g_autoptr(MeshMapline) revoked = rig_next_line(rig, ticket, MESH_MAPLINE_REVOKED);
+    g_assert_true(revoked->expired);
+    g_assert_cmpint(state_of_node(rig), ==, CORE_NODE_EXPIRED);
+}
+
+static void test_while_away(Rig *rig, gconstpointer unused)
+{
+    MeshNetworkId    net;
+    g_autofree char *id = rig_network(rig, "home", NULL, &net);
+    MeshJoinlink     link = rig_key(rig, "home", true);
+    RigNode          a = rig_node(&net, "a");
+    uint64_t         ticket;
+
+    (void)unused;
+    rig_assert(rig_register(rig, &a, &link), 200, NULL);
+    ahead_s += 40 * DAY_S;
+    rig_restart(rig); /* its M has ended meanwhile: a new one is made at once */
+    for (bool fresh = false; !fresh;) {
+        ticket = rig_open(rig, &a, 0, 0);
+        g_autoptr(MeshMapline) snap = rig_next_line(rig, ticket, MESH_MAPLINE_SNAP);
+        g_autoptr(MeshMember) member = member_in(rig, &a, snap->m);
+
+        fresh = mesh_member_check_time(member, mesh_clock_wall_s(), NULL);
+    }
+}
+
+static void test_address_returns(Rig *rig, gconstpointer unused)
+{
+    static const char *const want[] = { "10.9.9.3", "10.9.9.1", "10.9.9.4" };
+    static const int64_t     hours[] = { 0, 25, 0 };
+    MeshNetworkId            net;
+    g_autofree char         *id = rig_network(rig, "home", "10.9.9.0/24", &net);
+    CoreManage   create = { .verb = CORE_KEY_CREATE, .network = "home", .reusable = true };
+    CoreAnswer  *answer = rig_manage(rig, &create);
+    MeshJoinlink link;
+    RigNode      a = rig_node(&net, "a"), b = rig_node(&net, "b");
+
+    (void)unused;
+    g_assert_true(mesh_joinlink_parse(((CoreKeyInfo *)g_ptr_array_index(answer->result, 0))->link,
+                                      &link, NULL));
+    core_answer_free(answer);
+    rig_assert(rig_register(rig, &a, &link), 200, NULL); /* .1 */
+    rig_assert(rig_register(rig, &b, &link), 200, NULL); /* .2 */
+    rig_assert(rig_leave(rig, &a), 200, NULL);
+    for (size_t i = 0; i < G_N_ELEMENTS(want); i++) {
+        RigNode            node = rig_node(&net, "n");
+        MeshRegisterAnswer parsed = { 0 };
+        char               text[MESH_IP_ADDR_TEXT_SIZE];
+        gsize              len;
+
+        move(rig, hours[i] * 3600);
+        answer = rig_register(rig, &node, &link);
+        g_assert_cmpuint(answer->status, ==, 200);
+        const char *body = g_bytes_get_data(answer->body, &len);
+        g_assert_true(mesh_register_decode_answer(body, len, &parsed, NULL));
+        g_autoptr(MeshMember) member = member_in(rig, &node, parsed.m);
+        g_assert_cmpstr(mesh_ip_format_addr(&member->ip4, text), ==, want[i]);
+        mesh_register_clear_answer(&parsed);
+        core_answer_free(answer);
+    }
+}
+
+static void test_grace(Rig *rig, gconstpointer unused)
+{
+    MeshNetworkId    net;
+    g_autofree char *id = rig_network(rig, "home", NULL, &net);
+    MeshJoinlink     link = rig_key(rig, "home", true);
+    RigNode          a = rig_node(&net, "a");
+    CoreAnswer      *answer;
+    CoreNodeInfo    *info;
+
+    (void)unused;
+    rig_assert(rig_register(rig, &a, &link), 200, NULL);
+    answer = rig_wait(rig, rig_open(rig, &a, 0, 0));
+    core_close_map(rig->core, answer->stream);
+    core_answer_free(answer);
+    move(rig, 0); /* closed, before the clock moves */
+    move(rig, 8);
+    answer = get_node(rig, &info);
+    g_assert_true(info->online);
+    core_answer_free(answer);
+    move(rig, 3);
+    answer = get_node(rig, &info);
+    g_assert_false(info->online);
+    core_answer_free(answer);
+}
+
+static void test_key_expires(Rig *rig, gconstpointer unused)
+{
+    MeshNetworkId    net;
+    g_autofree char *id = rig_network(rig, "home", NULL, &net);
+    MeshJoinlink     link = rig_key(rig, "home", true); /* for an hour */
+    RigNode          a = rig_node(&net, "a"), b = rig_node(&net, "b");
+
+    (void)unused;
+    move(rig, 3590);
+    rig_assert(rig_register(rig, &a, &link), 200, NULL);
+    move(rig, 20);
+    rig_assert(rig_register(rig, &b, &link), 403, "key-expired");
+    rig_assert(rig_register(rig, &a, &link), 200, NULL); /* a member needs none */
+}
+
+static void test_held_registration_ends(Rig *rig, gconstpointer unused)
+{
+    MeshNetworkId    net;
+    g_autofree char *id = rig_network(rig, "home", NULL, &net);
+    CoreManage       set = { .verb = CORE_NETWORK_SET, .network = "home", .approve = 1 };
+    MeshJoinlink     link = rig_key(rig, "home", true);
+    RigNode          a = rig_node(&net, "a");
+    uint64_t         held;
+
+    (void)unused;
+    rig_assert(rig_manage(rig, &set), 200, NULL);
+    held = rig_send_register(rig, &a, &link, 55);
+    g_assert_false(rig_is_answered(rig, held, 50));
+    move(rig, 56);
+    rig_assert(rig_wait(rig, held), 202, NULL);
+}
+
+#define ADD(name, func) g_test_add("/time/" name, Rig, NULL, rig_start, func, rig_stop)
+
+int main(int argc, char **argv)
+{
+    MeshClockSource source = { .boot_ns = boot_ns, .wall_ns = wall_ns };
+
+    g_test_init(&argc, &argv, NULL);
+    mesh_clock_set_source(&source);
+    ADD("renewal-at-half-life", test_renewal);
+    ADD("membership-ends", test_membership_ends);
+    ADD("renewal-after-absence", test_while_away);
+    ADD("address-returns-after-a-day", test_address_returns);
+    ADD("offline-after-10-s", test_grace);
+    ADD("key-expires", test_key_expires);
+    ADD("held-registration-ends", test_held_registration_ends);
+    return g_test_run();
+}
