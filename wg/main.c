@@ -10,10 +10,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if.h>
+#include <linux/if_tun.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -139,12 +142,25 @@ static const char *explain_uapi(int error)
     return strerror(-error);
 }
 
+/* The plane takes any descriptor that carries packets; a user who gives us another kind erred. */
+static bool is_tun(int fd)
+{
+    struct ifreq request = { .ifr_flags = 0 };
+
+    return ioctl(fd, TUNGETIFF, &request) == 0 && (request.ifr_flags & IFF_TUN) != 0;
+}
+
 static int start(Wg *self, const WgOptions *options)
 {
     WirePlaneOptions plane = { .ifname = options->ifname, .tun_fd = options->tun_fd };
     WirePlaneInfo    info;
-    int              rc = wire_plane_start(&plane, &self->plane);
+    int              rc;
 
+    if (options->tun_fd >= 0 && !is_tun(options->tun_fd)) {
+        wg_log_error("WG_TUN_FD=%d is no TUN interface's descriptor", options->tun_fd);
+        return -EBADF;
+    }
+    rc = wire_plane_start(&plane, &self->plane);
     if (rc < 0) {
         wg_log_error("cannot make the interface: %s", explain_plane(rc));
         return rc;

@@ -165,6 +165,27 @@ def test_many(host):
     print("ok: 40 peers with 20000 allowed IPs", flush=True)
 
 
+TUN_OPENER = """
+import fcntl, os, struct, sys
+tun = os.open("/dev/net/tun", os.O_RDWR)
+fcntl.ioctl(tun, 0x400454CA, struct.pack("16sH22x", b"given", 0x1001)) # TUNSETIFF: TUN, NO_PI
+os.set_inheritable(tun, True)
+os.environ["WG_TUN_FD"] = str(tun)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def test_given_tun(host):
+    """$WG_TUN_FD: an interface that somebody else opened; the socket bears its real name."""
+    host.run("python3", "-c", TUN_OPENER, PROGRAM, "whatever")
+    host.run("wg", "set", "given", "listen-port", PORT)
+    os.kill(pids(host)[0], signal.SIGTERM)
+    wait_until(lambda: is_gone(host, "given"), 10, "the end")
+    done = host.run("env", "WG_TUN_FD=0", PROGRAM, "wg1", check=False)
+    assert done.returncode == 1 and "WG_TUN_FD=0" in done.stderr, done
+    print("ok: a given TUN descriptor", flush=True)
+
+
 def test_traffic():
     with Pair("mesh-wg", "mesh-wg") as (a, b):
         a.up()
@@ -196,4 +217,5 @@ with Pair("mesh-wg", "mesh-wg") as (one, _):
     test_settings(one)
     test_all_or_nothing(one)
     test_many(one)
+    test_given_tun(one)
 test_traffic()
