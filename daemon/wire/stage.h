@@ -11,9 +11,10 @@
 #include "common/std/attr.h"
 #include "daemon/wire/packet.h"
 
-#define WIRE_STAGE_BLOCKS      128u
-#define WIRE_STAGE_BLOCK_BYTES (128u * 1024u) /* one packet of the greatest length, 80 usual ones \
-                                               */
+#define WIRE_STAGE_BLOCKS 128u
+#define WIRE_STAGE_BLOCK_BYTES                                         \
+    (128u * 1024u) /* one packet of the greatest length, 80 usual ones \
+                    */
 
 typedef struct WireStaged {
     uint8_t           *room;
