@@ -196,7 +196,9 @@ void wire_exchange_initiate(WireExchange *self, WirePeer *peer, bool retry)
     uint16_t   jitter;
 
     n_hops = choose_ways(self, peer, retry, hops);
-    if (self->identity == NULL || !peer->can_talk || n_hops == 0 || !wire_tun_up(self->plane->tun))
+    peer->held =
+        self->identity == NULL || !peer->can_talk || n_hops == 0 || !wire_tun_up(self->plane->tun);
+    if (peer->held)
         return; /* not a try: as soon as it is possible, it need not wait for the next 5 s */
     mesh_key_random(&jitter, sizeof(jitter));
     wire_timers_initiated(&peer->timers, jitter % WIRE_TIMERS_JITTER_MS, self->now_ms);

@@ -35,7 +35,8 @@ void wire_exchange_set_identity(WireExchange *self, WireIdentity *identity);
 void wire_exchange_make_secrets(WireExchange *self, WirePeer *peer);
 
 /** wire_exchange_initiate: sends an initiation to the endpoint, or to all candidates too while
- * nothing is proven or when @retry. Marks the attempt in the timers even if nothing could go. */
+ * nothing is proven or when @retry. For want of key, way or link nothing goes and no attempt is
+ * marked; peer->held tells that, and it is made up for as soon as the want ends. */
 void wire_exchange_initiate(WireExchange *self, WirePeer *peer, bool retry);
 
 /** wire_exchange_take: judges a queued message and acts on it. What is wrong is met with silence.

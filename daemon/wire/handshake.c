@@ -50,6 +50,13 @@ static void start_session(WireHandshaker *self, WirePeer *peer)
         wire_exchange_initiate(&self->exchange, peer, false);
 }
 
+/* What was in the way of an initiation may be so no more. */
+static void resume(WireHandshaker *self, WirePeer *peer)
+{
+    if (peer->held)
+        wire_exchange_initiate(&self->exchange, peer, false);
+}
+
 static bool has_session(const WireHandshaker *self, const WirePeer *peer)
 {
     return now_of(self) < atomic_load_explicit(&peer->session_until_ms, memory_order_relaxed);
@@ -85,12 +92,32 @@ static bool wants_contact(const WireHandshaker *self, WirePeer *peer, uint32_t b
            !has_session(self, peer) && has_way(peer);
 }
 
+/* The interface came up, or there is a key now: peers that want to be reachable at any time are
+ * called, and those that somebody tried to reach. */
+static void call_peers(WireHandshaker *self)
+{
+    const WireSnapshot *snapshot = self->exchange.snapshot;
+
+    for (size_t i = 0; i < snapshot->n_peers; i++) {
+        WirePeer *peer = snapshot->peers[i].peer;
+
+        if (!peer->known)
+            continue;
+        resume(self, peer);
+        if (keepalive_of(peer) > 0 && !has_session(self, peer) && has_way(peer))
+            start_session(self, peer);
+        arm(self, peer);
+    }
+}
+
 static void take_identity(WireHandshaker *self)
 {
     WireIdentity *news = __atomic_exchange_n(&self->plane->identity_news, NULL, __ATOMIC_ACQ_REL);
 
-    if (news != NULL)
-        wire_exchange_set_identity(&self->exchange, news);
+    if (news == NULL)
+        return;
+    wire_exchange_set_identity(&self->exchange, news);
+    call_peers(self);
 }
 
 /* The first note about a peer's keys makes it known: from then on it may be armed. What packet
@@ -135,6 +162,8 @@ static void obey(WireHandshaker *self, WirePeer *peer, uint32_t bits)
         wire_exchange_make_secrets(&self->exchange, peer);
     if (bits & WIRE_ASK_ROUTE)
         take_route(self, peer);
+    if (bits & (WIRE_ASK_KEYS | WIRE_ASK_ROUTE))
+        resume(self, peer);
     if ((bits & WIRE_ASK_SESSION) || wants_contact(self, peer, bits))
         start_session(self, peer);
     arm(self, peer);
@@ -204,21 +233,6 @@ static void run_timers(WireHandshaker *self)
 
     while ((due = wire_deadlines_pop(self->deadlines, now_of(self))) != NULL)
         expire(self, wire_peer_of_deadline(due));
-}
-
-/* The interface came up: peers that want to be reachable at any time are called. */
-static void call_peers(WireHandshaker *self)
-{
-    const WireSnapshot *snapshot = self->exchange.snapshot;
-
-    for (size_t i = 0; i < snapshot->n_peers; i++) {
-        WirePeer *peer = snapshot->peers[i].peer;
-
-        if (keepalive_of(peer) == 0 || has_session(self, peer) || !has_way(peer) || !peer->known)
-            continue;
-        start_session(self, peer);
-        arm(self, peer);
-    }
 }
 
 /* Addresses or routes of the host changed: the kernel chooses our source again, until the peers'

@@ -70,9 +70,10 @@ struct WirePeer {
     uint8_t       last_tai64n[WIRE_TAI64N_BYTES]; /* sent; never sent twice nor backwards */
     uint8_t       n_candidates;
     MeshEndpoint  candidates[WIRE_MAX_CANDIDATES];
-    bool          known;      /* WIRE_ASK_KEYS was obeyed: it may be armed */
-    bool          ended;      /* WIRE_ASK_END was obeyed: nothing starts any more */
-    uint32_t      early_bits; /* asked for before it was known */
+    bool          known; /* WIRE_ASK_KEYS was obeyed: it may be armed */
+    bool     held;  /* an initiation was due, but nothing could go: see wire_exchange_initiate() */
+    bool     ended; /* WIRE_ASK_END was obeyed: nothing starts any more */
+    uint32_t early_bits; /* asked for before it was known */
 
     WirePeer       *next_new; /* control thread, while a configuration is applied */
     struct rcu_head rcu;

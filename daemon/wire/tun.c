@@ -308,12 +308,12 @@ static bool take_link(WireTun *self, const struct nlmsghdr *message)
 
 /* Our device left this namespace: deleted, which a read tells, or moved to another one, where this
  * watch does not reach. There it counts as up. */
-static void take_departure(WireTun *self, const struct nlmsghdr *message)
+static bool take_departure(WireTun *self, const struct nlmsghdr *message)
 {
     const struct ifinfomsg *info = NLMSG_DATA(message);
 
-    if (info->ifi_index == self->ifindex && info->ifi_family == AF_UNSPEC)
-        atomic_store(&self->up, true);
+    return info->ifi_index == self->ifindex && info->ifi_family == AF_UNSPEC &&
+           !atomic_exchange(&self->up, true);
 }
 
 static void take_message(WireTun *self, const struct nlmsghdr *message, WireTunChange *change)
@@ -325,7 +325,7 @@ static void take_message(WireTun *self, const struct nlmsghdr *message, WireTunC
         break;
     case RTM_DELLINK:
         if (message->nlmsg_len >= NLMSG_LENGTH(sizeof(struct ifinfomsg)))
-            take_departure(self, message);
+            change->link |= take_departure(self, message);
         break;
     case RTM_NEWADDR:
     case RTM_DELADDR:
