@@ -69,6 +69,23 @@ static bool check_name(CoreChange *change, const char *name, Others *out_others,
     return true;
 }
 
+static bool insert_row(StoreTx *tx, const CoreNetworkRow *row, GError **error)
+{
+    char      ip4[MESH_IP_PREFIX_TEXT_SIZE], ip6[MESH_IP_PREFIX_TEXT_SIZE];
+    bool      has_ip4 = row->net.ip4.addr.family != 0;
+    StoreCall call = { STORE_ARGS(
+        STORE_ARG_BLOB(&row->net.id, sizeof row->net.id), STORE_ARG_TEXT(row->net.name),
+        STORE_ARG_TEXT(has_ip4 ? mesh_ip_format_prefix(&row->net.ip4, ip4) : NULL),
+        STORE_ARG_TEXT(mesh_ip_format_prefix(&row->net.ip6, ip6)), STORE_ARG_INT(row->approve),
+        STORE_ARG_INT(row->ver), STORE_ARG_INT(row->epoch), STORE_ARG_INT(0), STORE_ARG_INT(1),
+        STORE_ARG_INT(row->next_ip4), STORE_ARG_INT(row->pver),
+        STORE_ARG_TEXT(mesh_signed_get_body(row->policy, NULL)),
+        STORE_ARG_BLOB(mesh_signed_get_signature(row->policy)->bytes, MESH_SIGN_BYTES),
+        STORE_ARG_INT(row->created)) };
+
+    return store_query(tx, STORE_NETWORK_INSERT, &call, error);
+}
+
 bool core_networks_create(CoreChange *change, const CoreManage *request, GError **error)
 {
     CoreNetworkRow *row = &change->network;
@@ -94,8 +111,7 @@ bool core_networks_create(CoreChange *change, const CoreManage *request, GError 
     if (row->net.ip4.addr.family != 0)
         core_addresses_range4(&row->net.ip4, &row->next_ip4, &high);
     change->added = change->open = change->bumped = true;
-    return core_policy_make(row, 1, change->signer, error) &&
-           core_rows_insert_network(change->tx, row, error) &&
+    return core_policy_make(row, 1, change->signer, error) && insert_row(change->tx, row, error) &&
            core_change_log(change, "network", NULL, error);
 }
 

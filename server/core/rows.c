@@ -227,21 +227,6 @@ bool core_rows_save_node(StoreTx *tx, const MeshNetworkId *net, const CoreNodeRo
     return store_query(tx, insert ? STORE_NODE_INSERT : STORE_NODE_UPDATE, &call, error);
 }
 
-bool core_rows_insert_network(StoreTx *tx, const CoreNetworkRow *row, GError **error)
-{
-    char      ip4[MESH_IP_PREFIX_TEXT_SIZE], ip6[MESH_IP_PREFIX_TEXT_SIZE];
-    StoreCall call = { STORE_ARGS(
-        STORE_ARG_BLOB(&row->net.id, sizeof row->net.id), STORE_ARG_TEXT(row->net.name),
-        STORE_ARG_TEXT(row->net.ip4.addr.family != 0 ? mesh_ip_format_prefix(&row->net.ip4, ip4)
-                                                     : NULL),
-        STORE_ARG_TEXT(mesh_ip_format_prefix(&row->net.ip6, ip6)), STORE_ARG_INT(row->approve),
-        STORE_ARG_INT(row->ver), STORE_ARG_INT(row->epoch), STORE_ARG_INT(0), STORE_ARG_INT(1),
-        STORE_ARG_INT(row->next_ip4), STORE_ARG_INT(row->pver), body_arg(row->policy),
-        signature_arg(row->policy), STORE_ARG_INT(row->created)) };
-
-    return store_query(tx, STORE_NETWORK_INSERT, &call, error);
-}
-
 static bool on_number(const StoreRow *row, void *user_data)
 {
     if (!store_row_null(row, 0))

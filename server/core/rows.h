@@ -74,7 +74,6 @@ void core_rows_read_tomb(const StoreRow *row, MeshNetworkId *out_net, CoreTombRo
 
 bool core_rows_save_node(StoreTx *tx, const MeshNetworkId *net, const CoreNodeRow *row, bool insert,
                          GError **error);
-bool core_rows_insert_network(StoreTx *tx, const CoreNetworkRow *row, GError **error);
 
 /* A statement whose answer is one number; @fallback when there is no row. */
 bool core_rows_number(StoreTx *tx, StoreQuery query, const StoreCall *call, int64_t *inout_number,
