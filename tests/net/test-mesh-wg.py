@@ -1,6 +1,7 @@
 """mesh-wg as a program: returns to the shell when it is ready, refuses what cannot be, ends cleanly in
 every way; wg(8) sets and reads all it knows; two of them carry traffic."""
 import os
+import shutil
 import signal
 import subprocess
 
@@ -210,6 +211,34 @@ def test_traffic():
         print("ok: two of them, every size, 80 MB, a new private key", flush=True)
 
 
+def test_wg_quick():
+    """wg-quick takes us where the kernel has no WireGuard of its own."""
+    if shutil.which("wg-quick") is None:
+        print("skipped: wg-quick is not there", flush=True)
+        return
+    with Pair("mesh-wg", "mesh-wg") as (a, b):
+        b.up()
+        b.peer(a)
+        config = f"""[Interface]
+PrivateKey = {a.key}
+Address = {a.inner(4)}/24, {a.inner(6)}/64
+[Peer]
+PublicKey = {b.public}
+AllowedIPs = {b.inner(4)}/32, {b.inner(6)}/128
+Endpoint = {b.endpoint(4)}
+"""
+        a.run("sh", "-c", "umask 077; cat >/run/wg0.conf", text=config)
+        quick = ("env", f"WG_QUICK_USERSPACE_IMPLEMENTATION={PROGRAM}", "wg-quick")
+        done = a.run(*quick, "up", "/run/wg0.conf")
+        if f"[#] {PROGRAM} wg0" not in done.stderr:
+            print("skipped: the kernel has WireGuard, wg-quick takes that", flush=True)
+            return
+        a.reaches(b)
+        a.run(*quick, "down", "/run/wg0.conf")
+        wait_until(lambda: is_gone(a, "wg0"), 10, "the end")
+        print("ok: wg-quick up, down", flush=True)
+
+
 with Pair("mesh-wg", "mesh-wg") as (one, _):
     test_usage(one)
     test_endings(one)
@@ -218,4 +247,5 @@ with Pair("mesh-wg", "mesh-wg") as (one, _):
     test_all_or_nothing(one)
     test_many(one)
     test_given_tun(one)
+test_wg_quick()
 test_traffic()
