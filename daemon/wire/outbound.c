@@ -8,10 +8,14 @@
 #include <string.h>
 
 #include "common/std/clock.h"
+#include "daemon/wire/icmp.h"
 #include "daemon/wire/state.h"
 #include "daemon/wire/udp.h"
 
-enum { ASK_AGAIN_MS = 1000 }; /* between two wishes for a session of one peer */
+enum {
+    ASK_AGAIN_MS = 1000,     /* between two wishes for a session of one peer */
+    REFUSALS_A_SECOND = 100, /* ICMP errors to our own host */
+};
 
 /* A run that is sealed and waits for the end of the batch. */
 typedef struct {
@@ -38,6 +42,10 @@ struct WireOutbound {
     WireUdpRun          runs[WIRE_MAX_BATCH];
     SealedRun           sealed[WIRE_MAX_BATCH]; /* beside runs */
     size_t              n_runs;
+
+    int64_t  refused_s; /* the second that @n_refused counts */
+    unsigned n_refused;
+    uint8_t  refusal[WIRE_ICMP_ERROR_BYTES];
 
     uint8_t empty[WIRE_HEADROOM + WIRE_TAILROOM]; /* a keepalive is sealed here */
     uint8_t ping[WIRE_HEADROOM + WIRE_PING_BYTES + WIRE_TAILROOM];
@@ -196,13 +204,35 @@ static bool send_staged(WireOutbound *self, WirePeer *peer)
     return true;
 }
 
+/* Tells the host at once that a packet goes nowhere; else its programs wait for their own timeout.
+ */
+static void refuse(WireOutbound *self, const WirePacket *packet, WireDrop why)
+{
+    WirePacket answer = { .data = self->refusal };
+
+    wire_count_drop(self->counters, why, 1);
+    if (self->refused_s != self->now_ms / 1000) {
+        self->refused_s = self->now_ms / 1000;
+        self->n_refused = 0;
+    }
+    if (self->n_refused >= REFUSALS_A_SECOND)
+        return;
+    answer.len = (uint32_t)wire_icmp_make_unreachable(packet->data, packet->len,
+                                                      why == WIRE_DROP_FILTERED, answer.data);
+    if (answer.len == 0)
+        return;
+    self->n_refused++;
+    (void)wire_tun_write_batch(self->plane->tun, &answer, 1);
+}
+
 static void send_run(WireOutbound *self, WirePeer *peer, WirePacket *packets, size_t n)
 {
     WireHop hop;
 
     if (!wire_route_get(&peer->route, &hop) &&
         !atomic_load_explicit(&peer->has_candidates, memory_order_relaxed)) {
-        wire_count_drop(self->counters, WIRE_DROP_NO_ROUTE, n);
+        for (size_t i = 0; i < n; i++)
+            refuse(self, &packets[i], WIRE_DROP_NO_ROUTE);
         return;
     }
     if (peer->staged != NULL)
@@ -219,13 +249,13 @@ static WirePeer *judge(WireOutbound *self, const WirePacket *packet)
         wire_allowedips_get_destination(snapshot->allowed_ips, packet->data, packet->len);
 
     if (peer == NULL) {
-        wire_count_drop(self->counters, WIRE_DROP_NO_PEER, 1);
+        refuse(self, packet, WIRE_DROP_NO_PEER);
         return NULL;
     }
     if (wire_filter_passes(snapshot->filter, self->plane->flows, packet->data, packet->len,
                            self->now_ms / 1000))
         return peer;
-    wire_count_drop(self->counters, WIRE_DROP_FILTERED, 1);
+    refuse(self, packet, WIRE_DROP_FILTERED);
     return NULL;
 }
 

@@ -7,13 +7,11 @@
 #include <string.h>
 
 #include "common/std/key.h"
+#include "daemon/wire/icmp.h"
 
 enum {
     ECHO_BYTES = 8 + 32, /* header and payload */
     SECRET_BYTES = 16, /* of the payload are random: no other program's answer is taken for ours */
-    HOPS = 64,
-    V4_HEADER = 20,
-    V6_HEADER = 40,
     ECHO_REQUEST4 = 8,
     ECHO_REPLY4 = 0,
     ECHO_REQUEST6 = 128,
@@ -40,22 +38,6 @@ void wire_pings_done(WirePings *self)
     self->ring = NULL;
 }
 
-/* Internet checksum (RFC 1071) over 16-bit words, @len even. */
-static uint32_t add_words(uint32_t sum, const uint8_t *bytes, size_t len)
-{
-    for (size_t i = 0; i + 1 < len; i += 2)
-        sum += (uint32_t)(bytes[i] << 8 | bytes[i + 1]);
-    return sum;
-}
-
-static void put_checksum(uint8_t *at, uint32_t sum)
-{
-    while (sum >> 16)
-        sum = (sum & 0xffff) + (sum >> 16);
-    at[0] = (uint8_t)(~sum >> 8);
-    at[1] = (uint8_t)~sum;
-}
-
 static void put_u16(uint8_t *at, uint16_t value)
 {
     at[0] = (uint8_t)(value >> 8);
@@ -75,35 +57,16 @@ static void put_echo(uint8_t *echo, uint8_t type, const WirePingSpec *spec)
 
 static void make_ping4(const WirePingSpec *spec, WirePing *ping)
 {
-    uint8_t *ip = ping->bytes, *echo = ip + V4_HEADER;
-
-    ping->len = V4_HEADER + ECHO_BYTES;
-    ip[0] = 0x45;
-    put_u16(ip + 2, V4_HEADER + ECHO_BYTES);
-    put_u16(ip + 6, 0x4000); /* do not fragment: then the identification may be zero (RFC 6864) */
-    ip[8] = HOPS;
-    ip[9] = IPPROTO_ICMP;
-    memcpy(ip + 12, spec->source.bytes, 4);
-    memcpy(ip + 16, spec->destination.bytes, 4);
-    put_checksum(ip + 10, add_words(0, ip, V4_HEADER));
-    put_echo(echo, ECHO_REQUEST4, spec);
-    put_checksum(echo + 2, add_words(0, echo, ECHO_BYTES));
+    put_echo(ping->bytes + WIRE_ICMP_HEADER4, ECHO_REQUEST4, spec);
+    wire_icmp_finish4(ping->bytes, spec->source.bytes, spec->destination.bytes, ECHO_BYTES);
+    ping->len = WIRE_ICMP_HEADER4 + ECHO_BYTES;
 }
 
 static void make_ping6(const WirePingSpec *spec, WirePing *ping)
 {
-    uint8_t *ip = ping->bytes, *echo = ip + V6_HEADER;
-
-    ping->len = V6_HEADER + ECHO_BYTES;
-    ip[0] = 0x60;
-    put_u16(ip + 4, ECHO_BYTES);
-    ip[6] = IPPROTO_ICMPV6;
-    ip[7] = HOPS;
-    memcpy(ip + 8, spec->source.bytes, 16);
-    memcpy(ip + 24, spec->destination.bytes, 16);
-    put_echo(echo, ECHO_REQUEST6, spec);
-    put_checksum(echo + 2,
-                 add_words(add_words(ECHO_BYTES + IPPROTO_ICMPV6, ip + 8, 32), echo, ECHO_BYTES));
+    put_echo(ping->bytes + WIRE_ICMP_HEADER6, ECHO_REQUEST6, spec);
+    wire_icmp_finish6(ping->bytes, spec->source.bytes, spec->destination.bytes, ECHO_BYTES);
+    ping->len = WIRE_ICMP_HEADER6 + ECHO_BYTES;
 }
 
 /* Names one answer: who answers whom, id, sequence, random bytes. Never 0. */
@@ -125,7 +88,7 @@ int wire_pings_put(WirePings *self, const WirePingSpec *spec)
     WirePing ping = { .len = 0 };
     EchoView answer = { .source = spec->destination.bytes,
                         .destination = spec->source.bytes,
-                        .echo = ping.bytes + V6_HEADER,
+                        .echo = ping.bytes + WIRE_ICMP_HEADER6,
                         .address_bytes = 16 };
 
     if (spec->source.family != spec->destination.family)
@@ -133,7 +96,7 @@ int wire_pings_put(WirePings *self, const WirePingSpec *spec)
     switch (spec->source.family) {
     case AF_INET:
         make_ping4(spec, &ping);
-        answer.echo = ping.bytes + V4_HEADER;
+        answer.echo = ping.bytes + WIRE_ICMP_HEADER4;
         answer.address_bytes = 4;
         break;
     case AF_INET6:
@@ -158,14 +121,14 @@ bool wire_pings_take(WirePings *self, WirePing *out_ping)
 /* Is it an echo reply without options or extension headers? */
 static bool view_reply(const uint8_t *packet, uint32_t len, EchoView *out_view)
 {
-    if (len >= V4_HEADER + 8 + SECRET_BYTES && packet[0] == 0x45 && packet[9] == IPPROTO_ICMP &&
-        packet[V4_HEADER] == ECHO_REPLY4) {
-        *out_view = (EchoView){ packet + 12, packet + 16, 4, packet + V4_HEADER };
+    if (len >= WIRE_ICMP_HEADER4 + 8 + SECRET_BYTES && packet[0] == 0x45 &&
+        packet[9] == IPPROTO_ICMP && packet[WIRE_ICMP_HEADER4] == ECHO_REPLY4) {
+        *out_view = (EchoView){ packet + 12, packet + 16, 4, packet + WIRE_ICMP_HEADER4 };
         return true;
     }
-    if (len >= V6_HEADER + 8 + SECRET_BYTES && packet[0] >> 4 == 6 && packet[6] == IPPROTO_ICMPV6 &&
-        packet[V6_HEADER] == ECHO_REPLY6) {
-        *out_view = (EchoView){ packet + 8, packet + 24, 16, packet + V6_HEADER };
+    if (len >= WIRE_ICMP_HEADER6 + 8 + SECRET_BYTES && packet[0] >> 4 == 6 &&
+        packet[6] == IPPROTO_ICMPV6 && packet[WIRE_ICMP_HEADER6] == ECHO_REPLY6) {
+        *out_view = (EchoView){ packet + 8, packet + 24, 16, packet + WIRE_ICMP_HEADER6 };
         return true;
     }
     return false;

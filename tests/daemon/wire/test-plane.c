@@ -176,6 +176,13 @@ static void test_no_peer(void)
     pair_write(&pair.a, packet, sizeof(packet)); /* nobody's address */
     packet[0] = 0x15;
     pair_write(&pair.a, packet, sizeof(packet)); /* no IP at all */
+    for (int i = 0; i < 2; i++) {                /* the host is told, but of the last */
+        uint8_t told[200];
+
+        g_assert_cmpuint(pair_read(&pair.a, told, sizeof(told)), ==, 20 + 8 + sizeof(packet));
+        g_assert_cmpuint(told[9], ==, 1);
+        g_assert_cmpuint(told[20] << 8 | told[21], ==, 3 << 8 | 1);
+    }
     while (pair_drops(&pair.a, WIRE_DROP_NO_PEER) != 2 ||
            pair_drops(&pair.a, WIRE_DROP_NO_ROUTE) != 1)
         g_thread_yield();
