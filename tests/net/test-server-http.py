@@ -327,6 +327,61 @@ def check_many(points, link, node):
     points.ok("at most four connections of a node")
 
 
+def check_approval(points, server):
+    """A network that asks for approval: the answer is held until somebody approves."""
+    def ctl(*arguments):
+        done = server.call(*arguments, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    ctl("network", "create", "strict", "--approve", "yes")
+    key = Link(ctl("key", "create", "--network", "strict", "--note", "for a test")["link"])
+    node = Node(key, "guest")
+    answer = node.register()
+    assert (answer.status, answer.json()["state"]) == (202, "pending")
+    expect(node.ask("GET", "map"), 403, "not-member")
+    waiting = Connection(key)
+    body = json.dumps(node.register_body(join=False)).encode()
+    waiting.send(node.request("POST", node.path("register") + "?wait=55", body))
+    ctl("node", "approve", "guest", "--network", "strict")
+    answer = waiting.read()  # long before its 55 s
+    assert (answer.status, answer.json()["state"]) == (200, "active"), answer.body
+    stream = node.stream()
+    assert stream.until("snap")["count"] == 0  # nobody of the other network
+    assert ctl("status")["streams"] >= 1
+    ctl("node", "remove", "guest", "--network", "strict")
+    assert stream.until("revoked")["why"] == "removed" and stream.line() is None
+    expect(node.ask("GET", "map"), 403, "removed")
+    points.ok("a held registration is answered when approved; who is removed is told and cut off")
+    return key.secret_text
+
+
+def check_flood(points, server, link):
+    """Connections of one network beyond its bucket are closed, and the bucket fills again."""
+    server.config.write_text(server.config.read_text().replace("accept_burst = 1000",
+                                                               "accept_burst = 3")
+                             .replace("accept_rate = 1000", "accept_rate = 2"))
+    server.up()
+    refused = 0
+    for _ in range(6):
+        with socket.create_connection((link.host, link.port), 20) as plain:
+            plain.settimeout(20)
+            plain.sendall(b"hello")  # no TLS: an answer or an end, but never silence
+            try:
+                refused += plain.recv(1) == b""
+            except ConnectionResetError:
+                refused += 1
+    assert refused >= 2, refused
+
+    def comes_in():
+        Connection(link).close()
+        return True
+
+    wait_until(comes_in, 10, "the bucket has filled again")
+    assert server.down() == 0
+    points.ok("a flood of connections is refused, and forgotten")
+
+
 def check_stop(points, server, stream, other_stream):
     assert server.down() == 0
     for one in (stream, other_stream):
@@ -416,12 +471,14 @@ def main():
         other, other_stream, stream, cursor = check_map(points, server, link, node)
         check_many(points, link, Node(link, "nobody"))
         check_poll(points, other, cursor)
+        secrets.append(check_approval(points, server))
         other_stream = other.stream()
         other_stream.until("snap-end")
         check_stop(points, server, stream, other_stream)
         check_again(points, server, link, node, cursor)
         check_process(points, server, secrets)
         check_systemd(points, server, link)
+        check_flood(points, server, link)
         print(f"1..{points.count}")
     except BaseException:
         if server.log.exists():
