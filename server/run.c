@@ -168,6 +168,7 @@ bool server_run(const ServerConfig *config, GError **error)
     (void)sigemptyset(&signals);
     (void)sigaddset(&signals, SIGTERM);
     (void)sigaddset(&signals, SIGINT);
+    (void)sigaddset(&signals, SIGHUP);
     (void)sigprocmask(SIG_BLOCK, &signals, NULL); /* before threads: they inherit it */
     (void)signal(SIGPIPE, SIG_IGN);
     set_descriptor_limit(config);

@@ -4,6 +4,6 @@
 
 #include "server/config.h"
 
-/* Returns when SIGTERM or SIGINT came and everything has stopped. False and @error: it could not
- * start; what had started is stopped again. */
+/* Returns when SIGTERM, SIGINT or SIGHUP came and everything has stopped. False and @error: it
+ * could not start; what had started is stopped again. */
 bool server_run(const ServerConfig *config, GError **error);

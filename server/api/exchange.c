@@ -7,6 +7,7 @@
 #include <string.h>
 
 enum {
+    BUSY_RETRY_S = 5,
     MAX_INPUT_BYTES = 2 * HTTP_MAX_HEAD_BYTES + 16384, /* a head, and what one read brought */
 };
 
@@ -211,12 +212,14 @@ static void set_phase(ApiExchange *self, ApiPhase phase, unsigned ms)
 
 static void refuse(ApiExchange *self, int rc, const char *why)
 {
+    const MeshSessionHints hints = { .retry_in_s = BUSY_RETRY_S };
+
     switch (http_message_status_of(rc)) {
     case 431:
         api_exchange_fail(self, MESH_ERROR_HEADERS, why, NULL);
         break;
     case 503:
-        api_exchange_fail(self, MESH_ERROR_BUSY, "out of memory", NULL);
+        api_exchange_fail(self, MESH_ERROR_BUSY, "out of memory", &hints);
         break;
     default:
         api_exchange_fail(self, MESH_ERROR_BAD_REQUEST, why, NULL);

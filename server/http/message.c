@@ -69,7 +69,7 @@ static int parse_method(HttpHead *head, const char *line, const char **out_rest,
 {
     size_t n = 0;
 
-    while (is_token_char((unsigned char)line[n]) && n < HTTP_MAX_METHOD)
+    while (n < HTTP_MAX_METHOD && is_token_char((unsigned char)line[n]))
         n++;
     if (n == 0 || line[n] != ' ') {
         *out_why = "malformed method in the request line";

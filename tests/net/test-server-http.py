@@ -141,6 +141,13 @@ def check_server(points, link):
     points.ok("who we are, over a certificate of the key in the link")
 
 
+def check_alone(points, server):
+    for command in ("setup", "run"):
+        done = server.call(command)
+        assert done.returncode == 1 and "is running on it" in done.stderr, done.stderr
+    points.ok("a second server on the same state is refused, and so is setup")
+
+
 def check_tls(points, link):
     try:
         Connection(link, ssl.TLSVersion.TLSv1_2)
@@ -234,7 +241,7 @@ def check_http(points, link, node):
             ("oversize body", 413, "too-large",
              [b"POST %s HTTP/1.1\r\n" % target + host + b"Content-Length: 40000\r\n\r\n",
               b"x" * 40000]),
-            ("slow header", 408, "timeout", [b"GET /v1/ser"]),
+            ("slow header", 408, "timeout", [b"GET /v1/serv"]),
             ("slow body", 408, "timeout",
              [b"POST %s HTTP/1.1\r\n" % target + host + b"Content-Length: 9\r\n\r\n", b"{"]),
             ("no path", 404, "not-found", [b"GET / HTTP/1.1\r\n" + host + b"\r\n"]),
@@ -462,6 +469,7 @@ def main():
         server.up()
         node = Node(link, "first")
         check_server(points, link)
+        check_alone(points, server)
         check_tls(points, link)
         check_register(points, link, node)
         check_keys(points, link)

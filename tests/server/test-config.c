@@ -26,10 +26,10 @@ static void drop(char *path)
 
 static void test_defaults(void)
 {
-    char                   *path = make_file("");
-    g_autoptr(GError)       error = NULL;
+    char *path = make_file("");
+    g_autoptr(GError) error = NULL;
     g_autoptr(ServerConfig) config = server_config_load(path, &error);
-    char                    text[MESH_ENDPOINT_TEXT_SIZE];
+    char text[MESH_ENDPOINT_TEXT_SIZE];
 
     g_assert_no_error(error);
     g_assert_cmpuint(config->n_listen, ==, 1);
@@ -51,9 +51,9 @@ static void test_all(void)
     char *path = make_file("[server]\nlisten = 192.0.2.1:443 ; [2001:db8::1]:8443;\n"
                            "public_host = mesh.example\npublic_port=8443\nbehind_proxy=true\n"
                            "log = debug\n[limits]\nthreads=4\n[timeouts]\nidle_ms=7\n");
-    g_autoptr(GError)       error = NULL;
+    g_autoptr(GError) error = NULL;
     g_autoptr(ServerConfig) config = server_config_load(path, &error);
-    char                    text[MESH_ENDPOINT_TEXT_SIZE];
+    char text[MESH_ENDPOINT_TEXT_SIZE];
 
     g_assert_no_error(error);
     g_assert_cmpuint(config->n_listen, ==, 2);
@@ -93,8 +93,8 @@ static const BadCase bad[] = {
 
 static void test_bad(gconstpointer data)
 {
-    const BadCase    *c = data;
-    char             *path = make_file(c->text);
+    const BadCase *c = data;
+    char          *path = make_file(c->text);
     g_autoptr(GError) error = NULL;
 
     g_assert_null(server_config_load(path, &error));
@@ -115,12 +115,12 @@ static void test_missing(void)
 /* The example that is installed says the defaults, and nothing that is not understood. */
 static void test_example(void)
 {
-    g_autofree char        *path = g_test_build_filename(G_TEST_DIST, "mesh-server.conf", NULL);
-    g_autofree char        *text = NULL;
-    g_autoptr(GString)      all = NULL;
-    g_autoptr(GError)       error = NULL;
+    g_autofree char *path = g_test_build_filename(G_TEST_DIST, "mesh-server.conf", NULL);
+    g_autofree char *text = NULL;
+    g_autoptr(GString) all = NULL;
+    g_autoptr(GError) error = NULL;
     g_autoptr(ServerConfig) config = server_config_load(path, &error);
-    char                   *plain;
+    char *plain;
 
     g_assert_no_error(error);
     g_assert_true(g_file_get_contents(path, &text, NULL, NULL));

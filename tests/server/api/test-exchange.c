@@ -110,7 +110,7 @@ static void test_slow(void)
     Played *played = played_new(1, 30);
     Client *silent = new_client(played), *header = new_client(played), *body = new_client(played);
 
-    client_send(header, "GET /v1/ser");
+    client_send(header, "GET /v1/serv");
     client_send(body, "POST " NETWORK "report HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n{");
     check_error(header, 408, MESH_ERROR_TIMEOUT, NULL);
     check_error(body, 408, MESH_ERROR_TIMEOUT, NULL);
