@@ -22,6 +22,8 @@ static PathHost get_path_host(MeshdEngine *self)
                        .presence_known = self->server_state == CONTROL_CONNECTED };
 }
 
+static void finish_leave(MeshdEngine *self, const GError *error);
+
 /* ---- what the client tells ---- */
 
 static void on_state(ControlClient *client, ControlState state, const GError *why, void *user_data)
@@ -119,6 +121,10 @@ static void on_fatal(ControlClient *client, const GError *told, void *user_data)
     (void)client;
     mesh_log_warning("network %s: the server ended the conversation: %s", self->profile->network,
                      why->message);
+    if (self->left != NULL && g_error_matches(why, MESH_ERROR, MESH_ERROR_REMOVED)) {
+        finish_leave(self, NULL); /* the stream tells before the answer does */
+        return;
+    }
     if (self->profile->stage == MESHD_PROFILE_JOINING) {
         meshd_engine_set_state(self, MESHD_ENGINE_ERROR, why->message);
         meshd_engine_finish(self, why);

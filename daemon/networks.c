@@ -18,6 +18,7 @@ struct MeshdNetworks {
     MeshdEngineHost     host;    /* what the engines borrow */
     MeshdNetworksEvents events;
     void               *user_data;
+    char               *seen; /* describe_host() of last time */
     bool                stopping;
 };
 
@@ -139,14 +140,44 @@ static void tell_host(MeshdNetworks *self, MeshdEngine *engine, bool kick)
     meshd_engine_set_host(engine, addrs, foreign, kick);
 }
 
+/* That whose change makes a new start worth while: our addresses, and the ways out. Owned text. */
+static char *describe_host(MeshdNetworks *self)
+{
+    GString *text = g_string_new(NULL);
+    g_autoptr(GArray) addrs = list_addrs(self);
+    g_autoptr(GArray) routes = net_list_routes(self->net, NULL);
+    char addr[MESH_IP_ADDR_TEXT_SIZE];
+
+    for (unsigned i = 0; i < addrs->len; i++)
+        g_string_append_printf(text, "%s ",
+                               mesh_ip_format_addr(&g_array_index(addrs, MeshAddr, i), addr));
+    for (unsigned i = 0; routes != NULL && i < routes->len; i++) {
+        const NetRoute *route = &g_array_index(routes, NetRoute, i);
+
+        if (route->destination.bits == 0)
+            g_string_append_printf(text, "via %s dev %s ",
+                                   mesh_ip_format_addr(&route->gateway, addr), route->ifname);
+    }
+    return g_string_free(text, false);
+}
+
+static void tell_all(MeshdNetworks *self, bool kick)
+{
+    for (unsigned i = 0; i < self->engines->len; i++)
+        tell_host(self, self->engines->pdata[i], kick);
+}
+
 static void on_net_changed(void *user_data)
 {
-    MeshdNetworks *self = user_data;
-    g_autoptr(GArray) addrs = list_addrs(self);
+    MeshdNetworks   *self = user_data;
+    g_autofree char *now = describe_host(self);
 
-    mesh_log_debug("the host's network changed: %u addresses", addrs->len);
-    for (unsigned i = 0; i < self->engines->len; i++)
-        tell_host(self, self->engines->pdata[i], true);
+    if (g_strcmp0(now, self->seen) == 0)
+        return;
+    mesh_log_info("the host's network changed: %s", now);
+    g_free(self->seen);
+    self->seen = g_steal_pointer(&now);
+    tell_all(self, true);
 }
 
 static void on_engine_changed(MeshdEngine *engine, bool peers, void *user_data)
@@ -218,6 +249,7 @@ MeshdNetworks *meshd_networks_new(const char *state_dir, const char *runtime_dir
         meshd_networks_free(self);
         return NULL;
     }
+    self->seen = describe_host(self);
     return self;
 }
 
@@ -232,6 +264,7 @@ void meshd_networks_free(MeshdNetworks *self)
     g_ptr_array_unref(self->hidden);
     net_stop(self->net);
     meshd_state_close(self->state);
+    g_free(self->seen);
     g_free(self);
 }
 
@@ -398,9 +431,9 @@ static void on_joined(MeshdEngine *engine, const GError *told, void *user_data)
     }
     /* A member from here on: what went wrong after that is shown as its state. */
     g_ptr_array_remove(self->hidden, engine);
-    if (!join->visible && self->events.added != NULL)
+    if (self->events.added != NULL)
         self->events.added(engine, self->user_data);
-    on_net_changed(self);
+    tell_all(self, false);
     if (join->visible && error != NULL)
         return join->done(NULL, error, join->user_data);
     join->done(engine, NULL, join->user_data);
@@ -527,7 +560,7 @@ static void on_left(MeshdEngine *engine, const GError *told, void *user_data)
     if (!meshd_state_remove(self->state, &id, &error))
         mesh_log_error("%s", error->message);
     leave->done(NULL, error, leave->user_data);
-    on_net_changed(self); /* its prefixes are free for the others */
+    tell_all(self, false); /* its prefixes are free for the others */
 }
 
 void meshd_networks_leave(MeshdNetworks *self, MeshdEngine *engine, bool force,

@@ -15,8 +15,8 @@ typedef struct MeshdNetworks MeshdNetworks;
 
 /* Each may be NULL. */
 typedef struct {
-    void (*added)(MeshdEngine *engine, void *user_data);
-    void (*removed)(const char *id, void *user_data); /* the engine is gone already */
+    void (*added)(MeshdEngine *engine, void *user_data); /* or joined again */
+    void (*removed)(const char *id, void *user_data);    /* the engine is gone already */
     void (*changed)(MeshdEngine *engine, bool peers, void *user_data);
 } MeshdNetworksEvents;
 

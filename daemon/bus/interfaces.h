@@ -25,6 +25,8 @@ void        bus_network_free(BusNetwork *self);
 
 GDBusInterfaceSkeleton *bus_network_get_skeleton(BusNetwork *self); /* borrowed */
 
+void bus_network_show(BusNetwork *self); /* properties of now, at once */
+
 /** bus_network_changed: properties, and with @peers a PeersChanged, follow: at most 4 times a
  * second. */
 void bus_network_changed(BusNetwork *self, bool peers);

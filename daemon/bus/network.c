@@ -93,6 +93,11 @@ static gboolean on_gathered(gpointer user_data)
     return G_SOURCE_CONTINUE; /* one quiet round ends it */
 }
 
+void bus_network_show(BusNetwork *self)
+{
+    show(self);
+}
+
 void bus_network_changed(BusNetwork *self, bool peers)
 {
     self->dirty = true;
@@ -145,8 +150,10 @@ static void free_call(Call *call)
 static void on_done(MeshdEngine *engine, const GError *error, void *user_data)
 {
     Call *call = user_data;
+    g_autoptr(MeshdView) view = engine != NULL ? meshd_view_make(engine) : NULL;
 
-    (void)engine;
+    if (view != NULL) /* who reads a property after the answer sees what was answered */
+        show_properties(call->skeleton, view);
     if (error != NULL)
         g_dbus_method_invocation_return_gerror(call->invocation, error);
     else
@@ -180,10 +187,12 @@ static gboolean handle_down(MeshDBusNetwork *skeleton, GDBusMethodInvocation *in
 
     if (engine == NULL || !read_options(invocation, options, table, G_N_ELEMENTS(table)))
         return true;
-    if (meshd_networks_down(self->networks, engine, temporary, &error))
+    if (meshd_networks_down(self->networks, engine, temporary, &error)) {
+        show(self);
         mesh_dbus_network_complete_down(skeleton, invocation);
-    else
+    } else {
         g_dbus_method_invocation_return_gerror(invocation, error);
+    }
     return true;
 }
 
@@ -216,10 +225,12 @@ static gboolean handle_set(MeshDBusNetwork *skeleton, GDBusMethodInvocation *inv
     if (engine == NULL || !read_options(invocation, options, table, G_N_ELEMENTS(table)))
         return true;
     set.endpoints = endpoints;
-    if (meshd_networks_set(self->networks, engine, &set, &error))
+    if (meshd_networks_set(self->networks, engine, &set, &error)) {
+        show(self);
         mesh_dbus_network_complete_set(skeleton, invocation);
-    else
+    } else {
         g_dbus_method_invocation_return_gerror(invocation, error);
+    }
     return true;
 }
 

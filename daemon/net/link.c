@@ -73,6 +73,11 @@ int net_link_prepare(struct nl_sock *sock, const char *ifname, GError **error)
                     nl_geterror(rc));
         return 0;
     }
+    if ((rtnl_link_get_flags(link) & IFF_UP) != 0) { /* a change would be news to every listener */
+        index = rtnl_link_get_ifindex(link);
+        rtnl_link_put(link);
+        return index;
+    }
     set_addr_gen_mode(sock, link);
     change = rtnl_link_alloc();
     rc = -NLE_NOMEM;

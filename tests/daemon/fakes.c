@@ -98,6 +98,10 @@ void control_client_leave(ControlClient *self, unsigned timeout_ms, ControlDone 
 
     (void)timeout_ms;
     fakes.n_leaves++;
+    if (fakes.leave_revokes) { /* the stream is first; the answer would come later */
+        fakes_tell_fatal(MESH_ERROR_REMOVED);
+        return;
+    }
     if (fakes.leave_fails)
         error = g_error_new(MESH_ERROR, MESH_ERROR_UNREACHABLE, "no answer");
     done(self, error, user_data);

@@ -16,7 +16,7 @@ typedef struct {
     bool           request_ip4, has_join; /* of the last register */
     MeshKey        node, wg;              /* of its K */
     bool           streaming;
-    bool           leave_fails;
+    bool           leave_fails, leave_revokes;
     /* host network */
     NetSet      set;       /* as applied */
     bool        applied;   /* and not undone */

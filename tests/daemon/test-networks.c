@@ -471,6 +471,19 @@ static void test_leave(Fixture *f, gconstpointer data)
     g_assert_false(has_documents(f) || fakes.running || fakes.applied);
 }
 
+static void test_leave_revokes(Fixture *f, gconstpointer data)
+{
+    (void)data;
+    join_whole(f);
+    fakes.leave_revokes = true;
+    f->done = false;
+    meshd_networks_leave(f->networks, find(f), false, on_done, f);
+    g_assert_true(f->done);
+    g_assert_no_error(f->error);
+    g_assert_null(find(f));
+    g_assert_false(has_documents(f) || fakes.running || fakes.applied);
+}
+
 static const struct {
     const char *name;
     void (*run)(Fixture *f, gconstpointer data);
@@ -489,6 +502,7 @@ static const struct {
     { "/networks/removed", test_removed },
     { "/networks/expired", test_expired },
     { "/networks/leave", test_leave },
+    { "/networks/leave-revokes", test_leave_revokes },
 };
 
 int main(int argc, char **argv)
