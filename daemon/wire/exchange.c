@@ -61,17 +61,28 @@ void wire_exchange_forget(WireExchange *self, WirePeer *peer)
     atomic_store_explicit(&peer->session_until_ms, 0, memory_order_relaxed);
 }
 
-void wire_exchange_make_secrets(WireExchange *self, WirePeer *peer)
+void wire_exchange_drop_secrets(WireExchange *self, WirePeer *peer)
 {
-    const WireSnapshotPeer *spec = wire_snapshot_find(self->snapshot, &peer->public_key);
-
     abandon(self, peer);
-    peer->can_talk = false;
+    peer->is_judged = peer->can_talk = false;
     mesh_key_wipe(&peer->remote, sizeof(peer->remote));
-    if (self->identity == NULL || spec == NULL || spec->peer != peer)
-        return;
+}
+
+/* One X25519 for each peer, but not before the first handshake with it: ten thousand peers that are
+ * configured at once and mostly silent cost nothing. */
+static bool can_talk(WireExchange *self, WirePeer *peer)
+{
+    const WireSnapshotPeer *spec;
+
+    if (peer->is_judged || self->identity == NULL)
+        return peer->can_talk;
+    spec = wire_snapshot_find(self->snapshot, &peer->public_key);
+    if (spec == NULL || spec->peer != peer)
+        return false;
+    peer->is_judged = true;
     peer->can_talk = wire_noise_make_remote(self->identity, &peer->public_key, spec->preshared_key,
                                             &peer->remote) == 0;
+    return peer->can_talk;
 }
 
 void wire_exchange_set_identity(WireExchange *self, WireIdentity *identity)
@@ -89,7 +100,7 @@ void wire_exchange_set_identity(WireExchange *self, WireIdentity *identity)
 
         wire_exchange_forget(self, peer);
         wire_timers_cleared(&peer->timers);
-        wire_exchange_make_secrets(self, peer);
+        wire_exchange_drop_secrets(self, peer);
     }
 }
 
@@ -196,8 +207,8 @@ void wire_exchange_initiate(WireExchange *self, WirePeer *peer, bool retry)
     uint16_t   jitter;
 
     n_hops = choose_ways(self, peer, retry, hops);
-    peer->held =
-        self->identity == NULL || !peer->can_talk || n_hops == 0 || !wire_tun_up(self->plane->tun);
+    peer->held = self->identity == NULL || n_hops == 0 || !wire_tun_up(self->plane->tun) ||
+                 !can_talk(self, peer);
     if (peer->held)
         return; /* not a try: as soon as it is possible, it need not wait for the next 5 s */
     mesh_key_random(&jitter, sizeof(jitter));
@@ -312,7 +323,7 @@ static WirePeer *take_initiation(WireExchange *self, const WireQueuedMessage *me
         return NULL;
     }
     spec = wire_snapshot_find(self->snapshot, &initiation.public_key);
-    if (spec != NULL && spec->peer->can_talk &&
+    if (spec != NULL && can_talk(self, spec->peer) &&
         wire_noise_finish_initiation(&initiation, &spec->peer->remote, timestamp, &handshake) == 0)
         peer = spec->peer;
     if (peer == NULL) {

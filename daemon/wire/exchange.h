@@ -31,8 +31,9 @@ void             wire_exchange_done(WireExchange *self);
  * with the old one. A zero private key: none. */
 void wire_exchange_set_identity(WireExchange *self, WireIdentity *identity);
 
-/** wire_exchange_make_secrets: (again) for a peer that is new or has another preshared key. */
-void wire_exchange_make_secrets(WireExchange *self, WirePeer *peer);
+/** wire_exchange_drop_secrets: what was made with the keys of a peer that is new or has another
+ * preshared key; made again when needed. Its sessions go on. */
+void wire_exchange_drop_secrets(WireExchange *self, WirePeer *peer);
 
 /** wire_exchange_initiate: sends an initiation to the endpoint, or to all candidates too while
  * nothing is proven or when @retry. For want of key, way or link nothing goes and no attempt is

@@ -159,7 +159,7 @@ static void obey(WireHandshaker *self, WirePeer *peer, uint32_t bits)
     if (bits & WIRE_ASK_CONFIRM)
         wire_exchange_complete(&self->exchange, peer);
     if (bits & WIRE_ASK_KEYS)
-        wire_exchange_make_secrets(&self->exchange, peer);
+        wire_exchange_drop_secrets(&self->exchange, peer);
     if (bits & WIRE_ASK_ROUTE)
         take_route(self, peer);
     if (bits & (WIRE_ASK_KEYS | WIRE_ASK_ROUTE))

@@ -61,7 +61,8 @@ struct WirePeer {
     int64_t     asked_ms; /* for a session, last; not to ask with every batch */
 
     /* Handshake thread only. */
-    bool          can_talk; /* @remote is made: a private key is set, the peer's key is sound */
+    bool          is_judged; /* can_talk was found out, with the keys there are now */
+    bool          can_talk;  /* then @remote is made: the peer's key is sound and not our own */
     WireRemote    remote;
     WireHandshake pending; /* our initiation under way */
     WireFreshness freshness;
