@@ -87,6 +87,7 @@ static void on_fatal(ControlClient *client, const GError *why, void *user_data)
     (void)client;
     g_assert_true(why->domain == MESH_ERROR);
     f->fatal = why->code;
+    g_free(f->fatal_text);
     f->fatal_text = g_strdup(why->message);
     maybe_free(f);
 }
@@ -416,6 +417,24 @@ static void test_no_hello_first(Fixture *f, gconstpointer data)
     g_assert_cmpstr(f->why, ==, "map: the first line is \"snap-end\", not hello");
 }
 
+/* Headers but no hello for 10 s: something holds streams back, so single polls are asked for, one
+ * after the other, and their gaps are no news. */
+static void test_held_back(Fixture *f, gconstpointer data)
+{
+    FakeAnswer silent = { "map", 200, "", true };
+
+    (void)data;
+    fake_answer(f->server, &silent);
+    answer_map(f, "", false);
+    answer_map(f, "", false);
+    answer_map(f, "", true);
+    control_client_start(f->client, NULL);
+    wait_for(fake_count(f->server, "map") == 4);
+    g_assert_cmpstr(fake_get(f->server, "map", 1).query, ==, "cursor=0.0&hb=60&wait=55");
+    g_assert_cmpstr(fake_get(f->server, "map", 3).query, ==, "cursor=1.5&hb=60&wait=55");
+    g_assert_cmpstr(f->states->str, ==, "connecting,connected,");
+}
+
 static void test_long_line(Fixture *f, gconstpointer data)
 {
     g_autofree char *body = g_strnfill(MESH_MAPLINE_MAX_BYTES + 2, 'x');
@@ -568,6 +587,7 @@ int main(int argc, char **argv)
     add("/client/replayed", NULL, test_replayed);
     add("/client/stream", NULL, test_stream);
     add("/client/no-hello-first", NULL, test_no_hello_first);
+    add("/client/held-back", NULL, test_held_back);
     add("/client/long-line", NULL, test_long_line);
     add("/client/revoked", NULL, test_revoked);
     add("/client/cached-map", NULL, test_cached_map);

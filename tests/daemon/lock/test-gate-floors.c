@@ -30,6 +30,14 @@ static void roll_tip(GateFixture *f)
     f->parts.tip = fixture_tip(1, 4, 1, &next);
 }
 
+static void roll_tip_policy(GateFixture *f)
+{
+    MeshNonce next = f->parts.nonce;
+
+    next.number++;
+    f->parts.tip = fixture_tip(1, 5, 0, &next);
+}
+
 static void roll_serial(GateFixture *f)
 {
     g_autoptr(MeshMember) old = fixture_member(1);
@@ -70,6 +78,8 @@ static const RollCase rolls[] = {
     { "map-restart", roll_map, NULL, true },
     { "tip", roll_tip, NULL, false },
     { "tip-restart", roll_tip, NULL, true },
+    { "tip-policy", roll_tip_policy, NULL, false },
+    { "tip-policy-restart", roll_tip_policy, NULL, true },
     { "serial", roll_serial, "node-1: membership: serial 1 is older than 9", false },
     { "serial-restart", roll_serial, "node-1: membership: serial 1 is older than 9", true },
     { "same-serial-other-bytes", roll_m_bytes,
@@ -128,6 +138,22 @@ static void test_new_epoch(GateFixture *f, gconstpointer data)
     f->parts.nonce.number++;
     g_assert_null(gate_verify(f, &error));
     g_assert_error(error, MESH_ERROR, MESH_ERROR_ROLLBACK);
+}
+
+/* The cursor is not signed: whoever lies about it must not lock us out of later versions. */
+static void test_unsigned_cursor(GateFixture *f, gconstpointer data)
+{
+    g_autoptr(LockVerified) first = NULL, second = NULL;
+
+    (void)data;
+    f->parts.tip = fixture_tip(1, 5, 1, &f->parts.nonce);
+    f->parts.ver = 900;
+    first = gate_verify_fine(f);
+    gate_swap(&f->parts.tip, NULL);
+    f->parts.nonce.number++;
+    f->parts.ver = 6;
+    second = gate_verify_fine(f);
+    g_assert_cmpuint(lock_verified_get_head(second)->ver, ==, 6);
 }
 
 /* A tombstone outlives its map and a restart, and only a higher serial comes back. */
@@ -260,6 +286,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < G_N_ELEMENTS(policies); i++)
         gate_add("policy", policies[i].name, &policies[i], test_policy);
     gate_add("", "new-epoch", NULL, test_new_epoch);
+    gate_add("", "unsigned-cursor", NULL, test_unsigned_cursor);
     gate_add("", "tombstone", NULL, test_tombstone);
     gate_add("", "policy-rows", NULL, test_policy_rows);
     gate_add("", "time", NULL, test_time);

@@ -317,6 +317,7 @@ static void break_tip_start(GateFixture *f)
 
 static void break_tip_no_nonce(GateFixture *f)
 {
+    f->parts.nonce = (MeshNonce){ .number = 0 }; /* what a missing one might be taken for */
     f->parts.tip = fixture_tip(1, 5, 1, NULL);
 }
 
@@ -478,23 +479,27 @@ static void test_e_never_back(GateFixture *f, gconstpointer data)
     const struct {
         MeshSigned *e;
         uint64_t    want_seq;
+        uint16_t    want_port;
     } steps[] = {
-        { fixture_e(1, 5, "203.0.113.5:5", MESH_RECORD_STATIC), 5 },
-        { fixture_e(1, 4, "203.0.113.4:4", MESH_RECORD_STATIC), 5 }, /* older */
-        { fixture_e(1, 5, "203.0.113.6:6", MESH_RECORD_STATIC), 5 }, /* the same seq */
-        { fixture_e(2, 9, "203.0.113.9:9", MESH_RECORD_STATIC), 5 }, /* by another node */
-        { fixture_e(1, 6, "203.0.113.7:7", MESH_RECORD_STATIC), 6 },
+        { fixture_e(1, 5, "203.0.113.5:5", MESH_RECORD_STATIC), 5, 5 },
+        { fixture_e(1, 4, "203.0.113.4:4", MESH_RECORD_STATIC), 5, 5 }, /* older */
+        { fixture_e(1, 5, "203.0.113.6:6", MESH_RECORD_STATIC), 5, 5 }, /* the same seq */
+        { fixture_e(2, 9, "203.0.113.9:9", MESH_RECORD_STATIC), 5, 5 }, /* by another node */
+        { fixture_e(1, 6, "203.0.113.7:7", MESH_RECORD_STATIC), 6, 7 },
     };
 
     (void)data;
     for (size_t i = 0; i < G_N_ELEMENTS(steps); i++) {
         g_autoptr(LockVerified) verified = NULL;
+        const LockPeer *got;
 
         gate_swap(&peer->e, steps[i].e);
         f->parts.nonce.number++;
         verified = gate_verify_fine(f);
         g_assert_cmpuint(lock_verified_count(verified), ==, N_PEERS);
-        g_assert_cmpuint(lock_verified_get_peer(verified, 0)->e_seq, ==, steps[i].want_seq);
+        got = lock_verified_get_peer(verified, 0);
+        g_assert_cmpuint(got->e_seq, ==, steps[i].want_seq);
+        g_assert_cmpuint(got->endpoints[0].endpoint.port, ==, steps[i].want_port);
     }
     gate_pass(3601); /* it ended */
     g_autoptr(LockVerified) verified = gate_verify_fine(f);
