@@ -66,6 +66,7 @@ class Connection:
         context.verify_mode = ssl.CERT_NONE
         context.maximum_version = version
         raw = socket.create_connection((link.host, link.port), LIMIT_S)
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             self.sock = context.wrap_socket(raw)
         except BaseException:
