@@ -300,10 +300,14 @@ static void set_error(const Checker *c, GError **error)
 
 bool mesh_json_check(const char *text, size_t len, GError **error)
 {
-    Checker     c = { .start = text, .at = text, .end = text + len };
+    Checker     c = { .key = NULL };
     const char *bad = NULL;
     bool        ok;
 
+    if (len == 0)
+        text = ""; /* of an empty GBytes it may be NULL */
+    c.start = c.at = text;
+    c.end = text + len;
     if (!g_utf8_validate_len(text, len, &bad)) { /* refuses NUL as well */
         c.at = bad;
         fail(&c, "not valid UTF-8");
