@@ -72,6 +72,11 @@ static bool read_nodes(LockFloors *self, JsonArray *array, GError **error)
         if (object == NULL ||
             !mesh_json_read(object, floor_fields, G_N_ELEMENTS(floor_fields), &floor, path, error))
             return false;
+        if (lock_floors_find(self, &floor.node) != NULL) {
+            g_set_error(error, MESH_ERROR, MESH_ERROR_BAD_JSON, "%s.node: it stands there twice",
+                        path);
+            return false;
+        }
         owned = g_memdup2(&floor, sizeof(floor));
         g_hash_table_insert(self->nodes, &owned->node, owned);
     }
