@@ -15,14 +15,23 @@ void control_lines_done(ControlLines *self)
         g_string_free(g_steal_pointer(&self->part), TRUE);
 }
 
-static size_t without_cr(const char *text, size_t len)
+typedef struct {
+    ControlLineFunc func;
+    void           *user_data;
+} Taker;
+
+static bool give(const ControlLines *self, const char *text, size_t len, const Taker *taker)
 {
-    return len > 0 && text[len - 1] == '\r' ? len - 1 : len;
+    if (len > 0 && text[len - 1] == '\r')
+        len--;
+    return len <= self->max && taker->func(text, len, taker->user_data);
 }
 
 bool control_lines_feed(ControlLines *self, const char *bytes, size_t len, ControlLineFunc line,
                         void *user_data)
 {
+    Taker taker = { line, user_data };
+
     while (len > 0) {
         const char *end = memchr(bytes, '\n', len);
         size_t      here = end != NULL ? (size_t)(end - bytes) : len;
@@ -34,14 +43,14 @@ bool control_lines_feed(ControlLines *self, const char *bytes, size_t len, Contr
             return true;
         }
         if (self->part->len == 0) {
-            if (!line(bytes, without_cr(bytes, here), user_data))
+            if (!give(self, bytes, here, &taker))
                 return false;
         } else {
             g_autoptr(GString) whole = self->part;
 
             self->part = g_string_new(NULL);
             g_string_append_len(whole, bytes, (gssize)here);
-            if (!line(whole->str, without_cr(whole->str, whole->len), user_data))
+            if (!give(self, whole->str, whole->len, &taker))
                 return false;
         }
         bytes = end + 1;
