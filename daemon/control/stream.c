@@ -16,7 +16,8 @@ enum {
     POLL_FOR_MS = 86400 * 1000, /* a path that buffers streams is left alone for so long */
     REPLACED_MIN_MS = 5000,     /* two nodes with one key must not take turns quickly */
     REPLACED_MAX_MS = 30000,
-    DOUBT_GAP_MS = 5000, /* doubts come in flocks: one new connection for all */
+    ATTEMPT_GAP_MS = 1000, /* between two attempts, however good the reason of the second */
+    DOUBT_GAP_MS = 5000,   /* doubts come in flocks: one new connection for all */
 };
 
 static void attempt(ControlClient *self);
@@ -62,8 +63,11 @@ static void retry_in(ControlClient *self, unsigned wait_ms)
 /* The connection is over: tells why, if anything is wrong, and comes again. */
 static void end_attempt(ControlClient *self, const GError *why, unsigned wait_ms)
 {
+    int64_t since_ms = mesh_clock_boot_ms() - self->stream.opened_ms;
+
     close_call(self);
-    retry_in(self, wait_ms);
+    retry_in(self, since_ms < ATTEMPT_GAP_MS ? MAX(wait_ms, (unsigned)(ATTEMPT_GAP_MS - since_ms))
+                                             : wait_ms);
     if (why != NULL)
         control_client_set_state(self, CONTROL_OFFLINE, why);
 }
