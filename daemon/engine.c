@@ -167,16 +167,18 @@ static void note_changes(MeshdEngine *self, LockVerified *verified, bool fresh)
         meshd_engine_save_profile(self);
 }
 
+/* An expired membership stops what runs, but not the conversation: the server may have renewed it
+ * while we were away. That it ended for good is the server's to say. */
 static void fail_map(MeshdEngine *self, const GError *error)
 {
-    bool runs = meshd_parts_get_map(self->parts) != NULL;
-
-    if (g_error_matches(error, MESH_ERROR, MESH_ERROR_EXPIRED)) {
-        meshd_membership_end(self, MESHD_PROFILE_EXPIRED, error->message);
-        return;
-    }
+    if (g_error_matches(error, MESH_ERROR, MESH_ERROR_EXPIRED))
+        meshd_engine_stop_parts(self);
     mesh_log_error("network %s: %s", self->profile->network, error->message);
-    meshd_engine_set_state(self, runs ? MESHD_ENGINE_UP : MESHD_ENGINE_ERROR, error->message);
+    meshd_engine_set_state(self,
+                           meshd_parts_get_map(self->parts) != NULL ? MESHD_ENGINE_UP
+                                                                    : MESHD_ENGINE_ERROR,
+                           error->message);
+    look_again(self, LOOK_AGAIN_S);
 }
 
 void meshd_engine_use_map(MeshdEngine *self, const MeshNetmap *map, MeshNetmapChange change)

@@ -2,6 +2,7 @@
  * on fakes of server, data plane and host network. */
 #include "common/glib/error.h"
 #include "common/glib/log.h"
+#include "common/std/clock.h"
 #include "common/std/hash.h"
 #include "daemon/networks.h"
 #include "daemon/view.h"
@@ -12,6 +13,23 @@
 #include <sys/socket.h>
 
 #define ID "00112233445566ff"
+
+/* How far the wall clock is ahead of the real one. */
+static int64_t late_s;
+
+static int64_t get_boot(void *user_data)
+{
+    (void)user_data;
+    return g_get_monotonic_time() * 1000;
+}
+
+static int64_t get_wall(void *user_data)
+{
+    (void)user_data;
+    return g_get_real_time() * 1000 + late_s * INT64_C(1000000000);
+}
+
+static const MeshClockSource clock_source = { .boot_ns = get_boot, .wall_ns = get_wall };
 
 typedef struct {
     char          *dir, *link;
@@ -125,7 +143,7 @@ static MeshMember *make_member(bool ip4, uint64_t serial)
 
     member->node = fakes.node;
     member->serial = serial;
-    member->nbf = g_get_real_time() / G_USEC_PER_SEC - 10;
+    member->nbf = mesh_clock_wall_s() - 10;
     member->exp = member->nbf + 86400;
     if (!ip4)
         member->ip4 = (MeshAddr){ 0 };
@@ -136,7 +154,7 @@ static MeshSigned *sign_peer(unsigned n)
 {
     g_autoptr(MeshMember) member = fixture_member(n);
 
-    member->nbf = g_get_real_time() / G_USEC_PER_SEC - 10;
+    member->nbf = mesh_clock_wall_s() - 10;
     member->exp = member->nbf + 86400;
     return fixture_sign_member(member);
 }
@@ -161,7 +179,7 @@ static void send_map(bool ip4, uint64_t serial)
                         .pver = 1,
                         .has_nonce = true,
                         .nonce = nonce,
-                        .time = g_get_real_time() / G_USEC_PER_SEC };
+                        .time = mesh_clock_wall_s() };
     MeshNetwork network = fixture_network();
     FixturePair server = fixture_server();
     g_autoptr(MeshSigned) signed_tip = mesh_tip_sign(&tip, &network.id, &server.secret, NULL);
@@ -454,6 +472,22 @@ static void test_expired(Fixture *f, gconstpointer data)
     assert_state(f, "up");
 }
 
+/* Away for longer than the membership lasts: nothing runs, but the server is asked, and has a new
+ * one. */
+static void test_out_of_date(Fixture *f, gconstpointer data)
+{
+    (void)data;
+    join_whole(f);
+    late_s = 2 * 86400;
+    restart(f);
+    assert_state(f, "error");
+    g_assert_true(fakes.streaming);
+    g_assert_false(fakes.running || fakes.applied);
+    send_map(true, 101);
+    assert_state(f, "up");
+    late_s = 0;
+}
+
 static void test_leave(Fixture *f, gconstpointer data)
 {
     (void)data;
@@ -501,6 +535,7 @@ static const struct {
     { "/networks/down-is-kept", test_down_is_kept },
     { "/networks/removed", test_removed },
     { "/networks/expired", test_expired },
+    { "/networks/out-of-date", test_out_of_date },
     { "/networks/leave", test_leave },
     { "/networks/leave-revokes", test_leave_revokes },
 };
@@ -510,6 +545,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     mesh_log_init("test", MESH_LOG_ERROR);
     fixture_start();
+    mesh_clock_set_source(&clock_source);
     for (size_t i = 0; i < G_N_ELEMENTS(tests); i++)
         g_test_add(tests[i].name, Fixture, NULL, set_up, tests[i].run, tear_down);
     return g_test_run();

@@ -253,7 +253,7 @@ typedef struct {
 static const OptionCase options[] = {
     { "none", "@a{sv} {}", NULL },
     { "all", "{'name': <'a'>, 'port': <uint16 7>, 'ip4': <false>, 'endpoints': <['x']>}", NULL },
-    { "unknown", "{'name': <'a'>, 'nmae': <'a'>}", "unknown option \"nmae\"" },
+    { "unknown", "{'name': <'a'>, 'colour': <'a'>}", "unknown option \"colour\"" },
     { "wrong-type", "{'port': <uint32 7>}", "option \"port\" has type u instead of q" },
 };
 
