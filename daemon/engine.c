@@ -444,6 +444,8 @@ bool meshd_engine_refresh(MeshdEngine *self, GError **error)
     if (map != NULL &&
         !meshd_parts_apply(self->parts, map, meshd_parts_has_ip4(self->parts), error))
         return false;
+    if (meshd_parts_get_path(self->parts) != NULL)
+        path_nudge(meshd_parts_get_path(self->parts));
     meshd_engine_save_profile(self);
     meshd_membership_report(self);
     tell(self, false);

@@ -229,7 +229,9 @@ static bool apply_path(MeshdParts *self, const Wanted *wanted, GError **error)
     (void)error;
     for (size_t i = 0; i < lock_verified_count(wanted->map); i++) {
         const LockPeer *peer = lock_verified_get_peer(wanted->map, i);
-        PathPeer        row = { .wg = peer->wg, .online = peer->online, .e_seq = peer->e_seq };
+        PathPeer        row = {
+                   .wg = peer->wg, .inner = peer->member->ip6, .online = peer->online, .e_seq = peer->e_seq
+        };
 
         row.eager = is_eager(wanted->map, peer, &n_eager);
         row.n_endpoints = MIN(peer->n_endpoints, G_N_ELEMENTS(row.endpoints));
@@ -237,7 +239,8 @@ static bool apply_path(MeshdParts *self, const Wanted *wanted, GError **error)
         g_array_append_val(peers, row);
     }
     if (self->path == NULL) {
-        self->path = path_start(self->plane, self->events.path_changed, self->user_data);
+        self->path = path_start(self->plane, &lock_verified_get_head(wanted->map)->self->ip6,
+                                self->events.path_changed, self->user_data);
         path_set_host(self->path, &(PathHost){ .addrs = (const MeshAddr *)(void *)self->addrs->data,
                                                .n_addrs = self->addrs->len,
                                                .presence_known = self->presence_known });

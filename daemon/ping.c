@@ -166,6 +166,8 @@ static bool send_ping(MeshdPings *self, Ping *ping, GError **error)
 {
     int rc;
 
+    if (self->next_id == PATH_NUDGE_ID)
+        self->next_id++;
     ping->id = self->next_id++;
     ping->sent_ns = mesh_clock_boot_ns();
     rc = wire_plane_ping(meshd_parts_get_plane(self->parts), &ping->source, &ping->address,

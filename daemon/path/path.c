@@ -1,6 +1,7 @@
 #include "daemon/path/path.h"
 
 #include "common/glib/backoff.h"
+#include "common/glib/log.h"
 #include "common/std/clock.h"
 #include "daemon/path/candidates.h"
 #include "daemon/path/explain.h"
@@ -28,6 +29,7 @@ typedef struct {
 
 struct Path {
     WirePlane      *plane; /* borrowed */
+    MeshAddr        inner; /* our own in the mesh */
     PathChangedFunc changed;
     void           *user_data;
     GHashTable     *peers; /* MeshKey * inside the Peer → owned Peer */
@@ -209,11 +211,12 @@ static void arm(Path *self, int64_t due_ms)
     self->timer = g_timeout_add((guint)CLAMP(in_ms, 1, G_MAXINT), on_timer, self);
 }
 
-Path *path_start(WirePlane *plane, PathChangedFunc changed, void *user_data)
+Path *path_start(WirePlane *plane, const MeshAddr *inner, PathChangedFunc changed, void *user_data)
 {
     Path *self = g_new0(Path, 1);
 
     self->plane = plane;
+    self->inner = *inner;
     self->changed = changed;
     self->user_data = user_data;
     self->peers = g_hash_table_new_full(hash_key, equal_key, NULL, g_free);
@@ -281,6 +284,23 @@ static bool is_same_host(Path *self, const PathHost *host)
     return true;
 }
 
+void path_nudge(Path *self)
+{
+    GHashTableIter iter;
+    gpointer       value;
+
+    g_hash_table_iter_init(&iter, self->peers);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        Peer        *peer = value;
+        WirePeerInfo info;
+
+        if (!read_wire(self, peer, &info) || !info.has_session)
+            continue;
+        if (wire_plane_ping(self->plane, &self->inner, &peer->told.inner, PATH_NUDGE_ID, 0) < 0)
+            mesh_log_debug("a peer will learn our new address with the next packet only");
+    }
+}
+
 void path_set_host(Path *self, const PathHost *host)
 {
     GHashTableIter iter;
@@ -295,6 +315,7 @@ void path_set_host(Path *self, const PathHost *host)
     g_hash_table_iter_init(&iter, self->peers);
     while (g_hash_table_iter_next(&iter, NULL, &value))
         start_over(self, value);
+    path_nudge(self);
 }
 
 void path_handle_event(Path *self, const WireEvent *event)

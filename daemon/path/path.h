@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #define PATH_MAX_EAGER   256u /* peers that are connected without traffic */
+#define PATH_NUDGE_ID    0u   /* of the echoes of path_nudge(); nobody waits for their answer */
 #define PATH_KEEPALIVE_S 25u  /* keeps mappings of NATs and firewalls open */
 
 typedef struct Path Path;
@@ -24,6 +25,7 @@ typedef struct Path Path;
 /** PathPeer: what the verified map says about a peer. */
 typedef struct {
     MeshKey            wg;     /* X25519, names the peer here */
+    MeshAddr           inner;  /* its IPv6 address in the mesh */
     bool               online; /* the server says so */
     bool               eager;  /* connect without waiting for traffic */
     uint64_t           e_seq;  /* of the record the endpoints come from; 0: none */
@@ -56,8 +58,9 @@ typedef struct {
 /* The path of @peer changed. May be called from inside path_apply() and path_set_host(). */
 typedef void (*PathChangedFunc)(const MeshKey *peer, void *user_data);
 
-/** path_start: @plane is borrowed and has to outlive the result. */
-Path *path_start(WirePlane *plane, PathChangedFunc changed, void *user_data);
+/** path_start: @plane is borrowed and has to outlive the result. @inner: our own address in the
+ * mesh. */
+Path *path_start(WirePlane *plane, const MeshAddr *inner, PathChangedFunc changed, void *user_data);
 void  path_stop(Path *self); /* NULL is fine */
 
 /** path_apply: the peers that the data plane knows now, all of them. Idempotent. */
@@ -67,6 +70,10 @@ void path_apply(Path *self, const PathPeer *peers, size_t n_peers);
 void path_set_host(Path *self, const PathHost *host);
 
 void path_handle_event(Path *self, const WireEvent *event);
+
+/** path_nudge: our port or address is another: one small packet to every peer with a session, whose
+ * source tells it where we are now. path_set_host() does it by itself. */
+void path_nudge(Path *self);
 
 /** path_connect: starts an attempt now, traffic or not. False: no such peer. */
 bool path_connect(Path *self, const MeshKey *peer);

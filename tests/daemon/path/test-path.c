@@ -9,6 +9,7 @@
 /* ---- the data plane: what path.c calls of it ---- */
 
 static struct {
+    int          n_pings;
     int          n_routes, n_initiations;
     WireRoute    last;
     bool         known;
@@ -32,6 +33,15 @@ int wire_plane_get_peer(WirePlane *self, const MeshKey *peer, WirePeerInfo *out_
     *out_info = plane.info;
     out_info->public_key = *peer;
     return plane.known ? 0 : -ENOENT;
+}
+
+int wire_plane_ping(WirePlane *self, const MeshAddr *source, const MeshAddr *destination,
+                    uint16_t id, uint16_t sequence)
+{
+    (void)self, (void)source, (void)destination, (void)sequence;
+    g_assert_cmpuint(id, ==, PATH_NUDGE_ID);
+    plane.n_pings++;
+    return 0;
 }
 
 /* ---- a clock that stands ---- */
@@ -78,7 +88,7 @@ static void set_up(Fixture *f, gconstpointer data)
     plane.known = true;
     now_ms = 1000000;
     mesh_clock_set_source(&clock_source);
-    f->path = path_start(NULL, on_changed, f);
+    f->path = path_start(NULL, &f->own, on_changed, f);
     set_host(f, "10.0.0.2", true);
     f->peer = (PathPeer){ .online = true, .eager = true, .e_seq = 1, .n_endpoints = 1 };
     f->peer.wg.bytes[0] = 1;
@@ -205,6 +215,10 @@ static void test_host_moved(Fixture *f, gconstpointer data)
     set_host(f, "192.168.7.7", true);
     g_assert_cmpint(plane.n_routes, ==, 2);
     g_assert_cmpint(plane.n_initiations, ==, 2);
+    g_assert_cmpint(plane.n_pings, ==, 0); /* nobody to tell */
+    plane.info.has_session = true;
+    set_host(f, "192.168.7.8", true);
+    g_assert_cmpint(plane.n_pings, ==, 1); /* the peer learns our new address now */
 }
 
 static void test_peer_gone(Fixture *f, gconstpointer data)

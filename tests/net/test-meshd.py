@@ -1,0 +1,99 @@
+"""What users do to meshd and its interfaces while it runs, and what scripts get from the mesh command.
+
+   [a] 203.0.113.11 ══ internet ══ [b] 203.0.113.12        [server] mesh.example"""
+import json
+
+from lab import Lab
+
+EXIT_USAGE, EXIT_NOT_FOUND, EXIT_NO_DAEMON = 2, 3, 4
+
+
+def exits(lab, a):
+    rows = (
+        (("status", "nowhere"), EXIT_NOT_FOUND, "mesh networks"),
+        (("ping", "nobody"), EXIT_NOT_FOUND, "no peer"),
+        (("ping", "b", "-4", "-6"), EXIT_USAGE, "exclude"),
+        (("ping", "2001:db8::77"), EXIT_NOT_FOUND, "no peer"),
+        (("set", "--endpoint", "example.org"), EXIT_USAGE, "ADDRESS:PORT"),
+        (("join", "mesh://nonsense"), EXIT_USAGE, "link"),
+    )
+    for arguments, code, words in rows:
+        done = a.mesh(*arguments, check=False)
+        assert done.returncode == code and words in done.stderr, (arguments, done)
+    lab.ok("exit codes are those of the manual page, and errors say what to do")
+
+
+def pings(lab, a, b):
+    for family in ("-4", "-6"):
+        done = a.mesh("ping", "b", family, "-c", "2")
+        lines = done.stdout.splitlines()
+        assert len(lines) == 2 and all("direct via" in line for line in lines), done.stdout
+    found = json.loads(a.mesh("ping", b.addresses()[6], "--json").stdout)
+    assert found["answers"][0]["path"] == "direct" and found["answers"][0]["rtt-us"] > 0, found
+    lab.ok("mesh ping by name and address, over both families, names the way")
+
+
+def shows(lab, a):
+    peer = a.json("peers")["peers"][0]
+    assert set(peer) == {"name", "node", "addresses", "online", "path", "reason", "tags",
+                         "last-handshake", "rx-bytes", "tx-bytes", "endpoint", "candidates",
+                         "wg"}, set(peer)
+    network = a.json("status")["networks"][0]
+    assert {"id", "name", "node-name", "state", "interface", "listen-port", "addresses",
+            "endpoints", "warnings", "server-state", "peers-online"} <= set(network), network
+    assert "mesh0" in a.mesh("networks").stdout
+    lab.ok("the keys of --json are those of the manual page")
+
+
+def moves(lab, a, b):
+    """The port changes while traffic flows: the peers follow."""
+    a.mesh("set", "--port", "5000", "--endpoint", f"{a.ip4}:5000")
+    network = a.network()
+    assert network.listen_port == 5000, network
+    assert f"{a.ip4}:5000 static" in network.endpoints, network.endpoints
+    b.reaches(a.addresses()[4])
+    b.wait_until(lambda n: n.peer("a").endpoint.endswith(":5000"), 20)
+    lab.ok("a new UDP port is told to the others, and they follow")
+
+
+def loses_interface(lab, a, b):
+    a.sh("ip link del mesh0")
+    a.wait_until(lambda n: n.network().state == "up" and
+                 "mesh0" in n.run("ip", "-br", "link").stdout, 20)
+    a.reaches(b.addresses()[6])
+    lab.ok("an interface that somebody deletes is made anew")
+
+
+def is_killed(lab, a, b):
+    a.restart(kill=True)
+    a.reaches(b.addresses()[4])
+    assert a.run("cat", "/run/mesh/interfaces").stdout.split() == ["mesh0"]
+    a.stop("meshd")
+    links = a.run("ip", "-br", "link").stdout
+    assert "mesh" not in links and a.run("cat", "/run/mesh/interfaces").stdout == "", links
+    done = a.mesh("status", check=False)
+    assert done.returncode == EXIT_NO_DAEMON and "systemctl start meshd" in done.stderr, done
+    a.up()
+    a.reaches(b.addresses()[4])
+    lab.ok("killed or stopped, it leaves no interface behind and comes back")
+
+
+def main():
+    with Lab() as lab:
+        a, b = lab.node("a"), lab.node("b")
+        links = [lab.server.setup("home")]
+        lab.server.up()
+        links.append(lab.server.key("home"))
+        for node, link in zip((a, b), links):
+            node.up()
+            node.join(link)
+        a.reaches(b.addresses()[4])
+        exits(lab, a)
+        pings(lab, a, b)
+        shows(lab, a)
+        moves(lab, a, b)
+        loses_interface(lab, a, b)
+        is_killed(lab, a, b)
+
+
+main()
