@@ -47,7 +47,7 @@ bool server_statedir_lock(const char *dir, GError **error)
     int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* stays open: it is the lock */
 
     if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
-        return true;
+        return true; /* cppcheck-suppress resourceLeak */
     if (fd >= 0 && errno == EWOULDBLOCK) {
         g_set_error(error, MESH_ERROR, MESH_ERROR_STATE,
                     "%s: a mesh-server is running on it; ask that one: mesh-server key create",

@@ -270,6 +270,7 @@ static bool may_ask(int fd)
 
 static void accept_client(UapiServer *self)
 {
+    /* cppcheck-suppress nullPointer ; who it is, may_ask() finds out */
     int         fd = accept4(self->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     UapiClient *client;
 
