@@ -13,6 +13,7 @@ enum {
     UP_TIMEOUT_S = 20,
     LOOK_AGAIN_S = 3600, /* our own record is signed anew in time */
     MEND_S = 5,          /* after the data plane failed */
+    HOST_AGAIN_S = 30,   /* after the host refused: a port may be free, a device there, by then */
 };
 
 static void tell(MeshdEngine *self, bool peers)
@@ -178,7 +179,8 @@ static void fail_map(MeshdEngine *self, const GError *error)
                            meshd_parts_get_map(self->parts) != NULL ? MESHD_ENGINE_UP
                                                                     : MESHD_ENGINE_ERROR,
                            error->message);
-    look_again(self, LOOK_AGAIN_S);
+    look_again(self,
+               g_error_matches(error, MESH_ERROR, MESH_ERROR_HOST) ? HOST_AGAIN_S : LOOK_AGAIN_S);
 }
 
 void meshd_engine_use_map(MeshdEngine *self, const MeshNetmap *map, MeshNetmapChange change)

@@ -86,6 +86,16 @@ static void on_name_lost(GDBusConnection *connection, const char *name, gpointer
                       self->user_data);
 }
 
+static void show_all(Bus *self)
+{
+    GHashTableIter iter;
+    gpointer       network;
+
+    g_hash_table_iter_init(&iter, self->objects);
+    while (g_hash_table_iter_next(&iter, NULL, &network))
+        bus_network_show(network);
+}
+
 Bus *bus_start(GDBusConnection *connection, MeshdNetworks *networks, const BusEvents *events,
                void *user_data, GError **error)
 {
@@ -105,6 +115,7 @@ Bus *bus_start(GDBusConnection *connection, MeshdNetworks *networks, const BusEv
         return NULL;
     }
     meshd_networks_start(networks, &networks_events, self);
+    show_all(self); /* what came up from the stored maps, before anybody can ask */
     g_dbus_object_manager_server_set_connection(self->manager, connection);
     self->name =
         g_bus_own_name_on_connection(connection, BUS_NAME, G_BUS_NAME_OWNER_FLAGS_DO_NOT_QUEUE,
