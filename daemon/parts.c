@@ -229,11 +229,9 @@ static bool apply_path(MeshdParts *self, const Wanted *wanted, GError **error)
     (void)error;
     for (size_t i = 0; i < lock_verified_count(wanted->map); i++) {
         const LockPeer *peer = lock_verified_get_peer(wanted->map, i);
-        PathPeer        row = { .wg = peer->wg,
-                                .inner = peer->member->ip6,
-                                .online = peer->online,
-                                .e_seq = peer->e_seq };
+        PathPeer        row = { .wg = peer->wg, .online = peer->online, .e_seq = peer->e_seq };
 
+        row.inner = peer->member->ip6;
         row.eager = is_eager(wanted->map, peer, &n_eager);
         row.n_endpoints = MIN(peer->n_endpoints, G_N_ELEMENTS(row.endpoints));
         memcpy(row.endpoints, peer->endpoints, row.n_endpoints * sizeof row.endpoints[0]);
