@@ -12,12 +12,13 @@ import os
 import pathlib
 import re
 import shutil
+import stat
 import sys
 import time
 import types
 
 import nat as nats
-from space import Host, link, make_dir, need, wait_until
+from space import Host, link, make_dir, need, programs_dir, wait_until
 
 __all__ = ["Lab", "need", "wait_until"]
 REPO = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -48,13 +49,21 @@ BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Config
 """
 
 
+# meshd runs as the shipped unit runs it: its own user, this one capability, no way to more.
+AS_MESHD = ("setpriv", "--reuid", "meshd", "--regid", "meshd", "--clear-groups", "--no-new-privs",
+            "--inh-caps", "-all,+net_admin", "--ambient-caps", "-all,+net_admin",
+            "--bounding-set", "-all,+net_admin")
+
+# mesh-server has no capability at all; systemd gives it its ports, here the host lets everybody bind.
+AS_SERVER = ("setpriv", "--reuid", "mesh-server", "--regid", "mesh-server", "--clear-groups",
+             "--no-new-privs", "--inh-caps", "-all", "--bounding-set", "-all")
+
+
 def find_program(name):
-    """Where a program of ours is: in $MESH_BUILD (a Meson build), else in the staged install."""
-    build = os.environ.get("MESH_BUILD")
-    prefix = os.environ.get("MESH_PREFIX", str(REPO / "build/root/usr"))
-    places = [f"{build}/{folder}/{name}" for folder in ("daemon", "server", "cli", "wg")] \
-        if build else [f"{prefix}/{folder}/{name}" for folder in ("bin", "sbin", "libexec")]
-    for place in places:
+    """Where a program of ours is; ends the test as skipped when it was not built."""
+    folders = ("daemon", "server", "cli", "wg") if os.environ.get("MESH_BUILD") else ("bin", "sbin")
+    for folder in folders:
+        place = f"{programs_dir()}/{folder}/{name}"
         if os.access(place, os.X_OK):
             return place
     print(f"missing: {name}; run ./run build, or set MESH_BUILD", flush=True)
@@ -122,14 +131,15 @@ class Server(Host):
 
     def setup(self, network="home", *options):
         """Runs `mesh-server setup`, from nothing; returns the join link that it prints."""
-        self.sh("mkdir -p /run/mesh-server")
+        self.sh("install -d -o mesh-server -g mesh-server -m 700 /run/mesh-server; "
+                "echo 0 > /proc/sys/net/ipv4/ip_unprivileged_port_start")
         printed = self.ctl("setup", "--host", self.dns_name, "--network", network, *options).stdout
         found = re.search(r"mesh://\S+", printed)
         assert found, f"setup printed no join link: {printed!r}"
         return found[0]
 
     def up(self):
-        self.start(self.program, find_program(self.program), "-c", self.config, "run")
+        self.start(self.program, *AS_SERVER, find_program(self.program), "-c", self.config, "run")
         wait_until(lambda: self.ctl("status", check=False).returncode == 0, 20,
                    f"{self.name} answers")
 
@@ -169,8 +179,8 @@ class Node(Host):
         """Starts meshd and waits until it answers."""
         if not self.runs("bus"):
             self.bus_up()
-        self.sh("mkdir -p /var/lib/mesh /run/mesh")
-        self.start("meshd", find_program("meshd"), "--state-dir", "/var/lib/mesh",
+        self.sh("install -d -o meshd -g meshd -m 700 /var/lib/mesh /run/mesh")
+        self.start("meshd", *AS_MESHD, find_program("meshd"), "--state-dir", "/var/lib/mesh",
                    "--runtime-dir", "/run/mesh", **env)
         wait_until(lambda: self.mesh("networks", "--json", check=False).returncode == 0, 20,
                    f"meshd of {self.name}")
@@ -242,6 +252,7 @@ class Lab:
         self.began = time.monotonic()
         self.hosts_file = self.dir / "hosts"
         self.hosts_file.write_text("127.0.0.1 localhost\n::1 localhost\n")
+        self._make_files()
         self.wan = self._keep(Host(self, "wan"))
         self.wan.sh(f"""
             ip addr add {WAN_GATEWAY4}/32 dev lo; ip addr add 2001:db8::1/128 dev lo
@@ -275,9 +286,22 @@ class Lab:
         self.cases += 1
         print(f"ok {self.cases} - {text} # {time.monotonic() - self.began:.1f} s", flush=True)
 
+    def _make_files(self):
+        """Users as the package makes them, and a TUN device that they may open, as udev makes it."""
+        for name, line in (("passwd", "{0}:x:{1}:{1}::/nonexistent:/usr/sbin/nologin\n"),
+                           ("group", "{0}:x:{1}:\n")):
+            lines = pathlib.Path("/etc", name).read_text(encoding="utf-8").splitlines(True)
+            others = [text for text in lines if not text.startswith(("meshd:", "mesh-server:"))]
+            (self.dir / name).write_text("".join(others) + line.format("meshd", 64001) +
+                                         line.format("mesh-server", 64002), encoding="utf-8")
+        os.mknod(self.dir / "tun", 0o666 | stat.S_IFCHR, os.makedev(10, 200))
+        os.chmod(self.dir / "tun", 0o666)
+
     def _keep(self, host):
         self.hosts.append(host)
-        host.run("mount", "--bind", self.hosts_file, "/etc/hosts")
+        host.sh(f"""cd {self.dir}
+            mount --bind hosts /etc/hosts; mount --bind passwd /etc/passwd
+            mount --bind group /etc/group; mount --bind tun /dev/net/tun""")
         return host
 
     def _next(self):

@@ -12,6 +12,7 @@ import tempfile
 import time
 
 SKIP = 77
+PROGRAMS = "/run/programs" # where a host finds our programs: its users may not enter our directory
 INSIDE = "MESH_LAB_INSIDE"
 TOOLS = ("unshare", "nsenter", "ip", "nft", "ping", "dbus-daemon")
 
@@ -57,6 +58,12 @@ def wait_until(condition, limit_s=20.0, what="the condition"):
         time.sleep(0.05)
 
 
+def programs_dir():
+    """Where our programs are: in $MESH_BUILD (a Meson build), else in the staged install."""
+    repo = pathlib.Path(__file__).resolve().parent.parent.parent
+    return os.environ.get("MESH_BUILD") or os.environ.get("MESH_PREFIX", str(repo / "build/root/usr"))
+
+
 class Host:
     """A computer: its own network, mounts (a fresh /run and /var/lib) and name."""
 
@@ -70,7 +77,9 @@ class Host:
         wait_until(lambda: pathlib.Path(f"/proc/{self.holder.pid}/comm").read_text() == "sleep\n",
                    10, f"holder of {name}")
         self.sh("""
-            for dir in /run /var/lib; do mount -t tmpfs tmpfs $dir; done
+            for dir in /run /var/lib; do mount -t tmpfs -o mode=755 tmpfs $dir; done
+            mkdir %s
+            [ -d "%s" ] && mount --bind "%s" %s
             mount -t sysfs sysfs /sys 2>/dev/null
             hostname %s
             cd /proc/sys/net
@@ -78,10 +87,13 @@ class Host:
             echo 0 > ipv6/conf/all/accept_ra; echo 0 > ipv6/conf/default/accept_ra
             [ -e bridge/bridge-nf-call-iptables ] && echo 0 > bridge/bridge-nf-call-iptables
             [ -e bridge/bridge-nf-call-ip6tables ] && echo 0 > bridge/bridge-nf-call-ip6tables
-            ip link set lo up""" % name)
+            ip link set lo up""" % (PROGRAMS, programs_dir(), programs_dir(), PROGRAMS, name))
 
     def argv(self, *command):
-        return ["nsenter", "-t", str(self.holder.pid), "-m", "-n", "-u", "--", *map(str, command)]
+        ours = programs_dir() + "/"
+        words = [PROGRAMS + "/" + word[len(ours):] if word.startswith(ours) else word
+                 for word in map(str, command)]
+        return ["nsenter", "-t", str(self.holder.pid), "-m", "-n", "-u", "--", *words]
 
     def run(self, *command, check=True, text=None, limit_s=60):
         """Runs a command to its end. Its output is in .stdout and .stderr."""

@@ -5,7 +5,7 @@ is no polkit, bad calls get errors by name, and the name can be owned by meshd a
 import pathlib
 import xml.etree.ElementTree as tree
 
-from lab import REPO, Lab, find_program, need, wait_until
+from lab import AS_MESHD, REPO, Lab, find_program, need
 
 NAME, ROOT = "org.meshvpn.Mesh1", "/org/meshvpn/Mesh1"
 DAEMON = NAME + ".Daemon"
@@ -42,12 +42,11 @@ def main():
     need("busctl", "gdbus", "setpriv")
     with Lab(server=False) as lab:
         a = lab.node("a")
-        a.bus_up()
-        a.sh("mkdir -p /var/lib/mesh /run/mesh")
-        a.start("meshd", find_program("meshd"), "--state-dir", "/var/lib/mesh", "--runtime-dir",
-                "/run/mesh")
-        wait_until(lambda: a.run("busctl", "get-property", NAME, ROOT, DAEMON, "Version",
-                                 check=False).returncode == 0, 10, "meshd on the bus")
+        a.up()
+        status = a.run("cat", f"/proc/{a.processes['meshd'].pid}/status").stdout
+        assert "Uid:\t64001\t64001\t64001\t64001" in status, status
+        assert "CapEff:\t0000000000001000\n" in status and "NoNewPrivs:\t1" in status, status
+        lab.ok("meshd runs as its own user with CAP_NET_ADMIN and nothing more")
         introspection(lab, a)
 
         join = (ROOT, DAEMON, "Join", "sa{sv}")
@@ -81,7 +80,7 @@ def main():
         assert mine.returncode != 0, mine
         lab.ok("an ordinary user can own neither the name nor one like it")
 
-        second = a.run(find_program("meshd"), "--state-dir", "/var/lib/mesh", "--runtime-dir",
+        second = a.run(*AS_MESHD, find_program("meshd"), "--state-dir", "/var/lib/mesh", "--runtime-dir",
                        "/run/mesh", check=False, limit_s=20)
         assert second.returncode != 0, second
         assert a.runs("meshd")
