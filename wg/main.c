@@ -152,7 +152,10 @@ static bool is_tun(int fd)
 
 static int start(Wg *self, const WgOptions *options)
 {
-    WirePlaneOptions plane = { .ifname = options->ifname, .tun_fd = options->tun_fd };
+    WirePlaneOptions plane = { .ifname = options->ifname,
+                               .tun_fd = options->tun_fd,
+                               .offload = options->offload,
+                               .gso = options->gso };
     WirePlaneInfo    info;
     int              rc;
 

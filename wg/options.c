@@ -12,10 +12,12 @@
 enum { EXIT_USAGE = 2 };
 
 static const char usage[] =
-    "Usage: mesh-wg [-f] INTERFACE\n"
+    "Usage: mesh-wg [OPTION]... INTERFACE\n"
     "Makes a WireGuard interface that wg(8) configures.\n"
     "\n"
     "  -f, --foreground  stay in the foreground and log to standard error\n"
+    "      --offload=auto|on|off  super-packets to and from the host (TSO, USO)\n"
+    "      --gso=auto|on|off      the same to and from the network (UDP GSO, GRO)\n"
     "      --version     print the version\n"
     "  -h, --help        print this\n"
     "\n"
@@ -66,6 +68,31 @@ static bool parse_fd(const char *text, int *out_fd)
     return true;
 }
 
+static bool parse_switch(const char *text, WireSwitch *out_switch)
+{
+    static const char *const names[] = {
+        [WIRE_SWITCH_AUTO] = "auto", [WIRE_SWITCH_ON] = "on", [WIRE_SWITCH_OFF] = "off"
+    };
+
+    for (size_t i = 0; i < MESH_N_ELEMENTS(names); i++) {
+        if (strcmp(names[i], text) == 0) {
+            *out_switch = (WireSwitch)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* "--offload=…" and "--gso=…". Returns: false: it is neither, or no such value. */
+static bool take_switch(const char *arg, WgOptions *options)
+{
+    static const char offload[] = "--offload=", gso[] = "--gso=";
+
+    if (strncmp(arg, offload, strlen(offload)) == 0)
+        return parse_switch(arg + strlen(offload), &options->offload);
+    return strncmp(arg, gso, strlen(gso)) == 0 && parse_switch(arg + strlen(gso), &options->gso);
+}
+
 static bool read_environment(WgOptions *options)
 {
     const char *level = getenv("LOG_LEVEL"), *fd = getenv("WG_TUN_FD");
@@ -101,6 +128,8 @@ static bool take_argument(const char *arg, WgOptions *options, int *out_status)
         options->ifname = arg;
         return true;
     }
+    if (take_switch(arg, options))
+        return true;
     fprintf(stderr, "mesh-wg: unexpected argument \"%s\"\n%s", arg, usage);
     *out_status = EXIT_USAGE;
     return false;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/std/attr.h"
+#include "daemon/wire/plane.h"
 #include "wg/log.h"
 
 #include <stdbool.h>
@@ -11,6 +12,7 @@ typedef struct {
     bool        foreground;
     int         tun_fd;    /* $WG_TUN_FD; -1: open one */
     WgLogLevel  log_level; /* $LOG_LEVEL */
+    WireSwitch  offload, gso;
 } WgOptions;
 
 /** wg_options_parse: Returns: true: go on; false: *out_status is what to exit with (help and

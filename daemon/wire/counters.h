@@ -9,9 +9,14 @@
 typedef _Atomic uint64_t WireCount;
 
 typedef struct {
+    WireCount units, packets, refused;
+} WireOffloadCount;
+
+typedef struct {
     _Alignas(64) WireCount rx_packets;
-    WireCount tx_packets, rx_bytes, tx_bytes;
-    WireCount drops[WIRE_N_DROPS];
+    WireCount        tx_packets, rx_bytes, tx_bytes;
+    WireCount        drops[WIRE_N_DROPS];
+    WireOffloadCount offloads[WIRE_N_OFFLOADS];
 } WireCounters;
 
 static inline void wire_count(WireCount *count, uint64_t n)
@@ -29,4 +34,11 @@ static inline void wire_count_drop(WireCounters *self, WireDrop why, uint64_t n)
 {
     if (n != 0)
         wire_count(&self->drops[why], n);
+}
+
+/* One unit of @n_packets went over. */
+static inline void wire_count_unit(WireOffloadCount *count, uint64_t n_packets)
+{
+    wire_count(&count->units, 1);
+    wire_count(&count->packets, n_packets);
 }

@@ -19,7 +19,7 @@ int wire_exchange_init(WireExchange *self, WirePlane *plane)
     *self = (WireExchange){ .plane = plane, .counters = &plane->counters[WIRE_THREAD_HANDSHAKE] };
     if (wire_limiter_new(LIMITER_SOURCES, &self->limiter) < 0)
         return -ENOMEM;
-    if (wire_udp_sender_new(&self->sender) < 0) {
+    if (wire_udp_sender_new(self->counters, false, &self->sender) < 0) {
         wire_limiter_free(self->limiter);
         return -ENOMEM;
     }

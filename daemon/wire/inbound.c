@@ -22,10 +22,15 @@ enum {
 
 static const uint8_t stun_cookie[4] = { 0x21, 0x12, 0xa4, 0x42 };
 
+typedef struct {
+    uint64_t counter;
+    size_t   at; /* in datagrams */
+} Place;
+
 struct WireInbound {
     WirePlane       *plane;
     WireCounters    *counters;
-    WireUdpReceiver *receiver;
+    WireUdpReceiver *receivers[WIRE_N_SOCKETS];
     bool             ready[WIRE_N_SOCKETS]; /* may hold more */
 
     /* One round. */
@@ -33,7 +38,7 @@ struct WireInbound {
     int64_t             now_ns;
     WireDatagram        datagrams[WIRE_UDP_MAX_RECEIVE];
     bool                done[WIRE_UDP_MAX_RECEIVE];
-    size_t              run[WIRE_UDP_MAX_RECEIVE]; /* places of one run in datagrams */
+    Place               run[WIRE_UDP_MAX_RECEIVE]; /* of one session */
     WireSeg             segs[WIRE_UDP_MAX_RECEIVE];
     WirePacket          accepted[WIRE_UDP_MAX_RECEIVE];
     size_t              n_accepted;
@@ -49,9 +54,11 @@ int wire_inbound_new(WirePlane *plane, WireInbound **out_self)
         return -ENOMEM;
     self->plane = plane;
     self->counters = &plane->counters[WIRE_THREAD_IN];
-    if (wire_udp_receiver_new(&self->receiver) < 0) {
-        free(self);
-        return -ENOMEM;
+    for (int s = 0; s < WIRE_N_SOCKETS; s++) {
+        if (wire_udp_receiver_new(self->counters, &self->receivers[s]) < 0) {
+            wire_inbound_free(self);
+            return -ENOMEM;
+        }
     }
     *out_self = self;
     return 0;
@@ -61,7 +68,8 @@ void wire_inbound_free(WireInbound *self)
 {
     if (self == NULL)
         return;
-    wire_udp_receiver_free(self->receiver);
+    for (int s = 0; s < WIRE_N_SOCKETS; s++)
+        wire_udp_receiver_free(self->receivers[s]);
     free(self);
 }
 
@@ -100,7 +108,7 @@ static void pass_raw(WireInbound *self, const WireDatagram *datagram)
         return;
     }
     self->event.kind = WIRE_EVENT_RAW;
-    self->event.endpoint = datagram->hop.remote;
+    self->event.endpoint = datagram->hop->remote;
     self->event.n_data = (uint16_t)packet->len;
     memcpy(self->event.data, packet->data, packet->len);
     push_event(self);
@@ -111,7 +119,7 @@ static void queue_message(WireInbound *self, const WireDatagram *datagram)
 {
     WirePlane *plane = self->plane;
 
-    self->message.hop = datagram->hop;
+    self->message.hop = *datagram->hop;
     self->message.len = datagram->packet.len;
     memcpy(self->message.bytes, datagram->packet.data, datagram->packet.len);
     atomic_fetch_add_explicit(&plane->n_messages, 1, memory_order_relaxed);
@@ -202,6 +210,20 @@ static void credit(WireInbound *self, WireKeypair *keypair, const WireHop *hop, 
     }
 }
 
+/* By counter, as they were sent: one that was overtaken would cut what is merged for the host in
+ * two. Nearly always they are in order already. */
+static void sort_run(Place *run, size_t n)
+{
+    for (size_t i = 1; i < n; i++) {
+        Place  moving = run[i];
+        size_t to = i;
+
+        for (; to > 0 && run[to - 1].counter > moving.counter; to--)
+            run[to] = run[to - 1];
+        run[to] = moving;
+    }
+}
+
 /* Opens the datagrams at places run[0 … n) that name one session. */
 static void open_run(WireInbound *self, WireKeypair *keypair, size_t n)
 {
@@ -210,18 +232,18 @@ static void open_run(WireInbound *self, WireKeypair *keypair, size_t n)
     uint64_t       outer = 0;
 
     for (size_t i = 0; i < n; i++) {
-        const WirePacket *packet = &self->datagrams[self->run[i]].packet;
+        const WirePacket *packet = &self->datagrams[self->run[i].at].packet;
 
         self->segs[i] = (WireSeg){
             .in = packet->data + WIRE_DATA_HEADER,
             .out = packet->data + WIRE_DATA_HEADER,
             .len = packet->len - WIRE_DATA_OVERHEAD,
-            .counter = get_u64le(packet->data + 8),
+            .counter = self->run[i].counter,
         };
     }
     (void)wire_keypair_open(keypair, 0, self->segs, n);
     for (size_t i = 0; i < n; i++) {
-        const WireDatagram *datagram = &self->datagrams[self->run[i]];
+        const WireDatagram *datagram = &self->datagrams[self->run[i].at];
 
         if (!self->segs[i].tag_ok) {
             drop(self, WIRE_DROP_FORGED);
@@ -231,7 +253,7 @@ static void open_run(WireInbound *self, WireKeypair *keypair, size_t n)
             drop(self, WIRE_DROP_REPLAYED); /* tag first: forgers move nothing */
             continue;
         }
-        last = &datagram->hop;
+        last = datagram->hop;
         outer += datagram->packet.len;
         if (self->segs[i].len == 0)
             continue; /* keepalive */
@@ -257,13 +279,14 @@ static void take_run(WireInbound *self, size_t at, size_t n)
         if (self->done[i] || wire_noise_get_type(packet->data, packet->len) != WIRE_MESSAGE_DATA ||
             get_u32le(packet->data + 4) != receiver)
             continue;
-        self->run[n_run++] = i;
+        self->run[n_run++] = (Place){ get_u64le(packet->data + 8), i };
         self->done[i] = true;
     }
     if (keypair == NULL || !wire_keypair_may_receive(keypair, self->now_ns / 1000000)) {
         wire_count_drop(self->counters, WIRE_DROP_NO_SESSION, n_run);
         return;
     }
+    sort_run(self->run, n_run);
     open_run(self, keypair, n_run);
 }
 
@@ -291,8 +314,8 @@ static void take_batch(WireInbound *self, size_t n)
         }
     }
     wire_count_drop(self->counters, WIRE_DROP_TUN,
-                    self->n_accepted -
-                        wire_tun_write_batch(self->plane->tun, self->accepted, self->n_accepted));
+                    self->n_accepted - wire_tun_write_batch(self->plane->tun, self->counters,
+                                                            self->accepted, self->n_accepted));
 }
 
 bool wire_inbound_work(WireInbound *self)
@@ -305,7 +328,7 @@ bool wire_inbound_work(WireInbound *self)
         size_t n = 0;
 
         if (self->ready[s])
-            n = wire_udp_receive(self->receiver, self->plane->sockets.fds[s], self->datagrams);
+            n = wire_udp_receive(self->receivers[s], self->plane->sockets.fds[s], self->datagrams);
         if (n > 0)
             take_batch(self, n);
         self->ready[s] = n > 0; /* until it says that it is empty */

@@ -15,7 +15,15 @@
 enum {
     ASK_AGAIN_MS = 1000,     /* between two wishes for a session of one peer */
     REFUSALS_A_SECOND = 100, /* ICMP errors to our own host */
+    ARENA_BYTES = 256 * 1024,
 };
+
+/* With what and to where a run goes. */
+typedef struct {
+    WirePeer    *peer;
+    WireKeypair *keypair;
+    WireHop      hop;
+} Session;
 
 /* A run that is sealed and waits for the end of the batch. */
 typedef struct {
@@ -27,28 +35,28 @@ struct WireOutbound {
     WirePlane     *plane;
     WireCounters  *counters;
     WireUdpSender *sender;
-    WireSlab       slab; /* what is read from the TUN */
+    WireSlab       slab;  /* what is read from the TUN */
+    WireSlab       arena; /* what is sealed, one datagram behind the other */
     WireStage      stage;
     bool           tun_gone;
 
     /* One round. */
     const WireSnapshot *snapshot;
     int64_t             now_ms;
-    WirePacket          packets[WIRE_MAX_BATCH];
-    WirePeer           *peers[WIRE_MAX_BATCH];    /* of each packet; NULL: done with */
-    WirePacket          gathered[WIRE_MAX_BATCH]; /* packets, run by run */
-    size_t              n_gathered;
-    WireSeg             segs[WIRE_MAX_BATCH];
-    WireUdpRun          runs[WIRE_MAX_BATCH];
-    SealedRun           sealed[WIRE_MAX_BATCH]; /* beside runs */
+    WireSuper           supers[WIRE_MAX_BATCH];
+    WirePeer           *peers[WIRE_MAX_BATCH];    /* of each; NULL: done with */
+    WireSuper          *gathered[WIRE_MAX_BATCH]; /* of one peer */
+    WirePacket          sealed[WIRE_MAX_BATCH];   /* whole datagrams, in the arena */
+    size_t              n_sealed, arena_used;
+    WireUdpRun          runs[WIRE_MAX_BATCH];    /* over sealed */
+    SealedRun           sources[WIRE_MAX_BATCH]; /* beside runs */
     size_t              n_runs;
 
     int64_t  refused_s; /* the second that @n_refused counts */
     unsigned n_refused;
     uint8_t  refusal[WIRE_ICMP_ERROR_BYTES];
 
-    uint8_t empty[WIRE_HEADROOM + WIRE_TAILROOM]; /* a keepalive is sealed here */
-    uint8_t ping[WIRE_HEADROOM + WIRE_PING_BYTES + WIRE_TAILROOM];
+    uint8_t ping[WIRE_PING_BYTES + WIRE_TAILROOM];
 };
 
 int wire_outbound_new(WirePlane *plane, WireOutbound **out_self)
@@ -59,8 +67,9 @@ int wire_outbound_new(WirePlane *plane, WireOutbound **out_self)
         return -ENOMEM;
     self->plane = plane;
     self->counters = &plane->counters[WIRE_THREAD_OUT];
-    if (wire_slab_init(&self->slab, WIRE_TUN_SLAB_BYTES) < 0 || wire_stage_init(&self->stage) < 0 ||
-        wire_udp_sender_new(&self->sender) < 0) {
+    if (wire_slab_init(&self->slab, WIRE_TUN_SLAB_BYTES) < 0 ||
+        wire_slab_init(&self->arena, ARENA_BYTES) < 0 || wire_stage_init(&self->stage) < 0 ||
+        wire_udp_sender_new(self->counters, plane->gso, &self->sender) < 0) {
         wire_outbound_free(self);
         return -ENOMEM;
     }
@@ -74,6 +83,7 @@ void wire_outbound_free(WireOutbound *self)
         return;
     wire_udp_sender_free(self->sender);
     wire_stage_done(&self->stage);
+    wire_slab_done(&self->arena);
     wire_slab_done(&self->slab);
     free(self);
 }
@@ -106,8 +116,8 @@ static void flush(WireOutbound *self)
         return;
     wire_udp_send(self->sender, &self->plane->sockets, self->runs, self->n_runs);
     for (size_t i = 0; i < self->n_runs; i++)
-        account(self, &self->sealed[i], &self->runs[i]);
-    self->n_runs = 0;
+        account(self, &self->sources[i], &self->runs[i]);
+    self->n_runs = self->n_sealed = self->arena_used = 0;
 }
 
 /* Handshakes are asked for at most once a second: a batch to an absent peer is no news. */
@@ -139,69 +149,122 @@ static void put_header(uint8_t *at, uint32_t receiver, uint64_t counter)
         at[8 + i] = (uint8_t)(counter >> (8 * i));
 }
 
-/* Seals in place; from then on @packets span whole datagrams. */
-static void seal(WireOutbound *self, WireKeypair *keypair, uint64_t first, WirePacket *packets,
-                 size_t n)
+/* A place for @len bytes of datagram behind what is sealed already; makes room by sending that. */
+static uint8_t *reserve(WireOutbound *self, size_t len)
 {
-    uint32_t mtu = wire_tun_mtu(self->plane->tun);
-
-    for (size_t i = 0; i < n; i++) {
-        uint32_t padded = pad_length(packets[i].len, mtu);
-
-        memset(packets[i].data + packets[i].len, 0, padded - packets[i].len);
-        self->segs[i] = (WireSeg){ .in = packets[i].data, .out = packets[i].data, .len = padded };
-    }
-    wire_keypair_seal(keypair, 0, first, self->segs, n);
-    for (size_t i = 0; i < n; i++) {
-        packets[i].data -= WIRE_DATA_HEADER;
-        packets[i].len = self->segs[i].len + WIRE_DATA_OVERHEAD;
-        put_header(packets[i].data, keypair->remote_index, first + i);
-    }
+    if (self->n_sealed == WIRE_MAX_BATCH || ARENA_BYTES - self->arena_used < len)
+        flush(self);
+    return self->arena.base + self->arena_used;
 }
 
-static void stage(WireOutbound *self, WirePeer *peer, const WirePacket *packets, size_t n)
+/* Seals a packet into the arena. What the padding overwrites behind the packet is payload of the
+ * next segment, perhaps, and is put back. */
+static void seal(WireOutbound *self, const Session *session, uint64_t counter,
+                 const WirePacket *packet)
 {
-    for (size_t i = 0; i < n; i++) {
-        if (!wire_stage_put(&self->stage, &peer->staged, &packets[i]))
+    uint32_t len = pad_length(packet->len, wire_tun_mtu(self->plane->tun));
+    uint8_t *out = reserve(self, len + WIRE_DATA_OVERHEAD), behind[16];
+    uint32_t padding = len - packet->len;
+    WireSeg  seg = { .in = packet->data, .out = out + WIRE_DATA_HEADER, .len = len };
+
+    if (padding > 0) {
+        memcpy(behind, packet->data + packet->len, padding);
+        memset(packet->data + packet->len, 0, padding);
+    }
+    wire_keypair_seal(session->keypair, 0, counter, &seg, 1);
+    if (padding > 0)
+        memcpy(packet->data + packet->len, behind, padding);
+    put_header(out, session->keypair->remote_index, counter);
+    self->sealed[self->n_sealed++] = (WirePacket){ out, len + WIRE_DATA_OVERHEAD };
+    self->arena_used += len + WIRE_DATA_OVERHEAD;
+}
+
+/* Adds the datagram just sealed to the run of its peer, which is the last one, or a new one. */
+static void append(WireOutbound *self, const Session *session, bool data)
+{
+    WireUdpRun *run = &self->runs[self->n_runs];
+
+    if (self->n_runs > 0 && self->sources[self->n_runs - 1].peer == session->peer) {
+        run[-1].n_packets++;
+        self->sources[self->n_runs - 1].data |= data;
+        return;
+    }
+    *run = (WireUdpRun){ .hop = session->hop,
+                         .packets = &self->sealed[self->n_sealed - 1],
+                         .n_packets = 1 };
+    self->sources[self->n_runs++] = (SealedRun){ .peer = session->peer, .data = data };
+}
+
+/* Splits, seals and queues. Returns: false: the session's time or counters are over. */
+static bool queue_split(WireOutbound *self, const Session *session, WireSplit *split)
+{
+    uint64_t   counter;
+    WirePacket packet;
+
+    if (wire_keypair_take(session->keypair, split->n_segments, self->now_ms, &counter) < 0)
+        return false;
+    while (wire_split_next(split, &packet)) {
+        seal(self, session, counter++, &packet);
+        append(self, session, packet.len > 0);
+    }
+    return true;
+}
+
+static bool queue_packet(WireOutbound *self, const Session *session, const WirePacket *packet)
+{
+    uint64_t counter;
+
+    if (wire_keypair_take(session->keypair, 1, self->now_ms, &counter) < 0)
+        return false;
+    seal(self, session, counter, packet);
+    append(self, session, packet->len > 0);
+    return true;
+}
+
+/* Returns: false: there is none to send with. */
+static bool find_session(const WireOutbound *self, WirePeer *peer, Session *out)
+{
+    out->peer = peer;
+    out->keypair = wire_slots_current(&peer->slots);
+    return out->keypair != NULL && wire_route_get(&peer->route, &out->hop) &&
+           wire_keypair_may_receive(out->keypair, self->now_ms);
+}
+
+/* After something was queued. */
+static void look_at_age(WireOutbound *self, const Session *session)
+{
+    if (wire_keypair_wants_rekey_sending(session->keypair, self->now_ms))
+        ask_session(self, session->peer);
+    else
+        session->peer->asked_ms = 0; /* the wish came true: the next one is new */
+}
+
+static void stage(WireOutbound *self, WirePeer *peer, WireSplit *split)
+{
+    WirePacket packet;
+
+    while (wire_split_next(split, &packet)) {
+        if (!wire_stage_put(&self->stage, &peer->staged, &packet))
             wire_count_drop(self->counters, WIRE_DROP_STAGED, 1);
     }
     ask_session(self, peer);
 }
 
-/* Seals a run and queues it for the end of the batch. Returns: false: there is no session to send
- * it with, and the packets are as they were. */
-static bool queue_run(WireOutbound *self, WirePeer *peer, WirePacket *packets, size_t n)
-{
-    WireKeypair *keypair = wire_slots_current(&peer->slots);
-    bool         data = packets[0].len > 0;
-    uint64_t     first;
-    WireHop      hop;
-
-    if (keypair == NULL || !wire_route_get(&peer->route, &hop) ||
-        wire_keypair_take(keypair, (unsigned)n, self->now_ms, &first) < 0)
-        return false;
-    seal(self, keypair, first, packets, n);
-    self->runs[self->n_runs] = (WireUdpRun){ .hop = hop, .packets = packets, .n_packets = n };
-    self->sealed[self->n_runs] = (SealedRun){ .peer = peer, .data = data };
-    self->n_runs++;
-    if (wire_keypair_wants_rekey_sending(keypair, self->now_ms))
-        ask_session(self, peer);
-    else
-        peer->asked_ms = 0; /* the wish came true: the next one is new */
-    return true;
-}
-
 /* Returns: true: what was staged is on its way; false: nothing was, or there is no session yet. */
 static bool send_staged(WireOutbound *self, WirePeer *peer)
 {
-    if (peer->staged == NULL)
+    Session session;
+    size_t  n = 0;
+
+    if (peer->staged == NULL || !find_session(self, peer, &session))
         return false;
+    while (n < peer->staged->n_packets && queue_packet(self, &session, &peer->staged->packets[n]))
+        n++;
+    wire_count_drop(self->counters, WIRE_DROP_STAGED, peer->staged->n_packets - n);
+    look_at_age(self, &session);
     flush(self);
-    if (!queue_run(self, peer, peer->staged->packets, peer->staged->n_packets))
-        return false;
-    flush(self); /* before the block goes to somebody else */
     wire_stage_drop(&self->stage, &peer->staged);
-    return true;
+    return n > 0;
 }
 
 /* Tells the host at once that a packet goes nowhere; else its programs wait for their own timeout.
@@ -222,23 +285,45 @@ static void refuse(WireOutbound *self, const WirePacket *packet, WireDrop why)
     if (answer.len == 0)
         return;
     self->n_refused++;
-    (void)wire_tun_write_batch(self->plane->tun, &answer, 1);
+    (void)wire_tun_write(self->plane->tun, &answer);
 }
 
-static void send_run(WireOutbound *self, WirePeer *peer, WirePacket *packets, size_t n)
+/* One packet or super-packet. @session: NULL: there is none. Returns: false: none any more. */
+static bool send_super(WireOutbound *self, WirePeer *peer, const Session *session,
+                       const WireSuper *super)
 {
-    WireHop hop;
+    WireSplit split;
 
-    if (!wire_route_get(&peer->route, &hop) &&
+    if (wire_split_start(&split, &super->vnet, super->packet.data, super->packet.len) < 0) {
+        wire_count_drop(self->counters, WIRE_DROP_MALFORMED, 1);
+        return session != NULL;
+    }
+    if (super->vnet.gso_type != WIRE_VNET_NONE)
+        wire_count_unit(&self->counters->offloads[WIRE_OFFLOAD_TUN_READ], split.n_segments);
+    if (session != NULL && queue_split(self, session, &split))
+        return true;
+    stage(self, peer, &split);
+    return false;
+}
+
+static void send_run(WireOutbound *self, WirePeer *peer, size_t n)
+{
+    Session session;
+    bool    ready;
+
+    if (!wire_route_get(&peer->route, &session.hop) &&
         !atomic_load_explicit(&peer->has_candidates, memory_order_relaxed)) {
         for (size_t i = 0; i < n; i++)
-            refuse(self, &packets[i], WIRE_DROP_NO_ROUTE);
+            refuse(self, &self->gathered[i]->packet, WIRE_DROP_NO_ROUTE);
         return;
     }
     if (peer->staged != NULL)
         send_staged(self, peer); /* they came first */
-    if (peer->staged != NULL || !queue_run(self, peer, packets, n))
-        stage(self, peer, packets, n);
+    ready = peer->staged == NULL && find_session(self, peer, &session);
+    for (size_t i = 0; i < n; i++)
+        ready = send_super(self, peer, ready ? &session : NULL, self->gathered[i]);
+    if (ready)
+        look_at_age(self, &session);
 }
 
 /* Whose is it, and may it go? NULL: dropped. */
@@ -263,35 +348,36 @@ static WirePeer *judge(WireOutbound *self, const WirePacket *packet)
  * peer keep theirs. */
 static void send_batch(WireOutbound *self, size_t n)
 {
-    size_t n_gathered = 0;
-
     for (size_t i = 0; i < n; i++)
-        self->peers[i] = judge(self, &self->packets[i]);
+        self->peers[i] = judge(self, &self->supers[i].packet);
     for (size_t i = 0; i < n; i++) {
         WirePeer *peer = self->peers[i];
-        size_t    start = n_gathered;
+        size_t    n_gathered = 0;
 
         if (peer == NULL)
             continue;
         for (size_t j = i; j < n; j++) {
             if (self->peers[j] != peer)
                 continue;
-            self->gathered[n_gathered++] = self->packets[j];
+            self->gathered[n_gathered++] = &self->supers[j];
             self->peers[j] = NULL;
         }
-        send_run(self, peer, &self->gathered[start], n_gathered - start);
+        send_run(self, peer, n_gathered);
     }
     flush(self);
 }
 
 static void send_keepalive(WireOutbound *self, WirePeer *peer)
 {
-    WirePacket packet = { .data = self->empty + WIRE_HEADROOM, .len = 0 };
+    WirePacket packet = { .data = self->ping, .len = 0 };
+    Session    session;
 
-    if (queue_run(self, peer, &packet, 1))
-        flush(self); /* the packet is on our stack */
-    else
+    if (!find_session(self, peer, &session) || !queue_packet(self, &session, &packet)) {
         ask_session(self, peer);
+        return;
+    }
+    look_at_age(self, &session);
+    flush(self);
 }
 
 static void obey(WireOutbound *self, WirePeer *peer, uint32_t bits)
@@ -333,8 +419,8 @@ static bool send_pings(WireOutbound *self)
     bool     any = false;
 
     while (wire_pings_take(&self->plane->pings, &ping)) {
-        self->packets[0] = (WirePacket){ .data = self->ping + WIRE_HEADROOM, .len = ping.len };
-        memcpy(self->packets[0].data, ping.bytes, ping.len);
+        self->supers[0] = (WireSuper){ .packet = { .data = self->ping, .len = ping.len } };
+        memcpy(self->ping, ping.bytes, ping.len);
         send_batch(self, 1);
         any = true;
     }
@@ -360,7 +446,7 @@ bool wire_outbound_work(WireOutbound *self)
     busy = read_notes(self);
     busy |= send_pings(self);
     if (!self->tun_gone)
-        n = wire_tun_read_batch(self->plane->tun, &self->slab, self->packets, WIRE_MAX_BATCH);
+        n = wire_tun_read_batch(self->plane->tun, &self->slab, self->supers, WIRE_MAX_BATCH);
     if (n < 0)
         report_gone(self, n);
     if (n > 0)

@@ -13,6 +13,7 @@
 #include "daemon/wire/handshake.h"
 #include "daemon/wire/shard.h"
 #include "daemon/wire/state.h"
+#include "daemon/wire/udp.h"
 
 enum { RAW_FIRST_BYTE = 0x40, RAW_MIN_BYTES = 20, RAW_COOKIE_AT = 4 };
 
@@ -101,6 +102,15 @@ int wire_plane_apply(WirePlane *self, const WireConfig *config)
     return 0;
 }
 
+static int probe_gso(WirePlane *self, WireSwitch wish)
+{
+    int rc = wish == WIRE_SWITCH_OFF ? -EOPNOTSUPP : wire_udp_probe_gso();
+
+    self->gso = rc == 0;
+    self->sockets.gro = wish != WIRE_SWITCH_OFF;
+    return wish == WIRE_SWITCH_ON ? rc : 0;
+}
+
 /* The parts that need no thread. On failure wire_plane_stop() undoes what there is. */
 static int make_parts(WirePlane *self, const WirePlaneOptions *options)
 {
@@ -133,6 +143,8 @@ static int make_parts(WirePlane *self, const WirePlaneOptions *options)
         rc = wire_mailbox_init(&self->to_in);
     if (rc == 0)
         rc = wire_sockets_init(&self->sockets);
+    if (rc == 0)
+        rc = probe_gso(self, options->gso);
     if (rc == 0)
         rc = wire_tun_new(options, &self->tun);
     wire_config_free(empty);
@@ -366,6 +378,11 @@ void wire_plane_get_stats(WirePlane *self, WireStats *out_stats)
         stats.tx_bytes += wire_count_read(&counters->tx_bytes);
         for (int d = 0; d < WIRE_N_DROPS; d++)
             stats.drops[d] += wire_count_read(&counters->drops[d]);
+        for (int o = 0; o < WIRE_N_OFFLOADS; o++) {
+            stats.offloads[o].units += wire_count_read(&counters->offloads[o].units);
+            stats.offloads[o].packets += wire_count_read(&counters->offloads[o].packets);
+            stats.offloads[o].refused += wire_count_read(&counters->offloads[o].refused);
+        }
     }
     *out_stats = stats;
 }

@@ -20,12 +20,19 @@
 
 typedef struct WirePlane WirePlane;
 
+/** WireSwitch: whether to use what the kernel may offer. AUTO: where a probe at the start finds it,
+ * and until it is refused. ON: the same, but no start without it. */
+typedef enum { WIRE_SWITCH_AUTO, WIRE_SWITCH_ON, WIRE_SWITCH_OFF } WireSwitch;
+
 /** WirePlaneOptions: what cannot change while the plane lives. */
 typedef struct {
-    const char *ifname; /* wished name, "%d" is filled by the kernel; ignored with tun_fd */
-    int         tun_fd; /* an open TUN descriptor, taken over on success; -1: open one */
-    uint32_t    mtu;    /* of the TUN, set when we open it; 0: 1420 */
-    uint16_t    shards; /* 0: one */
+    const char *ifname;  /* wished name, "%d" is filled by the kernel; ignored with tun_fd */
+    int         tun_fd;  /* an open TUN descriptor, taken over on success; -1: open one */
+    uint32_t    mtu;     /* of the TUN, set when we open it; 0: 1420 */
+    uint16_t    shards;  /* 0: one */
+    WireSwitch  offload; /* TUN: virtio header with TSO and USO. ON with a descriptor that is no
+                          * device: each frame on it has that header */
+    WireSwitch gso;      /* UDP: GSO and GRO */
 } WirePlaneOptions;
 
 /** WireRoute: where a peer may be. While a session is unproven, and again after an unanswered
@@ -92,10 +99,25 @@ typedef enum {
     WIRE_N_DROPS,
 } WireDrop;
 
+typedef enum {
+    WIRE_OFFLOAD_TUN_READ,    /* out: super-packets of the host, split */
+    WIRE_OFFLOAD_TUN_WRITE,   /* in: merged for the host */
+    WIRE_OFFLOAD_UDP_SEND,    /* out: UDP GSO */
+    WIRE_OFFLOAD_UDP_RECEIVE, /* in: UDP GRO */
+    WIRE_N_OFFLOADS,
+} WireOffload;
+
 typedef struct {
-    uint64_t rx_packets, tx_packets; /* inner packets delivered, sent */
-    uint64_t rx_bytes, tx_bytes;     /* inner bytes */
-    uint64_t drops[WIRE_N_DROPS];    /* packets, by reason */
+    uint64_t units;   /* of more than one packet that crossed the kernel's border as one */
+    uint64_t packets; /* in them */
+    uint64_t refused; /* units that the kernel refused; their packets went one by one */
+} WireOffloadStats;
+
+typedef struct {
+    uint64_t         rx_packets, tx_packets; /* inner packets delivered, sent */
+    uint64_t         rx_bytes, tx_bytes;     /* inner bytes */
+    uint64_t         drops[WIRE_N_DROPS];    /* packets, by reason */
+    WireOffloadStats offloads[WIRE_N_OFFLOADS];
 } WireStats;
 
 typedef struct {
@@ -107,7 +129,8 @@ typedef struct {
 } WirePlaneInfo;
 
 /** wire_plane_start: opens the TUN, starts the threads; no peers, no key, port not yet bound.
- * Returns 0; -EPERM: no CAP_NET_ADMIN; -EBUSY: name taken; -EINVAL: bad name; -ENODEV: no TUN. */
+ * Returns 0; -EPERM: no CAP_NET_ADMIN; -EBUSY: name taken; -EINVAL: bad name; -ENODEV: no TUN;
+ * -EOPNOTSUPP: an offload that is switched ON is not to be had. */
 MESH_CHECKED int wire_plane_start(const WirePlaneOptions *options, WirePlane **out_plane);
 
 /** wire_plane_stop: ends and joins the threads, wipes every key, closes and removes the TUN. */

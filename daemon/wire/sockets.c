@@ -95,6 +95,8 @@ int wire_sockets_bind(WireSockets *self, uint16_t port, uint32_t fwmark)
     for (int i = 0; i < WIRE_N_SOCKETS; i++) {
         if (fds[i] < 0 || self->fds[i] < 0)
             continue;
+        if (self->gro)
+            (void)!wire_udp_set_gro(fds[i]); /* without it datagrams come one by one */
         while (dup3(fds[i], self->fds[i], O_CLOEXEC) < 0 && (errno == EINTR || errno == EBUSY)) {
         }
     }

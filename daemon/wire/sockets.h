@@ -5,6 +5,7 @@
  * only to leave a wait on the old ones. Control thread, unless said otherwise. */
 #pragma once
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/std/attr.h"
@@ -15,6 +16,7 @@ typedef struct {
     int              fds[WIRE_N_SOCKETS]; /* -1: this host does not have the family */
     _Atomic uint16_t port; /* bound port, the same for both; 0: not bound, send nothing */
     uint32_t         fwmark;
+    bool             gro;    /* ask for it on sockets to come */
     uint16_t         wished; /* as given: 0 is kept until another wish comes */
 } WireSockets;
 

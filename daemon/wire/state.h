@@ -41,6 +41,7 @@ struct WirePlane {
     WireIndexTable         *index;
     WireFlows              *flows;
     const WireAead         *engine;
+    bool                    gso;      /* the kernel knows it, and it is wished for */
     _Atomic(WireSnapshot *) snapshot; /* wire_rcu_load(); control thread publishes; never NULL */
 
     WireEvents       events;

@@ -1,5 +1,6 @@
-/* daemon/wire/tun.c: TUN by /dev/net/tun, its state by rtnetlink. Linux only. */
-#include "daemon/wire/tun.h"
+/* daemon/wire/tun.c: TUN by /dev/net/tun, its state by rtnetlink. Linux only. Reads and writes are
+ * in tun-frames.c. */
+#include "daemon/wire/tun-device.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,16 +20,6 @@ enum {
     WATCH_BYTES = 32768, /* one read of the watch; netlink never sends larger datagrams */
 };
 
-struct WireTun {
-    int              fd;
-    int              watch_fd;  /* rtnetlink; -1: none */
-    bool             is_device; /* false: a socket pair in a test */
-    int              ifindex;   /* 0: not a device */
-    char             name[WIRE_IFNAME_SIZE];
-    _Atomic uint32_t mtu; /* handshake thread writes, all read */
-    _Atomic bool     up;  /* the same */
-};
-
 static bool is_valid_name(const char *name)
 {
     size_t len = name == NULL ? 0 : strlen(name);
@@ -43,9 +34,9 @@ static bool is_valid_name(const char *name)
 }
 
 /* Returns: a descriptor or a negative errno. */
-static int open_device(const char *name)
+static int open_device(const char *name, bool vnet)
 {
-    struct ifreq ifr = { .ifr_flags = IFF_TUN | IFF_NO_PI };
+    struct ifreq ifr = { .ifr_flags = (short)(IFF_TUN | IFF_NO_PI | (vnet ? IFF_VNET_HDR : 0)) };
     int          fd, rc;
 
     if (!is_valid_name(name))
@@ -125,13 +116,16 @@ static int identify(WireTun *self, const WirePlaneOptions *options)
     atomic_store(&self->mtu, options->mtu == 0 ? DEFAULT_MTU : options->mtu);
     atomic_store(&self->up, true);
     if (ioctl(self->fd, TUNGETIFF, &ifr) < 0) {
+        self->has_vnet = options->offload == WIRE_SWITCH_ON;
+        self->kinds = self->has_vnet ? WIRE_MERGE_ALL : 0;
         if (options->ifname != NULL && is_valid_name(options->ifname))
             memcpy(self->name, options->ifname, strlen(options->ifname) + 1);
         return 0;
     }
-    if ((ifr.ifr_flags & IFF_TUN) == 0 || (ifr.ifr_flags & (IFF_VNET_HDR | IFF_NO_PI)) != IFF_NO_PI)
+    if ((ifr.ifr_flags & IFF_TUN) == 0 || (ifr.ifr_flags & IFF_NO_PI) == 0)
         return -EINVAL;
     self->is_device = true;
+    self->has_vnet = (ifr.ifr_flags & IFF_VNET_HDR) != 0;
     memcpy(self->name, ifr.ifr_name, sizeof(self->name));
     self->name[sizeof(self->name) - 1] = '\0';
     if (options->tun_fd < 0) {
@@ -140,6 +134,9 @@ static int identify(WireTun *self, const WirePlaneOptions *options)
             return rc;
     }
     self->ifindex = (int)if_nametoindex(self->name);
+    rc = wire_tun_probe(self, options->offload);
+    if (rc < 0)
+        return rc;
     self->watch_fd = open_watch();
     rc = ask_state(self);
     if (self->watch_fd < 0)
@@ -155,7 +152,7 @@ int wire_tun_new(const WirePlaneOptions *options, WireTun **out_tun)
     if (options->mtu > WIRE_MAX_PACKET || (options->mtu != 0 && options->mtu < MIN_MTU))
         return -EINVAL;
     if (fd < 0)
-        fd = open_device(options->ifname);
+        fd = open_device(options->ifname, options->offload != WIRE_SWITCH_OFF);
     else if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0)
         return -errno;
     if (fd < 0)
@@ -198,56 +195,6 @@ void wire_tun_give_back(WireTun *self)
 int wire_tun_fd(const WireTun *self)
 {
     return self->fd;
-}
-
-/* Why a read or write says that there will never be more; 0: it says nothing of the kind. */
-static int end_of_device(const WireTun *self, ssize_t n)
-{
-    if (n == 0)
-        return self->is_device ? 0 : -EPIPE;
-    if (errno == EBADFD || errno == EIO || errno == ENODEV)
-        return -EBADFD;
-    return errno == ECONNRESET ? -EPIPE : 0;
-}
-
-int wire_tun_read_batch(WireTun *self, WireSlab *slab, WirePacket *out_packets, size_t max)
-{
-    size_t at = 0, n = 0;
-
-    while (n < max && slab->size - at >= WIRE_HEADROOM + WIRE_MAX_PACKET + WIRE_TAILROOM) {
-        uint8_t *room = slab->base + at + WIRE_HEADROOM;
-        ssize_t  len = read(self->fd, room, WIRE_MAX_PACKET);
-        int      rc;
-
-        if (len > 0) {
-            out_packets[n++] = (WirePacket){ .data = room, .len = (uint32_t)len };
-            at += WIRE_HEADROOM + (((size_t)len + WIRE_TAILROOM + 63u) & ~(size_t)63u);
-            continue;
-        }
-        if (len < 0 && errno == EINTR)
-            continue;
-        rc = end_of_device(self, len);
-        if (rc < 0 && n == 0)
-            return rc;
-        break;
-    }
-    return (int)n;
-}
-
-size_t wire_tun_write_batch(WireTun *self, const WirePacket *packets, size_t n_packets)
-{
-    size_t taken = 0;
-
-    for (size_t i = 0; i < n_packets; i++) {
-        ssize_t n;
-
-        do {
-            n = write(self->fd, packets[i].data, packets[i].len);
-        } while (n < 0 && errno == EINTR);
-        if (n >= 0)
-            taken++;
-    }
-    return taken;
 }
 
 uint32_t wire_tun_mtu(const WireTun *self)

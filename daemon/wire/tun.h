@@ -1,22 +1,27 @@
-/* daemon/wire/tun.h: the TUN device: batches of plain IP packets in and out, its state, its end.
+/* daemon/wire/tun.h: the TUN device: batches of IP packets in and out, its state, its end.
  *
- * Callers see whole IP packets only; offloads (virtio header, TSO, USO) go behind the two batch
- * calls. A descriptor that is no TUN (a datagram socket pair) serves as well: it is always up. */
+ * With a virtio header the host hands over super-packets (TSO, USO), which the reader splits; what
+ * is written is merged behind the call, while the kernel takes it. A descriptor that is no TUN (a
+ * datagram socket pair) serves as well: it is always up. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "common/std/attr.h"
+#include "daemon/wire/counters.h"
+#include "daemon/wire/offload.h"
 #include "daemon/wire/packet.h"
 #include "daemon/wire/plane.h"
 
 #define WIRE_TUN_SLAB_BYTES (512u * 1024u)
+#define WIRE_TUN_READ_BYTES (192u * 1024u)
 
 typedef struct WireTun WireTun;
 
 /** wire_tun_new: opens the device, or takes over @options->tun_fd (on success only).
- * Returns: 0; -EPERM; -EBUSY: name taken; -EINVAL: bad name; -ENODEV: no TUN here; -ENOMEM. */
+ * Returns: 0; -EPERM; -EBUSY: name taken; -EINVAL: bad name; -ENODEV: no TUN here; -ENOMEM;
+ * -EOPNOTSUPP: offloads are switched on and not to be had. */
 MESH_CHECKED int wire_tun_new(const WirePlaneOptions *options, WireTun **out_tun);
 void             wire_tun_free(WireTun *self); /* removes the device; NULL is fine */
 
@@ -24,13 +29,25 @@ void wire_tun_give_back(WireTun *self); /* free will not close a descriptor take
 
 int wire_tun_fd(const WireTun *self); /* to poll for reading */
 
-/** wire_tun_read_batch: reads packets that wait, at most @max, each into its own part of @slab.
- * Out thread. Returns: how many, 0: none wait; -EBADFD, -EPIPE: the device is gone. */
-MESH_CHECKED int wire_tun_read_batch(WireTun *self, WireSlab *slab, WirePacket *out_packets,
+/* A packet, or a super-packet, as the host gave it: for wire_split_start(). */
+typedef struct {
+    WirePacket packet;
+    WireVnet   vnet;
+} WireSuper;
+
+/** wire_tun_read_batch: reads what waits, at most @max and about WIRE_TUN_READ_BYTES, each into its
+ * own part of @slab. Out thread.
+ * Returns: how many, 0: none wait; -EBADFD, -EPIPE: the device is gone. */
+MESH_CHECKED int wire_tun_read_batch(WireTun *self, WireSlab *slab, WireSuper *out_supers,
                                      size_t max);
 
-/** wire_tun_write_batch: gives packets to the host. In thread. Returns how many it took. */
-size_t wire_tun_write_batch(WireTun *self, const WirePacket *packets, size_t n_packets);
+/** wire_tun_write_batch: gives packets to the host, those of a flow as one where that is to be had.
+ * In thread; @counters are its. Returns how many it took. */
+size_t wire_tun_write_batch(WireTun *self, WireCounters *counters, const WirePacket *packets,
+                            size_t n_packets);
+
+/** wire_tun_write: one, as it is. Any thread. Returns: false: the host did not take it. */
+bool wire_tun_write(WireTun *self, const WirePacket *packet);
 
 /* Any thread: as last seen. */
 uint32_t    wire_tun_mtu(const WireTun *self);

@@ -1,9 +1,10 @@
-/* daemon/wire/udp.c: UDP by recvmmsg and sendmmsg, addresses by packet info. Linux only. */
+/* daemon/wire/udp.c: sockets, and receiving: recvmmsg with UDP GRO, addresses by packet info. Linux
+ * only. Sending is in udp-send.c. */
 #include "daemon/wire/udp.h"
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <poll.h>
+#include <netinet/udp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,25 +14,25 @@
 enum {
     BUFFER_BYTES = 7 * 1024 * 1024, /* ~5 ms at 10 Gb/s */
     CONTROL_BYTES = 128,            /* room for one packet info and what else the kernel may add */
-    SEND_WAIT_MS = 20,              /* a full socket drains faster, or the link is dead */
+    SLOTS = 32,                     /* messages a call when they are single datagrams */
+    WIDE_SLOTS = 4,                 /* and when they are bundles: 256 KiB */
+    WIDE_BYTES = 4096,              /* messages longer than this, on average, are bundles */
     /* Not a multiple of the page size, so that the slots' first lines differ in the cache. */
     SLOT_STRIDE = WIRE_HEADROOM + WIRE_MAX_PACKET + 1 + WIRE_TAILROOM + 5 * 64,
 };
 
 struct WireUdpReceiver {
+    WireCounters           *counters;
     WireSlab                slab;
-    struct mmsghdr          headers[WIRE_UDP_MAX_RECEIVE];
-    struct iovec            vectors[WIRE_UDP_MAX_RECEIVE];
-    struct sockaddr_storage names[WIRE_UDP_MAX_RECEIVE];
-    _Alignas(struct cmsghdr) char controls[WIRE_UDP_MAX_RECEIVE][CONTROL_BYTES];
-};
-
-struct WireUdpSender {
-    struct mmsghdr          headers[WIRE_MAX_BATCH];
-    struct iovec            vectors[WIRE_MAX_BATCH];
-    WireUdpRun             *owners[WIRE_MAX_BATCH]; /* run of each header */
-    struct sockaddr_storage names[WIRE_MAX_BATCH];  /* one a run, as the controls */
-    _Alignas(struct cmsghdr) char controls[WIRE_MAX_BATCH][CONTROL_BYTES];
+    bool                    wide;             /* bundles came last time */
+    size_t                  n_messages, next; /* received, and the first not handed out whole */
+    size_t                  offset;           /* in that one: bytes handed out */
+    struct mmsghdr          headers[SLOTS];
+    struct iovec            vectors[SLOTS];
+    struct sockaddr_storage names[SLOTS];
+    _Alignas(struct cmsghdr) char controls[SLOTS][CONTROL_BYTES];
+    WireHop hops[SLOTS];
+    size_t  sizes[SLOTS]; /* of a datagram in the message; 0: unusable */
 };
 
 /* Options that make it better but not possible: who lacks the right goes on without. */
@@ -103,17 +104,39 @@ int wire_udp_set_mark(int fd, uint32_t fwmark)
     return setsockopt(fd, SOL_SOCKET, SO_MARK, &fwmark, sizeof(fwmark)) < 0 ? -errno : 0;
 }
 
-int wire_udp_receiver_new(WireUdpReceiver **out_self)
+int wire_udp_set_gro(int fd)
+{
+    static const int on = 1;
+
+    return setsockopt(fd, SOL_UDP, UDP_GRO, &on, sizeof(on)) < 0 ? -ENOPROTOOPT : 0;
+}
+
+int wire_udp_probe_gso(void)
+{
+    static const int off = 0;
+    int              fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), rc;
+
+    if (fd < 0)
+        fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -EOPNOTSUPP;
+    rc = setsockopt(fd, SOL_UDP, UDP_SEGMENT, &off, sizeof(off)) < 0 ? -EOPNOTSUPP : 0;
+    close(fd);
+    return rc;
+}
+
+int wire_udp_receiver_new(WireCounters *counters, WireUdpReceiver **out_self)
 {
     WireUdpReceiver *self = calloc(1, sizeof(*self));
 
     if (self == NULL)
         return -ENOMEM;
-    if (wire_slab_init(&self->slab, (size_t)SLOT_STRIDE * WIRE_UDP_MAX_RECEIVE) < 0) {
+    if (wire_slab_init(&self->slab, (size_t)SLOT_STRIDE * SLOTS) < 0) {
         free(self);
         return -ENOMEM;
     }
-    for (size_t i = 0; i < WIRE_UDP_MAX_RECEIVE; i++) {
+    self->counters = counters;
+    for (size_t i = 0; i < SLOTS; i++) {
         self->vectors[i].iov_base = self->slab.base + i * SLOT_STRIDE + WIRE_HEADROOM;
         self->vectors[i].iov_len = WIRE_MAX_PACKET;
         self->headers[i].msg_hdr = (struct msghdr){
@@ -158,142 +181,83 @@ static void read_source(struct msghdr *header, WireHop *hop)
     }
 }
 
-size_t wire_udp_receive(WireUdpReceiver *self, int fd, WireDatagram *out_datagrams)
+/* How long each datagram of a bundle is; 0: it is one. */
+static size_t read_segment_size(struct msghdr *header)
 {
-    size_t n_out = 0;
-    int    n;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c != NULL; c = CMSG_NXTHDR(header, c)) {
+        int size;
 
-    for (size_t i = 0; i < WIRE_UDP_MAX_RECEIVE; i++) { /* the kernel wrote over them */
-        self->headers[i].msg_hdr.msg_namelen = sizeof(self->names[i]);
-        self->headers[i].msg_hdr.msg_controllen = CONTROL_BYTES;
-    }
-    do {
-        n = recvmmsg(fd, self->headers, WIRE_UDP_MAX_RECEIVE, MSG_DONTWAIT, NULL);
-    } while (n < 0 && errno == EINTR);
-    for (int i = 0; i < n; i++) {
-        struct msghdr *header = &self->headers[i].msg_hdr;
-        WireDatagram  *out = &out_datagrams[n_out];
-
-        *out = (WireDatagram){ .packet = { .data = self->vectors[i].iov_base,
-                                           .len = self->headers[i].msg_len } };
-        if ((header->msg_flags & MSG_TRUNC) != 0 ||
-            mesh_endpoint_from_sockaddr(header->msg_name, header->msg_namelen, false,
-                                        &out->hop.remote) < 0)
+        if (c->cmsg_level != SOL_UDP || c->cmsg_type != UDP_GRO)
             continue;
-        read_source(header, &out->hop);
-        n_out++;
-    }
-    return n_out;
-}
-
-int wire_udp_sender_new(WireUdpSender **out_self)
-{
-    *out_self = calloc(1, sizeof(**out_self));
-    return *out_self == NULL ? -ENOMEM : 0;
-}
-
-void wire_udp_sender_free(WireUdpSender *self)
-{
-    free(self);
-}
-
-/* Writes the packet info that asks for hop->source. Returns its length; 0: none asked for. */
-static size_t write_source(const WireHop *hop, char *control)
-{
-    struct cmsghdr *c = (struct cmsghdr *)control;
-
-    if (hop->source.family != hop->remote.addr.family)
-        return 0;
-    if (hop->source.family == AF_INET) {
-        struct in_pktinfo info = { 0 };
-
-        memcpy(&info.ipi_spec_dst, hop->source.bytes, 4);
-        *c = (struct cmsghdr){ CMSG_LEN(sizeof(info)), IPPROTO_IP, IP_PKTINFO };
-        memcpy(CMSG_DATA(c), &info, sizeof(info));
-        return CMSG_SPACE(sizeof(info));
-    }
-    if (hop->source.family == AF_INET6) {
-        struct in6_pktinfo info = { .ipi6_ifindex = hop->source_if };
-
-        memcpy(&info.ipi6_addr, hop->source.bytes, 16);
-        *c = (struct cmsghdr){ CMSG_LEN(sizeof(info)), IPPROTO_IPV6, IPV6_PKTINFO };
-        memcpy(CMSG_DATA(c), &info, sizeof(info));
-        return CMSG_SPACE(sizeof(info));
+        memcpy(&size, CMSG_DATA(c), sizeof(size));
+        return size > 0 ? (size_t)size : 0;
     }
     return 0;
 }
 
-/* Lays the runs of one family out as headers. Returns how many headers there are. */
-static size_t lay_out(WireUdpSender *self, WireUdpRun *runs, size_t n_runs, int family)
+/* Who sent message @i, and how it is to be cut. */
+static void look_at(WireUdpReceiver *self, size_t i)
+{
+    struct msghdr *header = &self->headers[i].msg_hdr;
+    size_t         len = self->headers[i].msg_len, size;
+
+    self->sizes[i] = 0;
+    self->hops[i] = (WireHop){ .source_if = 0 };
+    if ((header->msg_flags & MSG_TRUNC) != 0 || len == 0 ||
+        mesh_endpoint_from_sockaddr(header->msg_name, header->msg_namelen, false,
+                                    &self->hops[i].remote) < 0)
+        return;
+    read_source(header, &self->hops[i]);
+    size = read_segment_size(header);
+    self->sizes[i] = size == 0 ? len : size;
+    if (size != 0 && size < len)
+        wire_count_unit(&self->counters->offloads[WIRE_OFFLOAD_UDP_RECEIVE],
+                        (len + size - 1) / size);
+}
+
+static void refill(WireUdpReceiver *self, int fd)
+{
+    size_t max = self->wide ? WIDE_SLOTS : SLOTS, bytes = 0;
+    int    n;
+
+    for (size_t i = 0; i < max; i++) { /* the kernel wrote over them */
+        self->headers[i].msg_hdr.msg_namelen = sizeof(self->names[i]);
+        self->headers[i].msg_hdr.msg_controllen = CONTROL_BYTES;
+    }
+    do {
+        n = recvmmsg(fd, self->headers, (unsigned)max, MSG_DONTWAIT, NULL);
+    } while (n < 0 && errno == EINTR);
+    self->n_messages = n < 0 ? 0 : (size_t)n;
+    self->next = self->offset = 0;
+    for (size_t i = 0; i < self->n_messages; i++) {
+        look_at(self, i);
+        bytes += self->headers[i].msg_len;
+    }
+    if (self->n_messages > 0)
+        self->wide = bytes / self->n_messages > WIDE_BYTES;
+}
+
+size_t wire_udp_receive(WireUdpReceiver *self, int fd, WireDatagram *out_datagrams)
 {
     size_t n = 0;
 
-    for (size_t r = 0; r < n_runs; r++) {
-        WireUdpRun   *run = &runs[r];
-        struct msghdr header = { .msg_name = &self->names[r], .msg_control = self->controls[r] };
+    if (self->next == self->n_messages)
+        refill(self, fd);
+    while (n < WIRE_UDP_MAX_RECEIVE && self->next < self->n_messages) {
+        size_t i = self->next, left = self->headers[i].msg_len - self->offset;
+        size_t len = left < self->sizes[i] ? left : self->sizes[i];
 
-        if (run->hop.remote.addr.family != family)
+        if (len == 0) { /* used up, or unusable */
+            self->next++;
+            self->offset = 0;
             continue;
-        header.msg_namelen = mesh_endpoint_to_sockaddr(&run->hop.remote, &self->names[r]);
-        header.msg_controllen = write_source(&run->hop, self->controls[r]);
-        for (size_t i = 0; i < run->n_packets && n < WIRE_MAX_BATCH; i++, n++) {
-            self->vectors[n].iov_base = run->packets[i].data;
-            self->vectors[n].iov_len = run->packets[i].len;
-            self->owners[n] = run;
-            self->headers[n].msg_hdr = header;
-            self->headers[n].msg_hdr.msg_iov = &self->vectors[n];
-            self->headers[n].msg_hdr.msg_iovlen = 1;
         }
+        out_datagrams[n++] = (WireDatagram){
+            .packet = { .data = (uint8_t *)self->vectors[i].iov_base + self->offset,
+                        .len = (uint32_t)len },
+            .hop = &self->hops[i],
+        };
+        self->offset += len;
     }
     return n;
-}
-
-/* May be cured by letting the kernel choose the source address: it was removed, or the way there
- * leads out of another interface now. */
-static bool blames_source(int error)
-{
-    return error == EINVAL || error == ENETUNREACH || error == EHOSTUNREACH ||
-           error == EADDRNOTAVAIL || error == ENODEV || error == ENETDOWN;
-}
-
-/* The header at @at was refused. Returns: true: try the same one again. */
-static bool recover(WireUdpSender *self, int fd, size_t at, size_t n)
-{
-    WireUdpRun   *run = self->owners[at];
-    struct pollfd full = { .fd = fd, .events = POLLOUT };
-
-    if (errno == EINTR)
-        return true;
-    run->error = errno;
-    if (errno == EAGAIN)
-        return poll(&full, 1, SEND_WAIT_MS) > 0;
-    if (!blames_source(errno) || self->headers[at].msg_hdr.msg_controllen == 0)
-        return false;
-    run->source_failed = true;
-    for (size_t i = at; i < n && self->owners[i] == run; i++)
-        self->headers[i].msg_hdr.msg_controllen = 0;
-    return true;
-}
-
-void wire_udp_send(WireUdpSender *self, const WireSockets *sockets, WireUdpRun *runs, size_t n_runs)
-{
-    static const int families[WIRE_N_SOCKETS] = { AF_INET, AF_INET6 };
-
-    for (size_t r = 0; r < n_runs; r++) {
-        runs[r].n_sent = 0;
-        runs[r].error = 0;
-        runs[r].source_failed = false;
-    }
-    for (int f = 0; f < WIRE_N_SOCKETS; f++) {
-        size_t at = 0, n = lay_out(self, runs, n_runs, families[f]);
-
-        while (at < n) {
-            int sent = sendmmsg(sockets->fds[f], &self->headers[at], (unsigned)(n - at), 0);
-
-            for (; sent > 0; sent--)
-                self->owners[at++]->n_sent++;
-            if (sent < 0 && !recover(self, sockets->fds[f], at, n))
-                at++; /* this one is lost, not those behind it */
-        }
-    }
 }

@@ -1,7 +1,7 @@
 /* daemon/wire/udp.h: batches of datagrams in and out, with the addresses at both ends.
  *
- * Callers hand over whole batches; UDP GSO and GRO go behind these calls. The scratch of a sender
- * or receiver belongs to one thread. */
+ * Callers hand over whole batches; UDP GSO and GRO go on behind these calls, each while the kernel
+ * takes it. The scratch of a sender or receiver belongs to one thread. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -9,11 +9,12 @@
 #include <sys/socket.h>
 
 #include "common/std/attr.h"
+#include "daemon/wire/counters.h"
 #include "daemon/wire/packet.h"
 #include "daemon/wire/route.h"
 #include "daemon/wire/sockets.h"
 
-#define WIRE_UDP_MAX_RECEIVE 64u /* datagrams a call */
+#define WIRE_UDP_MAX_RECEIVE 256u /* datagrams a call */
 
 /** wire_udp_open: a non-blocking socket of one family with all options the plane wants, bound.
  * @inout_port: 0: the kernel chooses; written then.
@@ -21,21 +22,32 @@
 MESH_CHECKED int wire_udp_open(int family, uint16_t *inout_port, uint32_t fwmark);
 MESH_CHECKED int wire_udp_set_mark(int fd, uint32_t fwmark); /* 0; -EPERM */
 
-/* Received: @hop.remote is the sender, @hop.source our address that it used. */
+/** wire_udp_set_gro: lets the kernel hand over runs of datagrams as one (UDP_GRO, Linux 5.0).
+ * Returns: 0; -ENOPROTOOPT: it does not know that. */
+MESH_CHECKED int wire_udp_set_gro(int fd);
+
+/** wire_udp_probe_gso: Returns: 0; -EOPNOTSUPP: the kernel does not know UDP_SEGMENT. That a route
+ * takes it is seen only when it is used. */
+MESH_CHECKED int wire_udp_probe_gso(void);
+
+/* Received: @hop->remote is the sender, @hop->source our address that it used. Both lie in the
+ * receiver until the next call. */
 typedef struct {
-    WirePacket packet; /* in the receiver's slab until the next call */
-    WireHop    hop;
+    WirePacket     packet;
+    const WireHop *hop;
 } WireDatagram;
 
 typedef struct WireUdpReceiver WireUdpReceiver;
 
-MESH_CHECKED int wire_udp_receiver_new(WireUdpReceiver **out_self); /* 0; -ENOMEM */
-void             wire_udp_receiver_free(WireUdpReceiver *self);     /* NULL is fine */
+/** wire_udp_receiver_new: for one socket. @counters: of the thread. Returns: 0; -ENOMEM. */
+MESH_CHECKED int wire_udp_receiver_new(WireCounters *counters, WireUdpReceiver **out_self);
+void             wire_udp_receiver_free(WireUdpReceiver *self); /* NULL is fine */
 
 /** wire_udp_receive: what waits on @fd, at most WIRE_UDP_MAX_RECEIVE. Returns: how many. */
 size_t wire_udp_receive(WireUdpReceiver *self, int fd, WireDatagram *out_datagrams);
 
-/** WireUdpRun: datagrams in their order to one place. */
+/** WireUdpRun: datagrams in their order to one place. Those of equal length go together, best when
+ * they lie one behind the other. */
 typedef struct {
     WireHop           hop;
     const WirePacket *packets; /* borrowed */
@@ -47,10 +59,15 @@ typedef struct {
 
 typedef struct WireUdpSender WireUdpSender;
 
-MESH_CHECKED int wire_udp_sender_new(WireUdpSender **out_self); /* 0; -ENOMEM */
-void             wire_udp_sender_free(WireUdpSender *self);     /* NULL is fine */
+/** wire_udp_sender_new: @gso: as long as the kernel takes it. Returns: 0; -ENOMEM. */
+MESH_CHECKED int wire_udp_sender_new(WireCounters *counters, bool gso, WireUdpSender **out_self);
+void             wire_udp_sender_free(WireUdpSender *self); /* NULL is fine */
 
 /** wire_udp_send: sends the runs, at most WIRE_MAX_BATCH packets and as many runs together. Waits,
  * shortly, while a socket is full; what does not go then, or at all, is dropped and counted. */
 void wire_udp_send(WireUdpSender *self, const WireSockets *sockets, WireUdpRun *runs,
                    size_t n_runs);
+
+/* sendmmsg(), or what a test puts in its place. */
+typedef int (*WireUdpSendCall)(int fd, struct mmsghdr *headers, unsigned n, int flags);
+void wire_udp_sender_set_call(WireUdpSender *self, WireUdpSendCall call);

@@ -6,7 +6,8 @@
 Every contender has two hosts and a cable of its own, all at once; they are measured in turns, several
 rounds, so that whatever else this machine does hits each alike. Shown are medians. Absolute numbers
 say how fast this machine is just now; only the ratios of one run are worth comparing. Nothing is
-asserted but that traffic flows. Contenders: mesh-wg of BUILD and wireguard-go, as far as they are there.
+asserted but that traffic flows. Contenders: mesh-wg of BUILD and wireguard-go, as far as they are there;
+$MESH_WG and $WIREGUARD_GO name other programs, $MESH_WG_ARGUMENTS options of one more mesh-wg.
 
   --rounds N (5)   --seconds S of TCP in each (3)   --only NAME,NAME   --json FILE: every measured value"""
 import argparse
@@ -49,10 +50,14 @@ def contenders():
         found["mesh-wg"] = (mesh_wg, "-f", "wg0")
     else:
         print(f"left out: mesh-wg, not at {mesh_wg}")
-    if shutil.which("wireguard-go"):
-        found["wireguard-go"] = ("wireguard-go", "-f", "wg0")
+    wireguard_go = shutil.which(os.environ.get("WIREGUARD_GO", "wireguard-go"))
+    if wireguard_go:
+        found["wireguard-go"] = (wireguard_go, "-f", "wg0")
     else:
-        print("left out: wireguard-go, not installed")
+        print("left out: wireguard-go, not installed and not at $WIREGUARD_GO")
+    arguments = os.environ.get("MESH_WG_ARGUMENTS", "").split()
+    if arguments and "mesh-wg" in found:
+        found["mesh-wg " + " ".join(arguments)] = (mesh_wg, *arguments, "-f", "wg0")
     only = [name for name in OPTIONS.only.split(",") if name]
     return {name: command for name, command in found.items() if not only or name in only}
 

@@ -1,0 +1,27 @@
+/* daemon/wire/tun-device.h: what tun.c (device and its state) and tun-frames.c (what goes in and
+ * out) share. Internal to them. */
+#pragma once
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/wire/tun.h"
+
+struct WireTun {
+    int              fd;
+    int              watch_fd;  /* rtnetlink; -1: none */
+    bool             is_device; /* false: a socket pair in a test */
+    bool             has_vnet;  /* each frame starts with a WireVnet */
+    int              ifindex;   /* 0: not a device */
+    char             name[WIRE_IFNAME_SIZE];
+    _Atomic uint32_t mtu; /* handshake thread writes, all read */
+    _Atomic bool     up;  /* the same */
+
+    /* In thread, after start. */
+    unsigned  kinds; /* WIRE_MERGE_…: what the kernel takes as one */
+    WireMerge merge;
+};
+
+/** wire_tun_probe: switches on what this kernel offers to a device with virtio header, and tries
+ * whether it takes super-packets. Returns: 0; -EOPNOTSUPP: @wish is ON and there is nothing. */
+MESH_CHECKED int wire_tun_probe(WireTun *self, WireSwitch wish);

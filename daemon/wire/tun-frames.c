@@ -1,0 +1,225 @@
+/* daemon/wire/tun-frames.c: frames of a TUN, with virtio header or without. Linux only. */
+#include <errno.h>
+#include <linux/if_tun.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "daemon/wire/tun-device.h"
+
+/* Linux 6.2; Debian 12's headers are older. */
+#ifndef TUN_F_USO4
+#define TUN_F_USO4 0x20
+#define TUN_F_USO6 0x40
+#endif
+
+enum {
+    ROOM = WIRE_MAX_PACKET + 41, /* a super-packet over IPv6 counts its header apart; and one more,
+                                  * to see what is too long */
+    PROBE_PAYLOAD = 2,
+};
+
+/* A super-packet of two segments of a byte each, to nobody: addresses are from 192.0.2.0/24 and
+ * 2001:db8::/32 (RFC 5737, 3849), the port is discard. */
+static size_t make_probe(uint8_t kind, uint8_t out[WIRE_MERGE_HEAD + PROBE_PAYLOAD])
+{
+    bool       v6 = kind == WIRE_MERGE_TCP6 || kind == WIRE_MERGE_UDP6;
+    bool       udp = kind == WIRE_MERGE_UDP4 || kind == WIRE_MERGE_UDP6;
+    uint16_t   l4_at = v6 ? 40 : 20, header_len = (uint16_t)(l4_at + (udp ? 8 : 20));
+    uint8_t    packet[60] = { 0 };
+    WirePacket first = { .data = packet, .len = header_len + 1u };
+    size_t     len;
+
+    packet[0] = v6 ? 0x60 : 0x45;
+    packet[v6 ? 7 : 8] = 1; /* hops: would not get far */
+    packet[v6 ? 6 : 9] = udp ? IPPROTO_UDP : IPPROTO_TCP;
+    memcpy(packet + (v6 ? 8 : 12), v6 ? "\x20\x01\x0d\xb8" : "\xc0\x00\x02\x01", 4);
+    memcpy(packet + (v6 ? 24 : 16), v6 ? "\x20\x01\x0d\xb8" : "\xc0\x00\x02\x02", 4);
+    packet[l4_at + 3] = 9;
+    if (!udp) {
+        packet[l4_at + 12] = 0x50;
+        packet[l4_at + 13] = 0x10; /* ACK of nothing */
+    }
+    len = wire_merge_make_head(&(WireMergeRun){ .n_packets = 2,
+                                                .kind = kind,
+                                                .l4_at = l4_at,
+                                                .header_len = header_len,
+                                                .gso_size = 1,
+                                                .len = header_len + PROBE_PAYLOAD },
+                               &first, out);
+    memset(out + len, 0, PROBE_PAYLOAD);
+    return len + PROBE_PAYLOAD;
+}
+
+/* The kernel looks at the virtio header before it looks whether the device is up: a new one, which
+ * is down, says EIO to what it would take, and nothing goes anywhere. */
+static bool takes(const WireTun *self, uint8_t kind)
+{
+    uint8_t frame[WIRE_MERGE_HEAD + PROBE_PAYLOAD];
+    size_t  len = make_probe(kind, frame);
+
+    return write(self->fd, frame, len) >= 0 || errno == EIO;
+}
+
+int wire_tun_probe(WireTun *self, WireSwitch wish)
+{
+    static const unsigned all = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
+    static const uint8_t  kinds[] = { WIRE_MERGE_TCP4, WIRE_MERGE_TCP6, WIRE_MERGE_UDP4,
+                                      WIRE_MERGE_UDP6 };
+    int                   size = WIRE_VNET_BYTES;
+    bool                  uso = false, tso = false;
+
+    self->kinds = 0;
+    if (self->has_vnet && ioctl(self->fd, TUNSETVNETHDRSZ, &size) < 0)
+        return -EINVAL; /* one that came with a header we cannot read */
+    if (self->has_vnet && wish != WIRE_SWITCH_OFF) {
+        uso = ioctl(self->fd, TUNSETOFFLOAD, all | TUN_F_USO4 | TUN_F_USO6) == 0;
+        tso = uso || ioctl(self->fd, TUNSETOFFLOAD, all) == 0;
+    }
+    if (self->has_vnet && !tso)
+        (void)!ioctl(self->fd, TUNSETOFFLOAD, 0);
+    for (size_t i = 0; tso && i < MESH_N_ELEMENTS(kinds); i++) {
+        bool udp = (kinds[i] & (WIRE_MERGE_UDP4 | WIRE_MERGE_UDP6)) != 0;
+
+        if ((uso || !udp) && takes(self, kinds[i]))
+            self->kinds |= kinds[i];
+    }
+    return wish == WIRE_SWITCH_ON && self->kinds == 0 ? -EOPNOTSUPP : 0;
+}
+
+/* Why a read says that there will never be more; 0: it says nothing of the kind. */
+static int end_of_device(const WireTun *self, ssize_t n)
+{
+    if (n == 0)
+        return self->is_device ? 0 : -EPIPE;
+    if (errno == EBADFD || errno == EIO || errno == ENODEV)
+        return -EBADFD;
+    return errno == ECONNRESET ? -EPIPE : 0;
+}
+
+/* Returns: as read(), without the virtio header's bytes. */
+static ssize_t read_frame(WireTun *self, uint8_t *room, WireVnet *out_vnet)
+{
+    struct iovec parts[] = { { out_vnet, sizeof(*out_vnet) }, { room, ROOM } };
+    ssize_t      n;
+
+    do {
+        n = self->has_vnet ? readv(self->fd, parts, 2) : read(self->fd, room, ROOM);
+    } while (n < 0 && errno == EINTR);
+    if (!self->has_vnet || n <= 0)
+        return n;
+    if (n > WIRE_VNET_BYTES)
+        return n - WIRE_VNET_BYTES;
+    errno = EAGAIN; /* only a test's socket pair sends such a thing */
+    return -1;
+}
+
+int wire_tun_read_batch(WireTun *self, WireSlab *slab, WireSuper *out_supers, size_t max)
+{
+    size_t at = 0, n = 0;
+
+    while (n < max && at < WIRE_TUN_READ_BYTES &&
+           slab->size - at >= WIRE_HEADROOM + ROOM + WIRE_TAILROOM) {
+        WireSuper *out = &out_supers[n];
+        uint8_t   *room = slab->base + at + WIRE_HEADROOM;
+        ssize_t    len;
+        int        rc;
+
+        out->vnet = (WireVnet){ .gso_type = WIRE_VNET_NONE };
+        len = read_frame(self, room, &out->vnet);
+        if (len > 0) {
+            out->packet = (WirePacket){ .data = room, .len = (uint32_t)len };
+            at += WIRE_HEADROOM + (((size_t)len + WIRE_TAILROOM + 63u) & ~(size_t)63u);
+            n++;
+            continue;
+        }
+        rc = end_of_device(self, len);
+        if (rc < 0 && n == 0)
+            return rc;
+        break;
+    }
+    return (int)n;
+}
+
+bool wire_tun_write(WireTun *self, const WirePacket *packet)
+{
+    static const WireVnet plain = { .gso_type = WIRE_VNET_NONE };
+    struct iovec          parts[] = { { (void *)(uintptr_t)&plain, sizeof(plain) },
+                                      { packet->data, packet->len } };
+    ssize_t               n;
+
+    do {
+        n = self->has_vnet ? writev(self->fd, parts, 2)
+                           : write(self->fd, packet->data, packet->len);
+    } while (n < 0 && errno == EINTR);
+    return n >= 0;
+}
+
+/* Returns: as writev(). */
+static ssize_t write_run(WireTun *self, const WirePacket *packets, const WireMergeRun *run)
+{
+    struct iovec parts[1 + WIRE_MERGE_MAX_SEGMENTS];
+    uint8_t      head[WIRE_MERGE_HEAD];
+    size_t       place = run->first;
+    ssize_t      n;
+
+    parts[0] = (struct iovec){ head, wire_merge_make_head(run, &packets[place], head) };
+    for (size_t i = 1; i <= run->n_packets; i++) {
+        const WirePacket *packet = &packets[place];
+
+        parts[i] = (struct iovec){ packet->data + run->header_len, packet->len - run->header_len };
+        place = self->merge.next[place];
+    }
+    do {
+        n = writev(self->fd, parts, 1 + run->n_packets);
+    } while (n < 0 && errno == EINTR);
+    return n;
+}
+
+static size_t write_singly(WireTun *self, const WirePacket *packets, const WireMergeRun *run)
+{
+    size_t place = run->first, taken = 0;
+
+    for (size_t i = 0; i < run->n_packets; i++, place = self->merge.next[place])
+        taken += wire_tun_write(self, &packets[place]);
+    return taken;
+}
+
+/* One run. A kernel that refuses super-packets of a kind (some of 6.6 do) gets no more of them. */
+static size_t write_merged(WireTun *self, WireOffloadCount *count, const WirePacket *packets,
+                           const WireMergeRun *run)
+{
+    if (run->n_packets == 1)
+        return wire_tun_write(self, &packets[run->first]);
+    if ((self->kinds & run->kind) == 0)
+        return write_singly(self, packets, run);
+    if (write_run(self, packets, run) >= 0) {
+        wire_count_unit(count, run->n_packets);
+        return run->n_packets;
+    }
+    if (errno != EINVAL)
+        return 0;
+    wire_count(&count->refused, 1);
+    self->kinds &= ~(unsigned)run->kind;
+    return write_singly(self, packets, run);
+}
+
+size_t wire_tun_write_batch(WireTun *self, WireCounters *counters, const WirePacket *packets,
+                            size_t n_packets)
+{
+    WireOffloadCount *count = &counters->offloads[WIRE_OFFLOAD_TUN_WRITE];
+    size_t            taken = 0;
+
+    while (n_packets > 0) {
+        size_t n = n_packets < WIRE_MERGE_MAX_PACKETS ? n_packets : WIRE_MERGE_MAX_PACKETS;
+
+        wire_merge_batch(&self->merge, packets, n, self->kinds);
+        for (size_t i = 0; i < self->merge.n_runs; i++)
+            taken += write_merged(self, count, packets, &self->merge.runs[i]);
+        packets += n;
+        n_packets -= n;
+    }
+    return taken;
+}
