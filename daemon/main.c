@@ -5,6 +5,7 @@
 #include "common/std/key.h"
 #include "daemon/bus/bus.h"
 #include "daemon/networks.h"
+#include "daemon/sandbox.h"
 
 #include <errno.h>
 #include <gio/gio.h>
@@ -21,7 +22,7 @@
 #include <unistd.h>
 
 typedef struct {
-    char    *state_dir, *runtime_dir; /* owned; NULL: the default */
+    char    *state_dir, *runtime_dir; /* owned */
     gboolean debug, version;
 } Options;
 
@@ -45,8 +46,13 @@ static bool read_options(int *argc, char ***argv, Options *out)
     g_autoptr(GError) error = NULL;
 
     g_option_context_add_main_entries(context, entries, NULL);
-    if (g_option_context_parse(context, argc, argv, &error) && *argc == 1)
+    if (g_option_context_parse(context, argc, argv, &error) && *argc == 1) {
+        if (out->state_dir == NULL)
+            out->state_dir = g_strdup("/var/lib/mesh");
+        if (out->runtime_dir == NULL)
+            out->runtime_dir = g_strdup("/run/mesh");
         return true;
+    }
     fprintf(stderr, "meshd: %s\n",
             error != NULL ? error->message : "takes options only; see meshd --help");
     return false;
@@ -109,12 +115,20 @@ static gboolean on_signal(gpointer user_data)
     return G_SOURCE_CONTINUE;
 }
 
-static bool make_runtime_dir(const char *path, GError **error)
+static bool make_dir(const char *path, int mode, GError **error)
 {
-    if (g_mkdir_with_parents(path, 0755) == 0)
+    if (g_mkdir_with_parents(path, mode) == 0)
         return true;
     mesh_error_set_errno(error, MESH_ERROR_STATE, errno, "cannot make directory %s", path);
     return false;
+}
+
+/* Before there is a second thread: what follows inherits it. */
+static bool close_in(const Options *options, GError **error)
+{
+    return make_dir(options->state_dir, 0700, error) &&
+           make_dir(options->runtime_dir, 0755, error) &&
+           meshd_sandbox_enter(options->state_dir, options->runtime_dir, options->debug, error);
 }
 
 static GDBusConnection *connect_bus(GError **error)
@@ -132,20 +146,14 @@ static GDBusConnection *connect_bus(GError **error)
 static bool run(Daemon *daemon, const Options *options, GError **error)
 {
     const BusEvents events = { .ready = on_ready, .lost = on_lost };
-    const char     *state_dir = options->state_dir;
-    const char     *runtime_dir = options->runtime_dir;
     g_autoptr(GDBusConnection) connection = NULL;
     MeshdNetworks *networks;
     Bus           *bus;
 
-    state_dir = state_dir != NULL ? state_dir : "/var/lib/mesh";
-    runtime_dir = runtime_dir != NULL ? runtime_dir : "/run/mesh";
-    if (!make_runtime_dir(runtime_dir, error))
-        return false;
     connection = connect_bus(error);
     if (connection == NULL)
         return false;
-    networks = meshd_networks_new(state_dir, runtime_dir, error);
+    networks = meshd_networks_new(options->state_dir, options->runtime_dir, error);
     if (networks == NULL)
         return false;
     bus = bus_start(connection, networks, &events, daemon, error);
@@ -177,6 +185,10 @@ int main(int argc, char **argv)
         return 1;
     }
     signal(SIGPIPE, SIG_IGN);
+    if (!close_in(&options, &error)) {
+        mesh_log_error("%s", error->message);
+        return 1;
+    }
     daemon.loop = g_main_loop_new(NULL, false);
     g_unix_signal_add(SIGTERM, on_signal, &daemon);
     g_unix_signal_add(SIGINT, on_signal, &daemon);

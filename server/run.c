@@ -7,6 +7,7 @@
 #include "server/api/router.h"
 #include "server/core/core.h"
 #include "server/reply.h"
+#include "server/sandbox.h"
 #include "server/statedir.h"
 #include "server/systemd.h"
 
@@ -89,10 +90,6 @@ static Loop *start_loop(const ServerConfig *config, Parts *parts, GError **error
 
 static Admin *start_admin(const ServerConfig *config, Parts *parts, GError **error)
 {
-    g_autofree char *dir = g_path_get_dirname(config->admin_socket);
-
-    /* systemd makes it as our runtime directory; by hand we do. What fails shows at the socket. */
-    (void)g_mkdir_with_parents(dir, 0700);
     return admin_start(parts->core, config->admin_socket, error);
 }
 
@@ -172,7 +169,7 @@ bool server_run(const ServerConfig *config, GError **error)
     (void)sigprocmask(SIG_BLOCK, &signals, NULL); /* before threads: they inherit it */
     (void)signal(SIGPIPE, SIG_IGN);
     set_descriptor_limit(config);
-    started = start(config, &parts, error);
+    started = server_sandbox_enter(config, error) && start(config, &parts, error);
     if (started) {
         log_start(config, &parts);
         server_systemd_notify("READY=1");

@@ -110,16 +110,17 @@ static int allow_path(int ruleset, const char *path, uint64_t rights)
 {
     struct landlock_path_beneath_attr rule = { .allowed_access = rights };
     struct stat                       info;
+    int                               fd = open(path, O_PATH | O_CLOEXEC);
     int                               rc = 0;
 
-    rule.parent_fd = open(path, O_PATH | O_CLOEXEC);
-    if (rule.parent_fd < 0)
+    if (fd < 0)
         return -errno;
-    if (fstat(rule.parent_fd, &info) == 0 && !S_ISDIR(info.st_mode))
+    rule.parent_fd = fd;
+    if (fstat(fd, &info) == 0 && !S_ISDIR(info.st_mode))
         rule.allowed_access &= ACCESS_OF_FILE;
     if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0)
         rc = -errno;
-    close(rule.parent_fd);
+    close(fd);
     return rc;
 }
 

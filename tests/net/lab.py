@@ -49,10 +49,12 @@ BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Config
 """
 
 
-# meshd runs as the shipped unit runs it: its own user, this one capability, no way to more.
+SERVICE_USERS = {"meshd": 64001, "mesh-server": 64002}
+
+# meshd runs as the shipped unit runs it: its own user, these capabilities, no way to more.
+MESHD_CAPS = "-all,+net_admin,+net_bind_service"
 AS_MESHD = ("setpriv", "--reuid", "meshd", "--regid", "meshd", "--clear-groups", "--no-new-privs",
-            "--inh-caps", "-all,+net_admin", "--ambient-caps", "-all,+net_admin",
-            "--bounding-set", "-all,+net_admin")
+            "--inh-caps", MESHD_CAPS, "--ambient-caps", MESHD_CAPS, "--bounding-set", MESHD_CAPS)
 
 # mesh-server has no capability at all; systemd gives it its ports, here the host lets everybody bind.
 AS_SERVER = ("setpriv", "--reuid", "mesh-server", "--regid", "mesh-server", "--clear-groups",
@@ -246,13 +248,13 @@ class Node(Host):
 class Lab:
     """with Lab() as lab: … Everything made in the block is gone after it."""
 
-    def __init__(self, server=True):
+    def __init__(self, server=True, users=None):
         self.dir = make_dir()
         self.hosts, self.number, self.cases = [], 9, 0
         self.began = time.monotonic()
         self.hosts_file = self.dir / "hosts"
         self.hosts_file.write_text("127.0.0.1 localhost\n::1 localhost\n")
-        self._make_files()
+        self._make_files({**SERVICE_USERS, **(users or {})})
         self.wan = self._keep(Host(self, "wan"))
         self.wan.sh(f"""
             ip addr add {WAN_GATEWAY4}/32 dev lo; ip addr add 2001:db8::1/128 dev lo
@@ -286,14 +288,14 @@ class Lab:
         self.cases += 1
         print(f"ok {self.cases} - {text} # {time.monotonic() - self.began:.1f} s", flush=True)
 
-    def _make_files(self):
+    def _make_files(self, users):
         """Users as the package makes them, and a TUN device that they may open, as udev makes it."""
         for name, line in (("passwd", "{0}:x:{1}:{1}::/nonexistent:/usr/sbin/nologin\n"),
                            ("group", "{0}:x:{1}:\n")):
             lines = pathlib.Path("/etc", name).read_text(encoding="utf-8").splitlines(True)
-            others = [text for text in lines if not text.startswith(("meshd:", "mesh-server:"))]
-            (self.dir / name).write_text("".join(others) + line.format("meshd", 64001) +
-                                         line.format("mesh-server", 64002), encoding="utf-8")
+            others = [text for text in lines if text.split(":")[0] not in users]
+            (self.dir / name).write_text("".join(others) + "".join(
+                line.format(*user) for user in users.items()), encoding="utf-8")
         os.mknod(self.dir / "tun", 0o666 | stat.S_IFCHR, os.makedev(10, 200))
         os.chmod(self.dir / "tun", 0o666)
 

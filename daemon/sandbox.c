@@ -1,0 +1,60 @@
+#include "daemon/sandbox.h"
+
+#include "common/glib/sandbox.h"
+
+#include <linux/capability.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+/* Interfaces, addresses, routes; and the resolver's port on our own addresses, where a unit gives
+ * it. */
+#define CAPABILITIES (MESH_SANDBOX_CAP(CAP_NET_ADMIN) | MESH_SANDBOX_CAP(CAP_NET_BIND_SERVICE))
+
+/* What the C library's look-ups of names read, certificates, the number of processors, ourselves.
+ */
+static const char *const readable[] = {
+    "/etc",
+    "/usr",
+    "/lib",
+    "/lib64",
+    "/proc",
+    "/sys/devices/system/cpu",
+    "/dev/null",
+    "/dev/random",
+    "/dev/urandom",
+    "/run/NetworkManager",
+    "/run/dbus",
+    "/run/nscd",
+    "/run/resolvconf",
+    "/run/systemd",
+    NULL,
+};
+
+static const char *const devices[] = { "/dev/net/tun", NULL };
+
+static const int families[] = { AF_UNIX, AF_INET, AF_INET6, AF_NETLINK, -1 };
+
+static const unsigned long ioctls[] = {
+    FIONREAD,   SIOCGIFFLAGS,  SIOCGIFINDEX, SIOCGIFMTU,      SIOCGIFNAME,
+    SIOCSIFMTU, TCGETS,        TUNGETIFF,    TUNGETFEATURES,  TUNGETVNETHDRSZ,
+    TUNSETIFF,  TUNSETOFFLOAD, TUNSETSNDBUF, TUNSETVNETHDRSZ, 0,
+};
+
+bool meshd_sandbox_enter(const char *state_dir, const char *runtime_dir, bool log_only,
+                         GError **error)
+{
+    const char *const writable[] = { state_dir, runtime_dir, NULL };
+    const MeshSandbox sandbox = {
+        .capabilities = CAPABILITIES,
+        .writable = writable,
+        .readable = readable,
+        .devices = devices,
+        .families = families,
+        .ioctls = ioctls,
+        .log_only = log_only,
+    };
+
+    return mesh_sandbox_enter(&sandbox, error);
+}
