@@ -128,6 +128,30 @@ static void decide_without_polkit(Check *check, const GError *error)
     }
 }
 
+static void on_still_there(GObject *source, GAsyncResult *result, gpointer user_data)
+{
+    Check *check = user_data;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) reply =
+        g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, &error);
+
+    if (reply != NULL)
+        let_pass(check);
+    else
+        refuse(check, "the caller is gone");
+}
+
+static void ask_uid(Check *check, GAsyncReadyCallback done)
+{
+    const char *sender = g_dbus_method_invocation_get_sender(check->invocation);
+
+    g_dbus_connection_call(g_dbus_method_invocation_get_connection(check->invocation),
+                           "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
+                           "GetConnectionUnixUser", g_variant_new("(s)", sender),
+                           G_VARIANT_TYPE("(u)"), G_DBUS_CALL_FLAGS_NONE, UID_TIMEOUT_MS,
+                           check->owner->cancel, done, check);
+}
+
 static void on_polkit_answer(GObject *source, GAsyncResult *result, gpointer user_data)
 {
     Check *check = user_data;
@@ -142,7 +166,7 @@ static void on_polkit_answer(GObject *source, GAsyncResult *result, gpointer use
     }
     g_variant_get(reply, "((bb@a{ss}))", &authorized, &challenge, NULL);
     if (authorized)
-        let_pass(check);
+        ask_uid(check, on_still_there); /* a yes after minutes, to somebody who gave up, is none */
     else if (challenge)
         refuse(check, "it takes an administrator's password, and nothing here can ask for it");
     else
@@ -217,10 +241,7 @@ static gboolean on_authorize(GDBusInterfaceSkeleton *skeleton, GDBusMethodInvoca
     check->invocation = invocation; /* ours: who gets it answers it, which drops it */
     check->verb = verb;
     self->n_checks++;
-    g_dbus_connection_call(self->connection, "org.freedesktop.DBus", "/org/freedesktop/DBus",
-                           "org.freedesktop.DBus", "GetConnectionUnixUser",
-                           g_variant_new("(s)", sender), G_VARIANT_TYPE("(u)"),
-                           G_DBUS_CALL_FLAGS_NONE, UID_TIMEOUT_MS, self->cancel, on_uid, check);
+    ask_uid(check, on_uid);
     return false;
 }
 

@@ -44,7 +44,7 @@ BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Config
     <allow receive_type="signal"/>
     <allow send_destination="org.freedesktop.DBus"/>
   </policy>
-  <include>%s</include>
+%s
 </busconfig>
 """
 
@@ -168,10 +168,11 @@ class Node(Host):
 
     ip4 = ip6 = None
 
-    def bus_up(self):
-        policy = REPO / "data/dbus/org.meshvpn.Mesh1.conf"
+    def bus_up(self, *more):
+        """Starts a system bus with our policy, and the policies in these files."""
+        policies = [REPO / "data/dbus/org.meshvpn.Mesh1.conf", *more]
         self.run("sh", "-c", "mkdir -p /run/dbus; cat > /run/dbus/bus.conf",
-                 text=BUS_CONFIG % policy)
+                 text=BUS_CONFIG % "\n".join(f"  <include>{path}</include>" for path in policies))
         self.start("bus", "dbus-daemon", "--config-file=/run/dbus/bus.conf", "--nofork",
                    "--nopidfile")
         wait_until(lambda: self.run("test", "-S", "/run/dbus/system_bus_socket",

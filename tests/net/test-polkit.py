@@ -1,0 +1,228 @@
+"""Who may do what, asked of the real polkitd: every method of the shipped interfaces, called by root, by stand-ins of
+users in an active and in an inactive local session, and by a user without any, with an administrator who says yes, no,
+or nothing.
+
+   [a] meshd, polkitd, a system bus          [server] mesh.example"""
+import json
+import os
+import pathlib
+import pwd
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree as tree
+
+from lab import REPO, Lab, need, wait_until
+from space import SKIP
+
+POLKITD = "/usr/lib/polkit-1/polkitd"
+PEOPLE = pathlib.Path(__file__).with_name("people.py")
+PREFIX, ROOT = "org.meshvpn.Mesh1", "/org/meshvpn/Mesh1"
+NOT_AUTHORIZED = PREFIX + ".Error.NotAuthorized"
+USERS = {"root": 0, "active": 64511, "inactive": 64512, "other": 64513}
+YES, ADMIN = "yes", "admin"
+# design of the verbs: what an active local, an inactive local, and any other user needs
+TABLE = {
+    "status": (YES, YES, YES),
+    "inspect": (YES, ADMIN, ADMIN),
+    "connect": (YES, ADMIN, ADMIN),
+    "disconnect": (YES, ADMIN, ADMIN),
+    "join": (ADMIN, ADMIN, ADMIN),
+    "leave": (ADMIN, ADMIN, ADMIN),
+    "repair": (ADMIN, ADMIN, ADMIN),
+}
+# Arguments with which a method that may run ends soon, without changing much.
+ARGUMENTS = {
+    "Join": "('nonsense', @a{sv} {})", "Leave": "({'colour': <'red'>},)",
+    "Set": "({'colour': <'red'>},)", "Up": "(@a{sv} {},)", "Down": "({'colour': <'red'>},)",
+    "ListPeers": "('', uint32 0)", "InspectPeers": "('', uint32 0)",
+    "Ping": "('nobody', @a{sv} {})", "Log": "(uint64 0, uint32 0)", "Repair": "()",
+}
+
+
+def list_methods(network_path):
+    """(path, interface, method, verb) of everything that can be called."""
+    for name, path in (("Daemon", ROOT), ("Network", network_path)):
+        interface = tree.parse(REPO / f"data/dbus/{PREFIX}.{name}.xml").getroot().find("interface")
+        for method in interface.findall("method"):
+            verb = method.find(f"annotation[@name='{PREFIX}.Action']").get("value")
+            yield path, f"{PREFIX}.{name}", method.get("name"), verb
+
+
+def make_rules():
+    """Nobody logs in at a seat here, so rules give two users what the shipped policy has for such sessions; the third
+    user takes polkitd's own road to allow_any."""
+    rows, policy = {}, tree.parse(REPO / f"data/polkit/{PREFIX}.policy").getroot()
+    for action in policy.findall("action"):
+        defaults = action.find("defaults")
+        rows[action.get("id")] = {user: defaults.find(f"allow_{user}").text
+                                  for user in ("active", "inactive")}
+    return f"""var rows = {json.dumps(rows)};
+polkit.addRule(function(action, subject) {{
+    var row = rows[action.id];
+    return row && row[subject.user] ? row[subject.user] : polkit.Result.NOT_HANDLED;
+}});
+"""
+
+
+def start_polkit(node):
+    """The host's own polkitd on the node's bus, with our actions alone."""
+    node.run("sh", "-ec", f"""
+        mkdir -p /run/actions /run/rules /run/no-rules
+        for dir in seats sessions users machines; do mkdir -p /run/systemd/$dir; done
+        cp {REPO}/data/polkit/*.policy /run/actions/
+        cp /usr/share/polkit-1/actions/org.freedesktop.policykit.policy /run/actions/
+        cat > /run/rules/50-test.rules
+        chmod -R a+rX /run/actions /run/rules /run/no-rules
+        mount --bind /run/actions /usr/share/polkit-1/actions
+        mount --bind /run/rules /usr/share/polkit-1/rules.d
+        mount --bind /run/no-rules /etc/polkit-1/rules.d""", text=make_rules())
+    node.start("polkitd", POLKITD)
+    wait_until(lambda: "org.freedesktop.PolicyKit1" in node.run("busctl", "list").stdout, 10,
+               "polkitd on the bus")
+
+
+class Agent:
+    """The stand-in for password dialogs."""
+
+    def __init__(self, node):
+        self.log = node.lab.dir / "agent.log"
+        with open(self.log, "w", encoding="utf-8") as out:
+            self.process = subprocess.Popen(node.argv(PYTHON, PEOPLE, "agent"), text=True,
+                                            stdin=subprocess.PIPE, stdout=out, stderr=out)
+        node.processes["agent"] = self.process
+
+    def tell(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
+    def stand_by(self, caller, answer):
+        before = self.count("ready")
+        self.tell(f"{caller.pid} {answer}")
+        wait_until(lambda: self.count("ready") > before, 10, "the agent")
+
+    def count(self, word):
+        return self.log.read_text().count(word)
+
+
+class Caller:
+    """A process of a user that makes one call."""
+
+    def __init__(self, node, user, path, interface, method, arguments=None):
+        words = ["setpriv", "--reuid", USERS[user], "--regid", USERS[user], "--clear-groups"]
+        self.process = subprocess.Popen(
+            node.argv(*words, PYTHON, PEOPLE, "call", path, interface, method,
+                      arguments or ARGUMENTS[method]),
+            text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.pid = self.process.pid
+        assert self.process.stdout.readline() == "ready\n", self.process.stderr.read()
+
+    def go(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+
+    def finish(self):
+        """True when the method ran (whatever it said), False when it was not authorised."""
+        out, err = self.process.communicate(timeout=40)
+        assert out.startswith(("ok", "error")), (out, err)
+        return not out.startswith(f"error {NOT_AUTHORIZED}")
+
+
+def ask(node, agent, user, where, answer):
+    """Makes the call; returns (whether it ran, how often a password was asked for)."""
+    caller, before = Caller(node, user, *where), agent.count("PROMPT")
+    if answer != "nobody":
+        agent.stand_by(caller, answer)
+    caller.go()
+    return caller.finish(), agent.count("PROMPT") - before
+
+
+def matrix(lab, node, agent, methods):
+    for path, interface, method, verb in methods:
+        for number, user in enumerate(USERS):
+            need_of = YES if user == "root" else TABLE[verb][number - 1]
+            for answer in ("approve", "deny", "nobody"):
+                ran, prompts = ask(node, agent, user, (path, interface, method), answer)
+                want = need_of == YES or answer == "approve"
+                asked = int(need_of == ADMIN and answer != "nobody")
+                assert (ran, prompts) == (want, asked), (method, verb, user, answer, ran, prompts)
+        lab.ok(f"{interface.rsplit('.', 1)[1]}.{method} ({verb}): as the table says for "
+               f"{len(USERS)} callers and 3 answers")
+
+
+def nothing_before_the_answer(lab, node, agent, path):
+    """Down while the administrator thinks, says no, says yes, and while the caller gives up."""
+    down = (path, f"{PREFIX}.Network", "Down", "(@a{sv} {},)")
+    for answer, state in (("deny", "up"), ("nobody", "up")):
+        ran, _ = ask(node, agent, "other", down, answer)
+        assert not ran and node.network().state == state
+    caller, before = Caller(node, "other", *down), agent.count("PROMPT")
+    agent.stand_by(caller, "hold")
+    caller.go()
+    wait_until(lambda: agent.count("PROMPT") > before, 10, "a request for a password")
+    assert node.network().state == "up"
+    agent.tell("release")
+    assert caller.finish() and node.network().state == "down"
+    lab.ok("a call has its effect after the yes, not before, and none after a no")
+
+    node.mesh("up")
+    caller, before = Caller(node, "other", *down), agent.count("PROMPT")
+    answered = agent.count("ANSWERED")
+    agent.stand_by(caller, "hold")
+    caller.go()
+    wait_until(lambda: agent.count("PROMPT") > before, 10, "a request for a password")
+    caller.process.kill()
+    caller.process.wait()
+    agent.tell("release")
+    wait_until(lambda: agent.count("ANSWERED") > answered, 10, "polkit's reply to the agent")
+    ran, _ = ask(node, agent, "root", (path, f"{PREFIX}.Network", "ListPeers"), "nobody")
+    assert ran and node.network().state == "up"
+    lab.ok("a caller who is gone before the yes has no effect")
+
+
+def find_python():
+    """An interpreter that has python3-gi; None: there is none."""
+    for python in (sys.executable, "/usr/bin/python3"):
+        if subprocess.run([python, "-c", "import gi"], capture_output=True,
+                          check=False).returncode == 0:
+            return python
+    return None
+
+
+def need_polkit():
+    missing = [] if os.access(POLKITD, os.X_OK) else ["polkitd"]
+    if shutil.which("busctl") is None:
+        missing.append("busctl")
+    try:
+        pwd.getpwnam("polkitd")
+    except KeyError:
+        missing.append("user polkitd")
+    if PYTHON is None:
+        missing.append("python3-gi")
+    if missing:
+        print(f"skipped: missing {', '.join(missing)}")
+        sys.exit(SKIP)
+
+
+def main():
+    need("setpriv")
+    need_polkit()
+    with Lab(users={user: uid for user, uid in USERS.items() if uid != 0}) as lab:
+        a = lab.node("a")
+        link = lab.server.setup("home")
+        lab.server.up()
+        a.bus_up("/usr/share/dbus-1/system.d/org.freedesktop.PolicyKit1.conf")
+        start_polkit(a)
+        a.up()
+        a.join(link)
+        path = f"{ROOT}/network/{a.network().id}"
+        agent = Agent(a)
+        methods = list(list_methods(path))
+        assert methods and all(verb in TABLE and method in ARGUMENTS
+                               for _, _, method, verb in methods), methods
+        matrix(lab, a, agent, methods)
+        nothing_before_the_answer(lab, a, agent, path)
+
+
+PYTHON = find_python()
+main()
