@@ -12,8 +12,9 @@
 
 #define BUCKET_SLOTS 4u
 #define N_BUCKETS    (WIRE_FLOW_SLOTS / BUCKET_SLOTS)
-#define TIME_BITS    20u
-#define TIME_MASK    ((UINT64_C(1) << TIME_BITS) - 1)
+#define TICK_S       4 /* of both lives a divisor */
+#define TIME_BITS    27u
+#define TIME_MASK    ((UINT64_C(1) << TIME_BITS) - 1) /* 17 years of uptime until it starts anew */
 
 enum { MAX_EXTENSIONS = 8, AUTH_HEADER = 51 };
 
@@ -247,17 +248,23 @@ static uint64_t hash(const WireFlows *self, const Key *key)
     return value;
 }
 
+static uint64_t make_tick(int64_t now_s)
+{
+    return (uint64_t)now_s / TICK_S;
+}
+
 /* Never zero, so that it differs from an empty slot. */
 static uint64_t make_word(uint64_t hash_value, int64_t now_s)
 {
-    uint64_t word = (hash_value & ~TIME_MASK) | ((uint64_t)now_s & TIME_MASK);
+    uint64_t word = (hash_value & ~TIME_MASK) | (make_tick(now_s) & TIME_MASK);
 
     return word == 0 ? 1 : word;
 }
 
+/* In ticks. */
 static uint64_t age_of(uint64_t word, int64_t now_s)
 {
-    return ((uint64_t)now_s - word) & TIME_MASK;
+    return (make_tick(now_s) - word) & TIME_MASK;
 }
 
 static void put(WireFlows *self, uint64_t hash_value, int64_t now_s)
@@ -271,7 +278,7 @@ static void put(WireFlows *self, uint64_t hash_value, int64_t now_s)
         uint64_t age = there == 0 ? TIME_MASK + 1 : age_of(there, now_s);
 
         if (there == word)
-            return; /* once a second is enough: the line stays shared between CPUs */
+            return; /* once a tick is enough: the line stays shared between CPUs */
         if (there != 0 && ((there ^ word) & ~TIME_MASK) == 0)
             age = TIME_MASK + 2;
         if (age >= stalest) {
@@ -290,7 +297,7 @@ static bool has(WireFlows *self, uint64_t hash_value, uint64_t life_s, int64_t n
         uint64_t there = atomic_load_explicit(&bucket[i], memory_order_relaxed);
 
         if (there != 0 && ((there ^ hash_value) & ~TIME_MASK) == 0)
-            return age_of(there, now_s) <= life_s;
+            return age_of(there, now_s) <= life_s / TICK_S;
     }
     return false;
 }

@@ -359,7 +359,7 @@ static void run(const WireFilter *filter, WireFlows *flows, Model *model, FuzzIn
         uint8_t op = fuzz_take_u8(in) % 6;
 
         if (op == 5) {
-            model->now_s += fuzz_take_u8(in) * 37; /* the memory counts 2^20 s */
+            model->now_s += fuzz_take_u8(in) * 36; /* the memory counts in steps of 4 s */
             continue;
         }
         if (op == 3)

@@ -179,7 +179,7 @@ static void test_answers(void)
     g_assert_true(passes(&rig, &ask, T0));
     g_assert_true(passes(&rig, &answer, T0 + 180));
     g_assert_true(passes(&rig, &answer, T0 + 360)); /* it lives on while it is used */
-    g_assert_false(passes(&rig, &answer, T0 + 541));
+    g_assert_false(passes(&rig, &answer, T0 + 360 + 184));
     other.to_port++;
     g_assert_false(passes(&rig, &other, T0));
     other = answer;
@@ -189,7 +189,7 @@ static void test_answers(void)
     answer = reverse(&tcp);
     g_assert_true(passes(&rig, &tcp, T0));
     g_assert_true(passes(&rig, &answer, T0 + 7440)); /* an idle shell stays */
-    g_assert_false(passes(&rig, &answer, T0 + 7440 + 7441));
+    g_assert_false(passes(&rig, &answer, T0 + 7440 + 7444));
     tear_down(&rig);
 }
 
@@ -389,6 +389,21 @@ static void test_full(void)
     wire_flows_free(flows);
 }
 
+/* What ended stays ended: no day of the next ten years takes it for fresh. */
+static void test_stays_forgotten(void)
+{
+    WireFlows *flows = NULL;
+    WireFlow   flow = { .protocol = IPPROTO_TCP, .has_ports = true };
+    int64_t    end_s = T0 + INT64_C(10) * 365 * 86400;
+
+    g_assert_cmpint(wire_flows_new(&flows), ==, 0);
+    flow.source.family = flow.destination.family = AF_INET;
+    wire_flows_remember(flows, &flow, T0);
+    for (int64_t now_s = T0 + 2 * WIRE_FLOW_TCP_LIFE_S; now_s < end_s; now_s += 1000)
+        g_assert_false(wire_flows_knows(flows, &flow, now_s));
+    wire_flows_free(flows);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -406,5 +421,6 @@ int main(int argc, char **argv)
     g_test_add_func("/filter/malformed", test_malformed);
     g_test_add_func("/filter/accept-all", test_accept_all);
     g_test_add_func("/filter/full", test_full);
+    g_test_add_func("/filter/flows/stays-forgotten", test_stays_forgotten);
     return g_test_run();
 }
