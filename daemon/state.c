@@ -18,6 +18,7 @@
 /* "mesh-state 1 LENGTH CHECKSUM\n", then the document. */
 #define MAGIC      "mesh-state 1 "
 #define HEADER_MAX 128
+#define GONE       ".gone" /* behind the name of a network's directory that is being removed */
 
 struct MeshdState {
     int          lock_fd;
@@ -276,6 +277,32 @@ void meshd_state_close(MeshdState *self)
     g_free(self);
 }
 
+static bool remove_files(const char *path, GError **error)
+{
+    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+    const char *name;
+
+    while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
+        g_autofree char *file = g_build_filename(path, name, NULL);
+
+        if (unlink(file) < 0 && errno != ENOENT)
+            return fail_errno(error, "cannot remove", file);
+    }
+    if (rmdir(path) < 0 && errno != ENOENT)
+        return fail_errno(error, "cannot remove", path);
+    return true;
+}
+
+/* What a process that was killed while it removed a network left: keys, among others. */
+static void finish_removal(MeshdState *self, const char *name)
+{
+    g_autofree char *path = g_build_filename(self->networks, name, NULL);
+    g_autoptr(GError) error = NULL;
+
+    if (!remove_files(path, &error))
+        mesh_log_error("%s", error->message);
+}
+
 GArray *meshd_state_list(MeshdState *self, GError **error)
 {
     g_autoptr(GArray) ids = g_array_new(false, true, sizeof(MeshNetworkId));
@@ -292,6 +319,8 @@ GArray *meshd_state_list(MeshdState *self, GError **error)
 
         if (mesh_network_parse_id(name, &id))
             g_array_append_val(ids, id);
+        else if (g_str_has_suffix(name, GONE))
+            finish_removal(self, name);
         else
             mesh_log_warning("%s/%s is not a network's directory: ignored", self->networks, name);
     }
@@ -347,34 +376,34 @@ GBytes *meshd_state_load(MeshdState *self, const MeshNetworkId *net, const char 
     g_autofree char *path = g_build_filename(dir, name, NULL);
     g_autofree char *prev = g_strconcat(path, ".prev", NULL);
     g_autoptr(GError) newest = NULL;
+    g_autoptr(GError) older = NULL;
     GBytes *bytes = find_waiting(self, path);
 
     if (bytes == NULL)
         bytes = load_path(path, &newest);
     if (bytes != NULL)
         return bytes;
-    bytes = load_path(prev, NULL);
+    bytes = load_path(prev, &older);
     if (bytes != NULL)
         mesh_log_warning("%s: using the generation before it", newest->message);
     else if (!g_error_matches(newest, MESH_ERROR, MESH_ERROR_NOT_FOUND))
         g_propagate_error(error, g_steal_pointer(&newest));
+    else if (!g_error_matches(older, MESH_ERROR, MESH_ERROR_NOT_FOUND))
+        g_propagate_error(error, g_steal_pointer(&older)); /* there was a document once */
     return bytes;
 }
 
-static bool remove_files(const char *path, GError **error)
+/* The first step takes all of it away at once: half of a network would be an older generation of
+ * its profile, or one without its floors. */
+static bool remove_dir(MeshdState *self, const char *dir, GError **error)
 {
-    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
-    const char *name;
+    g_autofree char *gone = g_strconcat(dir, GONE, NULL);
 
-    while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
-        g_autofree char *file = g_build_filename(path, name, NULL);
-
-        if (unlink(file) < 0 && errno != ENOENT)
-            return fail_errno(error, "cannot remove", file);
-    }
-    if (rmdir(path) < 0 && errno != ENOENT)
-        return fail_errno(error, "cannot remove", path);
-    return true;
+    if (!remove_files(gone, error))
+        return false;
+    if (rename(dir, gone) < 0)
+        return errno == ENOENT || fail_errno(error, "cannot remove", dir);
+    return flush_dir(self->networks, error) && remove_files(gone, error);
 }
 
 bool meshd_state_remove(MeshdState *self, const MeshNetworkId *net, GError **error)
@@ -383,7 +412,7 @@ bool meshd_state_remove(MeshdState *self, const MeshNetworkId *net, GError **err
     bool             removed;
 
     g_mutex_lock(&self->files); /* the saver never makes a directory, so nothing comes back */
-    removed = remove_files(dir, error) && flush_dir(self->networks, error);
+    removed = remove_dir(self, dir, error) && flush_dir(self->networks, error);
     g_mutex_unlock(&self->files);
     return removed;
 }

@@ -139,6 +139,20 @@ static void test_both_damaged(Fixture *f, gconstpointer data)
     g_assert_error(error, MESH_ERROR, MESH_ERROR_STATE);
 }
 
+/* Only what never was is missing: a document of which a damaged generation is left is not. */
+static void test_older_damaged(Fixture *f, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+
+    (void)data;
+    save(f, "one");
+    save(f, "two");
+    g_assert_cmpint(g_unlink(f->path), ==, 0);
+    g_assert_true(g_file_set_contents(f->prev, "junk", -1, NULL));
+    g_assert_null(meshd_state_load(f->state, &f->net, "map", &error));
+    g_assert_error(error, MESH_ERROR, MESH_ERROR_STATE);
+}
+
 static void test_nothing_there(Fixture *f, gconstpointer data)
 {
     g_autoptr(GError) error = NULL;
@@ -212,6 +226,26 @@ static void test_remove(Fixture *f, gconstpointer data)
     f->state = meshd_state_open(f->dir, NULL);
 }
 
+/* A process that is killed at any moment of a removal leaves the whole network, or nothing. */
+static void test_remove_killed(Fixture *f, gconstpointer data)
+{
+    g_autofree char *dir = g_path_get_dirname(f->path);
+    g_autofree char *gone = g_strconcat(dir, ".gone", NULL);
+    g_autoptr(GArray) ids = NULL;
+
+    (void)data;
+    save(f, "one");
+    g_assert_cmpint(g_rename(dir, gone), ==, 0); /* the first step, and no further */
+    ids = meshd_state_list(f->state, NULL);
+    g_assert_cmpuint(ids->len, ==, 0);
+    g_assert_false(g_file_test(gone, G_FILE_TEST_EXISTS)); /* nor its keys */
+    save(f, "two"); /* joined anew */
+    g_assert_cmpint(g_mkdir(gone, 0700), ==, 0);
+    g_assert_true(meshd_state_remove(f->state, &f->net, NULL));
+    g_assert_false(g_file_test(dir, G_FILE_TEST_EXISTS));
+    g_assert_false(g_file_test(gone, G_FILE_TEST_EXISTS));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -222,6 +256,8 @@ int main(int argc, char **argv)
         g_test_add(path, Fixture, &damages[i], set_up, test_damage, tear_down);
     }
     g_test_add("/state/both-damaged", Fixture, NULL, set_up, test_both_damaged, tear_down);
+    g_test_add("/state/older-damaged", Fixture, NULL, set_up, test_older_damaged, tear_down);
+    g_test_add("/state/remove-killed", Fixture, NULL, set_up, test_remove_killed, tear_down);
     g_test_add("/state/nothing-there", Fixture, NULL, set_up, test_nothing_there, tear_down);
     g_test_add("/state/one-process", Fixture, NULL, set_up, test_one_process, tear_down);
     g_test_add("/state/modes", Fixture, NULL, set_up, test_modes, tear_down);
