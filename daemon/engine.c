@@ -13,6 +13,7 @@ enum {
     UP_TIMEOUT_S = 20,
     LOOK_AGAIN_S = 3600, /* our own record is signed anew in time */
     MEND_S = 5,          /* after the data plane failed */
+    MEND_AFTER_MS = 500, /* who takes ours away again and again meets us twice a second */
     HOST_AGAIN_S = 30,   /* after the host refused: a port may be free, a device there, by then */
 };
 
@@ -255,9 +256,27 @@ void meshd_engine_stop_parts(MeshdEngine *self)
 {
     g_clear_handle_id(&self->timer, g_source_remove);
     g_clear_handle_id(&self->broken, g_source_remove);
+    g_clear_handle_id(&self->mend, g_source_remove);
     meshd_ping_cancel_all(self->pings);
     lock_gate_set_running(self->gate, NULL);
     meshd_parts_stop(self->parts);
+}
+
+static gboolean on_mend(gpointer user_data)
+{
+    MeshdEngine *self = user_data;
+    g_autoptr(GError) error = NULL;
+
+    self->mend = 0;
+    if (!meshd_parts_mend(self->parts, &error)) /* an interface that is gone is made anew */
+        mesh_log_warning("network %s: cannot mend: %s", self->profile->network, error->message);
+    return G_SOURCE_REMOVE;
+}
+
+void meshd_engine_mend(MeshdEngine *self)
+{
+    if (self->mend == 0 && meshd_parts_get_map(self->parts) != NULL)
+        self->mend = g_timeout_add(MEND_AFTER_MS, on_mend, self);
 }
 
 /* ---- life ---- */
@@ -314,7 +333,7 @@ void meshd_engine_free(MeshdEngine *self)
         return;
     error = g_error_new(MESH_ERROR, MESH_ERROR_CANCELLED, "the network is gone");
     meshd_engine_finish(self, error);
-    control_client_free(self->client);
+    meshd_membership_disconnect(self);
     meshd_engine_stop_parts(self);
     meshd_ping_free(self->pings);
     meshd_parts_free(self->parts);
@@ -430,8 +449,7 @@ void meshd_engine_down(MeshdEngine *self)
 {
     g_autoptr(GError) error = NULL;
 
-    control_client_free(g_steal_pointer(&self->client));
-    self->server_state = CONTROL_OFF;
+    meshd_membership_disconnect(self);
     g_clear_pointer(&self->server_error, g_free);
     meshd_engine_stop_parts(self);
     meshd_engine_set_state(self, get_idle_state(self->profile), NULL);

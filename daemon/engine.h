@@ -51,6 +51,9 @@ void meshd_engine_leave(MeshdEngine *self, bool force, MeshdEngineDone done, voi
  * Both borrowed. @kick: the network changed, so doubt the server's connection. */
 void meshd_engine_set_host(MeshdEngine *self, GArray *addrs, GArray *foreign, bool kick);
 
+/** meshd_engine_mend: the host's network changed: puts back, soon, what it lacks of ours. */
+void meshd_engine_mend(MeshdEngine *self);
+
 /** meshd_engine_refresh: the profile was changed (port, endpoints): applies it to what runs. */
 bool meshd_engine_refresh(MeshdEngine *self, GError **error);
 

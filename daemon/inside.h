@@ -35,6 +35,7 @@ struct MeshdEngine {
     char                  *clash;    /* why IPv4 is left out; NULL: it is not */
     guint                  timer;    /* verify and report again; 0: none */
     guint                  broken;   /* idle source after the plane failed; 0: none */
+    guint                  mend;     /* timer of meshd_engine_mend(); 0: none */
     MeshdEngineDone        done;     /* who waits for join or up; NULL: nobody */
     void                  *done_data;
     guint                  done_timer;
@@ -60,6 +61,8 @@ void meshd_engine_use_map(MeshdEngine *self, const MeshNetmap *map, MeshNetmapCh
 void meshd_membership_register(MeshdEngine *self);
 /* Makes the client, if there is none. */
 void meshd_membership_connect(MeshdEngine *self);
+/* Frees the client, if there is one; who waits for a leave is told so. */
+void meshd_membership_disconnect(MeshdEngine *self);
 /* Our membership ended, by the server's word or by its own date. */
 void meshd_membership_end(MeshdEngine *self, MeshdProfileStage stage, const char *why);
 /* Signs and reports our endpoints if they changed. */

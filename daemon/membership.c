@@ -212,12 +212,26 @@ void meshd_membership_register(MeshdEngine *self)
     mesh_register_clear(&request);
 }
 
+void meshd_membership_disconnect(MeshdEngine *self)
+{
+    MeshdEngineDone left = self->left;
+    g_autoptr(GError) error = NULL;
+
+    control_client_free(g_steal_pointer(&self->client)); /* answers nobody any more */
+    self->server_state = CONTROL_OFF;
+    self->left = NULL;
+    if (left == NULL)
+        return;
+    error = g_error_new(MESH_ERROR, MESH_ERROR_CANCELLED,
+                        "the connection to the server ended before it answered: leave again");
+    left(self, error, self->left_data);
+}
+
 void meshd_membership_end(MeshdEngine *self, MeshdProfileStage stage, const char *why)
 {
     self->profile->stage = stage;
     meshd_engine_save_profile(self);
-    control_client_free(g_steal_pointer(&self->client));
-    self->server_state = CONTROL_OFF;
+    meshd_membership_disconnect(self);
     meshd_engine_stop_parts(self);
     meshd_engine_set_state(self,
                            stage == MESHD_PROFILE_EXPIRED ? MESHD_ENGINE_EXPIRED
@@ -294,7 +308,7 @@ static void finish_leave(MeshdEngine *self, const GError *error)
     }
     left(self, error, self->left_data);
     if (error != NULL && self->state == MESHD_ENGINE_DOWN)
-        control_client_free(g_steal_pointer(&self->client)); /* was made for this alone */
+        meshd_membership_disconnect(self); /* was made for this alone */
 }
 
 static void on_left(ControlClient *client, const GError *error, void *user_data)

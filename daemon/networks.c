@@ -172,6 +172,8 @@ static void on_net_changed(void *user_data)
     MeshdNetworks   *self = user_data;
     g_autofree char *now = describe_host(self);
 
+    for (unsigned i = 0; i < self->engines->len; i++)
+        meshd_engine_mend(self->engines->pdata[i]);
     if (g_strcmp0(now, self->seen) == 0)
         return;
     mesh_log_info("the host's network changed: %s", now);

@@ -311,6 +311,13 @@ void meshd_parts_apply_presence(MeshdParts *self, LockVerified *map)
     self->map = map;
 }
 
+bool meshd_parts_mend(MeshdParts *self, GError **error)
+{
+    Wanted wanted = { .map = self->map, .ip4 = self->ip4 };
+
+    return self->map == NULL || apply_net(self, &wanted, error);
+}
+
 void meshd_parts_stop(MeshdParts *self)
 {
     for (size_t i = G_N_ELEMENTS(parts); i-- > 0;)

@@ -33,6 +33,9 @@ bool meshd_parts_apply(MeshdParts *self, LockVerified *map, bool ip4, GError **e
 /** meshd_parts_apply_presence: the same where only endpoints or presence changed. */
 void meshd_parts_apply_presence(MeshdParts *self, LockVerified *map);
 
+/** meshd_parts_mend: puts back what somebody else took from the interface. */
+bool meshd_parts_mend(MeshdParts *self, GError **error);
+
 /** meshd_parts_stop: undoes all, in reverse; interface, addresses and routes are gone after it. */
 void meshd_parts_stop(MeshdParts *self);
 

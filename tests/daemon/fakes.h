@@ -16,7 +16,7 @@ typedef struct {
     bool           request_ip4, has_join; /* of the last register */
     MeshKey        node, wg;              /* of its K */
     bool           streaming;
-    bool           leave_fails, leave_revokes;
+    bool           leave_fails, leave_revokes, leave_hangs;
     /* host network */
     NetSet      set;       /* as applied */
     bool        applied;   /* and not undone */
@@ -37,3 +37,5 @@ void fakes_tell_state(ControlState state);
 void fakes_answer(MeshSigned *m, const MeshNetwork *network);
 void fakes_tell_map(MeshNetmap *map); /* takes it */
 void fakes_tell_fatal(MeshErrorCode code);
+
+void fakes_tell_net_changed(void); /* the host speaks */

@@ -518,6 +518,54 @@ static void test_leave_revokes(Fixture *f, gconstpointer data)
     g_assert_false(has_documents(f) || fakes.running || fakes.applied);
 }
 
+/* Down, and the end of our membership, do not leave a leave without its answer. */
+static void test_leave_interrupted(Fixture *f, gconstpointer data)
+{
+    (void)data;
+    join_whole(f);
+    fakes.leave_hangs = true;
+    f->done = false;
+    meshd_networks_leave(f->networks, find(f), true, on_done, f);
+    g_assert_false(f->done);
+    g_assert_true(meshd_networks_down(f->networks, find(f), true, NULL));
+    g_assert_true(f->done);
+    g_assert_error(f->error, MESH_ERROR, MESH_ERROR_CANCELLED);
+    assert_state(f, "down");
+    fakes.leave_hangs = false;
+    f->done = false;
+    meshd_networks_leave(f->networks, find(f), false, on_done, f); /* can be asked for again */
+    g_assert_no_error(f->error);
+    g_assert_null(find(f));
+}
+
+static void test_leave_while_expiring(Fixture *f, gconstpointer data)
+{
+    (void)data;
+    join_whole(f);
+    fakes.leave_hangs = true;
+    f->done = false;
+    meshd_networks_leave(f->networks, find(f), false, on_done, f);
+    fakes_tell_fatal(MESH_ERROR_EXPIRED);
+    g_assert_true(f->done);
+    g_assert_error(f->error, MESH_ERROR, MESH_ERROR_CANCELLED);
+    assert_state(f, "expired");
+}
+
+/* Somebody takes our addresses away: they come back, without a word from the server. */
+static void test_mends(Fixture *f, gconstpointer data)
+{
+    (void)data;
+    join_whole(f);
+    fakes.applied = false;
+    fakes_tell_net_changed();
+    while (!fakes.applied)
+        g_main_context_iteration(NULL, true);
+    g_assert_cmpuint(fakes.set.n_addrs, ==, 2);
+    fakes_tell_net_changed(); /* and nothing is mended of what is down by then */
+    g_assert_true(meshd_networks_down(f->networks, find(f), true, NULL));
+    g_assert_false(fakes.applied);
+}
+
 static const struct {
     const char *name;
     void (*run)(Fixture *f, gconstpointer data);
@@ -538,6 +586,9 @@ static const struct {
     { "/networks/out-of-date", test_out_of_date },
     { "/networks/leave", test_leave },
     { "/networks/leave-revokes", test_leave_revokes },
+    { "/networks/leave-interrupted", test_leave_interrupted },
+    { "/networks/leave-while-expiring", test_leave_while_expiring },
+    { "/networks/mends", test_mends },
 };
 
 int main(int argc, char **argv)
