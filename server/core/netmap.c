@@ -203,9 +203,11 @@ static void delta_next(Delta *self)
     self->own = NULL;
 }
 
+/* The tip is of the newest version, not of @to: of several deltas behind a hello none may tell an
+ * older one than hello did. */
 static GBytes *delta_encode(const Delta *self, const CoreNetwork *network)
 {
-    g_autoptr(MeshSigned) tip = make_tip(network, self->to, NULL);
+    g_autoptr(MeshSigned) tip = make_tip(network, network->row.ver, NULL);
     MeshMapline line = { .type = MESH_MAPLINE_DELTA,
                          .from = self->from,
                          .to = self->to,

@@ -373,6 +373,7 @@ static void test_long_delta(Rig *rig, gconstpointer unused)
     CoreAnswer      *answer;
     uint64_t         at;
     unsigned         deltas = 0;
+    MeshTip          tip;
 
     (void)unused;
     rig_assert(rig_register(rig, &a, &link), 200, NULL);
@@ -395,6 +396,10 @@ static void test_long_delta(Rig *rig, gconstpointer unused)
         g_assert_cmpuint(line->from, ==, at);
         at = line->to;
         deltas++;
+        /* hello's tip told the newest version: an older one behind it would be a rollback */
+        g_assert_true(
+            mesh_tip_open(line->tip, &net, &core_get_identity(rig->core)->key, &tip, NULL));
+        g_assert_cmpuint(tip.ver, ==, version(rig));
     }
     g_assert_cmpuint(deltas, >=, 2);
     g_assert_cmpuint(at, ==, version(rig));
