@@ -133,7 +133,7 @@ static void on_housekeeping(void *context, void *data)
         while (!network->renewing && g_hash_table_iter_next(&nodes, NULL, &node)) {
             const CoreNodeRow *row = ((CoreNode *)node)->row;
 
-            if (row->state == CORE_NODE_ACTIVE && core_rows_due(row) <= now)
+            if (row->state == CORE_NODE_ACTIVE && core_rows_is_due(row, now))
                 renew(core, network);
         }
     }

@@ -2,6 +2,7 @@
 #include "server/core/nodes.h"
 
 #include "common/glib/error.h"
+#include "common/proto/member.h"
 #include "server/core/addresses.h"
 #include "server/core/certify.h"
 
@@ -40,6 +41,12 @@ bool core_nodes_approve(CoreChange *change, const MeshKey *node, GError **error)
         return false;
     if (row->state != CORE_NODE_PENDING) {
         g_set_error(error, MESH_ERROR, MESH_ERROR_CONFLICT, "node %s does not wait for approval",
+                    row->name);
+        return drop(row);
+    }
+    if (row->expires != 0 && row->expires <= change->now) {
+        g_set_error(error, MESH_ERROR, MESH_ERROR_CONFLICT,
+                    "the membership of node %s would have ended already: set another end first",
                     row->name);
         return drop(row);
     }
@@ -159,7 +166,8 @@ bool core_nodes_renew_due(CoreChange *change, GError **error)
 {
     g_autoptr(GPtrArray) due = g_ptr_array_new();
     StoreCall call = { STORE_ARGS(STORE_ARG_BLOB(&change->net, sizeof change->net),
-                                  STORE_ARG_INT(change->now), STORE_ARG_INT(CORE_NODE_ACTIVE)),
+                                  STORE_ARG_INT(change->now), STORE_ARG_INT(CORE_NODE_ACTIVE),
+                                  STORE_ARG_INT(change->now + MESH_MEMBER_SKEW_S)),
                        .on_row = on_due, .user_data = due };
     bool      ok = store_query(change->tx, STORE_NODE_DUE, &call, error);
 

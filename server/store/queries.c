@@ -45,9 +45,9 @@ static const char *const texts[STORE_N_QUERIES] = {
         " WHERE network=?1 AND node=?2 AND idx=?3",
     [STORE_NODE_SEEN] = "UPDATE node SET last_seen=?3 WHERE network=?1 AND node=?2",
     [STORE_NODE_DELETE] = "DELETE FROM node WHERE network=?1 AND node=?2",
-    /* those in state ?3 that were due at ?2, the most urgent first */
-    [STORE_NODE_DUE] =
-        "SELECT " NODE_COLUMNS " FROM node WHERE network=?1 AND state=?3 AND due<=?2 ORDER BY due",
+    /* those in state ?3 that were due at ?2 or begin after ?4, the most urgent first */
+    [STORE_NODE_DUE] = "SELECT " NODE_COLUMNS " FROM node WHERE network=?1 AND state=?3"
+                       " AND (due<=?2 OR m_nbf>?4) ORDER BY due",
 
     /* addresses from ?2 on that are taken or held back, ascending */
     [STORE_IP4_USED] = "SELECT ip4 FROM node WHERE network=?1 AND ip4>=?2"

@@ -154,6 +154,57 @@ static void test_while_away(Rig *rig, gconstpointer unused)
     }
 }
 
+/* The server's clock was ahead when it signed, and is right now: what begins only in weeks is made
+ * anew, not waited for. */
+static void test_clock_was_ahead(Rig *rig, gconstpointer unused)
+{
+    MeshNetworkId    net;
+    g_autofree char *id = rig_network(rig, "home", NULL, &net);
+    MeshJoinlink     link = rig_key(rig, "home", true);
+    RigNode          a = rig_node(&net, "a");
+    bool             fresh = false;
+
+    (void)unused;
+    ahead_s += 40 * DAY_S;
+    link = rig_key(rig, "home", true);
+    rig_assert(rig_register(rig, &a, &link), 200, NULL);
+    ahead_s -= 40 * DAY_S;
+    rig_restart(rig);
+    for (int64_t until = mesh_clock_boot_ms() + 10000;
+         !fresh && mesh_clock_boot_ms() < until;) {
+        uint64_t ticket = rig_open(rig, &a, 0, 0);
+        g_autoptr(MeshMapline) snap = rig_next_line(rig, ticket, MESH_MAPLINE_SNAP);
+        g_autoptr(MeshMember) member = member_in(rig, &a, snap->m);
+
+        fresh = mesh_member_check_time(member, mesh_clock_wall_s(), NULL);
+    }
+    g_assert_true(fresh);
+}
+
+static void test_approve_too_late(Rig *rig, gconstpointer unused)
+{
+    MeshNetworkId    net;
+    g_autofree char *id = rig_network(rig, "home", NULL, &net);
+    CoreManage       ask = { .verb = CORE_NETWORK_SET, .network = "home", .approve = 1 };
+    CoreManage       approve = { .verb = CORE_NODE_APPROVE, .network = "home", .node = "a" };
+    CoreManage       set = { .verb = CORE_NODE_SET,
+                             .network = "home",
+                             .node = "a",
+                             .expires = mesh_clock_wall_s() + 600 };
+    MeshJoinlink     link = rig_key(rig, "home", true);
+    RigNode          a = rig_node(&net, "a");
+
+    (void)unused;
+    rig_assert(rig_manage(rig, &ask), 200, NULL);
+    rig_assert(rig_register(rig, &a, &link), 202, NULL);
+    rig_assert(rig_manage(rig, &set), 200, NULL);
+    move(rig, 700);
+    rig_assert(rig_manage(rig, &approve), 409, "conflict"); /* and says what to do */
+    set.expires = 0;
+    rig_assert(rig_manage(rig, &set), 200, NULL);
+    rig_assert(rig_manage(rig, &approve), 200, NULL);
+}
+
 static void test_address_returns(Rig *rig, gconstpointer unused)
 {
     static const char *const want[] = { "10.9.9.3", "10.9.9.1", "10.9.9.4" };
@@ -258,6 +309,8 @@ int main(int argc, char **argv)
     ADD("renewal-at-half-life", test_renewal);
     ADD("membership-ends", test_membership_ends);
     ADD("renewal-after-absence", test_while_away);
+    ADD("renewal-after-clock-was-ahead", test_clock_was_ahead);
+    ADD("approve-after-its-end", test_approve_too_late);
     ADD("address-returns-after-a-day", test_address_returns);
     ADD("offline-after-10-s", test_grace);
     ADD("key-expires", test_key_expires);
