@@ -8,6 +8,9 @@
 
 #include <string.h>
 
+#define NO_CLOCK_BEFORE INT64_C(1735689600) /* 2025: this program is younger */
+#define MAX_AHEAD_S     86400               /* of a tip's time that is kept, before our own clock */
+
 LockFloors *lock_floors_new(const MeshNetworkId *net)
 {
     LockFloors *self = g_new0(LockFloors, 1);
@@ -77,6 +80,20 @@ static bool is_older(uint64_t epoch_a, uint64_t ver_a, uint64_t epoch_b, uint64_
     return epoch_a < epoch_b || (epoch_a == epoch_b && ver_a < ver_b);
 }
 
+/* A floor is for ever: of a server whose clock is wrong for a moment it would end all memberships
+ * for good. So it stays near our own clock, unless that one is none. */
+static void take_time(LockFloors *self, int64_t time)
+{
+    int64_t wall = mesh_clock_wall_s();
+
+    if (wall >= NO_CLOCK_BEFORE && time > wall + MAX_AHEAD_S)
+        return;
+    if (time <= self->time + (mesh_clock_boot_ms() - self->time_boot_ms) / 1000)
+        return;
+    self->time = time;
+    self->time_boot_ms = mesh_clock_boot_ms();
+}
+
 bool lock_floors_take_tip(LockFloors *self, const MeshTip *tip, GError **error)
 {
     if (is_older(tip->epoch, tip->ver, self->tip_epoch, self->tip_ver))
@@ -93,10 +110,7 @@ bool lock_floors_take_tip(LockFloors *self, const MeshTip *tip, GError **error)
         self->changed = true;
     self->tip_epoch = tip->epoch;
     self->tip_ver = tip->ver;
-    if (tip->time > self->time + (mesh_clock_boot_ms() - self->time_boot_ms) / 1000) {
-        self->time = tip->time;
-        self->time_boot_ms = mesh_clock_boot_ms();
-    }
+    take_time(self, tip->time);
     return true;
 }
 

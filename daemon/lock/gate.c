@@ -128,7 +128,7 @@ static bool check_head(const LockGate *self, const MeshNetmapHead *head, GError 
     return false;
 }
 
-MeshMember *lock_gate_open_member(LockGate *self, MeshSigned *m, GError **error)
+static MeshMember *open_own(LockGate *self, MeshSigned *m, GError **error)
 {
     g_autoptr(MeshMember) member = mesh_member_open(m, &self->net, &self->server, error);
 
@@ -139,8 +139,19 @@ MeshMember *lock_gate_open_member(LockGate *self, MeshSigned *m, GError **error)
                     "own membership: it is of another node");
         return NULL;
     }
-    if (!lock_floors_take_member(self->floors, member, m, error) ||
-        !mesh_member_check_time(member, lock_gate_now(self), error))
+    if (!lock_floors_take_member(self->floors, member, m, error))
+        return NULL;
+    return g_steal_pointer(&member);
+}
+
+/* Before the first tip our own clock is all there is, and it may be years off: the map that follows
+ * brings a tip, and this membership is judged again. */
+MeshMember *lock_gate_open_member(LockGate *self, MeshSigned *m, GError **error)
+{
+    g_autoptr(MeshMember) member = open_own(self, m, error);
+    bool told = self->floors->has_offset || self->floors->time > 0;
+
+    if (member == NULL || (told && !mesh_member_check_time(member, lock_gate_now(self), error)))
         return NULL;
     return g_steal_pointer(&member);
 }
@@ -196,8 +207,9 @@ static LockVerified *verify_under(LockGate *self, const MeshNetmap *map, MeshSig
 
     if (policy == NULL)
         return NULL;
-    own = lock_gate_open_member(self, head->m, error);
-    if (own == NULL || !lock_peers_check_addresses(policy, own, error))
+    own = open_own(self, head->m, error);
+    if (own == NULL || !mesh_member_check_time(own, lock_gate_now(self), error) ||
+        !lock_peers_check_addresses(policy, own, error))
         return NULL;
     told->epoch = head->epoch;
     told->ver = head->ver;

@@ -36,8 +36,8 @@ void lock_gate_set_foreign(LockGate *self, const MeshPrefix *prefixes, size_t n_
  * _EXPIRED (own membership), _BAD_JSON, _BAD_ANSWER (map without policy or membership). */
 LockVerified *lock_gate_verify(LockGate *self, const MeshNetmap *map, GError **error);
 
-/* Own membership as register answered it: serial, addresses, time are checked as in a map. Owned;
- * NULL and @error. */
+/* Own membership as register answered it: signature, node and serial are checked as in a map; its
+ * time only once a tip has told the server's. Owned; NULL and @error. */
 MeshMember *lock_gate_open_member(LockGate *self, MeshSigned *m, GError **error);
 
 /* Tells the gate what runs in the data plane now (NULL: nothing): of two peers that claim the same

@@ -277,6 +277,52 @@ static void test_clock_ahead(GateFixture *f, gconstpointer data)
     g_assert_cmpint(lock_gate_now(f->gate), ==, FIXTURE_NOW);
 }
 
+/* Before the first tip nobody has told us the time: a wrong clock does not stop a registration. The
+ * map that follows brings a tip, and the same membership is judged by its time. */
+static void test_join_with_wrong_clock(GateFixture *f, gconstpointer data)
+{
+    static const int64_t clocks[] = { 0, FIXTURE_NOW + 3650 * INT64_C(86400) };
+    g_autoptr(GError) error = NULL;
+
+    (void)data;
+    for (size_t i = 0; i < G_N_ELEMENTS(clocks); i++) {
+        g_autoptr(MeshMember) own = NULL;
+
+        gate_set_clock(clocks[i]);
+        own = lock_gate_open_member(f->gate, f->parts.m, &error);
+        g_assert_no_error(error);
+        g_assert_nonnull(own);
+    }
+    gate_set_clock(0);
+    g_autoptr(LockVerified) verified = gate_verify_fine(f);
+    gate_pass(86400); /* the tip's time is known now: all memberships end at +86400 */
+    g_assert_null(lock_gate_open_member(f->gate, f->parts.m, &error));
+    g_assert_error(error, MESH_ERROR, MESH_ERROR_EXPIRED);
+}
+
+/* A server whose clock was years ahead for a moment must not end every membership for ever: beyond
+ * a day its time does not outlive the connection, unless our own clock is none. */
+static void test_server_clock_ahead(GateFixture *f, gconstpointer data)
+{
+    g_autoptr(LockVerified) first = NULL, second = NULL;
+    g_autoptr(GError) error = NULL;
+
+    (void)data;
+    gate_set_clock(FIXTURE_NOW - 2 * INT64_C(86400)); /* the tip is two days ahead of us */
+    first = gate_verify_fine(f);
+    g_assert_cmpint(lock_gate_now(f->gate), ==, FIXTURE_NOW);
+    gate_restart(f);
+    g_assert_cmpint(lock_gate_now(f->gate), ==, FIXTURE_NOW - 2 * INT64_C(86400));
+    gate_set_clock(FIXTURE_NOW - 3600); /* within a day: kept */
+    f->parts.nonce.number++;
+    second = gate_verify_fine(f);
+    f->parts.ver++;
+    f->parts.nonce.number++;
+    lock_verified_unref(gate_verify_fine(f)); /* something that is worth a save */
+    gate_restart(f);
+    g_assert_cmpint(lock_gate_now(f->gate), ==, FIXTURE_NOW);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -291,5 +337,7 @@ int main(int argc, char **argv)
     gate_add("", "policy-rows", NULL, test_policy_rows);
     gate_add("", "time", NULL, test_time);
     gate_add("", "clock-ahead", NULL, test_clock_ahead);
+    gate_add("", "join-with-wrong-clock", NULL, test_join_with_wrong_clock);
+    gate_add("", "server-clock-ahead", NULL, test_server_clock_ahead);
     return g_test_run();
 }
