@@ -49,9 +49,11 @@ MESH_CHECKED int wire_aead_init(void);
 /** wire_aead_best: the engine this machine should use; after wire_aead_init(). */
 const WireAead *wire_aead_best(void);
 
-/** wire_aead_find: by name ("openssl"); NULL: not built in or not for this CPU. */
+/** wire_aead_find: by name ("openssl", "ipsec-mb"); NULL: not built in or not for this CPU. */
 const WireAead *wire_aead_find(const char *name);
 
 /* The engines; internal to the table and its tests. */
 extern const WireAead wire_aead_openssl;
 MESH_CHECKED int      wire_aead_openssl_init(void);
+extern const WireAead wire_aead_ipsecmb; /* where the build found the library */
+MESH_CHECKED int      wire_aead_ipsecmb_init(void);
