@@ -2,6 +2,7 @@
 
    [a] 192.0.2.1, 2001:db8::1 ──── cable ──── 192.0.2.2, 2001:db8::2 [b]
     └ wg0: 10.9.0.1, fd09::1     the tunnel    wg0: 10.9.0.2, fd09::2 ┘ """
+import os
 import pathlib
 import shutil
 import subprocess
@@ -24,8 +25,17 @@ def public(key):
                           check=True).stdout.strip()
 
 
+def command(program):
+    """How `program` makes wg0 and stays in the foreground."""
+    if program == "mesh-wg":
+        return (find_program(program), "-f", "wg0")
+    if program == "boringtun-cli": # another place than $PATH: $MESH_BORINGTUN
+        return (os.environ.get("MESH_BORINGTUN", program), "-f", "--disable-drop-privileges", "wg0")
+    return (program, "-f", "wg0")
+
+
 class End(Host):
-    """One end: a host whose wg0 is made by `program` (mesh-wg or wireguard-go)."""
+    """One end: a host whose wg0 is made by `program`: mesh-wg, wireguard-go or boringtun-cli."""
 
     def __init__(self, lab, name, number, program):
         super().__init__(lab, name)
@@ -45,14 +55,13 @@ class End(Host):
 
     def up(self, port=PORT):
         """Starts the program in the foreground; wg0 has its key, addresses and is up."""
-        path = find_program(self.program) if self.program == "mesh-wg" else self.program
-        self.start("wg", path, "-f", "wg0", LOG_LEVEL="verbose")
+        self.start("wg", *command(self.program), LOG_LEVEL="verbose")
         wait_until(lambda: self.run("wg", "show", "wg0", check=False).returncode == 0, self.ready_s,
                    f"{self.name}: wg0 of {self.program}")
         self.run("wg", "set", "wg0", "private-key", "/dev/stdin", "listen-port", port, text=self.key)
         self.run("ip", "address", "add", f"{self.inner(4)}/24", "dev", "wg0")
         self.run("ip", "address", "add", f"{self.inner(6)}/64", "dev", "wg0", "nodad")
-        self.run("ip", "link", "set", "wg0", "up")
+        self.run("ip", "link", "set", "wg0", "mtu", 1420, "up")
 
     def down(self):
         self.stop("wg")

@@ -1,0 +1,78 @@
+"""WireGuard's own end-to-end test, tests/netns.sh of the wireguard-go project, with mesh-wg as its
+program: every case has to pass. The script is not ours and not in this tree: $MESH_NETNS_SH is the path
+to a copy. How to get one, and what its cases are: docs/WIREGUARD.md."""
+import os
+import shutil
+import signal
+import subprocess
+import sys
+
+SKIP = 77
+TOOLS = ("bash", "unshare", "ip", "wg", "ss", "ping", "ping6", "ncat", "iperf3", "iptables")
+MESSAGE_COST = "/proc/sys/net/core/message_cost" # the script sets it; in the first network namespace only
+LAST_WORDS = "Objects that were created were also destroyed."
+LIMIT_S = 900
+
+# The first process of a PID namespace: whatever the script leaves behind ends with it. The name of its
+# directory for sockets and of its network namespaces lie in a fresh /run.
+INSIDE = 'mount -t tmpfs tmpfs /run && mkdir -p /run/wireguard && exec bash "$0" "$1"'
+
+
+def find_mesh_wg():
+    build = os.environ.get("MESH_BUILD")
+    root = os.path.join(os.path.dirname(__file__), "../../build/root/usr/bin")
+    path = os.path.abspath(f"{build}/wg/mesh-wg" if build else f"{root}/mesh-wg")
+    return path if os.access(path, os.X_OK) else None
+
+
+def skip(what):
+    print(f"skipped: {what}", flush=True)
+    sys.exit(SKIP)
+
+
+def check_needs(script, program):
+    missing = [tool for tool in TOOLS if shutil.which(tool) is None]
+    if os.geteuid() != 0:
+        missing.append("root")
+    if program is None:
+        missing.append("mesh-wg (./run build, or MESH_BUILD)")
+    if not os.access(MESSAGE_COST, os.W_OK):
+        missing.append(MESSAGE_COST)
+    if not script or not os.path.isfile(script):
+        missing.append("$MESH_NETNS_SH: the path to wireguard-go's tests/netns.sh")
+    if missing:
+        skip("missing " + ", ".join(missing))
+
+
+def run(script, program):
+    """Returns the script's exit status and all it said."""
+    with open(MESSAGE_COST, encoding="ascii") as file:
+        cost = file.read()
+    argv = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation",
+            "private", "bash", "-c", INSIDE, script, program]
+    # Standard input stays open and silent: the script's sleep() waits on it.
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True, errors="replace", start_new_session=True) as process:
+        signal.signal(signal.SIGALRM, lambda *_: os.killpg(process.pid, signal.SIGKILL))
+        signal.alarm(LIMIT_S)
+        said = process.stdout.read() # standard input is closed after it ended
+        status = process.wait()
+        signal.alarm(0)
+    with open(MESSAGE_COST, "w", encoding="ascii") as file:
+        file.write(cost) # if it was killed before it did so itself
+    return status, said
+
+
+def main():
+    script, program = os.environ.get("MESH_NETNS_SH"), find_mesh_wg()
+    check_needs(script, program)
+    status, said = run(os.path.abspath(script), program)
+    steps = sum("[+]" in line for line in said.splitlines())
+    if status != 0 or LAST_WORDS not in said:
+        print(*said.splitlines()[-60:], sep="\n")
+        print(f"not ok: stopped with status {status} after {steps} steps", flush=True)
+        sys.exit(1)
+    print(f"ok: {steps} steps, status 0: {LAST_WORDS}", flush=True)
+
+
+main()
