@@ -285,7 +285,7 @@ int main(int argc, char **argv)
         while (!self.ending)
             turn(&self);
     }
-    uapi_stop(self.uapi);
     wire_plane_stop(self.plane);
+    uapi_stop(self.uapi); /* last: whoever finds the socket closed finds the port free */
     return status;
 }

@@ -1,6 +1,7 @@
 /* daemon/uapi/uapi.c: the socket of one interface; see uapi.h. */
 #include "daemon/uapi/uapi.h"
 
+#include "common/std/clock.h"
 #include "daemon/uapi/client.h"
 
 #include <errno.h>
@@ -16,6 +17,11 @@
 
 #define FOLDER  "/var/run/wireguard"
 #define BACKLOG 16
+
+enum {
+    END_WAIT_MS = 2000, /* a predecessor has some threads to join and keys to wipe */
+    END_TRIES = 50,
+};
 
 struct UapiServer {
     WirePlane  *plane; /* borrowed */
@@ -103,23 +109,44 @@ static int make_address(const char *ifname, struct sockaddr_un *out_address)
     return 0;
 }
 
+/* Does somebody answer? A predecessor that is ending closes its socket last, when its port is free
+ * again: it is waited for, so that "delete, make anew" in one breath works. 0: nobody does. */
+static int wait_for_end(const struct sockaddr_un *address)
+{
+    int64_t end_ms = mesh_clock_boot_ms() + END_WAIT_MS;
+    int64_t left_ms = END_WAIT_MS;
+
+    for (int tries = 0; tries < END_TRIES && left_ms > 0; tries++) {
+        struct pollfd probe = { .events = POLLIN }; /* and the end, which is always told */
+        int           rc;
+
+        probe.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (probe.fd < 0)
+            return -errno;
+        rc = connect(probe.fd, (const struct sockaddr *)address, sizeof *address) == 0 ? 0 : -errno;
+        if (rc == 0)
+            (void)!poll(&probe, 1, (int)left_ms);
+        close(probe.fd);
+        if (rc == -ECONNREFUSED || rc == -ENOENT)
+            return 0;
+        left_ms = end_ms - mesh_clock_boot_ms();
+    }
+    return -EADDRINUSE;
+}
+
 /* Takes a socket that nobody serves any more out of the way. -EADDRINUSE: somebody answers. */
 static int remove_stale(const struct sockaddr_un *address)
 {
     struct stat file;
-    int         probe, rc;
+    int         rc;
 
     if (lstat(address->sun_path, &file) < 0)
         return errno == ENOENT ? 0 : -errno;
     if (!S_ISSOCK(file.st_mode))
         return -EEXIST;
-    probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (probe < 0)
-        return -errno;
-    rc = connect(probe, (const struct sockaddr *)address, sizeof *address) == 0 ? 0 : -errno;
-    close(probe);
-    if (rc != -ECONNREFUSED && rc != -ENOENT)
-        return -EADDRINUSE;
+    rc = wait_for_end(address);
+    if (rc < 0)
+        return rc;
     if (unlink(address->sun_path) < 0 && errno != ENOENT)
         return -errno;
     return 0;

@@ -19,12 +19,14 @@
 
 typedef struct UapiServer UapiServer;
 
-/** uapi_start: makes the socket of @ifname; a stale one is replaced.
+/** uapi_start: makes the socket of @ifname; a stale one is replaced, one whose owner is ending is
+ * waited for, two seconds at most.
  * Returns: 0; -EADDRINUSE: somebody answers on it; -EINVAL: no interface's name; -EACCES, -EPERM,
  * -EROFS and the like: the directory cannot be made or written; -ENOMEM. */
 MESH_CHECKED int uapi_start(const char *ifname, WirePlane *plane, UapiServer **out_server);
 
-/** uapi_stop: closes all, removes the socket if it is still ours, wipes. NULL is fine. */
+/** uapi_stop: closes all, removes the socket if it is still ours, wipes. NULL is fine. The plane may
+ * be stopped already, and should: who waits for us to end wants our port. */
 void uapi_stop(UapiServer *self);
 
 const char *uapi_get_path(const UapiServer *self);
