@@ -315,7 +315,9 @@ MeshdEngine *meshd_engine_new(const MeshdEngineHost *host, MeshdProfile *profile
     self->profile = profile;
     self->gate = lock_gate_new(&profile->server.network, &profile->server.server, &profile->node);
     lock_gate_set_wg(self->gate, &profile->wg);
-    self->parts = meshd_parts_new(host->net, profile, &parts_events, self);
+    self->timestamps = meshd_timestamps_new(host->state, &profile->server.network, self->gate);
+    self->parts = meshd_parts_new(&(MeshdPartsNeeds){ host->net, profile, self->timestamps },
+                                  &parts_events, self);
     self->pings = meshd_ping_new(self->parts);
     self->report = meshd_report_new(profile, load_seq(host, &profile->server.network));
     self->addrs = g_array_new(false, true, sizeof(MeshAddr));
@@ -337,6 +339,7 @@ void meshd_engine_free(MeshdEngine *self)
     meshd_engine_stop_parts(self);
     meshd_ping_free(self->pings);
     meshd_parts_free(self->parts);
+    meshd_timestamps_free(self->timestamps);
     meshd_report_free(self->report);
     lock_gate_free(self->gate);
     meshd_profile_free(self->profile);

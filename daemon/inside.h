@@ -27,6 +27,7 @@ struct MeshdEngine {
     ControlClient         *client; /* NULL while down */
     ControlState           server_state;
     char                  *server_error;
+    MeshdTimestamps       *timestamps;
     MeshdParts            *parts;
     MeshdPings            *pings;
     MeshdReport           *report;

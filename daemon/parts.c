@@ -11,14 +11,16 @@
 enum { MAX_EVENTS_A_TURN = 256 }; /* then other sources get their turn */
 
 struct MeshdParts {
-    Net             *net;     /* borrowed */
-    MeshdProfile    *profile; /* borrowed */
+    Net             *net;        /* borrowed */
+    MeshdProfile    *profile;    /* borrowed */
+    MeshdTimestamps *timestamps; /* borrowed */
     MeshdPartsEvents events;
     void            *user_data;
     LockVerified    *map; /* in force; NULL: nothing runs */
     bool             ip4; /* what it was applied with */
     WirePlane       *plane;
-    guint            watch; /* of the plane's events; 0: none */
+    guint            watch;  /* of the plane's events; 0: none */
+    guint            keeper; /* timer of the timestamps; 0: none */
     Path            *path;
     GArray          *addrs; /* MeshAddr, for paths that start later */
     bool             presence_known;
@@ -50,6 +52,14 @@ static gboolean on_wire_events(gint fd, GIOCondition condition, gpointer user_da
     return G_SOURCE_CONTINUE;
 }
 
+static gboolean on_keep(gpointer user_data)
+{
+    MeshdParts *self = user_data;
+
+    meshd_timestamps_keep(self->timestamps, self->plane, self->map);
+    return G_SOURCE_CONTINUE;
+}
+
 /* mesh0, mesh1 …: the first that the host does not have. */
 static void choose_ifname(MeshdParts *self)
 {
@@ -78,6 +88,8 @@ static bool start_plane(MeshdParts *self, GError **error)
                              self->profile->ifname);
         return false;
     }
+    meshd_timestamps_start(self->timestamps, self->plane); /* before there is a peer */
+    self->keeper = g_timeout_add_seconds(MESHD_TIMESTAMPS_LOOK_S, on_keep, self);
     self->watch = g_unix_fd_add(wire_plane_event_fd(self->plane), G_IO_IN, on_wire_events, self);
     return true;
 }
@@ -89,11 +101,9 @@ static bool add_allowed(WireConfig *config, const MeshKey *wg, const MeshAddr *a
     return addr->family == 0 || wire_config_add_allowed_ip(config, wg, &host) == 0;
 }
 
-static bool add_peer(WireConfig *config, const LockPeer *peer, bool eager, bool ip4)
+static bool add_peer(WireConfig *config, const LockPeer *peer, const WirePeerSpec *spec, bool ip4)
 {
-    WirePeerSpec spec = { .public_key = peer->wg, .keepalive_s = eager ? PATH_KEEPALIVE_S : 0 };
-
-    if (wire_config_put_peer(config, &spec) < 0 ||
+    if (wire_config_put_peer(config, spec) < 0 ||
         !add_allowed(config, &peer->wg, &peer->member->ip6) ||
         (ip4 && !add_allowed(config, &peer->wg, &peer->member->ip4)))
         return false;
@@ -143,8 +153,12 @@ static WireConfig *make_config(MeshdParts *self, const Wanted *wanted)
         wire_config_set_listen(config, self->profile->port, 0);
     for (size_t i = 0; made && i < lock_verified_count(wanted->map); i++) {
         const LockPeer *peer = lock_verified_get_peer(wanted->map, i);
+        WirePeerSpec    spec = { .public_key = peer->wg };
 
-        made = add_peer(config, peer, is_eager(wanted->map, peer, &n_eager), wanted->ip4);
+        if (is_eager(wanted->map, peer, &n_eager))
+            spec.keepalive_s = PATH_KEEPALIVE_S;
+        spec.taken_ns = meshd_timestamps_get(self->timestamps, &peer->wg);
+        made = add_peer(config, peer, &spec, wanted->ip4);
     }
     if (made && set_filter(config, lock_verified_get_head(wanted->map)))
         return config;
@@ -164,8 +178,10 @@ static int apply_config(MeshdParts *self, const Wanted *wanted)
 static void undo_wire(MeshdParts *self)
 {
     g_clear_handle_id(&self->watch, g_source_remove);
+    g_clear_handle_id(&self->keeper, g_source_remove);
     if (self->plane == NULL)
         return;
+    meshd_timestamps_stop(self->timestamps, self->plane, self->map);
     wire_plane_stop(g_steal_pointer(&self->plane));
     net_release(self->net, self->profile->ifname);
 }
@@ -190,6 +206,7 @@ static bool apply_wire(MeshdParts *self, const Wanted *wanted, GError **error)
             undo_wire(self);
         return false;
     }
+    meshd_timestamps_keep(self->timestamps, self->plane, NULL); /* the map may have told the time */
     wire_plane_get_info(self->plane, &info);
     self->profile->port = info.listen_port; /* chosen once, then kept: routers forward it */
     return true;
@@ -325,13 +342,14 @@ void meshd_parts_stop(MeshdParts *self)
     lock_verified_unref(g_steal_pointer(&self->map));
 }
 
-MeshdParts *meshd_parts_new(Net *net, MeshdProfile *profile, const MeshdPartsEvents *events,
+MeshdParts *meshd_parts_new(const MeshdPartsNeeds *needs, const MeshdPartsEvents *events,
                             void *user_data)
 {
     MeshdParts *self = g_new0(MeshdParts, 1);
 
-    self->net = net;
-    self->profile = profile;
+    self->net = needs->net;
+    self->profile = needs->profile;
+    self->timestamps = needs->timestamps;
     self->events = *events;
     self->user_data = user_data;
     self->addrs = g_array_new(false, true, sizeof(MeshAddr));

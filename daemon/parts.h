@@ -6,6 +6,7 @@
 #include "daemon/net/net.h"
 #include "daemon/path/path.h"
 #include "daemon/profile.h"
+#include "daemon/timestamps.h"
 #include "daemon/wire/plane.h"
 
 #include <glib.h>
@@ -20,9 +21,16 @@ typedef struct {
     void (*broken)(int errnum, void *user_data);
 } MeshdPartsEvents;
 
-/** meshd_parts_new: nothing runs yet. @net and @profile are borrowed; interface name and port of
- * the profile are changed where they were free to choose. */
-MeshdParts *meshd_parts_new(Net *net, MeshdProfile *profile, const MeshdPartsEvents *events,
+/** MeshdPartsNeeds: what the parts are made with; all borrowed. Interface name and port of the
+ * profile are changed where they were free to choose. */
+typedef struct {
+    Net             *net;
+    MeshdProfile    *profile;
+    MeshdTimestamps *timestamps;
+} MeshdPartsNeeds;
+
+/** meshd_parts_new: nothing runs yet. */
+MeshdParts *meshd_parts_new(const MeshdPartsNeeds *needs, const MeshdPartsEvents *events,
                             void *user_data);
 void        meshd_parts_free(MeshdParts *self); /* stops; NULL is fine */
 

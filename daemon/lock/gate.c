@@ -75,6 +75,15 @@ int64_t lock_gate_now(const LockGate *self)
     return lock_floors_now(self->floors);
 }
 
+int64_t lock_gate_true_time(const LockGate *self)
+{
+    const LockFloors *floors = self->floors;
+
+    if (!floors->has_offset)
+        return 0;
+    return floors->heard_s + (mesh_clock_boot_ms() - floors->heard_boot_ms) / 1000;
+}
+
 /* One of the two tips of @head. A tip is taken once: its time is that of its arrival. */
 static bool take_tip(LockGate *self, const MeshNetmapHead *head, int which, GError **error)
 {
@@ -97,6 +106,8 @@ static bool take_tip(LockGate *self, const MeshNetmapHead *head, int which, GErr
     if (which == HELLO_TIP) {
         self->floors->offset_s = tip.time - mesh_clock_wall_s();
         self->floors->has_offset = true;
+        self->floors->heard_s = tip.time;
+        self->floors->heard_boot_ms = mesh_clock_boot_ms();
     }
     mesh_signed_unref(self->tips[which]);
     self->tips[which] = mesh_signed_ref(object);

@@ -48,6 +48,10 @@ void lock_gate_set_running(LockGate *self, LockVerified *running); /* refs */
  * last verified tip advanced by the boot clock. For exp of an own E as well. */
 int64_t lock_gate_now(const LockGate *self);
 
+/* The server's time, by the boot clock since the last tip with our nonce: steps of our own clock do
+ * not reach it. 0: no tip answered this run yet. */
+int64_t lock_gate_true_time(const LockGate *self);
+
 /* The floors as JSON, to be stored after the map that they stem from; owned text. Changed since the
  * last encode or load? */
 char *lock_gate_encode_floors(LockGate *self, size_t *out_len);

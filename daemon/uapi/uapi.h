@@ -25,8 +25,8 @@ typedef struct UapiServer UapiServer;
  * -EROFS and the like: the directory cannot be made or written; -ENOMEM. */
 MESH_CHECKED int uapi_start(const char *ifname, WirePlane *plane, UapiServer **out_server);
 
-/** uapi_stop: closes all, removes the socket if it is still ours, wipes. NULL is fine. The plane may
- * be stopped already, and should: who waits for us to end wants our port. */
+/** uapi_stop: closes all, removes the socket if it is still ours, wipes. NULL is fine. The plane
+ * may be stopped already, and should: who waits for us to end wants our port. */
 void uapi_stop(UapiServer *self);
 
 const char *uapi_get_path(const UapiServer *self);

@@ -24,6 +24,7 @@ typedef struct {
     MeshKey  public_key;    /* X25519; its identity */
     MeshKey  preshared_key; /* all zero: none. Wiped with the builder */
     uint16_t keepalive_s;   /* persistent keepalive; 0: off */
+    int64_t  taken_ns;      /* WirePeerInfo.taken_ns of an earlier run, for a peer that is new; 0 */
 } WirePeerSpec;
 
 /** WireFilterRow: one row of the flattened policy; the first that matches decides.

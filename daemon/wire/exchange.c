@@ -7,10 +7,10 @@
 
 #include "common/std/clock.h"
 #include "common/std/endpoint.h"
+#include "daemon/wire/freshness.h"
 
 enum {
     LIMITER_SOURCES = 4096,
-    TAI64N_STEP_NS = 1 << 24, /* the fineness of our timestamps */
     NS_PER_S = 1000000000,
 };
 
@@ -104,27 +104,42 @@ void wire_exchange_set_identity(WireExchange *self, WireIdentity *identity)
     }
 }
 
-/* Strictly later than what this peer was sent before, whatever the wall clock does. */
-static void make_timestamp(WirePeer *peer)
+/* By a clock better than ours; 0: nobody gave us one. */
+static int64_t true_ns(const WireExchange *self)
 {
-    uint8_t  now[WIRE_TAI64N_BYTES];
-    uint8_t *last = peer->last_tai64n;
-    uint32_t ns;
+    int64_t offset_ns = atomic_load_explicit(&self->plane->true_offset_ns, memory_order_relaxed);
 
-    wire_noise_make_tai64n(mesh_clock_wall(), now);
-    if (memcmp(now, last, sizeof(now)) > 0) {
-        memcpy(last, now, sizeof(now));
-        return;
-    }
-    ns = (uint32_t)last[8] << 24 | (uint32_t)last[9] << 16 | (uint32_t)last[10] << 8 | last[11];
-    ns += TAI64N_STEP_NS;
-    if (ns >= NS_PER_S) {
-        ns = 0;
-        for (int i = 7; i >= 0 && ++last[i] == 0; i--) {
-        }
-    }
-    for (int i = 0; i < 4; i++)
-        last[8 + i] = (uint8_t)(ns >> (8 * (3 - i)));
+    return offset_ns == 0 ? 0 : mesh_clock_boot_ns() + offset_ns;
+}
+
+/* Strictly later than what this peer was sent before, whatever the wall clock does. */
+static void make_timestamp(WireExchange *self, WirePeer *peer,
+                           uint8_t out_timestamp[WIRE_TAI64N_BYTES])
+{
+    struct timespec wall = mesh_clock_wall();
+    WireMoment      at = {
+             .wall_ns = (int64_t)wall.tv_sec * NS_PER_S + wall.tv_nsec,
+             .true_ns = true_ns(self),
+             .from_ns = atomic_load_explicit(&self->plane->send_from_ns, memory_order_relaxed),
+             .until_ns = atomic_load_explicit(&self->plane->send_until_ns, memory_order_relaxed),
+    };
+
+    wire_freshness_encode(wire_freshness_next(&peer->sent_ns, &at), out_timestamp);
+    if (peer->sent_ns > atomic_load_explicit(&self->plane->sent_ns, memory_order_relaxed))
+        atomic_store_explicit(&self->plane->sent_ns, peer->sent_ns, memory_order_relaxed);
+}
+
+/* Is it later than all we took of this peer? */
+static int take_timestamp(const WireExchange *self, WirePeer *peer,
+                          const uint8_t timestamp[WIRE_TAI64N_BYTES])
+{
+    int rc = wire_freshness_check(&peer->freshness, timestamp, true_ns(self));
+
+    if (rc == 0)
+        rc = wire_noise_accept_timestamp(&peer->freshness, timestamp, self->now_ms);
+    atomic_store_explicit(&peer->taken_ns, wire_freshness_decode(peer->freshness.newest),
+                          memory_order_relaxed);
+    return rc;
 }
 
 /* Sends one message over each of @hops. Returns how many went. */
@@ -186,9 +201,8 @@ static int make_initiation(WireExchange *self, WirePeer *peer, uint8_t out[WIRE_
     if (rc < 0)
         return rc;
     peer->pending.local_index = index;
-    make_timestamp(peer);
+    make_timestamp(self, peer, fresh.timestamp);
     mesh_key_make_private(&fresh.ephemeral);
-    memcpy(fresh.timestamp, peer->last_tai64n, sizeof(fresh.timestamp));
     rc = wire_noise_create_initiation(&peer->pending, self->identity, &peer->remote, &fresh, out);
     mesh_key_wipe(&fresh, sizeof(fresh));
     if (rc < 0)
@@ -328,7 +342,7 @@ static WirePeer *take_initiation(WireExchange *self, const WireQueuedMessage *me
         peer = spec->peer;
     if (peer == NULL) {
         wire_count_drop(self->counters, WIRE_DROP_FORGED, 1);
-    } else if (wire_noise_accept_timestamp(&peer->freshness, timestamp, self->now_ms) < 0) {
+    } else if (take_timestamp(self, peer, timestamp) < 0) {
         wire_count_drop(self->counters, WIRE_DROP_REPLAYED, 1);
         peer = NULL;
     } else {

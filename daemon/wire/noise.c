@@ -318,15 +318,3 @@ void wire_noise_derive(WireHandshake *handshake, uint8_t out_send_key[32],
     mesh_hash_kdf2(handshake->chaining_key, MESH_SPAN(NULL, 0), first, second);
     wipe(handshake);
 }
-
-void wire_noise_make_tai64n(struct timespec wall, uint8_t out_timestamp[WIRE_TAI64N_BYTES])
-{
-    const uint64_t tai_1970 = UINT64_C(0x400000000000000a); /* TAI64 label of 1970, UTC + 10 s */
-    uint64_t       seconds = tai_1970 + (uint64_t)wall.tv_sec;
-    uint32_t       ns = (uint32_t)wall.tv_nsec & ~UINT32_C(0xffffff);
-
-    for (int i = 0; i < 8; i++)
-        out_timestamp[i] = (uint8_t)(seconds >> 8 * (7 - i));
-    for (int i = 0; i < 4; i++)
-        out_timestamp[8 + i] = (uint8_t)(ns >> 8 * (3 - i));
-}

@@ -13,7 +13,6 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <time.h>
 
 /* Bytes of the messages (paper §5.4), all fields little-endian. */
 enum {
@@ -130,7 +129,3 @@ MESH_CHECKED int wire_noise_consume_response(WireHandshake *handshake, const Wir
 /** wire_noise_derive: ANSWERED or ACCEPTED → transport keys for our side; wipes @handshake. */
 void wire_noise_derive(WireHandshake *handshake, uint8_t out_send_key[32],
                        uint8_t out_receive_key[32]);
-
-/** wire_noise_make_tai64n: of a wall-clock time; the last 24 bits of the nanoseconds are zero, so
- * that the clock's fine grain does not leak. */
-void wire_noise_make_tai64n(struct timespec wall, uint8_t out_timestamp[WIRE_TAI64N_BYTES]);

@@ -1,6 +1,8 @@
 /* daemon/wire/peer.c: life and end of a peer object. */
 #include "daemon/wire/peer.h"
 
+#include "daemon/wire/freshness.h"
+
 #include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -15,6 +17,9 @@ WirePeer *wire_peer_new(const WirePeerSpec *spec, WireIndexTable *index)
     self->public_key = spec->public_key;
     atomic_init(&self->references, 1);
     atomic_init(&self->keepalive_s, spec->keepalive_s);
+    atomic_init(&self->taken_ns, spec->taken_ns);
+    if (spec->taken_ns > 0)
+        wire_freshness_encode(spec->taken_ns, self->freshness.newest);
     wire_slots_init(&self->slots, index);
     wire_timers_init(&self->timers);
     wire_route_init(&self->route);
@@ -76,6 +81,7 @@ void wire_peer_get_info(WirePeer *self, int64_t now_ms, WirePeerInfo *out_info)
         wire_count_read(&self->rx_data_bytes) + wire_count_read(&self->rx_handshake_bytes);
     info.tx_bytes =
         wire_count_read(&self->tx_data_bytes) + wire_count_read(&self->tx_handshake_bytes);
+    info.taken_ns = atomic_load_explicit(&self->taken_ns, memory_order_relaxed);
     info.handshake_attempts = wire_count_read(&self->n_attempts);
     *out_info = info;
 }

@@ -54,6 +54,7 @@ struct WirePeer {
     WireCount       tx_data_bytes, tx_handshake_bytes; /* out thread; handshake thread */
     WireCount       n_attempts;                        /* handshake thread */
     _Atomic int64_t handshake_ns;     /* wall clock of the last; handshake thread */
+    _Atomic int64_t taken_ns;         /* greatest timestamp of its initiations. The same */
     _Atomic int64_t session_until_ms; /* boot clock: may send until then; 0: no session. The same */
 
     /* Out thread only. */
@@ -68,7 +69,7 @@ struct WirePeer {
     WireFreshness freshness;
     WireCookieJar jar;
     WireDeadline  deadline;
-    uint8_t       last_tai64n[WIRE_TAI64N_BYTES]; /* sent; never sent twice nor backwards */
+    int64_t       sent_ns; /* last timestamp sent; none is sent twice, nor backwards */
     uint8_t       n_candidates;
     MeshEndpoint  candidates[WIRE_MAX_CANDIDATES];
     bool          known; /* WIRE_ASK_KEYS was obeyed: it may be armed */

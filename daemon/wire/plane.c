@@ -359,7 +359,8 @@ void wire_plane_get_info(WirePlane *self, WirePlaneInfo *out_info)
     WirePlaneInfo info = { .mtu = wire_tun_mtu(self->tun),
                            .up = wire_tun_up(self->tun),
                            .listen_port = atomic_load(&self->sockets.port),
-                           .fwmark = self->sockets.fwmark };
+                           .fwmark = self->sockets.fwmark,
+                           .sent_ns = atomic_load(&self->sent_ns) };
 
     strncpy(info.ifname, wire_tun_name(self->tun), sizeof(info.ifname) - 1);
     *out_info = info;

@@ -79,6 +79,7 @@ typedef struct {
     uint64_t     last_received_ms;   /* boot clock, authentic packets only; 0: never */
     uint64_t     rx_bytes, tx_bytes; /* outer WireGuard bytes, as the kernel counts them */
     uint64_t     handshake_attempts; /* initiations sent since the last session */
+    int64_t      taken_ns; /* greatest timestamp of its initiations, ns since 1970; 0: none */
 } WirePeerInfo;
 
 typedef enum {
@@ -126,6 +127,7 @@ typedef struct {
     bool     up;          /* IFF_UP */
     uint16_t listen_port; /* bound port; 0: not bound */
     uint32_t fwmark;
+    int64_t  sent_ns; /* greatest timestamp of our initiations, ns since 1970; 0: none sent */
 } WirePlaneInfo;
 
 /** wire_plane_start: opens the TUN, starts the threads; no peers, no key, port not yet bound.

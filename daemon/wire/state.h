@@ -52,6 +52,11 @@ struct WirePlane {
     _Atomic uint32_t n_messages; /* in it */
     _Atomic bool     stopping;
 
+    /* wire_time_set(): each stands for itself. */
+    _Atomic int64_t true_offset_ns; /* from boot clock to true time; 0: not known */
+    _Atomic int64_t send_from_ns, send_until_ns;
+    _Atomic int64_t sent_ns; /* greatest timestamp sent; handshake thread */
+
     WireIdentity *identity_news; /* owned, guarded; exchanged atomically: control → handshake */
     WireCounters  counters[WIRE_N_THREADS];
 

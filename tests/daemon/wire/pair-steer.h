@@ -5,6 +5,8 @@
 
 /* Its config again; wakes the handshake thread. */
 void pair_apply(PairSide *side);
+/* A new plane with the same key and configuration, which is not applied yet. */
+void pair_restart(PairSide *side);
 void pair_route(PairSide *side, const PairSide *peer, const MeshEndpoint *to);
 
 /* The clock of all planes: call before the first start; then moved forward at will. */

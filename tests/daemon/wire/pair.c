@@ -51,7 +51,7 @@ void pair_advance(Pair *self, int64_t ms)
     pair_apply(&self->b);
 }
 
-static void start_side(PairSide *side)
+static void start_plane(PairSide *side)
 {
     WirePlaneOptions options = { .ifname = "pair", .mtu = 1420 };
     int              fds[2];
@@ -60,10 +60,22 @@ static void start_side(PairSide *side)
     side->host = fds[0];
     options.tun_fd = fds[1];
     g_assert_cmpint(wire_plane_start(&options, &side->plane), ==, 0);
+    g_assert_cmpint(wire_plane_set_private_key(side->plane, &side->private_key), ==, 0);
+}
+
+static void start_side(PairSide *side)
+{
     mesh_key_make_private(&side->private_key);
     mesh_key_make_public(&side->private_key, &side->public_key);
-    g_assert_cmpint(wire_plane_set_private_key(side->plane, &side->private_key), ==, 0);
     side->config = wire_config_new();
+    start_plane(side);
+}
+
+void pair_restart(PairSide *side)
+{
+    wire_plane_stop(side->plane);
+    close(side->host);
+    start_plane(side);
 }
 
 static void add_ip(PairSide *side, const MeshKey *key, const char *text)

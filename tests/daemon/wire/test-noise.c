@@ -322,15 +322,9 @@ static void test_type(gconstpointer data)
 
 static void test_timestamps(void)
 {
-    WireFreshness   seen = { .accepted_ms = 0 };
-    struct timespec wall = { .tv_sec = 1700000000, .tv_nsec = 123456789 };
-    uint8_t         older[WIRE_TAI64N_BYTES], newer[WIRE_TAI64N_BYTES];
-
-    wire_noise_make_tai64n(wall, older);
-    assert_hex(older, sizeof older, "400000006553f10a07000000"); /* fine grain hidden */
-    wall.tv_nsec += 50000000;
-    wire_noise_make_tai64n(wall, newer);
-    g_assert_cmpint(memcmp(newer, older, sizeof newer), >, 0);
+    WireFreshness seen = { .accepted_ms = 0 };
+    const uint8_t older[WIRE_TAI64N_BYTES] = { 0x40, 0, 0, 0, 0x65, 0x53, 0xf1, 0x0a, 7 };
+    const uint8_t newer[WIRE_TAI64N_BYTES] = { 0x40, 0, 0, 0, 0x65, 0x53, 0xf1, 0x0a, 10 };
 
     g_assert_cmpint(wire_noise_accept_timestamp(&seen, older, 1000), ==, 0);
     g_assert_cmpint(wire_noise_accept_timestamp(&seen, older, 9000), ==, -EALREADY);
