@@ -1,5 +1,6 @@
 /* server/core/core.c: the control thread and its queue; start, drain, stop. */
 #include "common/glib/log.h"
+#include "common/proto/member.h"
 #include "common/std/base64.h"
 #include "common/std/clock.h"
 #include "common/std/hash.h"
@@ -117,6 +118,12 @@ static void renew(Core *core, CoreNetwork *network)
     core_control_submit(core, job);
 }
 
+/* Also when an M begins only later: our clock was ahead when it was made. */
+static bool is_due(const CoreNodeRow *row, int64_t now)
+{
+    return core_rows_due(row) <= now || row->m_nbf > now + MESH_MEMBER_SKEW_S;
+}
+
 static void on_housekeeping(void *context, void *data)
 {
     Core          *core = context;
@@ -133,7 +140,7 @@ static void on_housekeeping(void *context, void *data)
         while (!network->renewing && g_hash_table_iter_next(&nodes, NULL, &node)) {
             const CoreNodeRow *row = ((CoreNode *)node)->row;
 
-            if (row->state == CORE_NODE_ACTIVE && core_rows_is_due(row, now))
+            if (row->state == CORE_NODE_ACTIVE && is_due(row, now))
                 renew(core, network);
         }
     }

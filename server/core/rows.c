@@ -2,7 +2,6 @@
 #include "server/core/rows.h"
 
 #include "common/glib/error.h"
-#include "common/proto/member.h"
 
 #include <string.h>
 
@@ -37,11 +36,6 @@ int64_t core_rows_due(const CoreNodeRow *row)
     if (row->expires == 0)
         return half;
     return row->m_exp == row->expires ? row->expires : MIN(half, row->expires);
-}
-
-bool core_rows_is_due(const CoreNodeRow *row, int64_t now)
-{
-    return core_rows_due(row) <= now || row->m_nbf > now + MESH_MEMBER_SKEW_S;
 }
 
 /* Bytes of another length leave zeros: such a key or address matches nobody. */

@@ -56,9 +56,6 @@ typedef struct {
  * prolonged. Unix seconds. */
 int64_t core_rows_due(const CoreNodeRow *row);
 
-/* The same, at @now; and when an M begins only later, for our clock was ahead when it was made. */
-bool core_rows_is_due(const CoreNodeRow *row, int64_t now);
-
 void         core_rows_clear_network(CoreNetworkRow *row);
 void         core_rows_free_node(CoreNodeRow *row); /* NULL is fine */
 CoreNodeRow *core_rows_copy_node(const CoreNodeRow *row);

@@ -170,8 +170,7 @@ static void test_clock_was_ahead(Rig *rig, gconstpointer unused)
     rig_assert(rig_register(rig, &a, &link), 200, NULL);
     ahead_s -= 40 * DAY_S;
     rig_restart(rig);
-    for (int64_t until = mesh_clock_boot_ms() + 10000;
-         !fresh && mesh_clock_boot_ms() < until;) {
+    for (int64_t until = mesh_clock_boot_ms() + 10000; !fresh && mesh_clock_boot_ms() < until;) {
         uint64_t ticket = rig_open(rig, &a, 0, 0);
         g_autoptr(MeshMapline) snap = rig_next_line(rig, ticket, MESH_MAPLINE_SNAP);
         g_autoptr(MeshMember) member = member_in(rig, &a, snap->m);
@@ -187,12 +186,11 @@ static void test_approve_too_late(Rig *rig, gconstpointer unused)
     g_autofree char *id = rig_network(rig, "home", NULL, &net);
     CoreManage       ask = { .verb = CORE_NETWORK_SET, .network = "home", .approve = 1 };
     CoreManage       approve = { .verb = CORE_NODE_APPROVE, .network = "home", .node = "a" };
-    CoreManage       set = { .verb = CORE_NODE_SET,
-                             .network = "home",
-                             .node = "a",
-                             .expires = mesh_clock_wall_s() + 600 };
-    MeshJoinlink     link = rig_key(rig, "home", true);
-    RigNode          a = rig_node(&net, "a");
+    CoreManage       set = {
+              .verb = CORE_NODE_SET, .network = "home", .node = "a", .expires = mesh_clock_wall_s() + 600
+    };
+    MeshJoinlink link = rig_key(rig, "home", true);
+    RigNode      a = rig_node(&net, "a");
 
     (void)unused;
     rig_assert(rig_manage(rig, &ask), 200, NULL);
