@@ -265,11 +265,18 @@ void meshd_engine_stop_parts(MeshdEngine *self)
 static gboolean on_mend(gpointer user_data)
 {
     MeshdEngine *self = user_data;
+    bool         ip6 = meshd_parts_has_ip6(self->parts);
     g_autoptr(GError) error = NULL;
 
     self->mend = 0;
-    if (!meshd_parts_mend(self->parts, &error)) /* an interface that is gone is made anew */
+    if (!net_exists(self->host->net, self->profile->ifname)) { /* gone, or under another name */
+        if (self->broken == 0)
+            self->broken = g_idle_add(on_broken_idle, self);
+    } else if (!meshd_parts_mend(self->parts, &error)) {
         mesh_log_warning("network %s: cannot mend: %s", self->profile->network, error->message);
+    } else if (ip6 != meshd_parts_has_ip6(self->parts)) {
+        tell(self, false);
+    }
     return G_SOURCE_REMOVE;
 }
 

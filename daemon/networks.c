@@ -474,7 +474,11 @@ static void join_again(MeshdNetworks *self, MeshdEngine *engine, const MeshJoinl
     if (link->has_secret && profile->stage != MESHD_PROFILE_EXPIRED)
         return fail(join.done, join.user_data,
                     g_error_new(MESH_ERROR, MESH_ERROR_ALREADY_JOINED,
-                                "this host is in that network already"));
+                                profile->stage == MESHD_PROFILE_REMOVED
+                                    ? "this node was removed from that network: leave it, then "
+                                      "join again"
+                                    : "this host is in that network already: see \"mesh "
+                                      "status\""));
     meshd_engine_down(engine);
     g_strlcpy(profile->server.host, link->host, sizeof profile->server.host);
     profile->server.port = link->port;

@@ -18,6 +18,7 @@ struct MeshdParts {
     void            *user_data;
     LockVerified    *map; /* in force; NULL: nothing runs */
     bool             ip4; /* what it was applied with */
+    bool             ip6; /* of the host network as it is now */
     WirePlane       *plane;
     guint            watch;  /* of the plane's events; 0: none */
     guint            keeper; /* timer of the timestamps; 0: none */
@@ -228,7 +229,10 @@ static bool apply_net(MeshdParts *self, const Wanted *wanted, GError **error)
         set.addrs[set.n_addrs++] = head->self->ip4;
         set.routes[set.n_routes++] = head->network.ip4;
     }
-    return net_apply(self->net, &set, error);
+    if (!net_apply(self->net, &set, error))
+        return false;
+    self->ip6 = !net_lacks_ip6(self->net);
+    return true;
 }
 
 static void undo_net(MeshdParts *self)
@@ -383,6 +387,11 @@ Path *meshd_parts_get_path(MeshdParts *self)
 bool meshd_parts_has_ip4(MeshdParts *self)
 {
     return self->map != NULL && self->ip4;
+}
+
+bool meshd_parts_has_ip6(MeshdParts *self)
+{
+    return self->map != NULL && self->ip6;
 }
 
 void meshd_parts_set_host(MeshdParts *self, const PathHost *host)

@@ -51,6 +51,7 @@ LockVerified *meshd_parts_get_map(MeshdParts *self);   /* borrowed; NULL: nothin
 WirePlane    *meshd_parts_get_plane(MeshdParts *self); /* borrowed; NULL: nothing runs */
 Path         *meshd_parts_get_path(MeshdParts *self);  /* borrowed; NULL: nothing runs */
 bool          meshd_parts_has_ip4(MeshdParts *self);
+bool          meshd_parts_has_ip6(MeshdParts *self); /* false too: this host has it off */
 
 /** meshd_parts_set_host: copies; also for paths that start later. */
 void meshd_parts_set_host(MeshdParts *self, const PathHost *host);

@@ -57,6 +57,9 @@ static char **list_warnings(MeshdEngine *engine, LockVerified *map)
 
         g_strv_builder_add(builder, text);
     }
+    if (map != NULL && !meshd_parts_has_ip6(engine->parts))
+        g_strv_builder_add(builder, "this host has IPv6 switched off: IPv4 only, and no way to "
+                                    "nodes that have IPv6 only");
     for (size_t i = 0; i < n && i < MAX_LEFT_OUT_SHOWN; i++) {
         g_autofree char *text =
             g_strdup_printf("peer %s is left out: %s", left_out[i].name, left_out[i].reason);
@@ -78,7 +81,8 @@ static void fill_from_map(MeshdView *view, MeshdEngine *engine, LockVerified *ma
 
     if (ip4)
         add_addr(addresses, &head->self->ip4);
-    add_addr(addresses, &head->self->ip6);
+    if (meshd_parts_has_ip6(engine->parts))
+        add_addr(addresses, &head->self->ip6);
     add_prefix(prefixes, &head->network.ip4);
     add_prefix(prefixes, &head->network.ip6);
     view->addresses = end_builder(addresses);

@@ -180,18 +180,21 @@ static struct rtnl_addr *make_row(int ifindex, const MeshAddr *addr)
     return row;
 }
 
-bool net_link_add_addr(struct nl_sock *sock, int ifindex, const MeshAddr *addr, GError **error)
+bool net_link_add_addr(struct nl_sock *sock, int ifindex, const MeshAddr *addr, bool *out_off,
+                       GError **error)
 {
     struct rtnl_addr *row = make_row(ifindex, addr);
     char              text[MESH_IP_ADDR_TEXT_SIZE];
     int               rc = row != NULL ? rtnl_addr_add(sock, row, 0) : -NLE_NOMEM;
 
     rtnl_addr_put(row);
+    *out_off = addr->family == AF_INET6 &&
+               (rc == -NLE_NOACCESS || rc == -NLE_OPNOTSUPP || rc == -NLE_AF_NOSUPPORT);
     if (rc == 0 || rc == -NLE_EXIST)
         return true;
     g_set_error(error, MESH_ERROR, MESH_ERROR_HOST, "cannot add address %s: %s%s",
                 mesh_ip_format_addr(addr, text), nl_geterror(rc),
-                addr->family == AF_INET6 ? " (is IPv6 switched off on this host?)" : "");
+                *out_off ? " (IPv6 is switched off on this host)" : "");
     return false;
 }
 

@@ -19,7 +19,10 @@ bool net_link_remove_stale(struct nl_sock *sock, const char *ifname);
  * all running interfaces (@ifindex 0). Appends NetAddr to @out. */
 bool net_link_list_addrs(struct nl_sock *sock, int ifindex, GArray *out, GError **error);
 
-bool net_link_add_addr(struct nl_sock *sock, int ifindex, const MeshAddr *addr, GError **error);
+/** net_link_add_addr: an address that is there already is fine. @out_off: it failed because the
+ * kernel has no IPv6, or has it switched off for this interface. */
+bool net_link_add_addr(struct nl_sock *sock, int ifindex, const MeshAddr *addr, bool *out_off,
+                       GError **error);
 void net_link_remove_addr(struct nl_sock *sock, int ifindex, const MeshAddr *addr);
 
 /* libnl's binary address from ours; NULL: out of memory. @bits: the prefix length it carries. */

@@ -9,11 +9,13 @@
 
 #include <netlink/netlink.h>
 #include <netlink/socket.h>
+#include <sys/socket.h>
 
 struct Net {
     struct nl_sock *sock; /* questions and changes; the monitor has its own */
     NetMonitor     *monitor;
     NetLedger      *ledger;
+    bool            lacks_ip6; /* of the last net_apply() */
 };
 
 /* One conversation of net_apply(): what is there, and what this call added so far. */
@@ -23,6 +25,7 @@ typedef struct {
     const NetSet   *want;
     GArray         *addrs;  /* NetAddr, as found */
     GArray         *routes; /* NetRoute, as found */
+    bool            no_ip6; /* this host has it switched off */
     bool            new_addr[NET_MAX_ADDRS], new_route[NET_MAX_ROUTES];
 } Change;
 
@@ -130,6 +133,30 @@ static bool wants_route(const NetSet *want, const MeshPrefix *prefix)
     return false;
 }
 
+static bool has_ip4(const NetSet *want)
+{
+    for (size_t i = 0; i < want->n_addrs; i++)
+        if (want->addrs[i].family == AF_INET)
+            return true;
+    return false;
+}
+
+static bool add_addr(Change *change, size_t i, GError **error)
+{
+    g_autoptr(GError) failed = NULL;
+    bool off = false;
+
+    change->new_addr[i] = net_link_add_addr(change->sock, change->ifindex, &change->want->addrs[i],
+                                            &off, &failed);
+    if (change->new_addr[i])
+        return true;
+    change->no_ip6 = off && has_ip4(change->want);
+    if (change->no_ip6)
+        return true;
+    g_propagate_error(error, g_steal_pointer(&failed));
+    return false;
+}
+
 static bool add_missing(Change *change, GError **error)
 {
     const NetSet *want = change->want;
@@ -137,14 +164,14 @@ static bool add_missing(Change *change, GError **error)
     for (size_t i = 0; i < want->n_addrs; i++) {
         if (has_addr(change->addrs, &want->addrs[i]))
             continue;
-        if (!net_link_add_addr(change->sock, change->ifindex, &want->addrs[i], error))
+        if (!add_addr(change, i, error))
             return false;
-        change->new_addr[i] = true;
     }
     for (size_t i = 0; i < want->n_routes; i++) {
         const MeshPrefix *route = &want->routes[i];
 
-        if (has_route(change->routes, route))
+        if (has_route(change->routes, route) ||
+            (change->no_ip6 && route->addr.family == AF_INET6))
             continue;
         if (!net_routes_add(change->sock, change->ifindex, route, error))
             return false;
@@ -200,7 +227,13 @@ bool net_apply(Net *self, const NetSet *want, GError **error)
         return false;
     }
     remove_surplus(&change);
+    self->lacks_ip6 = change.no_ip6;
     return true;
+}
+
+bool net_lacks_ip6(Net *self)
+{
+    return self->lacks_ip6;
 }
 
 void net_undo(Net *self, const char *ifname)

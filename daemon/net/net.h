@@ -53,8 +53,10 @@ void net_release(Net *self, const char *ifname); /* after it is gone */
 bool net_exists(Net *self, const char *ifname);
 
 /** net_apply: makes addresses and our routes of the interface exactly @want, and brings it up.
- * On failure what this call added is removed again. Idempotent. */
+ * Where this host has IPv6 switched off and @want has IPv4 too, IPv6 is left out. On failure what
+ * this call added is removed again. Idempotent. */
 bool net_apply(Net *self, const NetSet *want, GError **error);
+bool net_lacks_ip6(Net *self); /* the last net_apply() left IPv6 out */
 
 /** net_undo: takes our addresses and routes from the interface; a missing one is fine. */
 void net_undo(Net *self, const char *ifname);

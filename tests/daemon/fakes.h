@@ -21,6 +21,7 @@ typedef struct {
     NetSet      set;       /* as applied */
     bool        applied;   /* and not undone */
     bool        net_fails; /* net_apply() */
+    bool        ip6_off;   /* it left IPv6 out */
     const char *route;     /* a route of the host; NULL: none */
     /* data plane */
     bool     running;

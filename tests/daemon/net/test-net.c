@@ -181,6 +181,38 @@ static void test_failure_leaves_nothing(Fixture *f, gconstpointer data)
     freed = run("ip route del 10.71.0.0/16 dev lo");
 }
 
+static void set_ip6_off(const char *value)
+{
+    const char *path = "/proc/sys/net/ipv6/conf/mesh0/disable_ipv6";
+    int         fd = open(path, O_WRONLY | O_CLOEXEC);
+
+    g_assert_cmpint(fd, >=, 0);
+    g_assert_cmpint(write(fd, value, 1), ==, 1);
+    close(fd);
+}
+
+/* A host with IPv6 switched off has the IPv4 of its networks, and IPv6 as soon as it is back. */
+static void test_without_ip6(Fixture *f, gconstpointer data)
+{
+    NetSet both = make_set("10.71.0.12", "10.71.0.0/16", "fd7a:1:2::c", "fd7a:1:2::/48");
+    NetSet six = make_set(NULL, NULL, "fd7a:1:2::c", "fd7a:1:2::/48");
+    g_autoptr(GError) error = NULL;
+
+    (void)data;
+    set_ip6_off("1");
+    apply(f, &both);
+    g_assert_true(net_lacks_ip6(f->net));
+    assert_addrs("10.71.0.12/32");
+    assert_routes(4, "10.71.0.0/16");
+    g_assert_false(net_apply(f->net, &six, &error)); /* nothing would be left */
+    g_assert_error(error, MESH_ERROR, MESH_ERROR_HOST);
+    g_assert_nonnull(strstr(error->message, "switched off"));
+    set_ip6_off("0");
+    apply(f, &both);
+    g_assert_false(net_lacks_ip6(f->net));
+    assert_addrs("10.71.0.12/32 fd7a:1:2::c/128");
+}
+
 static void test_no_interface(Fixture *f, gconstpointer data)
 {
     NetSet set = make_set("10.71.0.12", "10.71.0.0/16", NULL, NULL);
@@ -251,6 +283,7 @@ static const struct {
     { "/net/foreign-stays", test_foreign_stays },
     { "/net/failure-leaves-nothing", test_failure_leaves_nothing },
     { "/net/no-interface", test_no_interface },
+    { "/net/without-ip6", test_without_ip6 },
     { "/net/stale", test_stale },
     { "/net/clash", test_clash },
     { "/net/monitor", test_monitor },
