@@ -46,7 +46,7 @@ def main():
         status = a.run("cat", f"/proc/{a.processes['meshd'].pid}/status").stdout
         assert "Uid:\t64001\t64001\t64001\t64001" in status, status
         assert "CapEff:\t0000000000001400\n" in status and "NoNewPrivs:\t1" in status, status
-        lab.ok("meshd runs as its own user with CAP_NET_ADMIN and nothing more")
+        lab.ok("meshd runs as its own user with the two capabilities of its unit and nothing more")
         introspection(lab, a)
 
         join = (ROOT, DAEMON, "Join", "sa{sv}")

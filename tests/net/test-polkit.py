@@ -16,7 +16,7 @@ from lab import REPO, Lab, need, wait_until
 from space import SKIP
 
 POLKITD = "/usr/lib/polkit-1/polkitd"
-PEOPLE = pathlib.Path(__file__).with_name("people.py")
+PEOPLE = pathlib.Path(__file__).resolve().with_name("people.py")
 PREFIX, ROOT = "org.meshvpn.Mesh1", "/org/meshvpn/Mesh1"
 NOT_AUTHORIZED = PREFIX + ".Error.NotAuthorized"
 USERS = {"root": 0, "active": 64511, "inactive": 64512, "other": 64513}
