@@ -6,6 +6,7 @@
 #include "daemon/bus/bus.h"
 #include "daemon/networks.h"
 #include "daemon/sandbox.h"
+#include "daemon/undo.h"
 
 #include <errno.h>
 #include <gio/gio.h>
@@ -23,7 +24,7 @@
 
 typedef struct {
     char    *state_dir, *runtime_dir; /* owned */
-    gboolean debug, version;
+    gboolean debug, undo, version;
 } Options;
 
 typedef struct {
@@ -39,6 +40,8 @@ static bool read_options(int *argc, char ***argv, Options *out)
         { "runtime-dir", 0, 0, G_OPTION_ARG_FILENAME, &out->runtime_dir,
           "What must not outlive a boot (default: /run/mesh)", "DIR" },
         { "debug", 0, 0, G_OPTION_ARG_NONE, &out->debug, "Log more", NULL },
+        { "undo", 0, 0, G_OPTION_ARG_NONE, &out->undo,
+          "Take back what a killed meshd left on this host, and end", NULL },
         { "version", 0, 0, G_OPTION_ARG_NONE, &out->version, "Print the version and end", NULL },
         { NULL },
     };
@@ -185,6 +188,12 @@ int main(int argc, char **argv)
         return 1;
     }
     signal(SIGPIPE, SIG_IGN);
+    if (options.undo) {
+        if (meshd_undo(options.state_dir, options.runtime_dir, &error))
+            return 0;
+        mesh_log_error("%s", error->message);
+        return 1;
+    }
     if (!close_in(&options, &error)) {
         mesh_log_error("%s", error->message);
         return 1;

@@ -34,6 +34,12 @@ static const char *const readable[] = {
 
 static const char *const devices[] = { "/dev/net/tun", NULL };
 
+/* Watching resolv.conf, and putting it back as it was where we may. */
+static const char *const calls[] = {
+    "fchown", "inotify_add_watch", "inotify_init1", "inotify_rm_watch", "symlink", "utimensat",
+    NULL,
+};
+
 static const int families[] = { AF_UNIX, AF_INET, AF_INET6, AF_NETLINK, -1 };
 
 static const unsigned long ioctls[] = {
@@ -51,6 +57,7 @@ bool meshd_sandbox_enter(const char *state_dir, const char *runtime_dir, bool lo
         .writable = writable,
         .readable = readable,
         .devices = devices,
+        .calls = calls,
         .families = families,
         .ioctls = ioctls,
         .log_only = log_only,

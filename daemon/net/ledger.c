@@ -2,21 +2,38 @@
 
 #include "common/glib/error.h"
 
+#include <errno.h>
 #include <gio/gio.h>
+#include <glib/gstdio.h>
 #include <string.h>
 
 #define LEDGER_MAX_BYTES 65536 /* far more names than a host has interfaces */
 
 struct NetLedger {
-    char      *path;
-    GPtrArray *names; /* owned texts */
+    char   *path;
+    GArray *rows; /* NetLedgerRow */
 };
 
 static bool is_name(const char *text)
 {
     size_t len = strlen(text);
 
-    return len > 0 && len < 16 && strpbrk(text, "/ \t") == NULL;
+    return len > 0 && len < NET_IFNAME_SIZE && strchr(text, '/') == NULL;
+}
+
+/* A line that is none of ours is left out: it names nothing that we may touch. */
+static void read_line(NetLedger *self, const char *line)
+{
+    g_auto(GStrv) words = g_strsplit(line, " ", 2);
+    NetLedgerRow row = { 0 };
+    guint64      index = 0;
+
+    if (words[0] == NULL || !is_name(words[0]) ||
+        (words[1] != NULL && !g_ascii_string_to_unsigned(words[1], 10, 1, G_MAXINT, &index, NULL)))
+        return;
+    g_strlcpy(row.ifname, words[0], sizeof row.ifname);
+    row.ifindex = (int)index;
+    g_array_append_val(self->rows, row);
 }
 
 NetLedger *net_ledger_open(const char *path, GError **error)
@@ -34,13 +51,12 @@ NetLedger *net_ledger_open(const char *path, GError **error)
     }
     self = g_new0(NetLedger, 1);
     self->path = g_strdup(path);
-    self->names = g_ptr_array_new_with_free_func(g_free);
+    self->rows = g_array_new(false, true, sizeof(NetLedgerRow));
     if (text == NULL || len > LEDGER_MAX_BYTES)
         return self;
     lines = g_strsplit(text, "\n", -1);
     for (char **line = lines; *line != NULL; line++)
-        if (is_name(*line))
-            g_ptr_array_add(self->names, g_strdup(*line));
+        read_line(self, *line);
     return self;
 }
 
@@ -48,7 +64,7 @@ void net_ledger_free(NetLedger *self)
 {
     if (self == NULL)
         return;
-    g_ptr_array_unref(self->names);
+    g_array_unref(self->rows);
     g_free(self->path);
     g_free(self);
 }
@@ -58,8 +74,14 @@ static bool save(NetLedger *self, GError **error)
     g_autoptr(GString) text = g_string_new(NULL);
     g_autoptr(GError) write_error = NULL;
 
-    for (unsigned i = 0; i < self->names->len; i++)
-        g_string_append_printf(text, "%s\n", (const char *)self->names->pdata[i]);
+    for (unsigned i = 0; i < self->rows->len; i++) {
+        const NetLedgerRow *row = &g_array_index(self->rows, NetLedgerRow, i);
+
+        g_string_append(text, row->ifname);
+        if (row->ifindex != 0)
+            g_string_append_printf(text, " %d", row->ifindex);
+        g_string_append_c(text, '\n');
+    }
     if (g_file_set_contents_full(self->path, text->str, (gssize)text->len,
                                  G_FILE_SET_CONTENTS_CONSISTENT, 0600, &write_error))
         return true;
@@ -67,40 +89,69 @@ static bool save(NetLedger *self, GError **error)
     return false;
 }
 
-static bool find(NetLedger *self, const char *ifname, guint *out_index)
+static NetLedgerRow *find(NetLedger *self, const char *ifname, unsigned *out_at)
 {
-    return g_ptr_array_find_with_equal_func(self->names, ifname, g_str_equal, out_index);
+    for (unsigned i = 0; i < self->rows->len; i++) {
+        NetLedgerRow *row = &g_array_index(self->rows, NetLedgerRow, i);
+
+        if (strcmp(row->ifname, ifname) != 0)
+            continue;
+        *out_at = i;
+        return row;
+    }
+    return NULL;
 }
 
 bool net_ledger_add(NetLedger *self, const char *ifname, GError **error)
 {
-    if (find(self, ifname, NULL))
+    unsigned     at = 0;
+    NetLedgerRow row = { 0 };
+
+    if (find(self, ifname, &at) != NULL)
         return true;
-    g_ptr_array_add(self->names, g_strdup(ifname));
+    g_strlcpy(row.ifname, ifname, sizeof row.ifname);
+    g_array_append_val(self->rows, row);
     if (save(self, error))
         return true;
-    g_ptr_array_remove_index(self->names, self->names->len - 1);
+    g_array_set_size(self->rows, self->rows->len - 1);
+    return false;
+}
+
+bool net_ledger_note_index(NetLedger *self, const char *ifname, int ifindex, GError **error)
+{
+    unsigned      at = 0;
+    NetLedgerRow *row = find(self, ifname, &at);
+    int           before;
+
+    if (row == NULL || row->ifindex == ifindex)
+        return true;
+    before = row->ifindex;
+    row->ifindex = ifindex;
+    if (save(self, error))
+        return true;
+    row->ifindex = before;
     return false;
 }
 
 bool net_ledger_remove(NetLedger *self, const char *ifname, GError **error)
 {
-    guint index = 0;
+    unsigned at = 0;
 
-    if (!find(self, ifname, &index))
+    if (find(self, ifname, &at) == NULL)
         return true;
-    g_ptr_array_remove_index(self->names, index);
+    g_array_remove_index(self->rows, at);
     return save(self, error);
 }
 
-char **net_ledger_list(NetLedger *self)
+const NetLedgerRow *net_ledger_get(NetLedger *self, unsigned at)
 {
-    GStrvBuilder *builder = g_strv_builder_new();
-    char        **names;
+    return at < self->rows->len ? &g_array_index(self->rows, NetLedgerRow, at) : NULL;
+}
 
-    for (unsigned i = 0; i < self->names->len; i++)
-        g_strv_builder_add(builder, self->names->pdata[i]);
-    names = g_strv_builder_end(builder);
-    g_strv_builder_unref(builder);
-    return names;
+bool net_ledger_delete(NetLedger *self, GError **error)
+{
+    if (g_unlink(self->path) == 0 || errno == ENOENT)
+        return true;
+    mesh_error_set_errno(error, MESH_ERROR_STATE, errno, "cannot remove %s", self->path);
+    return false;
 }

@@ -95,7 +95,7 @@ int net_link_prepare(struct nl_sock *sock, const char *ifname, GError **error)
     return index;
 }
 
-bool net_link_remove_stale(struct nl_sock *sock, const char *ifname)
+bool net_link_remove_stale(struct nl_sock *sock, const char *ifname, int ifindex)
 {
     struct rtnl_link *link = NULL;
     const char       *kind;
@@ -104,7 +104,7 @@ bool net_link_remove_stale(struct nl_sock *sock, const char *ifname)
     if (rtnl_link_get_kernel(sock, 0, ifname, &link) < 0)
         return false;
     kind = rtnl_link_get_type(link);
-    if (kind != NULL && strcmp(kind, TUN_KIND) == 0)
+    if (kind != NULL && strcmp(kind, TUN_KIND) == 0 && rtnl_link_get_ifindex(link) == ifindex)
         removed = rtnl_link_delete(sock, link) == 0;
     rtnl_link_put(link);
     return removed;

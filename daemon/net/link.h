@@ -12,8 +12,9 @@ int net_link_prepare(struct nl_sock *sock, const char *ifname, GError **error);
 
 int net_link_get_index(struct nl_sock *sock, const char *ifname); /* 0: there is none */
 
-/** net_link_remove_stale: deletes @ifname if it is a TUN interface. Returns true when it did. */
-bool net_link_remove_stale(struct nl_sock *sock, const char *ifname);
+/** net_link_remove_stale: deletes @ifname if it is a TUN interface and has this index: another
+ * index is another program's interface. Returns true when it did. */
+bool net_link_remove_stale(struct nl_sock *sock, const char *ifname, int ifindex);
 
 /** net_link_list_addrs: the addresses of one interface (@ifindex) that are not link-local, or of
  * all running interfaces (@ifindex 0). Appends NetAddr to @out. */

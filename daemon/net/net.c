@@ -29,15 +29,22 @@ typedef struct {
     bool            new_addr[NET_MAX_ADDRS], new_route[NET_MAX_ROUTES];
 } Change;
 
-static void remove_stale(Net *self)
+/* Returns: how many interfaces were removed. */
+static unsigned remove_stale(Net *self)
 {
-    g_auto(GStrv) names = net_ledger_list(self->ledger);
+    const NetLedgerRow *row;
+    unsigned            removed = 0;
 
-    for (char **name = names; *name != NULL; name++) {
-        if (net_link_remove_stale(self->sock, *name))
-            mesh_log_notice("removed interface %s, left by an earlier run", *name);
-        net_release(self, *name);
+    while ((row = net_ledger_get(self->ledger, 0)) != NULL) {
+        NetLedgerRow stale = *row;
+
+        if (net_link_remove_stale(self->sock, stale.ifname, stale.ifindex)) {
+            mesh_log_notice("removed interface %s, left by an earlier run", stale.ifname);
+            removed++;
+        }
+        net_release(self, stale.ifname);
     }
+    return removed;
 }
 
 static bool open_socket(Net *self, GError **error)
@@ -62,7 +69,7 @@ Net *net_start(const char *ledger_path, NetChangedFunc changed, void *user_data,
     self->ledger = net_ledger_open(ledger_path, error);
     if (self->ledger == NULL)
         goto fail;
-    remove_stale(self);
+    (void)remove_stale(self);
     self->monitor = net_monitor_start(changed, user_data, error);
     if (self->monitor == NULL)
         goto fail;
@@ -80,6 +87,22 @@ void net_stop(Net *self)
     net_ledger_free(self->ledger);
     nl_socket_free(self->sock);
     g_free(self);
+}
+
+bool net_clean(const char *ledger_path, unsigned *out_removed, GError **error)
+{
+    Net  self = { 0 };
+    bool cleaned = false;
+
+    if (open_socket(&self, error))
+        self.ledger = net_ledger_open(ledger_path, error);
+    if (self.ledger != NULL) {
+        *out_removed = remove_stale(&self);
+        cleaned = net_ledger_delete(self.ledger, error);
+    }
+    net_ledger_free(self.ledger);
+    nl_socket_free(self.sock);
+    return cleaned;
 }
 
 bool net_claim(Net *self, const char *ifname, GError **error)
@@ -213,6 +236,10 @@ bool net_apply(Net *self, const NetSet *want, GError **error)
     Change change = { .sock = self->sock, .want = want };
 
     g_return_val_if_fail(want->n_addrs <= NET_MAX_ADDRS && want->n_routes <= NET_MAX_ROUTES, false);
+    change.ifindex = net_link_get_index(self->sock, want->ifname);
+    if (change.ifindex != 0 &&
+        !net_ledger_note_index(self->ledger, want->ifname, change.ifindex, error))
+        return false;
     change.ifindex = net_link_prepare(self->sock, want->ifname, error);
     if (change.ifindex == 0)
         return false;

@@ -47,6 +47,9 @@ typedef void (*NetChangedFunc)(void *user_data);
 Net *net_start(const char *ledger_path, NetChangedFunc changed, void *user_data, GError **error);
 void net_stop(Net *self); /* NULL is fine */
 
+/** net_clean: removes what a killed daemon left, and the ledger. Nothing else may run on it. */
+bool net_clean(const char *ledger_path, unsigned *out_removed, GError **error);
+
 /** net_claim: notes in the ledger, before it is made, that interface @ifname will be ours. */
 bool net_claim(Net *self, const char *ifname, GError **error);
 void net_release(Net *self, const char *ifname); /* after it is gone */

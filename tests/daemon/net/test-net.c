@@ -225,7 +225,16 @@ static void test_no_interface(Fixture *f, gconstpointer data)
     g_assert_nonnull(strstr(error->message, "nothing0"));
 }
 
-/* A killed daemon: its persistent TUN is named in the ledger. A stranger's is not. */
+static void claim_and_apply(Fixture *f, const char *ifname)
+{
+    NetSet set = make_set("10.71.0.12", "10.71.0.0/16", NULL, NULL);
+
+    g_strlcpy(set.ifname, ifname, sizeof set.ifname);
+    g_assert_true(net_claim(f->net, ifname, NULL));
+    apply(f, &set);
+}
+
+/* A killed daemon: its TUN, that somebody keeps open, is in the ledger. A stranger's is not. */
 static void test_stale(Fixture *f, gconstpointer data)
 {
     g_autofree char *made = run("ip tuntap add mesh7 mode tun");
@@ -233,7 +242,7 @@ static void test_stale(Fixture *f, gconstpointer data)
     g_autofree char *cleaned = NULL;
 
     (void)data;
-    g_assert_true(net_claim(f->net, "mesh7", NULL));
+    claim_and_apply(f, "mesh7");
     net_stop(f->net);
     start(f);
     g_assert_false(net_exists(f->net, "mesh7"));
@@ -241,6 +250,59 @@ static void test_stale(Fixture *f, gconstpointer data)
     cleaned = run("ip link del other0");
     net_stop(f->net); /* the ledger was emptied too: nothing to clean, nothing to fail */
     start(f);
+}
+
+/* What has our name but not our index was made by another program after we were killed. */
+static void test_stale_namesake(Fixture *f, gconstpointer data)
+{
+    g_autofree char *made = run("ip tuntap add mesh7 mode tun");
+    g_autofree char *gone = NULL, *other = NULL, *cleaned = NULL;
+
+    (void)data;
+    claim_and_apply(f, "mesh7");
+    g_assert_true(net_claim(f->net, "mesh8", NULL)); /* killed before it was made */
+    gone = run("ip link del mesh7");
+    other = run("sh -c 'ip tuntap add mesh7 mode tun; ip tuntap add mesh8 mode tun'");
+    net_stop(f->net);
+    start(f);
+    g_assert_true(net_exists(f->net, "mesh7"));
+    g_assert_true(net_exists(f->net, "mesh8"));
+    cleaned = run("sh -c 'ip link del mesh7; ip link del mesh8'");
+}
+
+static void test_clean(Fixture *f, gconstpointer data)
+{
+    g_autofree char *made = run("ip tuntap add mesh7 mode tun");
+    g_autoptr(GError) error = NULL;
+    unsigned removed = 0;
+
+    (void)data;
+    claim_and_apply(f, "mesh7");
+    net_stop(f->net);
+    g_assert_true(net_clean(f->ledger, &removed, &error));
+    g_assert_no_error(error);
+    g_assert_cmpuint(removed, ==, 1);
+    g_assert_false(g_file_test(f->ledger, G_FILE_TEST_EXISTS));
+    removed = 7;
+    g_assert_true(net_clean(f->ledger, &removed, &error)); /* again: nothing to do */
+    g_assert_cmpuint(removed, ==, 0);
+    start(f);
+    g_assert_false(net_exists(f->net, "mesh7"));
+}
+
+/* Lines that nobody of us wrote name nothing that is touched. */
+static void test_foreign_ledger(Fixture *f, gconstpointer data)
+{
+    g_autofree char *other = run("ip tuntap add other0 mode tun");
+    g_autofree char *cleaned = NULL;
+
+    (void)data;
+    net_stop(f->net);
+    g_assert_true(g_file_set_contents(f->ledger, "other0\nother0 -1\nother0 x\n../other0 3\n\n \n",
+                                      -1, NULL));
+    start(f);
+    g_assert_true(net_exists(f->net, "other0"));
+    cleaned = run("ip link del other0");
 }
 
 static void test_clash(Fixture *f, gconstpointer data)
@@ -285,6 +347,9 @@ static const struct {
     { "/net/no-interface", test_no_interface },
     { "/net/without-ip6", test_without_ip6 },
     { "/net/stale", test_stale },
+    { "/net/stale-namesake", test_stale_namesake },
+    { "/net/clean", test_clean },
+    { "/net/foreign-ledger", test_foreign_ledger },
     { "/net/clash", test_clash },
     { "/net/monitor", test_monitor },
 };

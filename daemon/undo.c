@@ -1,0 +1,44 @@
+#include "daemon/undo.h"
+
+#include "common/glib/error.h"
+#include "common/glib/log.h"
+#include "daemon/net/net.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+/* Returns: the lock of the state directory; -1 and no @error: there is no such directory. */
+static int take_lock(const char *state_dir, GError **error)
+{
+    g_autofree char *path = g_build_filename(state_dir, "lock", NULL);
+    int              fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+
+    if (fd < 0 && errno != ENOENT && errno != ENOTDIR)
+        mesh_error_set_errno(error, MESH_ERROR_STATE, errno, "cannot open %s", path);
+    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return fd;
+    g_set_error(error, MESH_ERROR, MESH_ERROR_BUSY, "a meshd runs on %s: stop it instead",
+                state_dir);
+    close(fd);
+    return -1;
+}
+
+bool meshd_undo(const char *state_dir, const char *runtime_dir, GError **error)
+{
+    g_autofree char *ledger = g_build_filename(runtime_dir, "interfaces", NULL);
+    g_autoptr(GError) lock_error = NULL;
+    int      lock = take_lock(state_dir, &lock_error);
+    unsigned removed = 0;
+    bool     done;
+
+    if (lock_error != NULL) {
+        g_propagate_error(error, g_steal_pointer(&lock_error));
+        return false;
+    }
+    done = net_clean(ledger, &removed, error);
+    if (lock >= 0)
+        close(lock);
+    return done;
+}
