@@ -1,9 +1,9 @@
 /* daemon/wire/flows.h: what a packet is about, and a bounded memory of such flows. Internal to
  * filter.c and its tests.
  *
- * Memory: words of one atomic each (37 bits of a keyed hash beside the 14 that choose the bucket, 27
- * bits of time in steps of 4 s), four to a bucket. A life ends up to 4 s late.
- * Any shard thread. Lost races forget a flow until its next packet, never invent one. */
+ * Memory: words of one atomic each (37 bits of a keyed hash beside the 14 that choose the bucket,
+ * 27 bits of time in steps of 4 s), four to a bucket. A life ends up to 4 s late. Any shard thread.
+ * Lost races forget a flow until its next packet, never invent one. */
 #pragma once
 
 #include "common/std/attr.h"

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 #include "daemon/wire/tun.h"
 
@@ -16,6 +17,8 @@ struct WireTun {
     char             name[WIRE_IFNAME_SIZE];
     _Atomic uint32_t mtu; /* handshake thread writes, all read */
     _Atomic bool     up;  /* the same */
+
+    ssize_t (*write)(int fd, const struct iovec *parts, int n); /* writev(), or a test's */
 
     /* In thread, after start. */
     unsigned  kinds; /* WIRE_MERGE_…: what the kernel takes as one */

@@ -143,18 +143,24 @@ int wire_tun_read_batch(WireTun *self, WireSlab *slab, WireSuper *out_supers, si
     return (int)n;
 }
 
+static ssize_t put(WireTun *self, const struct iovec *parts, size_t n_parts)
+{
+    ssize_t n;
+
+    do {
+        n = self->write(self->fd, parts, (int)n_parts);
+    } while (n < 0 && errno == EINTR);
+    return n;
+}
+
 bool wire_tun_write(WireTun *self, const WirePacket *packet)
 {
     static const WireVnet plain = { .gso_type = WIRE_VNET_NONE };
     struct iovec          parts[] = { { (void *)(uintptr_t)&plain, sizeof(plain) },
                                       { packet->data, packet->len } };
-    ssize_t               n;
+    size_t                skipped = self->has_vnet ? 0 : 1;
 
-    do {
-        n = self->has_vnet ? writev(self->fd, parts, 2)
-                           : write(self->fd, packet->data, packet->len);
-    } while (n < 0 && errno == EINTR);
-    return n >= 0;
+    return put(self, parts + skipped, 2 - skipped) >= 0;
 }
 
 /* Returns: as writev(). */
@@ -163,7 +169,6 @@ static ssize_t write_run(WireTun *self, const WirePacket *packets, const WireMer
     struct iovec parts[1 + WIRE_MERGE_MAX_SEGMENTS];
     uint8_t      head[WIRE_MERGE_HEAD];
     size_t       place = run->first;
-    ssize_t      n;
 
     parts[0] = (struct iovec){ head, wire_merge_make_head(run, &packets[place], head) };
     for (size_t i = 1; i <= run->n_packets; i++) {
@@ -172,10 +177,7 @@ static ssize_t write_run(WireTun *self, const WirePacket *packets, const WireMer
         parts[i] = (struct iovec){ packet->data + run->header_len, packet->len - run->header_len };
         place = self->merge.next[place];
     }
-    do {
-        n = writev(self->fd, parts, 1 + run->n_packets);
-    } while (n < 0 && errno == EINTR);
-    return n;
+    return put(self, parts, 1u + run->n_packets);
 }
 
 static size_t write_singly(WireTun *self, const WirePacket *packets, const WireMergeRun *run)

@@ -162,6 +162,7 @@ int wire_tun_new(const WirePlaneOptions *options, WireTun **out_tun)
     if (rc == 0) {
         self->fd = fd;
         self->watch_fd = -1;
+        self->write = writev;
         rc = identify(self, options);
     }
     if (rc == 0) {

@@ -53,18 +53,21 @@ void pair_advance(Pair *self, int64_t ms)
 
 static void start_plane(PairSide *side)
 {
-    WirePlaneOptions options = { .ifname = "pair", .mtu = 1420 };
+    WirePlaneOptions options = { .ifname = "pair", .mtu = 1420, .gso = side->gso };
     int              fds[2];
 
     g_assert_cmpint(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), ==, 0);
     side->host = fds[0];
     options.tun_fd = fds[1];
+    options.offload = side->offload ? WIRE_SWITCH_ON : WIRE_SWITCH_AUTO;
     g_assert_cmpint(wire_plane_start(&options, &side->plane), ==, 0);
     g_assert_cmpint(wire_plane_set_private_key(side->plane, &side->private_key), ==, 0);
 }
 
-static void start_side(PairSide *side)
+static void start_side(PairSide *side, const PairOptions *options)
 {
+    side->offload = options->offload;
+    side->gso = options->gso;
     mesh_key_make_private(&side->private_key);
     mesh_key_make_public(&side->private_key, &side->public_key);
     side->config = wire_config_new();
@@ -102,8 +105,8 @@ void pair_start(Pair *self, const PairOptions *options)
     WirePeerSpec spec = { .keepalive_s = options->keepalive_s };
 
     g_assert_cmpint(mesh_key_init(), ==, 0);
-    start_side(&self->a);
-    start_side(&self->b);
+    start_side(&self->a, options);
+    start_side(&self->b, options);
     if (options->psk)
         mesh_key_random(spec.preshared_key.bytes, sizeof(spec.preshared_key.bytes));
     add_peer(&self->a, &self->b, &spec, false);

@@ -13,6 +13,8 @@ typedef struct {
     WireConfig *config;
     MeshKey     private_key, public_key;
     int         host; /* the host's end of the TUN */
+    bool        offload;
+    WireSwitch  gso;
 } PairSide;
 
 typedef struct {
@@ -20,11 +22,13 @@ typedef struct {
 } Pair;
 
 typedef struct {
-    bool     v6;          /* outer IPv6 */
-    bool     psk;         /* with a preshared key */
-    bool     psk_differs; /* b has another */
-    uint16_t keepalive_s; /* of a for b */
-    bool     unrouted;    /* a does not know where b is */
+    bool       v6;          /* outer IPv6 */
+    bool       psk;         /* with a preshared key */
+    bool       psk_differs; /* b has another */
+    uint16_t   keepalive_s; /* of a for b */
+    bool       unrouted;    /* a does not know where b is */
+    bool       offload;     /* frames of both TUNs have a virtio header */
+    WireSwitch gso;
 } PairOptions;
 
 void pair_start(Pair *self, const PairOptions *options);
