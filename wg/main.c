@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
 #include <poll.h>
@@ -230,6 +231,26 @@ static void handle_events(Wg *self)
         handle_event(self, &event);
 }
 
+/* Whether super-packets were of use, for whoever looks into a slow tunnel. */
+static void tell_offloads(Wg *self)
+{
+    static const char *const names[WIRE_N_OFFLOADS] = {
+        [WIRE_OFFLOAD_TUN_READ] = "from the host",
+        [WIRE_OFFLOAD_TUN_WRITE] = "to the host",
+        [WIRE_OFFLOAD_UDP_SEND] = "to the network",
+        [WIRE_OFFLOAD_UDP_RECEIVE] = "from the network",
+    };
+    WireStats stats;
+
+    wire_plane_get_stats(self->plane, &stats);
+    for (int i = 0; i < WIRE_N_OFFLOADS; i++) {
+        const WireOffloadStats *offload = &stats.offloads[i];
+
+        wg_log_verbose("super-packets %s: %" PRIu64 " of %" PRIu64 " packets, %" PRIu64 " refused",
+                       names[i], offload->units, offload->packets, offload->refused);
+    }
+}
+
 static void handle_signal(Wg *self)
 {
     uint8_t number;
@@ -284,6 +305,7 @@ int main(int argc, char **argv)
         tell_ready(&self);
         while (!self.ending)
             turn(&self);
+        tell_offloads(&self);
     }
     wire_plane_stop(self.plane);
     uapi_stop(self.uapi); /* last: whoever finds the socket closed finds the port free */

@@ -25,10 +25,10 @@ def public(key):
                           check=True).stdout.strip()
 
 
-def command(program):
+def command(program, arguments=()):
     """How `program` makes wg0 and stays in the foreground."""
     if program == "mesh-wg":
-        return (find_program(program), "-f", "wg0")
+        return (find_program(program), "-f", *arguments, "wg0")
     if program == "boringtun-cli": # another place than $PATH: $MESH_BORINGTUN
         return (os.environ.get("MESH_BORINGTUN", program), "-f", "--disable-drop-privileges", "wg0")
     return (program, "-f", "wg0")
@@ -43,6 +43,7 @@ class End(Host):
         self.key = make_key()
         self.public = public(self.key)
         self.ready_s, self.copies = 20, 0
+        self.arguments = ()  # more options of mesh-wg
 
     def outer(self, version):
         return OUTER[version].format(self.number)
@@ -55,7 +56,7 @@ class End(Host):
 
     def up(self, port=PORT):
         """Starts the program in the foreground; wg0 has its key, addresses and is up."""
-        self.start("wg", *command(self.program), LOG_LEVEL="verbose")
+        self.start("wg", *command(self.program, self.arguments), LOG_LEVEL="verbose")
         wait_until(lambda: self.run("wg", "show", "wg0", check=False).returncode == 0, self.ready_s,
                    f"{self.name}: wg0 of {self.program}")
         self.run("wg", "set", "wg0", "private-key", "/dev/stdin", "listen-port", port, text=self.key)
