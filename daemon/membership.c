@@ -288,7 +288,7 @@ void meshd_membership_report(MeshdEngine *self)
         return;
     wire_plane_get_info(plane, &info);
     own.port = info.listen_port;
-    e = meshd_report_sign(self->report, &own, lock_gate_now(self->gate));
+    e = meshd_report_sign(self->report, &own, lock_gate_server_now(self->gate));
     if (e == NULL)
         return;
     health = list_health(self);

@@ -46,7 +46,8 @@ MeshSigned *meshd_report_sign(MeshdReport *self, const PathOwn *own, int64_t now
 
     next.n_endpoints = path_candidates_list_own(own, next.endpoints);
     if (!self->again && says_the_same(&next, &self->last) &&
-        self->last.exp - now_s > MESH_RECORD_E_LIFE_S / 2)
+        self->last.exp - now_s > MESH_RECORD_E_LIFE_S / 2 &&
+        self->last.exp - now_s <= MESH_RECORD_E_LIFE_S) /* else the server's clock went back */
         return NULL;
     next.seq = MAX(self->min_seq, (uint64_t)mesh_clock_wall_ms());
     next.exp = now_s + MESH_RECORD_E_LIFE_S - 60; /* never over the limit by a server's clock */

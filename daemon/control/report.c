@@ -82,6 +82,12 @@ static void on_done(void *user_data, const ControlResult *result)
         on_answered(self, result);
         return;
     }
+    if (g_error_matches(result->error, MESH_ERROR,
+                        MESH_ERROR_BAD_REQUEST)) { /* gives this one up */
+        mesh_log_warning("report: the server refuses it: %s", result->error->message);
+        schedule(self, mesh_backoff_next_ms(&reports->backoff)); /* if there is a newer one */
+        return;
+    }
     if (control_client_is_fatal(result->error)) {
         control_client_fail(self, result->error);
         return;

@@ -84,6 +84,12 @@ int64_t lock_gate_true_time(const LockGate *self)
     return floors->heard_s + (mesh_clock_boot_ms() - floors->heard_boot_ms) / 1000;
 }
 
+int64_t lock_gate_server_now(const LockGate *self)
+{
+    return self->floors->has_offset ? mesh_clock_wall_s() + self->floors->offset_s
+                                    : lock_gate_now(self);
+}
+
 /* One of the two tips of @head. A tip is taken once: its time is that of its arrival. */
 static bool take_tip(LockGate *self, const MeshNetmapHead *head, int which, GError **error)
 {

@@ -140,8 +140,8 @@ class Server(Host):
         assert found, f"setup printed no join link: {printed!r}"
         return found[0]
 
-    def up(self):
-        self.start(self.program, *AS_SERVER, find_program(self.program), "-c", self.config, "run")
+    def up(self, **env):
+        self.start(self.program, *AS_SERVER, find_program(self.program), "-c", self.config, "run", **env)
         wait_until(lambda: self.ctl("status", check=False).returncode == 0, 20,
                    f"{self.name} answers")
 

@@ -1,11 +1,12 @@
-"""Nodes whose clocks are years off join and stay: the server's signed time counts, not theirs.
+"""Clocks that are off. Nodes whose clocks are years off join and stay: the server's signed time counts, not
+theirs. A server whose clock was an hour ahead and is put right keeps its nodes.
 
    [a] 203.0.113.11, right        [b] clock ten years behind        [c] clock ten years ahead"""
 import pathlib
 import subprocess
 import tempfile
 
-from lab import Lab
+from lab import Lab, wait_until
 
 SHIM = """
 #define _GNU_SOURCE
@@ -37,6 +38,19 @@ def make_shim(folder):
     return path
 
 
+def server_put_right(lab, a, shim):
+    lab.server.stop("mesh-server")
+    lab.server.up(LD_PRELOAD=str(shim), CLOCK_OFF_S="3600")
+    lab.server.ctl("node", "rename", "--network", "home", "b", "bee")
+    a.wait_until(lambda n: "bee" in n.peers(), 40)
+    a.restart()  # what it signs from now on is by the server's time
+    wait_until(lambda: lab.server.nodes("home")["a"].endpoints, 40, "a's report")
+    lab.server.restart()
+    wait_until(lambda: lab.server.nodes("home")["a"].endpoints, 40, "a's report after it was put right")
+    a.wait_until(lambda n: n.network().server_state == "connected", 20)
+    lab.ok("a server's clock goes back an hour: its nodes stay and report")
+
+
 def main():
     with tempfile.TemporaryDirectory(prefix="mesh-clock-") as folder, Lab() as lab:
         a, b, c = lab.node("a"), lab.node("b"), lab.node("c")
@@ -59,6 +73,7 @@ def main():
             node.reaches(a.addresses()[6])
         b.reaches(c.addresses()[4])
         lab.ok("and all of them reach each other")
+        server_put_right(lab, a, shim)
 
 
 main()

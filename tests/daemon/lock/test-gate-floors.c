@@ -316,11 +316,18 @@ static void test_server_clock_ahead(GateFixture *f, gconstpointer data)
     gate_set_clock(FIXTURE_NOW - 3600); /* within a day: kept */
     f->parts.nonce.number++;
     second = gate_verify_fine(f);
+    gate_pass(60);
+    g_assert_cmpint(lock_gate_server_now(f->gate), ==, FIXTURE_NOW + 60);
+    f->parts.ver++; /* the server's clock is put back by a minute: what we tell it follows */
+    f->parts.nonce.number++;
+    lock_verified_unref(gate_verify_fine(f));
+    g_assert_cmpint(lock_gate_server_now(f->gate), ==, FIXTURE_NOW);
+    g_assert_cmpint(lock_gate_now(f->gate), ==, FIXTURE_NOW + 60);
     f->parts.ver++;
     f->parts.nonce.number++;
     lock_verified_unref(gate_verify_fine(f)); /* something that is worth a save */
     gate_restart(f);
-    g_assert_cmpint(lock_gate_now(f->gate), ==, FIXTURE_NOW);
+    g_assert_cmpint(lock_gate_now(f->gate), ==, FIXTURE_NOW + 60);
 }
 
 int main(int argc, char **argv)
