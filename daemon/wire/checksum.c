@@ -1,23 +1,29 @@
-/* daemon/wire/checksum.c: sums of 64-bit words, their halves apart, so that nothing carries. */
+/* daemon/wire/checksum.c: sums of 64-bit words, their halves apart, so that nothing carries; two
+ * words at a time in what every CPU of ours has as vectors. */
 #include "daemon/wire/checksum.h"
 
 #include <string.h>
 
+typedef uint64_t Pair __attribute__((vector_size(16)));
+
 uint64_t wire_checksum_add(const uint8_t *bytes, size_t len, uint64_t sum)
 {
-    uint64_t low = 0, high = 0, words[4], last = 0;
+    Pair     low = { 0 }, high = { 0 }, even[2], odd[2];
+    uint64_t word = 0;
 
-    for (; len >= sizeof(words); bytes += sizeof(words), len -= sizeof(words)) {
-        memcpy(words, bytes, sizeof(words));
-        low += (words[0] & 0xffffffffu) + (words[1] & 0xffffffffu) + (words[2] & 0xffffffffu) +
-               (words[3] & 0xffffffffu);
-        high += (words[0] >> 32) + (words[1] >> 32) + (words[2] >> 32) + (words[3] >> 32);
+    for (; len >= 64; bytes += 64, len -= 64) {
+        memcpy(even, bytes, sizeof(even));
+        memcpy(odd, bytes + 32, sizeof(odd));
+        low += (even[0] & 0xffffffffu) + (odd[0] & 0xffffffffu) + (even[1] & 0xffffffffu) +
+               (odd[1] & 0xffffffffu);
+        high += (even[0] >> 32) + (odd[0] >> 32) + (even[1] >> 32) + (odd[1] >> 32);
     }
-    for (; len >= sizeof(words[0]); bytes += sizeof(words[0]), len -= sizeof(words[0])) {
-        memcpy(words, bytes, sizeof(words[0]));
-        low += words[0] & 0xffffffffu;
-        high += words[0] >> 32;
+    sum += low[0] + low[1] + high[0] + high[1];
+    for (; len >= sizeof(word); bytes += sizeof(word), len -= sizeof(word)) {
+        memcpy(&word, bytes, sizeof(word));
+        sum += (word & 0xffffffffu) + (word >> 32);
     }
-    memcpy(&last, bytes, len);
-    return sum + low + high + (last & 0xffffffffu) + (last >> 32);
+    word = 0;
+    memcpy(&word, bytes, len);
+    return sum + (word & 0xffffffffu) + (word >> 32);
 }
