@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/std/clock.h"
+#include "daemon/wire/ecn.h"
 #include "daemon/wire/state.h"
 #include "daemon/wire/udp.h"
 
@@ -162,12 +163,14 @@ static WireDrop judge(WireInbound *self, const WirePeer *peer, WirePacket *packe
 }
 
 /* An authentic, new packet with content. */
-static void accept_packet(WireInbound *self, const WirePeer *peer, const WireSeg *seg)
+static void accept_packet(WireInbound *self, const WirePeer *peer, const WireSeg *seg, uint8_t ecn)
 {
     WirePacket packet = { .data = seg->out, .len = seg->len };
     WireDrop   why = judge(self, peer, &packet);
     uint16_t   id, sequence;
 
+    if (why == WIRE_DROP_NONE && !wire_ecn_merge(packet.data, ecn))
+        why = WIRE_DROP_CONGESTION;
     if (why != WIRE_DROP_NONE) {
         drop(self, why);
         return;
@@ -258,7 +261,7 @@ static void open_run(WireInbound *self, WireKeypair *keypair, size_t n)
         if (self->segs[i].len == 0)
             continue; /* keepalive */
         data = true;
-        accept_packet(self, keypair->peer, &self->segs[i]);
+        accept_packet(self, keypair->peer, &self->segs[i], datagram->ecn);
     }
     if (last == NULL)
         return;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/std/clock.h"
+#include "daemon/wire/ecn.h"
 #include "daemon/wire/icmp.h"
 #include "daemon/wire/state.h"
 #include "daemon/wire/udp.h"
@@ -179,17 +180,22 @@ static void seal(WireOutbound *self, const Session *session, uint64_t counter,
     self->arena_used += len + WIRE_DATA_OVERHEAD;
 }
 
-/* Adds the datagram just sealed to the run of its peer, which is the last one, or a new one. */
-static void append(WireOutbound *self, const Session *session, bool data)
+/* Adds the datagram just sealed, of @packet, to the run of its peer, which is the last one, or a
+ * new one: too if the packets bear another mark. */
+static void append(WireOutbound *self, const Session *session, const WirePacket *packet)
 {
+    bool        data = packet->len > 0;
+    uint8_t     ecn = wire_ecn_get(packet->data, packet->len);
     WireUdpRun *run = &self->runs[self->n_runs];
 
-    if (self->n_runs > 0 && self->sources[self->n_runs - 1].peer == session->peer) {
+    if (self->n_runs > 0 && self->sources[self->n_runs - 1].peer == session->peer &&
+        run[-1].ecn == ecn) {
         run[-1].n_packets++;
         self->sources[self->n_runs - 1].data |= data;
         return;
     }
     *run = (WireUdpRun){ .hop = session->hop,
+                         .ecn = ecn,
                          .packets = &self->sealed[self->n_sealed - 1],
                          .n_packets = 1 };
     self->sources[self->n_runs++] = (SealedRun){ .peer = session->peer, .data = data };
@@ -205,7 +211,7 @@ static bool queue_split(WireOutbound *self, const Session *session, WireSplit *s
         return false;
     while (wire_split_next(split, &packet)) {
         seal(self, session, counter++, &packet);
-        append(self, session, packet.len > 0);
+        append(self, session, &packet);
     }
     return true;
 }
@@ -217,7 +223,7 @@ static bool queue_packet(WireOutbound *self, const Session *session, const WireP
     if (wire_keypair_take(session->keypair, 1, self->now_ms, &counter) < 0)
         return false;
     seal(self, session, counter, packet);
-    append(self, session, packet->len > 0);
+    append(self, session, packet);
     return true;
 }
 

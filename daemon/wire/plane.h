@@ -97,6 +97,7 @@ typedef enum {
     WIRE_DROP_TUN,        /* in: the TUN refused */
     WIRE_DROP_EVENTS,     /* event ring full */
     WIRE_DROP_HANDSHAKES, /* handshake queue full, or source over its rate */
+    WIRE_DROP_CONGESTION, /* in: marked on its way, and its ends know no ECN (RFC 6040) */
     WIRE_N_DROPS,
 } WireDrop;
 

@@ -16,7 +16,7 @@
 #include "daemon/wire/udp.h"
 
 enum {
-    CONTROL_BYTES = 64,      /* a segment size (24) and a packet info (40) */
+    CONTROL_BYTES = 88,      /* a segment size (24), a mark (24) and a packet info (40) */
     SEND_WAIT_MS = 20,       /* a full socket drains faster, or the link is dead */
     NOBUFS_TRIES = 3,        /* the card's queue is full */
     MAX_SEGMENTS = 63,       /* the kernel's 64 count differently in some versions */
@@ -111,6 +111,21 @@ static size_t write_segment_size(size_t size, char *control)
     return CMSG_SPACE(sizeof(value));
 }
 
+/* Returns its length; 0: the packets bear no mark, as a socket's packets do by default. */
+static size_t write_ecn(const WireUdpRun *run, char *control)
+{
+    struct cmsghdr *c = (struct cmsghdr *)control;
+    bool            v6 = run->hop.remote.addr.family == AF_INET6;
+    int             value = run->ecn;
+
+    if (value == 0)
+        return 0;
+    *c = (struct cmsghdr){ CMSG_LEN(sizeof(value)), v6 ? IPPROTO_IPV6 : IPPROTO_IP,
+                           v6 ? IPV6_TCLASS : IP_TOS };
+    memcpy(CMSG_DATA(c), &value, sizeof(value));
+    return CMSG_SPACE(sizeof(value));
+}
+
 /* May datagrams of @len go together? */
 static bool may_join(Gso *gso, uint32_t len)
 {
@@ -172,7 +187,8 @@ static size_t write_message(WireUdpSender *self, size_t place, const struct msgh
     header->msg_iovlen = write_vectors(vectors, packets, message->n_packets);
     if (message->n_packets > 1)
         used = write_segment_size(packets[0].len, control);
-    used += write_source(&message->run->hop, control + used);
+    used += write_ecn(message->run, control + used);
+    used += write_source(&message->run->hop, control + used); /* last: it may be taken away */
     header->msg_control = control;
     header->msg_controllen = used;
     return header->msg_iovlen;
@@ -216,7 +232,8 @@ static bool blames_source(int error)
 /* The control without the source. */
 static size_t bare_control(const Message *message)
 {
-    return message->n_packets > 1 ? CMSG_SPACE(sizeof(uint16_t)) : 0;
+    return (message->n_packets > 1 ? CMSG_SPACE(sizeof(uint16_t)) : 0) +
+           (message->run->ecn != 0 ? CMSG_SPACE(sizeof(int)) : 0);
 }
 
 /* A message was refused with errno. Returns: true: try the same once more. */
@@ -257,8 +274,10 @@ static size_t send_singly(WireUdpSender *self, int fd, const Message *message,
         header.msg_hdr.msg_iov = &vector;
         header.msg_hdr.msg_iovlen = 1;
         header.msg_hdr.msg_control = control;
-        header.msg_hdr.msg_controllen =
-            message->run->source_failed ? 0 : write_source(&message->run->hop, control);
+        header.msg_hdr.msg_controllen = write_ecn(message->run, control);
+        if (!message->run->source_failed)
+            header.msg_hdr.msg_controllen +=
+                write_source(&message->run->hop, control + header.msg_hdr.msg_controllen);
         do {
             sent = self->call(fd, &header, 1, 0);
         } while (sent < 0 && recover(&single, &header.msg_hdr, fd, &tries));

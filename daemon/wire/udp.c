@@ -32,6 +32,7 @@ struct WireUdpReceiver {
     struct sockaddr_storage names[SLOTS];
     _Alignas(struct cmsghdr) char controls[SLOTS][CONTROL_BYTES];
     WireHop hops[SLOTS];
+    uint8_t ecns[SLOTS];
     size_t  sizes[SLOTS]; /* of a datagram in the message; 0: unusable */
 };
 
@@ -50,6 +51,17 @@ static void set_comforts(int fd, int family)
         (void)!setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &off, sizeof(off));
     else
         (void)!setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &off6, sizeof(off6));
+}
+
+/* Tells the ECN of what is received. */
+static void ask_ecn(int fd, int family)
+{
+    static const int on = 1;
+
+    if (family == AF_INET)
+        (void)!setsockopt(fd, IPPROTO_IP, IP_RECVTOS, &on, sizeof(on));
+    else
+        (void)!setsockopt(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, &on, sizeof(on));
 }
 
 static int set_needs(int fd, int family, uint32_t fwmark)
@@ -90,6 +102,7 @@ int wire_udp_open(int family, uint16_t *inout_port, uint32_t fwmark)
     if (fd < 0)
         return -errno;
     set_comforts(fd, family);
+    ask_ecn(fd, family);
     rc = set_needs(fd, family, fwmark);
     if (rc == 0)
         rc = bind_any(fd, family, inout_port);
@@ -181,6 +194,21 @@ static void read_source(struct msghdr *header, WireHop *hop)
     }
 }
 
+static uint8_t read_ecn(struct msghdr *header)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c != NULL; c = CMSG_NXTHDR(header, c)) {
+        int class6;
+
+        if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TOS)
+            return *CMSG_DATA(c) & 3; /* one byte here, an int in IPv6 */
+        if (c->cmsg_level != IPPROTO_IPV6 || c->cmsg_type != IPV6_TCLASS)
+            continue;
+        memcpy(&class6, CMSG_DATA(c), sizeof(class6));
+        return (uint8_t)(class6 & 3);
+    }
+    return 0;
+}
+
 /* How long each datagram of a bundle is; 0: it is one. */
 static size_t read_segment_size(struct msghdr *header)
 {
@@ -208,6 +236,7 @@ static void look_at(WireUdpReceiver *self, size_t i)
                                     &self->hops[i].remote) < 0)
         return;
     read_source(header, &self->hops[i]);
+    self->ecns[i] = read_ecn(header);
     size = read_segment_size(header);
     self->sizes[i] = size == 0 ? len : size;
     if (size != 0 && size < len)
@@ -256,6 +285,7 @@ size_t wire_udp_receive(WireUdpReceiver *self, int fd, WireDatagram *out_datagra
             .packet = { .data = (uint8_t *)self->vectors[i].iov_base + self->offset,
                         .len = (uint32_t)len },
             .hop = &self->hops[i],
+            .ecn = self->ecns[i],
         };
         self->offset += len;
     }

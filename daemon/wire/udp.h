@@ -35,6 +35,7 @@ MESH_CHECKED int wire_udp_probe_gso(void);
 typedef struct {
     WirePacket     packet;
     const WireHop *hop;
+    uint8_t        ecn; /* of the IP packet: WIRE_ECN_… */
 } WireDatagram;
 
 typedef struct WireUdpReceiver WireUdpReceiver;
@@ -50,6 +51,7 @@ size_t wire_udp_receive(WireUdpReceiver *self, int fd, WireDatagram *out_datagra
  * they lie one behind the other. */
 typedef struct {
     WireHop           hop;
+    uint8_t           ecn;     /* WIRE_ECN_… of the packets */
     const WirePacket *packets; /* borrowed */
     size_t            n_packets;
     size_t            n_sent;        /* out */
