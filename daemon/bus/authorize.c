@@ -13,7 +13,12 @@
 #define ACTION_PREFIX    "org.meshvpn.Mesh1."
 #define FREE_VERB        "status" /* what anybody may without polkit */
 
-enum { UID_TIMEOUT_MS = 5000, ASK_TIMEOUT_MS = 300000, MAX_CHECKS = 256 };
+enum {
+    UID_TIMEOUT_MS = 5000,
+    ASK_TIMEOUT_MS = 300000, /* somebody may be typing a password */
+    MAX_CHECKS = 256,
+    MAX_ASKED = 16, /* of one user, so that none can keep the others out */
+};
 
 static const BusAction actions[] = {
 #include "authorize-actions.inc"
@@ -24,6 +29,7 @@ struct BusAuthorize {
     GCancellable    *cancel; /* ends checks under way with us */
     guint32          root_uid;
     unsigned         n_checks; /* under way */
+    GHashTable      *asked;    /* uid → how many of its calls wait for polkit */
 };
 
 /* One call that waits for its authorisation. */
@@ -32,6 +38,8 @@ typedef struct {
     GDBusInterfaceSkeleton *skeleton;   /* ref */
     GDBusMethodInvocation  *invocation; /* ref, until it is answered or handed on */
     const char             *verb;
+    guint32                 uid;   /* of the caller */
+    bool                    asked; /* counted as waiting for polkit */
 } Check;
 
 const char *bus_authorize_find_verb(const char *interface, const char *method)
@@ -49,6 +57,7 @@ BusAuthorize *bus_authorize_new(GDBusConnection *connection, guint32 root_uid)
     self->connection = g_object_ref(connection);
     self->cancel = g_cancellable_new();
     self->root_uid = root_uid;
+    self->asked = g_hash_table_new(NULL, NULL);
     return self;
 }
 
@@ -57,6 +66,7 @@ static void unref_when_idle(BusAuthorize *self)
     if (self->connection != NULL || self->n_checks > 0)
         return;
     g_object_unref(self->cancel);
+    g_hash_table_unref(self->asked);
     g_free(self);
 }
 
@@ -69,14 +79,40 @@ void bus_authorize_free(BusAuthorize *self)
     unref_when_idle(self); /* else the last check under way does it */
 }
 
+static unsigned count_asked(const Check *check)
+{
+    return GPOINTER_TO_UINT(g_hash_table_lookup(check->owner->asked, GUINT_TO_POINTER(check->uid)));
+}
+
+static void set_asked(Check *check, bool asked)
+{
+    unsigned n = count_asked(check) + (asked ? 1 : 0) - (check->asked ? 1 : 0);
+
+    check->asked = asked;
+    if (n > 0)
+        g_hash_table_insert(check->owner->asked, GUINT_TO_POINTER(check->uid), GUINT_TO_POINTER(n));
+    else
+        g_hash_table_remove(check->owner->asked, GUINT_TO_POINTER(check->uid));
+}
+
 static void end_check(Check *check)
 {
     BusAuthorize *self = check->owner;
+
+    set_asked(check, false);
 
     g_clear_object(&check->skeleton);
     g_free(check);
     self->n_checks--;
     unref_when_idle(self);
+}
+
+static void refuse_busy(Check *check)
+{
+    g_dbus_method_invocation_return_error(check->invocation, MESH_ERROR, MESH_ERROR_BUSY,
+                                          "%d calls of yours wait for their authorisation already",
+                                          MAX_ASKED);
+    end_check(check);
 }
 
 static void refuse(Check *check, const char *why)
@@ -181,6 +217,7 @@ static void ask_polkit(Check *check)
     guint32          flags = 0;
     g_autofree char *action = g_strconcat(ACTION_PREFIX, check->verb, NULL);
 
+    set_asked(check, true);
     if ((g_dbus_message_get_flags(message) &
          G_DBUS_MESSAGE_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION) != 0)
         flags = POLKIT_INTERACT;
@@ -208,10 +245,13 @@ static void on_uid(GObject *source, GAsyncResult *result, gpointer user_data)
         return;
     }
     g_variant_get(reply, "(u)", &uid);
+    check->uid = uid;
     if (check->owner->connection == NULL)
         refuse(check, "meshd is stopping");
     else if (uid == check->owner->root_uid)
         let_pass(check);
+    else if (count_asked(check) >= MAX_ASKED)
+        refuse_busy(check);
     else
         ask_polkit(check);
 }

@@ -169,8 +169,8 @@ static bool add_addr(Change *change, size_t i, GError **error)
     g_autoptr(GError) failed = NULL;
     bool off = false;
 
-    change->new_addr[i] = net_link_add_addr(change->sock, change->ifindex, &change->want->addrs[i],
-                                            &off, &failed);
+    change->new_addr[i] =
+        net_link_add_addr(change->sock, change->ifindex, &change->want->addrs[i], &off, &failed);
     if (change->new_addr[i])
         return true;
     change->no_ip6 = off && has_ip4(change->want);
@@ -193,8 +193,7 @@ static bool add_missing(Change *change, GError **error)
     for (size_t i = 0; i < want->n_routes; i++) {
         const MeshPrefix *route = &want->routes[i];
 
-        if (has_route(change->routes, route) ||
-            (change->no_ip6 && route->addr.family == AF_INET6))
+        if (has_route(change->routes, route) || (change->no_ip6 && route->addr.family == AF_INET6))
             continue;
         if (!net_routes_add(change->sock, change->ifindex, route, error))
             return false;

@@ -57,11 +57,14 @@ static bool refuse(MeshErrorCode code, const char *text, GError **error)
 static bool judge(const CoreKeyInfo *key, int64_t now, GError **error)
 {
     if (key->revoked)
-        return refuse(MESH_ERROR_KEY_REVOKED, "this join key was revoked: ask for a new link", error);
+        return refuse(MESH_ERROR_KEY_REVOKED, "this join key was revoked: ask for a new link",
+                      error);
     if (key->expires != 0 && key->expires <= now)
-        return refuse(MESH_ERROR_KEY_EXPIRED, "this join key has expired: ask for a new link", error);
+        return refuse(MESH_ERROR_KEY_EXPIRED, "this join key has expired: ask for a new link",
+                      error);
     if (!key->reusable && key->uses > 0)
-        return refuse(MESH_ERROR_KEY_USED, "this join key was used already: ask for a new link", error);
+        return refuse(MESH_ERROR_KEY_USED, "this join key was used already: ask for a new link",
+                      error);
     return true;
 }
 
@@ -78,7 +81,8 @@ bool core_keys_use(CoreChange *change, const MeshKey *public_key, GError **error
         return false;
     }
     if (key == NULL)
-        return refuse(MESH_ERROR_KEY_UNKNOWN, "this join key is not known here: ask for a new link", error);
+        return refuse(MESH_ERROR_KEY_UNKNOWN, "this join key is not known here: ask for a new link",
+                      error);
     ok =
         judge(key, change->now, error) && store_query(change->tx, STORE_JOIN_KEY_USE, &call, error);
     core_values_free_key(key);

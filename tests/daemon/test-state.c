@@ -239,7 +239,7 @@ static void test_remove_killed(Fixture *f, gconstpointer data)
     ids = meshd_state_list(f->state, NULL);
     g_assert_cmpuint(ids->len, ==, 0);
     g_assert_false(g_file_test(gone, G_FILE_TEST_EXISTS)); /* nor its keys */
-    save(f, "two"); /* joined anew */
+    save(f, "two");                                        /* joined anew */
     g_assert_cmpint(g_mkdir(gone, 0700), ==, 0);
     g_assert_true(meshd_state_remove(f->state, &f->net, NULL));
     g_assert_false(g_file_test(dir, G_FILE_TEST_EXISTS));

@@ -19,7 +19,7 @@ static const char polkit_xml[] =
     "<arg type='u' direction='in'/><arg type='s' direction='in'/>"
     "<arg type='(bba{ss})' direction='out'/></method></interface></node>";
 
-typedef enum { NO_POLKIT, YES, NO, CHALLENGE, BROKEN } Answer;
+typedef enum { NO_POLKIT, YES, NO, CHALLENGE, BROKEN, SILENT } Answer;
 
 typedef struct {
     GTestDBus       *bus;
@@ -29,6 +29,7 @@ typedef struct {
     guint            name, object;
     Answer           answer;
     unsigned         n_handled, n_asked;
+    GPtrArray       *silent; /* calls that polkit does not answer */
     char            *action, *subject;
     guint32          flags;
 } Fixture;
@@ -72,7 +73,9 @@ static void on_polkit_call(GDBusConnection *connection, const char *sender, cons
     g_variant_get(arguments, "((&s@a{sv})s@a{ss}us)", NULL, &subject, &f->action, NULL, &f->flags,
                   NULL);
     g_assert_true(g_variant_lookup(subject, "name", "s", &f->subject));
-    if (f->answer == BROKEN)
+    if (f->answer == SILENT)
+        g_ptr_array_add(f->silent, invocation);
+    else if (f->answer == BROKEN)
         g_dbus_method_invocation_return_dbus_error(invocation,
                                                    "org.freedesktop.PolicyKit1.Error.Failed",
                                                    "Only trusted callers");
@@ -224,6 +227,40 @@ static void test_call(Fixture *f, gconstpointer data)
     g_clear_error(&reply.error);
 }
 
+static void on_counted(GObject *source, GAsyncResult *result, gpointer user_data)
+{
+    unsigned *n_busy = user_data;
+    g_autoptr(GError) error = NULL;
+
+    g_assert_null(g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, &error));
+    *n_busy += g_error_matches(error, MESH_ERROR, MESH_ERROR_BUSY) ? 1 : 0;
+}
+
+/* A user whose calls all wait for a password leaves room for the others, root among them. */
+static void test_flood(Fixture *f, gconstpointer data)
+{
+    enum { N_CALLS = 100, N_SERVED = 16 };
+    unsigned n_busy = 0;
+
+    (void)data;
+    f->silent = g_ptr_array_new();
+    for (int i = 0; i < N_CALLS; i++)
+        g_dbus_connection_call(f->client, g_dbus_connection_get_unique_name(f->server),
+                               NETWORK_PATH, NETWORK_NAME, "Up",
+                               g_variant_new_parsed("(@a{sv} {},)"), NULL, G_DBUS_CALL_FLAGS_NONE,
+                               60000, NULL, on_counted, &n_busy);
+    while (n_busy + f->silent->len < N_CALLS)
+        g_main_context_iteration(NULL, true);
+    g_assert_cmpuint(f->silent->len, ==, N_SERVED);
+    for (unsigned i = 0; i < N_SERVED; i++) /* an end of these makes room for new ones */
+        g_dbus_method_invocation_return_dbus_error(f->silent->pdata[i], "org.example.Failed", "");
+    g_ptr_array_set_size(f->silent, 0);
+    f->answer = NO;
+    test_call(f, &(AuthorizeCase){
+                     .method = "Up", .want_asked = N_SERVED + 1, .words = "polkit said no" });
+    g_ptr_array_unref(f->silent);
+}
+
 /* Every method of the interfaces has an action of ours: the table is made of the XML. */
 static void test_table(void)
 {
@@ -298,6 +335,8 @@ int main(int argc, char **argv)
 
         g_test_add(path, Fixture, &cases[i], set_up, test_call, tear_down);
     }
+    g_test_add("/authorize/flood", Fixture, &(AuthorizeCase){ .answer = SILENT }, set_up,
+               test_flood, tear_down);
     for (size_t i = 0; i < G_N_ELEMENTS(options); i++) {
         g_autofree char *path = g_strconcat("/authorize/options/", options[i].name, NULL);
 
