@@ -1,6 +1,7 @@
 /* daemon/main.c: meshd: options, wiring, main loop. Thread: the main one; see docs/THREADS.md. */
 #include "common/glib/error.h"
 #include "common/glib/log.h"
+#include "common/glib/logring.h"
 #include "common/std/hash.h"
 #include "common/std/key.h"
 #include "daemon/bus/bus.h"
@@ -182,6 +183,7 @@ int main(int argc, char **argv)
         return 0;
     }
     mesh_log_init("meshd", options.debug ? MESH_LOG_DEBUG : MESH_LOG_INFO);
+    mesh_logring_start();
     close_up();
     if (mesh_key_init() < 0 || mesh_hash_init() < 0) {
         mesh_log_error("the cryptographic libraries do not start");

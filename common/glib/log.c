@@ -1,6 +1,7 @@
 /* common/glib/log.c: see log.h. */
 #include "common/glib/log.h"
 
+#include "common/glib/logring.h"
 #include "common/std/clock.h"
 
 #include <stdio.h>
@@ -222,6 +223,7 @@ void mesh_log_write(MeshLogLevel level, const MeshLogField *fields, size_t n_fie
     va_end(args);
     line = make_line(fields, n_fields, text, held);
     g_mutex_lock(&state.mutex);
+    mesh_logring_put(level, line);
     emit(level, fields, n_fields, line);
     g_mutex_unlock(&state.mutex);
 }

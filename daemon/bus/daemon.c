@@ -1,9 +1,12 @@
 #include "common/glib/error.h"
+#include "common/glib/logring.h"
 #include "daemon/bus/bus.h"
 #include "daemon/bus/interfaces.h"
 #include "daemon/bus/options.h"
 #include "daemon/view.h"
 #include "mesh-dbus.h"
+
+enum { MAX_LOG_LINES = 500 }; /* in one answer */
 
 typedef struct {
     MeshDBusDaemon        *skeleton; /* ref */
@@ -79,11 +82,35 @@ static gboolean handle_join(MeshDBusDaemon *skeleton, GDBusMethodInvocation *inv
     return true;
 }
 
+static void add_line(const MeshLogringLine *line, void *user_data)
+{
+    g_autofree char *text = g_utf8_make_valid(line->text, -1);
+
+    g_variant_builder_add(user_data, "(txss)", line->serial, line->time_us,
+                          mesh_logring_name_level(line->level), text);
+}
+
+static gboolean handle_log(MeshDBusDaemon *skeleton, GDBusMethodInvocation *invocation,
+                           guint64 after, guint limit, gpointer user_data)
+{
+    GVariantBuilder lines;
+    guint64         newest;
+
+    (void)user_data;
+    if (limit == 0 || limit > MAX_LOG_LINES)
+        limit = MAX_LOG_LINES;
+    g_variant_builder_init(&lines, G_VARIANT_TYPE("a(txss)"));
+    newest = mesh_logring_walk(after, limit, add_line, &lines);
+    mesh_dbus_daemon_complete_log(skeleton, invocation, newest, g_variant_builder_end(&lines));
+    return true;
+}
+
 GDBusInterfaceSkeleton *bus_daemon_new(MeshdNetworks *networks)
 {
     MeshDBusDaemon *skeleton = mesh_dbus_daemon_skeleton_new();
 
     mesh_dbus_daemon_set_version(skeleton, MESH_VERSION);
     g_signal_connect(skeleton, "handle-join", G_CALLBACK(handle_join), networks);
+    g_signal_connect(skeleton, "handle-log", G_CALLBACK(handle_log), networks);
     return G_DBUS_INTERFACE_SKELETON(skeleton);
 }

@@ -25,6 +25,7 @@ static const RunCase cases[] = {
     { "join-port", "join --port 70000 -", "mesh://h/x\n", 2, NULL, "--port" },
     { "join-empty", "join -", NULL, 2, NULL, "holds no link" },
     { "join-no-file", "join --link-file /nonexistent", NULL, 2, NULL, "/nonexistent" },
+    { "log-lines", "log -n 9999", NULL, 2, NULL, "--lines: 0 to" },
     { "no-bus", "status", NULL, 4, NULL, "no system bus" },
     { "no-bus-json", "networks --json", NULL, 4, NULL, "no system bus" },
 };
