@@ -1,4 +1,5 @@
 /* server/core/core.c: the control thread and its queue; start, drain, stop. */
+#include "common/glib/error.h"
 #include "common/glib/log.h"
 #include "common/proto/member.h"
 #include "common/std/base64.h"
@@ -55,6 +56,15 @@ static void answer_drain(Core *core)
     core_answer_send(core->drained, core_answer_new(200));
 }
 
+/* The storage cannot write. Why, with statement and cause, is for the log, not for nodes. */
+static void note_failure(CoreJob *job)
+{
+    mesh_log_warning("core: %s", job->error->message);
+    g_clear_error(&job->error);
+    g_set_error_literal(&job->error, MESH_ERROR, MESH_ERROR_BUSY,
+                        "the storage cannot be written now");
+}
+
 /* Control thread: the job is durable, or has failed. */
 static void finish_job(Core *core, CoreCall *call)
 {
@@ -64,7 +74,7 @@ static void finish_job(Core *core, CoreCall *call)
     if (job->error == NULL)
         core_networks_apply(core, &job->change);
     else if (job->answer == NULL || job->error->code == MESH_ERROR_BUSY)
-        mesh_log_warning("core: %s", job->error->message); /* the storage cannot write */
+        note_failure(job);
     if (job->answer != NULL)
         job->answer(core, job);
     core_change_done(&job->change);

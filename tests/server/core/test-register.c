@@ -3,7 +3,9 @@
 #include "common/proto/register.h"
 #include "tests/server/core/rig.h"
 
+#include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 
 /* The membership in a 200 answer, verified with the server's key. Owned; frees @answer. */
 static MeshMember *member_of(Rig *rig, const RigNode *node, CoreAnswer *answer)
@@ -291,6 +293,32 @@ static void test_restart(Rig *rig, gconstpointer unused)
     rig_assert(rig_register(rig, &c, &many), 403, "removed");
 }
 
+/* The disk is full: who writes is told to come back, and no more; nothing is half done. */
+static void test_disk_full(Rig *rig, gconstpointer unused)
+{
+    MeshNetworkId    net;
+    g_autofree char *id = rig_network(rig, "home", NULL, &net);
+    MeshJoinlink     link = rig_key(rig, "home", false);
+    RigNode          a = rig_node(&net, "a");
+    struct rlimit    before, none;
+    CoreAnswer      *answer;
+
+    (void)unused;
+    signal(SIGXFSZ, SIG_IGN); /* a write beyond the limit fails instead */
+    g_assert_cmpint(getrlimit(RLIMIT_FSIZE, &before), ==, 0);
+    none = before;
+    none.rlim_cur = 4096;
+    g_assert_cmpint(setrlimit(RLIMIT_FSIZE, &none), ==, 0);
+    answer = rig_register(rig, &a, &link);
+    g_assert_cmpint(setrlimit(RLIMIT_FSIZE, &before), ==, 0);
+    g_assert_cmpuint(answer->status, ==, 503);
+    g_assert_cmpstr(answer->code, ==, "busy");
+    g_assert_cmpuint(answer->retry_in_s, >, 0);
+    g_assert_cmpstr(answer->message, ==, "the storage cannot be written now");
+    core_answer_free(answer);
+    rig_assert(rig_register(rig, &a, &link), 200, NULL); /* the key was not consumed */
+}
+
 #define ADD(name, func) g_test_add("/register/" name, Rig, NULL, rig_start, func, rig_stop)
 
 int main(int argc, char **argv)
@@ -309,5 +337,6 @@ int main(int argc, char **argv)
     ADD("replayed-nonce", test_replay);
     ADD("forged-or-malformed", test_forged);
     ADD("restart", test_restart);
+    ADD("disk-full", test_disk_full);
     return g_test_run();
 }
