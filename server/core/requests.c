@@ -40,6 +40,14 @@ static void free_call(NodeCall *self)
 
 /* --- who asks -------------------------------------------------------------------------------- */
 
+/* No request from so far ahead would have been taken: our clock went back since, and no start of
+ * the node would be new until it is there again. */
+static void forget_future(MeshReqsignWindow *window)
+{
+    if (window->created > mesh_clock_wall_s() + MESH_REQSIGN_SKEW_S)
+        *window = (MeshReqsignWindow){ 0 };
+}
+
 /* The network, if the server takes calls and the nonce of a node it knows is new; otherwise the
  * call is answered. @out_node: NULL when it is not a member. */
 static CoreNetwork *admit(Core *core, const NodeCall *self, CoreNode **out_node)
@@ -57,6 +65,8 @@ static CoreNetwork *admit(Core *core, const NodeCall *self, CoreNode **out_node)
         return NULL;
     }
     *out_node = core_model_find(network, &self->caller.params.node);
+    if (*out_node != NULL)
+        forget_future(&(*out_node)->window);
     if (*out_node == NULL ||
         mesh_reqsign_accept(&(*out_node)->window, &self->caller.params, &error))
         return network;

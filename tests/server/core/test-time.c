@@ -180,6 +180,25 @@ static void test_clock_was_ahead(Rig *rig, gconstpointer unused)
     g_assert_true(fresh);
 }
 
+/* The same, and the node starts anew: it must not wait until time has come to where it was. */
+static void test_node_restarts_after_clock_was_ahead(Rig *rig, gconstpointer unused)
+{
+    MeshNetworkId    net;
+    g_autofree char *id = rig_network(rig, "home", NULL, &net);
+    MeshJoinlink     link = rig_key(rig, "home", true);
+    RigNode          a = rig_node(&net, "a");
+
+    (void)unused;
+    ahead_s += 1200;
+    rig_assert(rig_register(rig, &a, &link), 200, NULL);
+    rig_assert(rig_report(rig, &a, "192.0.2.1:5000"), 200, NULL);
+    ahead_s -= 1200;
+    a.nonce = mesh_reqsign_make_nonce();
+    rig_assert(rig_register(rig, &a, NULL), 200, NULL);
+    a.nonce.number--; /* the window counts again */
+    rig_assert(rig_register(rig, &a, NULL), 401, "replayed");
+}
+
 static void test_approve_too_late(Rig *rig, gconstpointer unused)
 {
     MeshNetworkId    net;
@@ -308,6 +327,7 @@ int main(int argc, char **argv)
     ADD("membership-ends", test_membership_ends);
     ADD("renewal-after-absence", test_while_away);
     ADD("renewal-after-clock-was-ahead", test_clock_was_ahead);
+    ADD("node-restarts-after-clock-was-ahead", test_node_restarts_after_clock_was_ahead);
     ADD("approve-after-its-end", test_approve_too_late);
     ADD("address-returns-after-a-day", test_address_returns);
     ADD("offline-after-10-s", test_grace);
