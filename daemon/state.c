@@ -255,7 +255,8 @@ MeshdState *meshd_state_open(const char *dir, GError **error)
         return NULL;
     }
     self->saver = g_thread_pool_new(run_save, self, 1, true, error);
-    if (self->saver == NULL) {
+    if (self->saver == NULL ||
+        !flush_dir(dir, error)) { /* or "networks" may be gone with all in it */
         meshd_state_close(self);
         return NULL;
     }
