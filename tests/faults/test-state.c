@@ -1,0 +1,290 @@
+/* daemon/state.c on a disk that loses power after any step, or refuses any step: what is there
+ * afterwards is the old generation or the new one, whole, and never none. */
+#include "common/glib/error.h"
+#include "common/glib/log.h"
+#include "daemon/state.h"
+#include "tests/faults/disk.h"
+
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <string.h>
+
+enum { BEGUN = 1, ACKED = 2 }; /* kinds of notes */
+enum { GENERATIONS = 4, BODY_BYTES = 3000 };
+
+static const MeshNetworkId net = { { 1, 2, 3, 4, 5, 6, 7, 0xab } };
+
+static char *make_dir(void)
+{
+    char *dir = g_dir_make_tmp("mesh-disk-XXXXXX", NULL);
+
+    g_assert_nonnull(dir);
+    return dir;
+}
+
+static void remove_tree(const char *path)
+{
+    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+    const char *name;
+
+    while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
+        g_autofree char *inner = g_build_filename(path, name, NULL);
+
+        remove_tree(inner);
+    }
+    g_assert_cmpint(g_remove(path), ==, 0);
+}
+
+/* A document that tells its generation at both ends. */
+static GBytes *make_body(int generation)
+{
+    char *body = g_malloc(BODY_BYTES);
+
+    memset(body, 'a' + generation, BODY_BYTES);
+    return g_bytes_new_take(body, BODY_BYTES);
+}
+
+static bool save(MeshdState *state, const char *name, int generation, GError **error)
+{
+    g_autoptr(GBytes) body = make_body(generation);
+
+    return meshd_state_save(state, &net, name, body, error);
+}
+
+/* Returns: the generation; 0: there is none. Damage fails the test. */
+static int load(MeshdState *state, const char *name)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GBytes) body = meshd_state_load(state, &net, name, &error);
+    g_autoptr(GBytes) want = NULL;
+    int generation;
+
+    g_assert_no_error(error);
+    if (body == NULL)
+        return 0;
+    generation = *(const char *)g_bytes_get_data(body, NULL) - 'a';
+    want = make_body(generation);
+    g_assert_true(g_bytes_equal(body, want));
+    return generation;
+}
+
+static MeshdState *open_state(const char *dir)
+{
+    g_autoptr(GError) error = NULL;
+    MeshdState *state = meshd_state_open(dir, &error);
+
+    g_assert_no_error(error);
+    return state;
+}
+
+/* ---- the power goes ---- */
+
+typedef void (*CheckFunc)(MeshdState *state, size_t n);
+
+/* Every step × every order in which names may have reached the disk × every fate of the bytes. */
+static void cut_everywhere(size_t steps, CheckFunc check)
+{
+    unsigned images = 0;
+
+    for (size_t n = 0; n <= steps; n++)
+        for (size_t names = disk_first_unsafe(n); names <= n; names++) {
+            if (names < n && !disk_is_name(names))
+                continue; /* the same as the next */
+            for (DiskRest rest = 0; rest < DISK_REST_N; rest++, images++) {
+                g_autofree char *dir = make_dir();
+                MeshdState      *state;
+
+                disk_replay(n, names, rest, dir);
+                state = open_state(dir);
+                check(state, n);
+                meshd_state_close(state);
+                remove_tree(dir);
+            }
+        }
+    g_test_message("%zu steps, %u disks", steps, images);
+    g_assert_cmpuint(images, >, 5 * steps);
+}
+
+static void check_saves(MeshdState *state, size_t n)
+{
+    int now = load(state, "profile");
+
+    g_assert_cmpint(now, >=, disk_get_note(ACKED, n));
+    g_assert_cmpint(now, <=, disk_get_note(BEGUN, n));
+    g_assert_true(save(state, "profile", GENERATIONS + 1, NULL)); /* and it goes on from there */
+    g_assert_cmpint(load(state, "profile"), ==, GENERATIONS + 1);
+}
+
+static void test_cut_saves(void)
+{
+    g_autofree char *dir = make_dir();
+    MeshdState      *state;
+
+    disk_record(dir);
+    state = open_state(dir);
+    for (int generation = 1; generation <= GENERATIONS; generation++) {
+        disk_note(BEGUN, generation);
+        g_assert_true(save(state, "profile", generation, NULL));
+        disk_note(ACKED, generation);
+    }
+    meshd_state_close(state);
+    cut_everywhere(disk_stop(), check_saves);
+    remove_tree(dir);
+}
+
+/* A network is there as a whole, or not at all and with no trace. */
+static void check_removal(MeshdState *state, size_t n)
+{
+    g_autoptr(GArray) ids = meshd_state_list(state, NULL);
+
+    g_assert_nonnull(ids);
+    if (disk_get_note(BEGUN, n) == 0)
+        return; /* not yet saved */
+    g_assert_cmpuint(ids->len, >=, (guint)(disk_get_note(BEGUN, n) == 1));
+    g_assert_cmpuint(ids->len, <=, (guint)(disk_get_note(ACKED, n) == 0));
+    g_assert_cmpint(load(state, "profile"), ==, ids->len > 0 ? 2 : 0);
+    g_assert_cmpint(load(state, "floors"), ==, ids->len > 0 ? 1 : 0);
+}
+
+static void test_cut_removal(void)
+{
+    g_autofree char *dir = make_dir();
+    MeshdState      *state;
+
+    disk_record(dir);
+    state = open_state(dir);
+    g_assert_true(save(state, "profile", 1, NULL));
+    g_assert_true(save(state, "floors", 1, NULL));
+    g_assert_true(save(state, "profile", 2, NULL));
+    disk_note(BEGUN, 1);
+    disk_note(BEGUN, 2);
+    g_assert_true(meshd_state_remove(state, &net, NULL));
+    disk_note(ACKED, 1);
+    meshd_state_close(state);
+    cut_everywhere(disk_stop(), check_removal);
+    remove_tree(dir);
+}
+
+/* ---- a step is refused ---- */
+
+typedef struct {
+    const char *name;
+    int         error; /* 0: a write that ends halfway, then a full disk */
+    bool        sticky;
+} RefusalCase;
+
+static const RefusalCase refusals[] = {
+    { "full-for-a-moment", ENOSPC, false }, { "full", ENOSPC, true },
+    { "short-write-then-full", 0, true },   { "input-output", EIO, false },
+    { "read-only", EROFS, true },           { "quota", EDQUOT, true },
+};
+
+/* Returns: whether a step was refused: false ends the walk over them. */
+static bool refuse_save(const RefusalCase *c, unsigned nth)
+{
+    g_autofree char *dir = make_dir();
+    g_autoptr(GError) error = NULL;
+    MeshdState *state = open_state(dir);
+    bool        saved, refused;
+
+    g_assert_true(save(state, "profile", 1, NULL));
+    disk_fail(dir, nth, c->error, c->sticky);
+    saved = save(state, "profile", 2, &error);
+    refused = disk_heal();
+    g_assert_true(saved == (error == NULL));
+    g_assert_true(saved || refused);
+    if (!saved) {
+        g_assert_error(error, MESH_ERROR, MESH_ERROR_STATE);
+        g_assert_nonnull(strstr(error->message, dir)); /* names what and where */
+    }
+    g_assert_cmpint(load(state, "profile"), >=, saved ? 2 : 1);
+    meshd_state_close(state);
+    state = open_state(dir); /* as a new process would */
+    g_assert_cmpint(load(state, "profile"), >=, saved ? 2 : 1);
+    g_assert_true(save(state, "profile", 3, NULL));
+    g_assert_cmpint(load(state, "profile"), ==, 3);
+    meshd_state_close(state);
+    remove_tree(dir);
+    return refused;
+}
+
+static bool refuse_removal(const RefusalCase *c, unsigned nth)
+{
+    g_autofree char *dir = make_dir();
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GArray) ids = NULL;
+    MeshdState *state = open_state(dir);
+    bool        removed, refused;
+
+    g_assert_true(save(state, "profile", 1, NULL));
+    g_assert_true(save(state, "floors", 1, NULL));
+    disk_fail(dir, nth, c->error, c->sticky);
+    removed = meshd_state_remove(state, &net, &error);
+    refused = disk_heal();
+    g_assert_true(removed == (error == NULL));
+    ids = meshd_state_list(state, NULL);
+    g_assert_nonnull(ids);
+    g_assert_true(!removed || ids->len == 0);
+    g_assert_cmpint(load(state, "profile"), ==, ids->len > 0 ? 1 : 0);
+    g_assert_cmpint(load(state, "floors"), ==, ids->len > 0 ? 1 : 0);
+    g_assert_true(meshd_state_remove(state, &net, NULL)); /* asked again */
+    g_clear_pointer(&ids, g_array_unref);
+    ids = meshd_state_list(state, NULL);
+    g_assert_cmpuint(ids->len, ==, 0);
+    meshd_state_close(state);
+    remove_tree(dir);
+    return refused;
+}
+
+/* The first start of all: no state, no directory. */
+static bool refuse_open(const RefusalCase *c, unsigned nth)
+{
+    g_autofree char *dir = make_dir();
+    g_autoptr(GError) error = NULL;
+    MeshdState *state;
+    bool        refused;
+
+    disk_fail(dir, nth, c->error, c->sticky);
+    state = meshd_state_open(dir, &error);
+    refused = disk_heal();
+    g_assert_true((state == NULL) == (error != NULL));
+    g_assert_true(state != NULL || refused);
+    meshd_state_close(state);
+    state = open_state(dir);
+    g_assert_true(save(state, "profile", 1, NULL));
+    meshd_state_close(state);
+    remove_tree(dir);
+    return refused;
+}
+
+static void test_refusals(gconstpointer data)
+{
+    const RefusalCase *c = data;
+    unsigned           at_save = 1, at_removal = 1, at_open = 1;
+
+    while (refuse_save(c, at_save))
+        at_save++;
+    while (refuse_removal(c, at_removal))
+        at_removal++;
+    while (refuse_open(c, at_open))
+        at_open++;
+    g_test_message("refused: %u steps of a save, %u of a removal, %u of a first start", at_save - 1,
+                   at_removal - 1, at_open - 1);
+    g_assert_cmpuint(at_save, >, 7);
+    g_assert_cmpuint(at_removal, >, 4);
+    g_assert_cmpuint(at_open, >, 2);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    mesh_log_init("test", MESH_LOG_ERROR);
+    g_test_add_func("/faults/state/power-cut-while-saving", test_cut_saves);
+    g_test_add_func("/faults/state/power-cut-while-removing", test_cut_removal);
+    for (size_t i = 0; i < G_N_ELEMENTS(refusals); i++) {
+        g_autofree char *path = g_strconcat("/faults/state/refused/", refusals[i].name, NULL);
+
+        g_test_add_data_func(path, &refusals[i], test_refusals);
+    }
+    return g_test_run();
+}
