@@ -580,6 +580,15 @@ void meshd_networks_leave(MeshdNetworks *self, MeshdEngine *engine, bool force,
     meshd_engine_leave(engine, force, on_left, leave);
 }
 
+/* While an expired member joins again its profile is half old, half new: none to be saved. */
+static bool is_joining(MeshdEngine *engine, GError **error)
+{
+    if (meshd_engine_get_profile(engine)->stage != MESHD_PROFILE_JOINING)
+        return false;
+    g_set_error(error, MESH_ERROR, MESH_ERROR_BUSY, "a join of this network is under way");
+    return true;
+}
+
 static bool save_wish(MeshdNetworks *self, MeshdEngine *engine, bool up, GError **error)
 {
     MeshdProfile *profile = meshd_engine_get_profile(engine);
@@ -595,7 +604,7 @@ void meshd_networks_up(MeshdNetworks *self, MeshdEngine *engine, bool temporary,
 {
     GError *error = NULL;
 
-    if (!temporary && !save_wish(self, engine, true, &error))
+    if (is_joining(engine, &error) || (!temporary && !save_wish(self, engine, true, &error)))
         return fail(done, user_data, error);
     tell_host(self, engine, false);
     meshd_engine_up(engine, done, user_data);
@@ -615,6 +624,8 @@ bool meshd_networks_set(MeshdNetworks *self, MeshdEngine *engine, const MeshdSet
     bool          fixed = profile->port_fixed;
 
     (void)self;
+    if (is_joining(engine, error))
+        return false;
     if (options->endpoints != NULL && !read_endpoints(profile, options->endpoints, error))
         return false;
     if (options->set_port) {

@@ -472,6 +472,32 @@ static void test_expired(Fixture *f, gconstpointer data)
     assert_state(f, "up");
 }
 
+/* An expired member that joins again is no stranger on disk, whatever else is asked meanwhile. */
+static void test_expired_joining(Fixture *f, gconstpointer data)
+{
+    MeshdSetOptions set = { .port = 5000, .set_port = true };
+    g_autoptr(GError) error = NULL;
+    MeshKey node;
+
+    (void)data;
+    join_whole(f);
+    node = fakes.node;
+    fakes_tell_fatal(MESH_ERROR_EXPIRED);
+    join(f);
+    g_assert_false(meshd_networks_set(f->networks, find(f), &set, &error));
+    g_assert_error(error, MESH_ERROR, MESH_ERROR_BUSY);
+    g_assert_false(f->done);
+    meshd_networks_up(f->networks, find(f), false, on_done, f);
+    g_assert_true(f->done);
+    g_assert_error(f->error, MESH_ERROR, MESH_ERROR_BUSY);
+    f->done = false; /* the join goes on; its end is told when the daemon stops */
+    restart(f);
+    assert_state(f, "expired");
+    join(f);
+    g_assert_true(mesh_key_equal(&node, &fakes.node));
+    f->done = false;
+}
+
 /* Away for longer than the membership lasts: nothing runs, but the server is asked, and has a new
  * one. */
 static void test_out_of_date(Fixture *f, gconstpointer data)
@@ -583,6 +609,7 @@ static const struct {
     { "/networks/down-is-kept", test_down_is_kept },
     { "/networks/removed", test_removed },
     { "/networks/expired", test_expired },
+    { "/networks/expired-joining", test_expired_joining },
     { "/networks/out-of-date", test_out_of_date },
     { "/networks/leave", test_leave },
     { "/networks/leave-revokes", test_leave_revokes },
