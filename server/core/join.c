@@ -83,6 +83,8 @@ static bool join_new(CoreChange *change, const MeshRegister *request, const Mesh
     if (!request->has_join)
         return refuse(MESH_ERROR_NOT_MEMBER, "this node is not a member: a join key is needed",
                       error);
+    if (!core_keys_check(change, &request->join_key, error)) /* anybody may ask: cost no write */
+        return false;
     row = g_new0(CoreNodeRow, 1);
     g_strlcpy(row->os, request->os, sizeof row->os);
     g_strlcpy(row->version, request->version, sizeof row->version);

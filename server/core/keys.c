@@ -68,12 +68,10 @@ static bool judge(const CoreKeyInfo *key, int64_t now, GError **error)
     return true;
 }
 
-bool core_keys_use(CoreChange *change, const MeshKey *public_key, GError **error)
+bool core_keys_check(CoreChange *change, const MeshKey *public_key, GError **error)
 {
     GError      *failed = NULL;
     CoreKeyInfo *key = get_key(change, public_key, &failed);
-    StoreCall    call = { STORE_ARGS(STORE_ARG_BLOB(&change->net, sizeof change->net),
-                                     STORE_ARG_BLOB(public_key, sizeof *public_key)) };
     bool         ok;
 
     if (failed != NULL) {
@@ -83,10 +81,18 @@ bool core_keys_use(CoreChange *change, const MeshKey *public_key, GError **error
     if (key == NULL)
         return refuse(MESH_ERROR_KEY_UNKNOWN, "this join key is not known here: ask for a new link",
                       error);
-    ok =
-        judge(key, change->now, error) && store_query(change->tx, STORE_JOIN_KEY_USE, &call, error);
+    ok = judge(key, change->now, error);
     core_values_free_key(key);
     return ok;
+}
+
+bool core_keys_use(CoreChange *change, const MeshKey *public_key, GError **error)
+{
+    StoreCall call = { STORE_ARGS(STORE_ARG_BLOB(&change->net, sizeof change->net),
+                                  STORE_ARG_BLOB(public_key, sizeof *public_key)) };
+
+    return core_keys_check(change, public_key, error) &&
+           store_query(change->tx, STORE_JOIN_KEY_USE, &call, error);
 }
 
 /* Keys that can no longer be used make room, oldest first. */

@@ -10,6 +10,10 @@ enum {
     CORE_KEYS_NOTE_MAX = 128,
 };
 
+/* Whether a node may join with this key now: MESH_ERROR_KEY_UNKNOWN, _USED, _EXPIRED, _REVOKED.
+ * Writes nothing. */
+bool core_keys_check(CoreChange *change, const MeshKey *public_key, GError **error);
+
 /* Consumes one use, in the transaction that admits the node. MESH_ERROR_KEY_UNKNOWN, _REVOKED,
  * _EXPIRED, _USED. */
 bool core_keys_use(CoreChange *change, const MeshKey *public_key, GError **error);

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 /* The membership in a 200 answer, verified with the server's key. Owned; frees @answer. */
 static MeshMember *member_of(Rig *rig, const RigNode *node, CoreAnswer *answer)
@@ -319,6 +320,31 @@ static void test_disk_full(Rig *rig, gconstpointer unused)
     rig_assert(rig_register(rig, &a, &link), 200, NULL); /* the key was not consumed */
 }
 
+static off_t wal_size(Rig *rig)
+{
+    g_autofree char *path = g_build_filename(rig->dir, "mesh.db-wal", NULL);
+    struct stat      st;
+
+    g_assert_cmpint(stat(path, &st), ==, 0);
+    return st.st_size;
+}
+
+/* Who has no key costs no write: anybody may ask. */
+static void test_refused_writes_nothing(Rig *rig, gconstpointer unused)
+{
+    MeshNetworkId    net;
+    g_autofree char *id = rig_network(rig, "home", NULL, &net);
+    MeshJoinlink     link = rig_key(rig, "home", false);
+    RigNode          a = rig_node(&net, "a");
+    off_t            before = wal_size(rig);
+
+    (void)unused;
+    mesh_key_random(link.secret, sizeof link.secret);
+    for (unsigned i = 0; i < 20; i++)
+        rig_assert(rig_register(rig, &a, &link), 403, "key-unknown");
+    g_assert_cmpint(wal_size(rig), ==, before);
+}
+
 #define ADD(name, func) g_test_add("/register/" name, Rig, NULL, rig_start, func, rig_stop)
 
 int main(int argc, char **argv)
@@ -338,5 +364,6 @@ int main(int argc, char **argv)
     ADD("forged-or-malformed", test_forged);
     ADD("restart", test_restart);
     ADD("disk-full", test_disk_full);
+    ADD("refused-writes-nothing", test_refused_writes_nothing);
     return g_test_run();
 }
