@@ -64,6 +64,36 @@ def loses_interface(lab, a, b):
     lab.ok("an interface that somebody deletes is made anew")
 
 
+SHOW_PIECES = """ip -br addr show mesh0; ip route show dev mesh0 proto 77
+                 ip -6 route show dev mesh0 proto 77; true"""
+
+
+def loses_pieces(lab, a, b):
+    """Addresses and routes come back by themselves, the server need not say a word."""
+    mine = a.addresses()
+    whole = set(a.sh(SHOW_PIECES).stdout.split())
+    for script in (f"ip addr del {mine[4]}/32 dev mesh0", "ip addr flush dev mesh0",
+                   "ip -6 route flush dev mesh0 proto 77", "ip link set mesh0 down",
+                   "ip link set mesh0 down; ip link set mesh0 name theirs; ip link set theirs up"):
+        a.sh(script)
+        a.wait_until(lambda n: whole == set(n.sh(SHOW_PIECES).stdout.split()), 20, script)
+    for address in b.addresses().values():
+        a.reaches(address)
+    lab.ok("what somebody takes from the interface is put back")
+
+
+def lacks_ip6(lab, a, b):
+    b.sh("for i in all default mesh0; do echo 1 > /proc/sys/net/ipv6/conf/$i/disable_ipv6; done")
+    b.restart()
+    b.wait_until(lambda n: n.network().state == "up" and 6 not in n.addresses(), 20)
+    assert "IPv6 switched off" in b.network().warnings[0], b.network()
+    b.reaches(a.addresses()[4])
+    b.sh("echo 0 > /proc/sys/net/ipv6/conf/mesh0/disable_ipv6")
+    b.wait_until(lambda n: 6 in n.addresses() and not n.network().warnings, 20)
+    a.reaches(b.addresses()[6])
+    lab.ok("a host with IPv6 switched off has the network's IPv4, and IPv6 once it is back")
+
+
 def is_killed(lab, a, b):
     a.restart(kill=True)
     a.reaches(b.addresses()[4])
@@ -93,7 +123,9 @@ def main():
         shows(lab, a)
         moves(lab, a, b)
         loses_interface(lab, a, b)
+        loses_pieces(lab, a, b)
         is_killed(lab, a, b)
+        lacks_ip6(lab, a, b)
 
 
 main()
