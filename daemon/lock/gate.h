@@ -11,14 +11,13 @@
 #include "common/proto/network.h"
 #include "common/std/ip.h"
 #include "common/std/key.h"
+#include "daemon/lock/gatetime.h"
 #include "daemon/lock/verified.h"
 
 #include <glib.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-typedef struct LockGate LockGate;
 
 /* @server: the Ed25519 key of the join link. @node: own node key. */
 LockGate *lock_gate_new(const MeshNetworkId *net, const MeshKey *server, const MeshKey *node);
@@ -43,14 +42,6 @@ MeshMember *lock_gate_open_member(LockGate *self, MeshSigned *m, GError **error)
 /* Tells the gate what runs in the data plane now (NULL: nothing): of two peers that claim the same
  * key or address, the one that runs stays. */
 void lock_gate_set_running(LockGate *self, LockVerified *running); /* refs */
-
-/* Unix seconds, the later of own clock + offset of the last tip with our nonce, and the time of the
- * last verified tip advanced by the boot clock. */
-int64_t lock_gate_now(const LockGate *self);
-
-/* What the server's clock shows now, as its last tip with our nonce told; before the first one as
- * lock_gate_now(). Not a floor: it goes back with the server's. For exp of an own E. */
-int64_t lock_gate_server_now(const LockGate *self);
 
 /* The server's time, by the boot clock since the last tip with our nonce: steps of our own clock do
  * not reach it. 0: no tip answered this run yet. */

@@ -1,0 +1,14 @@
+/* daemon/lock/gatetime.h: the two times that a gate knows. Comes with gate.h. Main loop only. */
+#pragma once
+
+#include <stdint.h>
+
+typedef struct LockGate LockGate;
+
+/* Unix seconds, the later of own clock + offset of the last tip with our nonce, and the time of the
+ * last verified tip advanced by the boot clock. */
+int64_t lock_gate_now(const LockGate *self);
+
+/* What the server's clock shows now, as its last tip with our nonce told; before the first one as
+ * lock_gate_now(). Not a floor: it goes back with the server's. For exp of an own E. */
+int64_t lock_gate_server_now(const LockGate *self);
