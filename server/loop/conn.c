@@ -346,6 +346,10 @@ int loop_conn_send(LoopConn *self, const LoopItem *item)
         return -EPIPE;
     }
     make_dirty(self);
+    /* What came in one round may be more than the bound: as long as the socket takes it, the client
+     * is not slow. */
+    if (!self->blocked && !loop_outbox_has_room(&self->outbox, item))
+        write_out(self);
     return loop_outbox_push(&self->outbox, item);
 }
 

@@ -80,13 +80,19 @@ static bool replace_tagged(LoopOutbox *self, LoopOutboxNode *node)
     return true;
 }
 
+/* A single item may be larger than the bound: only what piles up is refused. */
+bool loop_outbox_has_room(const LoopOutbox *self, const LoopItem *item)
+{
+    return item->uncounted || self->counted == 0 ||
+           self->counted + item_bytes(item) <= LOOP_OUTBOX_BYTES;
+}
+
 int loop_outbox_push(LoopOutbox *self, const LoopItem *item)
 {
     size_t          len = item_bytes(item);
     LoopOutboxNode *node;
 
-    /* A single item may be larger than the bound: only what piles up is refused. */
-    if (!item->uncounted && self->counted > 0 && self->counted + len > LOOP_OUTBOX_BYTES) {
+    if (!loop_outbox_has_room(self, item)) {
         release_item(item);
         return -ENOBUFS;
     }

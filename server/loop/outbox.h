@@ -19,6 +19,9 @@ typedef struct {
 /* Takes @item, also on failure. Returns: 0; -ENOBUFS: over LOOP_OUTBOX_BYTES; -ENOMEM. */
 MESH_CHECKED int loop_outbox_push(LoopOutbox *self, const LoopItem *item);
 
+/* Whether @item would be taken. */
+bool loop_outbox_has_room(const LoopOutbox *self, const LoopItem *item);
+
 bool loop_outbox_is_empty(const LoopOutbox *self);
 
 /* Copies up to @size of the next bytes to @out and counts them as offered. Returns how many. */
