@@ -34,7 +34,7 @@ static const Key keys[] = {
     { "server", "admin_socket", KEY_PATH, IN_CONFIG(admin_socket), "/run/mesh-server/admin.sock" },
     { "server", "behind_proxy", KEY_BOOL, IN_CONFIG(behind_proxy), "false" },
     { "server", "log", KEY_LEVEL, IN_CONFIG(log_level), "info" },
-    { "limits", "threads", KEY_NUMBER, IN_CONFIG(threads), "1", 1, LOOP_MAX_SHARDS },
+    { "limits", "threads", KEY_NUMBER, IN_CONFIG(threads), "0", 0, LOOP_MAX_SHARDS },
     { "limits", "connections", KEY_NUMBER, IN_CONFIG(connections), "20000", 1, 1000000 },
     { "limits", "accept_rate", KEY_NUMBER, IN_CONFIG(accept_rate), "50", 1, 1000000 },
     { "limits", "accept_burst", KEY_NUMBER, IN_CONFIG(accept_burst), "200", 1, 1000000 },

@@ -54,10 +54,18 @@ static Core *start_core(const ServerConfig *config, GError **error)
     return core_start(&core_config, error);
 }
 
+/* One a core that this process may use, unless the file says how many. */
+static unsigned count_shards(const ServerConfig *config)
+{
+    unsigned cores = g_get_num_processors();
+
+    return config->threads != 0 ? config->threads : MIN(cores, LOOP_MAX_SHARDS);
+}
+
 static Loop *start_loop(const ServerConfig *config, Parts *parts, GError **error)
 {
     LoopConfig loop_config = {
-        .shards = config->threads,
+        .shards = count_shards(config),
         .max_connections = config->connections,
         .accept_rate = config->accept_rate,
         .accept_burst = config->accept_burst,

@@ -2,6 +2,7 @@
  * thread only. Changes come in the order of their commits. */
 #include "server/core/netmap.h"
 #include "server/core/networks.h"
+#include "server/core/news.h"
 #include "server/core/presence.h"
 #include "server/core/waiters.h"
 
@@ -82,34 +83,6 @@ static void bury_rows(Core *core, CoreNetwork *network, const GArray *rows)
     }
 }
 
-static bool is_touched(const CoreChange *change, const CoreNode *node)
-{
-    for (guint i = 0; i < change->put->len; i++)
-        if (g_ptr_array_index(change->put, i) == node->row)
-            return true;
-    return false;
-}
-
-/* One line, encoded once, for all whom the change does not name; their own line for the others. */
-static void tell(CoreNetwork *network, const CoreChange *change)
-{
-    g_autoptr(GBytes) shared = NULL;
-
-    for (guint i = 0; i < network->streams->len; i++) {
-        CoreStream *stream = g_ptr_array_index(network->streams, i);
-        GBytes     *bytes;
-
-        if (is_touched(change, stream->node)) {
-            bytes = core_netmap_encode_delta(network, change, stream->node);
-        } else {
-            if (shared == NULL)
-                shared = core_netmap_encode_delta(network, change, NULL);
-            bytes = g_bytes_ref(shared);
-        }
-        core_answer_send_line(stream->to, CORE_LINE_DELTA, 0, bytes);
-    }
-}
-
 void core_networks_apply(Core *core, CoreChange *change)
 {
     CoreNetwork *network;
@@ -131,5 +104,5 @@ void core_networks_apply(Core *core, CoreChange *change)
     update_network(network, change);
     put_rows(core, network, change->put);
     bury_rows(core, network, change->gone);
-    tell(network, change);
+    core_news_changed(core, network);
 }

@@ -43,7 +43,7 @@ typedef enum {
 } CoreLineKind;
 
 typedef struct {
-    GBytes      *bytes; /* one JSON object and its '\n'; shared by all streams with the same view */
+    GBytes      *bytes; /* a JSON object and its '\n', or several; shared by all with this view */
     CoreLineKind kind;
     uint32_t     index; /* CORE_LINE_EP: whose */
 } CoreLine;

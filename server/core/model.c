@@ -21,6 +21,7 @@ static void free_chunk(gpointer data)
     CoreChunk *chunk = data;
 
     g_clear_pointer(&chunk->lines, g_ptr_array_unref);
+    g_clear_pointer(&chunk->endpoints, g_bytes_unref);
     g_free(chunk);
 }
 
@@ -38,6 +39,7 @@ CoreNetwork *core_model_new_network(CoreNetworkRow *row, const CoreSigner *signe
     network->chunks = g_ptr_array_new_with_free_func(free_chunk);
     network->by_index = g_array_new(FALSE, TRUE, sizeof(CoreNode *));
     network->presence_news = g_ptr_array_new();
+    network->endpoint_news = g_ptr_array_new();
     network->streams = g_ptr_array_new();
     g_queue_init(&network->log);
     return network;
@@ -52,6 +54,7 @@ static void free_node(CoreNode *node, CoreTimers *timers)
     g_free(node->stream);
     g_strfreev(node->endpoints);
     mesh_signed_unref(node->e);
+    g_clear_pointer(&node->ep_line, g_bytes_unref);
     core_rows_free_node(node->row);
     g_free(node);
 }
@@ -63,7 +66,7 @@ void core_model_free_network(CoreNetwork *network, CoreTimers *timers)
 
     if (network == NULL)
         return;
-    core_timers_disarm(timers, &network->presence_flush);
+    core_timers_disarm(timers, &network->flush);
     g_hash_table_iter_init(&iter, network->nodes);
     while (g_hash_table_iter_next(&iter, NULL, &node))
         free_node(node, timers);
@@ -71,6 +74,8 @@ void core_model_free_network(CoreNetwork *network, CoreTimers *timers)
     g_hash_table_unref(network->tombs);
     g_ptr_array_unref(network->chunks);
     g_ptr_array_unref(network->presence_news);
+    g_ptr_array_unref(network->endpoint_news);
+    mesh_signed_unref(network->tip);
     g_ptr_array_unref(network->streams);
     g_array_unref(network->by_index);
     core_rows_clear_network(&network->row);
@@ -138,6 +143,7 @@ void core_model_bury(CoreNetwork *network, const CoreTombRow *row, CoreTimers *t
         network->online -= node->online;
         g_array_index(network->by_index, CoreNode *, node->row->index) = NULL;
         g_ptr_array_remove_fast(network->presence_news, node);
+        g_ptr_array_remove_fast(network->endpoint_news, node);
         g_queue_unlink(&network->log, &node->log);
         g_hash_table_remove(network->nodes, &node->row->node);
         free_node(node, timers);
@@ -155,4 +161,5 @@ void core_model_touch(CoreNode *node)
         g_ptr_array_index(node->network->chunks, node->row->index / CORE_CHUNK_NODES);
 
     g_clear_pointer(&chunk->lines, g_ptr_array_unref);
+    g_clear_pointer(&chunk->endpoints, g_bytes_unref);
 }

@@ -15,6 +15,7 @@ typedef struct {
     uint64_t   id;
     CoreReturn to;
     CoreNode  *node;
+    uint64_t   ver; /* what it was told last */
 } CoreStream;
 
 /* A registration that is held until the node is approved. */
@@ -45,6 +46,8 @@ struct CoreNode {
     bool              online;    /* a stream, or within the grace after it */
     bool              told;      /* what the streams were told last */
     bool              in_news;   /* listed in CoreNetwork.presence_news */
+    bool              moved;     /* listed in CoreNetwork.endpoint_news */
+    GBytes           *ep_line;   /* of e; owned; NULL: to be made */
     CoreStream       *stream;    /* owned */
     CoreTimer         offline;
     CoreWait         *wait; /* owned */
@@ -62,7 +65,8 @@ typedef struct {
 
 /* A run of peers by index, encoded once for all who may see it. */
 typedef struct {
-    GPtrArray *lines; /* of GBytes; NULL: to be made */
+    GPtrArray *lines;     /* of GBytes; NULL: to be made */
+    GBytes    *endpoints; /* their "ep" lines; NULL: to be made */
 } CoreChunk;
 
 struct CoreNetwork {
@@ -75,7 +79,12 @@ struct CoreNetwork {
     GArray           *by_index;      /* CoreNode * by index; NULL: none */
     GPtrArray        *streams;       /* CoreStream, borrowed from their nodes */
     GPtrArray        *presence_news; /* CoreNode, borrowed: online may differ from told */
-    CoreTimer         presence_flush;
+    GPtrArray        *endpoint_news; /* CoreNode, borrowed: e is newer than what was told */
+    CoreTimer         flush;         /* of all news: news.c */
+    int64_t           flushed_ms;    /* boot time */
+    MeshSigned       *tip;           /* of tip_ver, made at tip_s (wall clock); NULL: none yet */
+    uint64_t          tip_ver;
+    int64_t           tip_s;
     uint64_t          info_ver, policy_ver; /* version of their last change */
     unsigned          active, online;
     bool              renewing; /* a renewal is under way */

@@ -4,8 +4,7 @@
 #include "common/glib/error.h"
 #include "common/std/clock.h"
 #include "common/std/endpoint.h"
-#include "server/core/netmap.h"
-#include "server/core/waiters.h"
+#include "server/core/news.h"
 
 #define EXP_SLACK_S 300 /* clocks may differ by that much */
 
@@ -17,40 +16,6 @@ static void touch_seen(CoreNode *node)
 
 /* --- online and offline ---------------------------------------------------------------------- */
 
-static void tell(CoreNetwork *network, bool on, const GArray *indexes)
-{
-    CoreLine line = { .kind = CORE_LINE_PRESENCE };
-
-    for (guint at = 0; at < indexes->len; at += 4000) {
-        line.bytes = core_netmap_encode_presence(on, &g_array_index(indexes, uint32_t, at),
-                                                 MIN(indexes->len - at, 4000));
-        core_waiters_tell(network, NULL, &line);
-        g_bytes_unref(line.bytes);
-    }
-}
-
-static void on_flush(void *context, void *data)
-{
-    CoreNetwork *network = data;
-    g_autoptr(GArray) on = g_array_new(FALSE, FALSE, sizeof(uint32_t));
-    g_autoptr(GArray) off = g_array_new(FALSE, FALSE, sizeof(uint32_t));
-
-    (void)context;
-    for (guint i = 0; i < network->presence_news->len; i++) {
-        CoreNode *node = g_ptr_array_index(network->presence_news, i);
-
-        node->in_news = false;
-        if (node->online == node->told)
-            continue;
-        node->told = node->online;
-        if (node->row->state == CORE_NODE_ACTIVE)
-            g_array_append_val(node->online ? on : off, node->row->index);
-    }
-    g_ptr_array_set_size(network->presence_news, 0);
-    tell(network, true, on);
-    tell(network, false, off);
-}
-
 static void set_online(Core *core, CoreNode *node, bool online)
 {
     CoreNetwork *network = node->network;
@@ -60,15 +25,7 @@ static void set_online(Core *core, CoreNode *node, bool online)
     node->online = online;
     network->online = online ? network->online + 1 : network->online - 1;
     core_model_touch(node);
-    if (!node->in_news) {
-        node->in_news = true;
-        g_ptr_array_add(network->presence_news, node);
-    }
-    if (!network->presence_flush.armed) {
-        network->presence_flush.fire = on_flush;
-        network->presence_flush.data = network;
-        core_timers_arm(core->timers, &network->presence_flush, CORE_PRESENCE_WINDOW_MS);
-    }
+    core_news_present(core, node);
 }
 
 void core_presence_opened(Core *core, CoreNode *node)
@@ -143,10 +100,8 @@ static char **format_endpoints(const MeshRecordE *record)
     return (char **)g_ptr_array_free(texts, FALSE);
 }
 
-void core_presence_set_e(CoreNode *node, MeshSigned *object, const MeshRecordE *record)
+void core_presence_set_e(Core *core, CoreNode *node, MeshSigned *object, const MeshRecordE *record)
 {
-    CoreLine line = { .kind = CORE_LINE_EP, .index = node->row->index };
-
     touch_seen(node);
     if (node->e != NULL && record->seq <= node->e_seq)
         return;
@@ -157,11 +112,9 @@ void core_presence_set_e(CoreNode *node, MeshSigned *object, const MeshRecordE *
     g_strfreev(node->endpoints);
     node->endpoints = format_endpoints(record);
     core_model_touch(node);
-    if (node->row->state != CORE_NODE_ACTIVE)
-        return;
-    line.bytes = core_netmap_encode_ep(node);
-    core_waiters_tell(node->network, node, &line);
-    g_bytes_unref(line.bytes);
+    g_clear_pointer(&node->ep_line, g_bytes_unref);
+    if (node->row->state == CORE_NODE_ACTIVE)
+        core_news_moved(core, node);
 }
 
 /* --- last seen ------------------------------------------------------------------------------- */

@@ -6,7 +6,6 @@
 
 enum {
     CORE_PRESENCE_GRACE_MS = 10000, /* a closed stream shows as offline after that */
-    CORE_PRESENCE_WINDOW_MS = 50,   /* changes of that time are told together */
     CORE_PRESENCE_SAVE_MS = 300000, /* last_seen goes to the database so often */
     CORE_PRESENCE_REPORTS_S = 5,    /* more a second: 429 */
 };
@@ -26,7 +25,7 @@ bool core_presence_check_e(const CoreNode *node, MeshSigned *object, MeshRecordE
                            GError **error);
 
 /* Takes over a checked E if its seq is above the stored one, and tells the others. */
-void core_presence_set_e(CoreNode *node, MeshSigned *object, const MeshRecordE *record);
+void core_presence_set_e(Core *core, CoreNode *node, MeshSigned *object, const MeshRecordE *record);
 
 /* Writes every newer last_seen to the database. */
 void core_presence_save(Core *core);

@@ -257,13 +257,13 @@ static bool report_rule(CoreJob *job, GError **error)
            core_nodes_set_k(&job->change, self->report.k, &self->k, error);
 }
 
-static void send_report_answer(CoreNode *node, const ReportJob *self)
+static void send_report_answer(Core *core, CoreNode *node, const ReportJob *self)
 {
     MeshReportAnswer answer = { .time = mesh_clock_wall_s(), .observed = self->caller.observed };
     size_t           len;
     char            *text;
 
-    core_presence_set_e(node, self->report.e, &self->e);
+    core_presence_set_e(core, node, self->report.e, &self->e);
     answer.e_seq = node->e_seq;
     text = mesh_session_encode_report_answer(&answer, &len);
     core_answer_send_body(self->job.to, 200, text, len);
@@ -280,7 +280,7 @@ static void report_answer(Core *core, CoreJob *job)
     else if (node == NULL)
         core_answer_refuse(job->to, MESH_ERROR_REMOVED, "this node was removed from the network");
     else
-        send_report_answer(node, self);
+        send_report_answer(core, node, self);
 }
 
 static void report_free(CoreJob *job)
@@ -313,7 +313,7 @@ static void handle_report(Core *core, CoreNode *node, ReportJob *job)
         core_control_submit(core, &job->job);
         return;
     }
-    send_report_answer(node, job);
+    send_report_answer(core, node, job);
     report_free(&job->job);
 }
 

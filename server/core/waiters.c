@@ -3,6 +3,7 @@
 
 #include "common/proto/register.h"
 #include "server/core/netmap.h"
+#include "server/core/news.h"
 #include "server/core/presence.h"
 
 #define PENDING_RETRY_S 5
@@ -45,6 +46,7 @@ void core_waiters_open(Core *core, CoreNode *node, const CoreCaller *caller,
     answer->hb_s = core_netmap_grant_hb(args->hb_s);
     answer->lines = core_netmap_new_lines();
     core_netmap_add_opening(answer->lines, node, caller, args);
+    stream->ver = node->network->row.ver;
     core_answer_send(to, answer);
 }
 
@@ -58,16 +60,6 @@ void core_waiters_close(Core *core, uint64_t id)
     node = stream->node;
     forget(core, stream);
     core_presence_closed(core, node);
-}
-
-void core_waiters_tell(CoreNetwork *network, const CoreNode *except, const CoreLine *line)
-{
-    for (guint i = 0; i < network->streams->len; i++) {
-        CoreStream *stream = g_ptr_array_index(network->streams, i);
-
-        if (stream->node != except)
-            core_answer_send_line(stream->to, line->kind, line->index, g_bytes_ref(line->bytes));
-    }
 }
 
 /* --- held registrations ---------------------------------------------------------------------- */
@@ -161,6 +153,7 @@ void core_waiters_end_all(Core *core)
 
     g_hash_table_iter_init(&iter, core->networks);
     while (g_hash_table_iter_next(&iter, NULL, &network)) {
+        core_news_flush(core, network);
         g_hash_table_iter_init(&nodes, ((CoreNetwork *)network)->nodes);
         while (g_hash_table_iter_next(&nodes, NULL, &node)) {
             CoreNode *held = node;

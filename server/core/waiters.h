@@ -16,9 +16,6 @@ void core_waiters_close(Core *core, uint64_t stream);
 /* Sends the last line and forgets the stream; takes @bytes. NULL stream: nothing. */
 void core_waiters_end(Core *core, CoreStream *stream, GBytes *bytes);
 
-/* One line for every stream of @network but @except's (may be NULL). @bytes stays the caller's. */
-void core_waiters_tell(CoreNetwork *network, const CoreNode *except, const CoreLine *line);
-
 /* Ends every stream with "restart" and answers every held registration. */
 void core_waiters_end_all(Core *core);
 

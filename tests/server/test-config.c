@@ -39,7 +39,7 @@ static void test_defaults(void)
     g_assert_cmpstr(config->state_dir, ==, "/var/lib/mesh-server");
     g_assert_cmpstr(config->admin_socket, ==, "/run/mesh-server/admin.sock");
     g_assert_false(config->behind_proxy);
-    g_assert_cmpuint(config->threads, ==, 1);
+    g_assert_cmpuint(config->threads, ==, 0);
     g_assert_cmpuint(config->connections, ==, 20000);
     g_assert_cmpuint(config->header_ms, ==, 10000);
     g_assert_cmpuint(config->body_ms, ==, 30000);
@@ -85,7 +85,7 @@ static const BadCase bad[] = {
     { "port-large", "[server]\npublic_port=65536\n", "is not a whole number from 1 to 65535" },
     { "number-signed", "[limits]\nthreads=-1\n", "\"-1\" is not a whole number" },
     { "number-with-unit", "[timeouts]\nidle_ms=10s\n", "\"10s\" is not a whole number" },
-    { "number-out-of-range", "[limits]\nthreads=65\n", "a whole number from 1 to 64" },
+    { "number-out-of-range", "[limits]\nthreads=65\n", "a whole number from 0 to 64" },
     { "bool", "[server]\nbehind_proxy=yes\n", "\"yes\" is not true or false" },
     { "path", "[server]\nstate_dir=state\n", "\"state\" is not an absolute path" },
     { "level", "[server]\nlog=loud\n", "\"loud\" is not error, warning" },

@@ -5,6 +5,7 @@
 #include "common/proto/session.h"
 #include "common/std/clock.h"
 #include "common/std/endpoint.h"
+#include "server/core/netmap.h"
 
 #include <glib/gstdio.h>
 #include <string.h>
@@ -101,11 +102,36 @@ static CoreAnswer *try_wait(Rig *rig, uint64_t ticket, gint64 limit_us)
     return answer;
 }
 
+/* Endpoints of many come in one piece: each line by itself. */
+static void split_lines(CoreAnswer *answer)
+{
+    GArray *single = core_netmap_new_lines();
+
+    for (guint i = 0; i < answer->lines->len; i++) {
+        const CoreLine *line = &g_array_index(answer->lines, CoreLine, i);
+        gsize           len;
+        const char     *text = g_bytes_get_data(line->bytes, &len), *end = text + len;
+
+        while (text < end) {
+            const char *next = memchr(text, '\n', (size_t)(end - text));
+
+            g_assert_nonnull(next);
+            core_netmap_take(single, line->kind, line->index,
+                             g_bytes_new(text, (gsize)(next + 1 - text)));
+            text = next + 1;
+        }
+    }
+    g_array_unref(answer->lines);
+    answer->lines = single;
+}
+
 CoreAnswer *rig_wait(Rig *rig, uint64_t ticket)
 {
     CoreAnswer *answer = try_wait(rig, ticket, LIMIT_US);
 
     g_assert_nonnull(answer);
+    if (answer->lines != NULL)
+        split_lines(answer);
     return answer;
 }
 
