@@ -11,15 +11,20 @@
 #include "server/statedir.h"
 #include "server/systemd.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 
 enum {
     DRAIN_S = 10,    /* until what was accepted is on disk and answered */
     GRACE_MS = 5000, /* until the clients have taken their last lines */
     RETRY_IN_S = 1,  /* when clients come back, and over how long they are spread */
     SPREAD_S = 5,
+    TRIM_EVERY_S = 10,
+    TRIM_AFTER = 100,
+    TRIM_QUIET = 50,        /* seconds; connections */
     SPARE_DESCRIPTORS = 64, /* database, admin socket, epoll, bells */
 };
 
@@ -163,6 +168,26 @@ static void log_start(const ServerConfig *config, const Parts *parts)
                     identity->key_text, config->state_dir);
 }
 
+/* Until a signal comes. After many clients came, and quiet has come back, the memory that their
+ * handshakes and first maps took goes back to the system: the C library would keep it. */
+static int wait_for_signal(const sigset_t *signals, Loop *loop)
+{
+    const struct timespec period = { .tv_sec = TRIM_EVERY_S };
+    uint64_t              trimmed_at = 0, before = 0;
+    LoopStats             stats;
+    int                   got;
+
+    while ((got = sigtimedwait(signals, NULL, &period)) < 0) {
+        loop_get_stats(loop, &stats);
+        if (stats.accepted - trimmed_at >= TRIM_AFTER && stats.accepted - before < TRIM_QUIET) {
+            (void)malloc_trim(0);
+            trimmed_at = stats.accepted;
+        }
+        before = stats.accepted;
+    }
+    return got;
+}
+
 bool server_run(const ServerConfig *config, GError **error)
 {
     Parts    parts = { 0 };
@@ -181,8 +206,7 @@ bool server_run(const ServerConfig *config, GError **error)
     if (started) {
         log_start(config, &parts);
         server_systemd_notify("READY=1");
-        while (sigwait(&signals, &got) != 0)
-            ;
+        got = wait_for_signal(&signals, parts.loop);
         mesh_log_notice("stopping: signal %d", got);
         server_systemd_notify("STOPPING=1");
     }

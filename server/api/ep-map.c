@@ -142,6 +142,7 @@ static void answered(ApiExchange *self, const CoreAnswer *answer)
         self->map->hb_s = answer->hb_s;
         self->last = self->last || self->map->wait_s == 0;
         send_head(self);
+        api_exchange_settle(self);
         if (self->map->wait_s != 0)
             loop_conn_set_deadline(self->conn, self->map->wait_s * 1000);
     }

@@ -191,6 +191,16 @@ static void clear_request(ApiExchange *self)
     self->turn++; /* what still comes for the old request finds nobody */
 }
 
+void api_exchange_settle(ApiExchange *self)
+{
+    g_clear_pointer(&self->head, http_message_free_head);
+    http_stream_done_body(&self->body);
+    if (self->input->len == 0) {
+        g_byte_array_unref(self->input);
+        self->input = g_byte_array_new();
+    }
+}
+
 void api_exchange_done(ApiExchange *self)
 {
     clear_request(self);

@@ -70,6 +70,9 @@ CoreReturn api_exchange_make_return(ApiExchange *self);
 /* The body of the running request as the core takes it; owned. */
 GBytes *api_exchange_steal_body(ApiExchange *self);
 
+/* The answer will take long: gives back what the request took. head and body are gone. */
+void api_exchange_settle(ApiExchange *self);
+
 /* Answers with JSON and goes on to the next request. @body: kept by reference. */
 void api_exchange_respond(ApiExchange *self, unsigned status, GBytes *body);
 

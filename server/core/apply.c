@@ -15,7 +15,7 @@ static void add_network(Core *core, CoreChange *change)
 
 static void end_node(Core *core, CoreNode *node, bool expired)
 {
-    core_waiters_end(core, node->stream, core_netmap_encode_revoked(expired));
+    core_waiters_end(core, node->stream, core_netmap_encode_end(MESH_MAPLINE_REVOKED, expired));
     core_presence_drop(core, node);
     if (expired)
         core_waiters_refuse(core, node, MESH_ERROR_EXPIRED, "the membership has ended");

@@ -146,6 +146,9 @@ static void on_housekeeping(void *context, void *data)
     while (!core->draining && g_hash_table_iter_next(&iter, NULL, &each)) {
         CoreNetwork *network = each;
 
+        if (!network->opened)
+            core_model_forget_texts(network);
+        network->opened = false;
         g_hash_table_iter_init(&nodes, network->nodes);
         while (!network->renewing && g_hash_table_iter_next(&nodes, NULL, &node)) {
             const CoreNodeRow *row = ((CoreNode *)node)->row;

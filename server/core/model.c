@@ -155,11 +155,25 @@ void core_model_bury(CoreNetwork *network, const CoreTombRow *row, CoreTimers *t
     g_hash_table_replace(network->tombs, &tomb->row.node, tomb);
 }
 
-void core_model_touch(CoreNode *node)
+static void forget_chunk(CoreChunk *chunk)
 {
-    CoreChunk *chunk =
-        g_ptr_array_index(node->network->chunks, node->row->index / CORE_CHUNK_NODES);
-
     g_clear_pointer(&chunk->lines, g_ptr_array_unref);
     g_clear_pointer(&chunk->endpoints, g_bytes_unref);
+}
+
+void core_model_touch(CoreNode *node)
+{
+    forget_chunk(g_ptr_array_index(node->network->chunks, node->row->index / CORE_CHUNK_NODES));
+}
+
+void core_model_forget_texts(CoreNetwork *network)
+{
+    for (guint i = 0; i < network->chunks->len; i++)
+        forget_chunk(g_ptr_array_index(network->chunks, i));
+    for (guint i = 0; i < network->by_index->len; i++) {
+        CoreNode *node = g_array_index(network->by_index, CoreNode *, i);
+
+        if (node != NULL)
+            g_clear_pointer(&node->ep_line, g_bytes_unref);
+    }
 }

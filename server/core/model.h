@@ -88,6 +88,7 @@ struct CoreNetwork {
     uint64_t          info_ver, policy_ver; /* version of their last change */
     unsigned          active, online;
     bool              renewing; /* a renewal is under way */
+    bool              opened;   /* a stream was, since the last housekeeping */
 };
 
 enum { CORE_CHUNK_NODES = 8 };
@@ -104,6 +105,9 @@ CoreNode *core_model_put(CoreNetwork *network, CoreNodeRow *row);
 
 /* Replaces the node, if it is there, by a tombstone. */
 void core_model_bury(CoreNetwork *network, const CoreTombRow *row, CoreTimers *timers);
+
+/* Gives back what was kept for the next stream to open. */
+void core_model_forget_texts(CoreNetwork *network);
 
 /* Anything of @node that a snapshot shows has changed. */
 void core_model_touch(CoreNode *node);

@@ -306,23 +306,9 @@ GBytes *core_netmap_encode_restart(unsigned retry_in_s, unsigned spread_s)
     return core_netmap_encode(&line);
 }
 
-GBytes *core_netmap_encode_replaced(void)
+GBytes *core_netmap_encode_end(MeshMaplineType type, bool expired)
 {
-    MeshMapline line = { .type = MESH_MAPLINE_REPLACED };
-
-    return core_netmap_encode(&line);
-}
-
-GBytes *core_netmap_encode_revoked(bool expired)
-{
-    MeshMapline line = { .type = MESH_MAPLINE_REVOKED, .expired = expired };
-
-    return core_netmap_encode(&line);
-}
-
-GBytes *core_netmap_encode_resync(void)
-{
-    MeshMapline line = { .type = MESH_MAPLINE_RESYNC };
+    MeshMapline line = { .type = type, .expired = expired };
 
     return core_netmap_encode(&line);
 }

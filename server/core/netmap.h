@@ -23,8 +23,8 @@ void core_netmap_add_opening(GArray *lines, const CoreNode *viewer, const CoreCa
 /* The heartbeat granted for a wish. */
 unsigned core_netmap_grant_hb(unsigned wish_s);
 
-/* For who encodes lines of his own: a line's text; a node as a peer (borrows); the tip that deltas share,
- * of the version now (borrowed until the next call). */
+/* For who encodes lines of his own: a line's text; a node as a peer (borrows); the tip that deltas
+ * share, of the version now (borrowed until the next call). */
 GBytes     *core_netmap_encode(const MeshMapline *line);
 MeshPeer    core_netmap_make_peer(const CoreNode *node);
 MeshSigned *core_netmap_get_tip(CoreNetwork *network);
@@ -32,6 +32,5 @@ MeshSigned *core_netmap_get_tip(CoreNetwork *network);
 GBytes *core_netmap_get_ep(CoreNode *node); /* borrowed */
 GBytes *core_netmap_encode_presence(bool on, const uint32_t *indexes, size_t n);
 GBytes *core_netmap_encode_restart(unsigned retry_in_s, unsigned spread_s);
-GBytes *core_netmap_encode_replaced(void);
-GBytes *core_netmap_encode_resync(void);
-GBytes *core_netmap_encode_revoked(bool expired);
+/* replaced, resync or revoked. @expired: revoked says so, else removed. */
+GBytes *core_netmap_encode_end(MeshMaplineType type, bool expired);

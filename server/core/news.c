@@ -139,7 +139,7 @@ static void tell(Core *core, Flush *flush, CoreStream *stream)
     CoreAnswer *answer;
 
     if (lines == NULL) { /* the snapshot it asks for then has room for everything */
-        core_waiters_end(core, stream, core_netmap_encode_resync());
+        core_waiters_end(core, stream, core_netmap_encode_end(MESH_MAPLINE_RESYNC, false));
         return;
     }
     stream->ver = flush->network->row.ver;

@@ -33,7 +33,7 @@ void core_waiters_open(Core *core, CoreNode *node, const CoreCaller *caller,
     CoreAnswer *answer = core_answer_new(200);
     CoreStream *stream = g_new0(CoreStream, 1);
 
-    core_waiters_end(core, node->stream, core_netmap_encode_replaced());
+    core_waiters_end(core, node->stream, core_netmap_encode_end(MESH_MAPLINE_REPLACED, false));
     stream->id = ++core->last_stream;
     stream->to = to;
     stream->node = node;
@@ -47,6 +47,7 @@ void core_waiters_open(Core *core, CoreNode *node, const CoreCaller *caller,
     answer->lines = core_netmap_new_lines();
     core_netmap_add_opening(answer->lines, node, caller, args);
     stream->ver = node->network->row.ver;
+    node->network->opened = true;
     core_answer_send(to, answer);
 }
 
