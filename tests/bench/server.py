@@ -34,7 +34,7 @@ OPTIONS = options()
 import space  # noqa: E402,F401  (moves into namespaces first)
 from rig import Crowd, Server, prepare, skip_without  # noqa: E402
 
-IDLE_S = 12  # the nodes' second connections are closed after 10 s
+IDLE_S = 25  # the second connections are closed after 10 s, then the server tidies up
 
 
 def at(values, share):

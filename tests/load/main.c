@@ -113,7 +113,7 @@ static bool heard(Rig *self)
             return false;
         g_array_append_val(times, node->heard_us);
     }
-    if (self->mover != NULL && self->mover->report_sent)
+    if (self->mover != NULL && (self->mover->report_sent || self->mover->report_again_us != 0))
         return false;
     if (self->mover != NULL) {
         self->asked_us = self->mover->report_sent_us;
@@ -298,7 +298,7 @@ static unsigned tick(Rig *self)
         LoadNode *node = node_at(self, i);
 
         load_node_tick(node, now_us);
-        waiting += node->state == LOAD_IDLE && node->retry_us != 0;
+        waiting += (node->state == LOAD_IDLE && node->retry_us != 0) || node->report_again_us != 0;
     }
     return waiting;
 }

@@ -13,6 +13,8 @@
 #define US_A_MS     1000
 #define STREAM_HB_S 60
 
+#define REPORT_AGAIN_US 1100000
+
 /* --- identity -------------------------------------------------------------------------------- */
 
 static MeshRecordEndpoint make_endpoint(unsigned number, uint64_t seq, unsigned which)
@@ -82,9 +84,10 @@ void load_node_free(LoadNode *self)
 
 /* --- requests -------------------------------------------------------------------------------- */
 
-static void send_request(LoadNode *self, LoadLink *link, const char *method, const char *name,
-                         const char *query, MeshSpan body)
+static void send_request(LoadNode *self, LoadLink *link, const char *name, const char *query,
+                         MeshSpan body)
 {
+    const char      *method = query != NULL ? "GET" : "POST";
     g_autofree char *path = NULL;
     g_autoptr(GString) text = g_string_new(NULL);
     char               net[MESH_NETWORK_ID_TEXT_SIZE];
@@ -127,7 +130,7 @@ static void send_register(LoadNode *self)
     mesh_register_sign_join(&request, &self->crowd->link.network, &self->crowd->join_secret,
                             &self->crowd->join_public);
     text = mesh_register_encode(&request, &len);
-    send_request(self, self->stream, "POST", "register", NULL, MESH_SPAN(text, len));
+    send_request(self, self->stream, "register", NULL, MESH_SPAN(text, len));
 }
 
 static void send_map(LoadNode *self)
@@ -138,7 +141,7 @@ static void send_map(LoadNode *self)
     query = g_strdup_printf("cursor=%" G_GUINT64_FORMAT ".%" G_GUINT64_FORMAT "&hb=%d",
                             self->full ? 0 : head->epoch, self->full ? 0 : head->ver, STREAM_HB_S);
     self->greeted = false;
-    send_request(self, self->stream, "GET", "map", query, MESH_SPAN(NULL, 0));
+    send_request(self, self->stream, "map", query, MESH_SPAN(NULL, 0));
     mesh_netmap_begin(self->map, &self->nonce);
 }
 
@@ -151,7 +154,7 @@ static void send_report(LoadNode *self)
     self->report_wanted = false;
     self->report_sent = true;
     text = mesh_session_encode_report(&report, &len);
-    send_request(self, self->post, "POST", "report", NULL, MESH_SPAN(text, len));
+    send_request(self, self->post, "report", NULL, MESH_SPAN(text, len));
     self->report_sent_us = g_get_monotonic_time();
 }
 
@@ -161,16 +164,29 @@ static uint32_t source_of(const LoadNode *self)
     return 0x7f010002U + (self->number / 254 << 16) + (self->number % 254 << 8);
 }
 
+/* The report did not come through: the server was too busy, or closed the connection just then. */
+static void report_later(LoadNode *self)
+{
+    self->report_sent = self->report_wanted = false;
+    self->report_again_us = g_get_monotonic_time() + REPORT_AGAIN_US;
+}
+
 /* Reports over the second connection, which is opened when there is none. */
 static void want_report(LoadNode *self)
 {
+    bool connecting = self->post != NULL && self->report_wanted; /* opened() sends it */
+
     self->report_wanted = true;
-    if (self->report_sent)
+    self->report_again_us = 0;
+    if (self->report_sent || connecting)
         return;
+    if (self->post != NULL) {
+        send_report(self);
+        return;
+    }
+    self->post = load_link_new(&self->crowd->net, source_of(self), self);
     if (self->post == NULL)
-        self->post = load_link_new(&self->crowd->net, source_of(self), self);
-    else
-        send_report(self); /* it is idle: opened() sends the first */
+        report_later(self);
 }
 
 void load_node_move(LoadNode *self)
@@ -192,6 +208,8 @@ static void start_again(LoadNode *self)
 
 void load_node_tick(LoadNode *self, int64_t now_us)
 {
+    if (self->report_again_us != 0 && now_us >= self->report_again_us)
+        want_report(self);
     if (self->state != LOAD_IDLE || self->retry_us == 0 || now_us < self->retry_us ||
         self->crowd->net.shaking >= self->crowd->max_shaking)
         return;
@@ -218,9 +236,10 @@ static void on_closed(LoadLink *link, const char *why)
     LoadNode *self = load_link_get_data(link);
 
     (void)why;
-    if (link == self->post) { /* idle for long; else the stream ends as well and reports again */
+    if (link == self->post) {
         self->post = NULL;
-        self->report_sent = false;
+        if (self->report_sent || self->report_wanted)
+            report_later(self); /* else it was idle for long */
         return;
     }
     self->crowd->ends++;
@@ -289,7 +308,7 @@ static void on_answer(LoadLink *link, unsigned status, const char *body, size_t 
         if (link == self->stream)
             drop_stream(self);
         else
-            self->report_sent = false;
+            report_later(self);
         return;
     }
     if (link == self->post)

@@ -51,7 +51,8 @@ struct LoadNode {
     MeshNetmap    *map;
     MeshBackoff    backoff;
     bool           registered, greeted, report_wanted, report_sent, full;
-    int64_t        mapped_us; /* when the opening lines were complete; 0: not yet */
+    int64_t        report_again_us; /* a report that failed is sent again then; 0: none */
+    int64_t        mapped_us;       /* when the opening lines were complete; 0: not yet */
     int64_t        report_sent_us, reported_us; /* of the last report */
     int64_t        heard_us;                    /* when what the crowd watches came; 0: not yet */
 };
