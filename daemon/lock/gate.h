@@ -43,10 +43,6 @@ MeshMember *lock_gate_open_member(LockGate *self, MeshSigned *m, GError **error)
  * key or address, the one that runs stays. */
 void lock_gate_set_running(LockGate *self, LockVerified *running); /* refs */
 
-/* The server's time, by the boot clock since the last tip with our nonce: steps of our own clock do
- * not reach it. 0: no tip answered this run yet. */
-int64_t lock_gate_true_time(const LockGate *self);
-
 /* The floors as JSON, to be stored after the map that they stem from; owned text. Changed since the
  * last encode or load? */
 char *lock_gate_encode_floors(LockGate *self, size_t *out_len);

@@ -205,15 +205,14 @@ static void test_approve_too_late(Rig *rig, gconstpointer unused)
     g_autofree char *id = rig_network(rig, "home", NULL, &net);
     CoreManage       ask = { .verb = CORE_NETWORK_SET, .network = "home", .approve = 1 };
     CoreManage       approve = { .verb = CORE_NODE_APPROVE, .network = "home", .node = "a" };
-    CoreManage       set = {
-              .verb = CORE_NODE_SET, .network = "home", .node = "a", .expires = mesh_clock_wall_s() + 600
-    };
-    MeshJoinlink link = rig_key(rig, "home", true);
-    RigNode      a = rig_node(&net, "a");
+    CoreManage       set = { .verb = CORE_NODE_SET, .network = "home", .node = "a" };
+    MeshJoinlink     link = rig_key(rig, "home", true);
+    RigNode          a = rig_node(&net, "a");
 
     (void)unused;
     rig_assert(rig_manage(rig, &ask), 200, NULL);
     rig_assert(rig_register(rig, &a, &link), 202, NULL);
+    set.expires = mesh_clock_wall_s() + 600;
     rig_assert(rig_manage(rig, &set), 200, NULL);
     move(rig, 700);
     rig_assert(rig_manage(rig, &approve), 409, "conflict"); /* and says what to do */
