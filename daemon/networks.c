@@ -389,6 +389,25 @@ static bool take_options(MeshdNetworks *self, MeshdProfile *profile,
     return true;
 }
 
+/* The keys of a membership that could not be loaded are not written over: it may be the disk's
+ * fault, or ours, and pass. */
+static bool is_free(MeshdNetworks *self, const MeshNetworkId *net, GError **error)
+{
+    g_autoptr(GError) why = NULL;
+    g_autoptr(GBytes) bytes = meshd_state_load(self->state, net, "profile", &why);
+    g_autoptr(MeshdProfile) profile = bytes != NULL ? meshd_profile_decode(bytes, &why) : NULL;
+    char id[MESH_NETWORK_ID_TEXT_SIZE];
+
+    if (why == NULL && (profile == NULL || profile->stage == MESHD_PROFILE_JOINING))
+        return true;
+    g_set_error(error, MESH_ERROR, MESH_ERROR_STATE,
+                "this host has keys for that network, but cannot use them (%s): restart meshd, or "
+                "remove networks/%s from its state directory to give them up",
+                why != NULL ? why->message : "they were not loaded",
+                mesh_network_format_id(net, id));
+    return false;
+}
+
 /* Keys of an earlier join of the same network whose answer got lost are used again. */
 static MeshdProfile *find_lost(MeshdNetworks *self, const MeshJoinlink *link)
 {
@@ -513,6 +532,8 @@ static MeshdEngine *prepare_join(MeshdNetworks *self, const MeshJoinlink *link,
                     "the link has no join secret (k=), and this host is not in that network");
         return NULL;
     }
+    if (!is_free(self, &link->network, error))
+        return NULL;
     profile = find_lost(self, link);
     if (profile == NULL)
         profile = meshd_profile_new(link);

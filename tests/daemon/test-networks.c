@@ -323,6 +323,29 @@ static void test_answer_lost(Fixture *f, gconstpointer data)
     assert_state(f, "up");
 }
 
+/* A member whose documents are damaged is not turned into a stranger by the next link. */
+static void test_damaged(Fixture *f, gconstpointer data)
+{
+    static const char *const names[] = { "profile", "profile.prev" };
+
+    (void)data;
+    join_whole(f);
+    meshd_networks_free(f->networks);
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autofree char *path = g_build_filename(f->dir, "networks", ID, names[i], NULL);
+
+        g_assert_true(g_file_set_contents(path, "junk", -1, NULL));
+    }
+    start(f);
+    g_assert_null(find(f));
+    join(f);
+    g_assert_true(f->done);
+    g_assert_error(f->error, MESH_ERROR, MESH_ERROR_STATE);
+    g_assert_nonnull(strstr(f->error->message, ID));
+    g_assert_cmpuint(fakes.n_registers, ==, 1); /* nothing was sent */
+    g_assert_true(has_documents(f));
+}
+
 static void test_bad_options(Fixture *f, gconstpointer data)
 {
     const char *const      endpoints[] = { "example.org", NULL };
@@ -601,6 +624,7 @@ static const struct {
     { "/networks/other-server", test_other_server },
     { "/networks/refused", test_refused },
     { "/networks/answer-lost", test_answer_lost },
+    { "/networks/damaged", test_damaged },
     { "/networks/bad-options", test_bad_options },
     { "/networks/clash", test_clash },
     { "/networks/pending", test_pending },
