@@ -5,6 +5,7 @@
 #include "common/std/clock.h"
 #include "common/std/endpoint.h"
 #include "daemon/clash.h"
+#include "daemon/repair.h"
 
 #include <string.h>
 
@@ -658,4 +659,9 @@ bool meshd_networks_set(MeshdNetworks *self, MeshdEngine *engine, const MeshdSet
     profile->port = port;
     profile->port_fixed = fixed;
     return false;
+}
+
+char **meshd_networks_repair(MeshdNetworks *self)
+{
+    return meshd_repair(&self->host, self->engines);
 }

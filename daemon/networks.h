@@ -54,4 +54,7 @@ bool meshd_networks_down(MeshdNetworks *self, MeshdEngine *engine, bool temporar
 bool meshd_networks_set(MeshdNetworks *self, MeshdEngine *engine, const MeshdSetOptions *options,
                         GError **error);
 
+/** meshd_networks_repair: see repair.h; free with g_strfreev(). */
+char **meshd_networks_repair(MeshdNetworks *self);
+
 MeshdEngine *meshd_networks_find(MeshdNetworks *self, const char *id); /* borrowed; NULL: none */

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* "mesh-state 1 LENGTH CHECKSUM\n", then the document. */
@@ -277,6 +278,87 @@ void meshd_state_close(MeshdState *self)
     g_free(self->networks);
     g_free(self);
 }
+
+/* ---- repair ---- */
+
+static void repair_mode(const char *path, mode_t mode, GPtrArray *found)
+{
+    struct stat info;
+
+    if (lstat(path, &info) < 0 || S_ISLNK(info.st_mode) || (info.st_mode & 07777) == mode)
+        return;
+    if (chmod(path, mode) == 0)
+        g_ptr_array_add(found, g_strdup_printf("%s: mode was %04o, is %04o now", path,
+                                               info.st_mode & 07777, mode));
+    else
+        g_ptr_array_add(found, g_strdup_printf("%s: mode is %04o, and cannot be changed: %s", path,
+                                               info.st_mode & 07777, g_strerror(errno)));
+}
+
+static void repair_document(const char *path, GPtrArray *found)
+{
+    g_autofree char *prev = g_strconcat(path, ".prev", NULL);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GBytes) bytes = load_path(path, &error);
+
+    if (bytes != NULL)
+        return;
+    bytes = load_path(prev, NULL);
+    if (bytes == NULL) {
+        g_ptr_array_add(found, g_strdup_printf("%s, and there is no generation before it",
+                                               error->message));
+        return;
+    }
+    (void)unlink(path); /* else it would become the generation before */
+    g_clear_error(&error);
+    if (save_path(path, bytes, &error))
+        g_ptr_array_add(found,
+                        g_strdup_printf("%s was damaged: the generation before it is back", path));
+    else
+        g_ptr_array_add(found, g_strdup(error->message));
+}
+
+static void repair_file(const char *path, GPtrArray *found)
+{
+    if (g_str_has_suffix(path, ".new")) {
+        if (unlink(path) == 0)
+            g_ptr_array_add(found,
+                            g_strdup_printf("%s, left by a save that was cut off, is gone", path));
+        return;
+    }
+    repair_mode(path, 0600, found);
+    if (!g_str_has_suffix(path, ".prev"))
+        repair_document(path, found);
+}
+
+static void repair_dir(const char *path, GPtrArray *found)
+{
+    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+    const char *name;
+
+    repair_mode(path, 0700, found);
+    while (dir != NULL && (name = g_dir_read_name(dir)) != NULL)
+        g_ptr_array_add(names, g_build_filename(path, name, NULL));
+    for (unsigned i = 0; i < names->len; i++) /* apart: a repair makes and removes files */
+        repair_file(names->pdata[i], found);
+}
+
+void meshd_state_repair(MeshdState *self, GPtrArray *found)
+{
+    g_autoptr(GArray) ids = meshd_state_list(self, NULL);
+
+    g_mutex_lock(&self->files);
+    repair_mode(self->networks, 0700, found);
+    for (unsigned i = 0; ids != NULL && i < ids->len; i++) {
+        g_autofree char *dir = dup_dir(self, &g_array_index(ids, MeshNetworkId, i));
+
+        repair_dir(dir, found);
+    }
+    g_mutex_unlock(&self->files);
+}
+
+/* ---- the end of a network ---- */
 
 static bool remove_files(const char *path, GError **error)
 {

@@ -41,6 +41,11 @@ GBytes *meshd_state_load(MeshdState *self, const MeshNetworkId *net, const char 
 /** meshd_state_remove: all documents of a network, and its directory. */
 bool meshd_state_remove(MeshdState *self, const MeshNetworkId *net, GError **error);
 
+/** meshd_state_repair: modes of directories and documents, remains of a save that was cut off, and
+ * documents that are torn, for which the generation before is put back. Appends a text for people
+ * for each thing found to @found, owned by it. */
+void meshd_state_repair(MeshdState *self, GPtrArray *found);
+
 /** meshd_state_wrap_secret: takes @text (@len bytes, from g_malloc) and wipes it with the GBytes.
  */
 GBytes *meshd_state_wrap_secret(char *text, size_t len);

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glib/gstdio.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -25,20 +26,27 @@ static int take_lock(const char *state_dir, GError **error)
     return -1;
 }
 
+static void on_net_changed(void *user_data)
+{
+    (void)user_data;
+}
+
 bool meshd_undo(const char *state_dir, const char *runtime_dir, GError **error)
 {
     g_autofree char *ledger = g_build_filename(runtime_dir, "interfaces", NULL);
     g_autoptr(GError) lock_error = NULL;
-    int      lock = take_lock(state_dir, &lock_error);
-    unsigned removed = 0;
-    bool     done;
+    int  lock = take_lock(state_dir, &lock_error);
+    Net *net;
 
     if (lock_error != NULL) {
         g_propagate_error(error, g_steal_pointer(&lock_error));
         return false;
     }
-    done = net_clean(ledger, &removed, error);
+    net = net_start(ledger, on_net_changed, NULL, error); /* this removes what was left */
+    net_stop(net);
+    if (net != NULL)
+        (void)g_unlink(ledger); /* empty now, and gone with the runtime directory anyway */
     if (lock >= 0)
         close(lock);
-    return done;
+    return net != NULL;
 }

@@ -105,6 +105,21 @@ static gboolean handle_log(MeshDBusDaemon *skeleton, GDBusMethodInvocation *invo
     return true;
 }
 
+static gboolean handle_repair(MeshDBusDaemon *skeleton, GDBusMethodInvocation *invocation,
+                              gpointer user_data)
+{
+    g_auto(GStrv) found = meshd_networks_repair(user_data);
+
+    for (char **text = found; *text != NULL; text++) {
+        char *valid = g_utf8_make_valid(*text, -1);
+
+        g_free(*text);
+        *text = valid;
+    }
+    mesh_dbus_daemon_complete_repair(skeleton, invocation, (const char *const *)found);
+    return true;
+}
+
 GDBusInterfaceSkeleton *bus_daemon_new(MeshdNetworks *networks)
 {
     MeshDBusDaemon *skeleton = mesh_dbus_daemon_skeleton_new();
@@ -112,5 +127,6 @@ GDBusInterfaceSkeleton *bus_daemon_new(MeshdNetworks *networks)
     mesh_dbus_daemon_set_version(skeleton, MESH_VERSION);
     g_signal_connect(skeleton, "handle-join", G_CALLBACK(handle_join), networks);
     g_signal_connect(skeleton, "handle-log", G_CALLBACK(handle_log), networks);
+    g_signal_connect(skeleton, "handle-repair", G_CALLBACK(handle_repair), networks);
     return G_DBUS_INTERFACE_SKELETON(skeleton);
 }

@@ -2,9 +2,7 @@
 
 #include "common/glib/error.h"
 
-#include <errno.h>
 #include <gio/gio.h>
-#include <glib/gstdio.h>
 #include <string.h>
 
 #define LEDGER_MAX_BYTES 65536 /* far more names than a host has interfaces */
@@ -146,12 +144,4 @@ bool net_ledger_remove(NetLedger *self, const char *ifname, GError **error)
 const NetLedgerRow *net_ledger_get(NetLedger *self, unsigned at)
 {
     return at < self->rows->len ? &g_array_index(self->rows, NetLedgerRow, at) : NULL;
-}
-
-bool net_ledger_delete(NetLedger *self, GError **error)
-{
-    if (g_unlink(self->path) == 0 || errno == ENOENT)
-        return true;
-    mesh_error_set_errno(error, MESH_ERROR_STATE, errno, "cannot remove %s", self->path);
-    return false;
 }

@@ -25,5 +25,3 @@ bool net_ledger_note_index(NetLedger *self, const char *ifname, int ifindex, GEr
 bool net_ledger_remove(NetLedger *self, const char *ifname, GError **error);
 
 const NetLedgerRow *net_ledger_get(NetLedger *self, unsigned at); /* NULL: no more */
-
-bool net_ledger_delete(NetLedger *self, GError **error); /* the file; a missing one is fine */

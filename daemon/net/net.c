@@ -29,24 +29,6 @@ typedef struct {
     bool            new_addr[NET_MAX_ADDRS], new_route[NET_MAX_ROUTES];
 } Change;
 
-/* Returns: how many interfaces were removed. */
-static unsigned remove_stale(Net *self)
-{
-    const NetLedgerRow *row;
-    unsigned            removed = 0;
-
-    while ((row = net_ledger_get(self->ledger, 0)) != NULL) {
-        NetLedgerRow stale = *row;
-
-        if (net_link_remove_stale(self->sock, stale.ifname, stale.ifindex)) {
-            mesh_log_notice("removed interface %s, left by an earlier run", stale.ifname);
-            removed++;
-        }
-        net_release(self, stale.ifname);
-    }
-    return removed;
-}
-
 static bool open_socket(Net *self, GError **error)
 {
     int rc;
@@ -69,7 +51,7 @@ Net *net_start(const char *ledger_path, NetChangedFunc changed, void *user_data,
     self->ledger = net_ledger_open(ledger_path, error);
     if (self->ledger == NULL)
         goto fail;
-    (void)remove_stale(self);
+    g_strfreev(net_remove_strays(self, NULL));
     self->monitor = net_monitor_start(changed, user_data, error);
     if (self->monitor == NULL)
         goto fail;
@@ -89,22 +71,6 @@ void net_stop(Net *self)
     g_free(self);
 }
 
-bool net_clean(const char *ledger_path, unsigned *out_removed, GError **error)
-{
-    Net  self = { 0 };
-    bool cleaned = false;
-
-    if (open_socket(&self, error))
-        self.ledger = net_ledger_open(ledger_path, error);
-    if (self.ledger != NULL) {
-        *out_removed = remove_stale(&self);
-        cleaned = net_ledger_delete(self.ledger, error);
-    }
-    net_ledger_free(self.ledger);
-    nl_socket_free(self.sock);
-    return cleaned;
-}
-
 bool net_claim(Net *self, const char *ifname, GError **error)
 {
     return net_ledger_add(self->ledger, ifname, error);
@@ -117,6 +83,30 @@ void net_release(Net *self, const char *ifname)
     if (!net_ledger_remove(self->ledger, ifname, &error))
         mesh_log_warning("cannot take %s from the ledger of interfaces: %s", ifname,
                          error->message);
+}
+
+char **net_remove_strays(Net *self, const char *const *own)
+{
+    GStrvBuilder       *removed = g_strv_builder_new();
+    const NetLedgerRow *row;
+    char              **names;
+
+    for (unsigned at = 0; (row = net_ledger_get(self->ledger, at)) != NULL;) {
+        NetLedgerRow stray = *row;
+
+        if (own != NULL && g_strv_contains(own, stray.ifname)) {
+            at++;
+            continue;
+        }
+        if (net_link_remove_stale(self->sock, stray.ifname, stray.ifindex)) {
+            mesh_log_notice("removed interface %s, left by an earlier run", stray.ifname);
+            g_strv_builder_add(removed, stray.ifname);
+        }
+        net_release(self, stray.ifname); /* even when the file could not be written */
+    }
+    names = g_strv_builder_end(removed);
+    g_strv_builder_unref(removed);
+    return names;
 }
 
 bool net_exists(Net *self, const char *ifname)

@@ -47,8 +47,10 @@ typedef void (*NetChangedFunc)(void *user_data);
 Net *net_start(const char *ledger_path, NetChangedFunc changed, void *user_data, GError **error);
 void net_stop(Net *self); /* NULL is fine */
 
-/** net_clean: removes what a killed daemon left, and the ledger. Nothing else may run on it. */
-bool net_clean(const char *ledger_path, unsigned *out_removed, GError **error);
+/** net_remove_strays: removes interfaces that the ledger has but @own has not (NULL-terminated;
+ * NULL: none is ours), and forgets them. Returns: the names of those removed; free with
+ * g_strfreev(). */
+char **net_remove_strays(Net *self, const char *const *own);
 
 /** net_claim: notes in the ledger, before it is made, that interface @ifname will be ours. */
 bool net_claim(Net *self, const char *ifname, GError **error);

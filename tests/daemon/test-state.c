@@ -58,6 +58,56 @@ static void assert_loads(Fixture *f, const char *text)
     g_assert_cmpmem(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes), text, strlen(text));
 }
 
+static bool is_found(GPtrArray *found, const char *words)
+{
+    for (unsigned i = 0; i < found->len; i++)
+        if (strstr(found->pdata[i], words) != NULL)
+            return true;
+    return false;
+}
+
+static void test_repair(Fixture *f, gconstpointer data)
+{
+    g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GPtrArray) again = g_ptr_array_new_with_free_func(g_free);
+    g_autofree char *dir = g_path_get_dirname(f->path);
+    g_autofree char *remains = g_strconcat(f->path, ".new", NULL);
+    struct stat      info;
+
+    (void)data;
+    save(f, "one");
+    save(f, "two");
+    meshd_state_repair(f->state, again);
+    g_assert_cmpuint(again->len, ==, 0); /* nothing was wrong */
+    g_assert_true(g_file_set_contents(f->path, "torn", -1, NULL));
+    g_assert_true(g_file_set_contents(remains, "half", -1, NULL));
+    g_assert_cmpint(g_chmod(f->prev, 0644), ==, 0);
+    g_assert_cmpint(g_chmod(dir, 0755), ==, 0);
+    meshd_state_repair(f->state, found);
+    g_assert_true(is_found(found, "map was damaged: the generation before it is back"));
+    g_assert_true(is_found(found, "map.new, left by a save"));
+    g_assert_true(is_found(found, "map.prev: mode was 0644"));
+    g_assert_true(is_found(found, "mode was 0755, is 0700 now"));
+    assert_loads(f, "one");
+    g_assert_false(g_file_test(remains, G_FILE_TEST_EXISTS));
+    g_assert_cmpint(g_stat(dir, &info), ==, 0);
+    g_assert_cmpint(info.st_mode & 0777, ==, 0700);
+    meshd_state_repair(f->state, again);
+    g_assert_cmpuint(again->len, ==, 0);
+}
+
+static void test_repair_hopeless(Fixture *f, gconstpointer data)
+{
+    g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func(g_free);
+
+    (void)data;
+    save(f, "one");
+    g_assert_true(g_file_set_contents(f->path, "torn", -1, NULL));
+    meshd_state_repair(f->state, found);
+    g_assert_true(is_found(found, "there is no generation before it"));
+    g_assert_true(g_file_test(f->path, G_FILE_TEST_EXISTS)); /* for who can read more from it */
+}
+
 /* What each row does to the newest file, after generations "one" and "two" were saved. */
 typedef struct {
     const char *name;
@@ -260,6 +310,8 @@ int main(int argc, char **argv)
     g_test_add("/state/remove-killed", Fixture, NULL, set_up, test_remove_killed, tear_down);
     g_test_add("/state/nothing-there", Fixture, NULL, set_up, test_nothing_there, tear_down);
     g_test_add("/state/one-process", Fixture, NULL, set_up, test_one_process, tear_down);
+    g_test_add("/state/repair", Fixture, NULL, set_up, test_repair, tear_down);
+    g_test_add("/state/repair-hopeless", Fixture, NULL, set_up, test_repair_hopeless, tear_down);
     g_test_add("/state/modes", Fixture, NULL, set_up, test_modes, tear_down);
     g_test_add("/state/later", Fixture, NULL, set_up, test_later, tear_down);
     g_test_add("/state/remove", Fixture, NULL, set_up, test_remove, tear_down);

@@ -270,24 +270,23 @@ static void test_stale_namesake(Fixture *f, gconstpointer data)
     cleaned = run("sh -c 'ip link del mesh7; ip link del mesh8'");
 }
 
-static void test_clean(Fixture *f, gconstpointer data)
+static void test_strays(Fixture *f, gconstpointer data)
 {
-    g_autofree char *made = run("ip tuntap add mesh7 mode tun");
-    g_autoptr(GError) error = NULL;
-    unsigned removed = 0;
+    const char *const own[] = { "mesh0", NULL };
+    g_autofree char  *made = run("ip tuntap add mesh7 mode tun");
+    g_auto(GStrv) removed = NULL;
+    g_auto(GStrv) again = NULL;
 
     (void)data;
+    g_assert_true(net_claim(f->net, "mesh0", NULL));
     claim_and_apply(f, "mesh7");
-    net_stop(f->net);
-    g_assert_true(net_clean(f->ledger, &removed, &error));
-    g_assert_no_error(error);
-    g_assert_cmpuint(removed, ==, 1);
-    g_assert_false(g_file_test(f->ledger, G_FILE_TEST_EXISTS));
-    removed = 7;
-    g_assert_true(net_clean(f->ledger, &removed, &error)); /* again: nothing to do */
-    g_assert_cmpuint(removed, ==, 0);
-    start(f);
+    removed = net_remove_strays(f->net, own);
+    g_assert_cmpuint(g_strv_length(removed), ==, 1);
+    g_assert_cmpstr(removed[0], ==, "mesh7");
     g_assert_false(net_exists(f->net, "mesh7"));
+    g_assert_true(net_exists(f->net, "mesh0"));
+    again = net_remove_strays(f->net, own);
+    g_assert_cmpuint(g_strv_length(again), ==, 0);
 }
 
 /* Lines that nobody of us wrote name nothing that is touched. */
@@ -348,7 +347,7 @@ static const struct {
     { "/net/without-ip6", test_without_ip6 },
     { "/net/stale", test_stale },
     { "/net/stale-namesake", test_stale_namesake },
-    { "/net/clean", test_clean },
+    { "/net/strays", test_strays },
     { "/net/foreign-ledger", test_foreign_ledger },
     { "/net/clash", test_clash },
     { "/net/monitor", test_monitor },
