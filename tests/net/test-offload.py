@@ -37,6 +37,16 @@ else:
 """
 
 
+OPENER = """
+import fcntl, os, struct, sys
+tun = os.open("/dev/net/tun", os.O_RDWR)
+fcntl.ioctl(tun, 0x400454CA, struct.pack("16sH22x", b"wg0", int(sys.argv[1])))  # TUNSETIFF
+os.set_inheritable(tun, True)
+os.environ["WG_TUN_FD"] = str(tun)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
 def datagrams_through(sender, receiver, version):
     """Datagrams in bursts of one system call, of equal size but the last; asserts that each arrives whole
     and in order."""
@@ -121,7 +131,18 @@ def test_plain_card():
     print("ok: over cards without offloads", flush=True)
 
 
+def test_given():
+    """A descriptor that somebody else opened, with virtio header and without."""
+    with Pair("mesh-wg", "mesh-wg") as (a, b):
+        for flags, used in ((0x5001, True), (0x1001, False)):  # TUN, NO_PI; VNET_HDR
+            a.opener = ("python3", "-c", OPENER, str(flags))
+            found, _ = run(a, b)
+            assert (units(found, "from the host") > 0) == (units(found, "to the host") > 0) == used, found
+    print("ok: with a given descriptor", flush=True)
+
+
 test_used()
+test_given()
 test_switched_off()
 test_small_cable()
 test_plain_card()

@@ -44,6 +44,7 @@ class End(Host):
         self.public = public(self.key)
         self.ready_s, self.copies = 20, 0
         self.arguments = ()  # more options of mesh-wg
+        self.opener = ()  # what starts the program instead of us
 
     def outer(self, version):
         return OUTER[version].format(self.number)
@@ -56,7 +57,7 @@ class End(Host):
 
     def up(self, port=PORT):
         """Starts the program in the foreground; wg0 has its key, addresses and is up."""
-        self.start("wg", *command(self.program, self.arguments), LOG_LEVEL="verbose")
+        self.start("wg", *self.opener, *command(self.program, self.arguments), LOG_LEVEL="verbose")
         wait_until(lambda: self.run("wg", "show", "wg0", check=False).returncode == 0, self.ready_s,
                    f"{self.name}: wg0 of {self.program}")
         self.run("wg", "set", "wg0", "private-key", "/dev/stdin", "listen-port", port, text=self.key)
