@@ -74,6 +74,16 @@ static void print_server(const CliNetwork *network)
     print_line(_("server"), text);
 }
 
+static void print_names(const CliNetwork *network)
+{
+    g_autofree char *suffix = cli_client_dup_text(network, "Suffix");
+    g_autofree char *state = cli_client_dup_text(network, "DnsState");
+    g_autofree char *text = g_strdup_printf("*.%s (%s)", suffix, state);
+
+    if (suffix[0] != '\0')
+        print_line(_("names"), text);
+}
+
 static void print_network(const CliNetwork *network)
 {
     g_autofree char *name = cli_output_clean(network->name);
@@ -95,6 +105,7 @@ static void print_network(const CliNetwork *network)
         print_line(_("interface"), text);
     }
     print_list(network, "Addresses", _("addresses"));
+    print_names(network);
     print_server(network);
     print_line(_("peers"), peers);
     print_list(network, "Endpoints", _("endpoints"));

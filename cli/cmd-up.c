@@ -3,6 +3,8 @@
 #include "cli/client.h"
 #include "common/glib/error.h"
 
+#include <string.h>
+
 static CliExit switch_network(const CliCommand *command, const char *method,
                               CliArguments *arguments, GError **error)
 {
@@ -46,38 +48,62 @@ static CliExit run_down(CliArguments *arguments, GError **error)
 const CliCommand cli_cmd_down = { "down", "[NETWORK]", N_("Take a network down, and keep it so"),
                                   run_down };
 
-static bool make_options(int port, char **endpoints, gboolean no_endpoints, GVariantBuilder *out,
-                         GError **error)
-{
-    static const char *const none[] = { NULL };
+/* What `mesh set` was given; -1 and NULL: not given. */
+typedef struct {
+    int      port;
+    char   **endpoints; /* owned */
+    gboolean no_endpoints;
+    char    *dns; /* owned */
+} Settings;
 
-    g_variant_builder_init(out, G_VARIANT_TYPE_VARDICT);
-    if (port < -1 || port > 65535) {
-        g_variant_builder_clear(out);
+static void clear_settings(Settings *settings)
+{
+    g_strfreev(settings->endpoints);
+    g_free(settings->dns);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Settings, clear_settings)
+
+static bool check_settings(const Settings *settings, GError **error)
+{
+    if (settings->port < -1 || settings->port > 65535) {
         g_set_error(error, MESH_ERROR, MESH_ERROR_INVALID_ARGUMENT, _("--port: 0 to 65535"));
         return false;
     }
-    if (port >= 0)
-        g_variant_builder_add(out, "{sv}", "port", g_variant_new_uint16((guint16)port));
-    if (endpoints != NULL || no_endpoints)
-        g_variant_builder_add(out, "{sv}", "endpoints",
-                              g_variant_new_strv(no_endpoints ? none
-                                                              : (const char *const *)endpoints,
-                                                 -1));
+    if (settings->dns != NULL && strcmp(settings->dns, "on") != 0 &&
+        strcmp(settings->dns, "off") != 0) {
+        g_set_error(error, MESH_ERROR, MESH_ERROR_INVALID_ARGUMENT, _("--dns: on or off"));
+        return false;
+    }
     return true;
+}
+
+static void make_options(const Settings *settings, GVariantBuilder *out)
+{
+    static const char *const none[] = { NULL };
+    const char *const       *endpoints = (const char *const *)settings->endpoints;
+
+    g_variant_builder_init(out, G_VARIANT_TYPE_VARDICT);
+    if (settings->port >= 0)
+        g_variant_builder_add(out, "{sv}", "port", g_variant_new_uint16((guint16)settings->port));
+    if (settings->dns != NULL)
+        g_variant_builder_add(out, "{sv}", "dns",
+                              g_variant_new_boolean(strcmp(settings->dns, "on") == 0));
+    if (endpoints != NULL || settings->no_endpoints)
+        g_variant_builder_add(out, "{sv}", "endpoints",
+                              g_variant_new_strv(settings->no_endpoints ? none : endpoints, -1));
 }
 
 static CliExit run_set(CliArguments *arguments, GError **error)
 {
-    int port = -1;
-    g_auto(GStrv) endpoints = NULL;
-    gboolean           no_endpoints = false;
+    g_auto(Settings) settings = { .port = -1 };
     const GOptionEntry entries[] = {
-        { "port", 0, 0, G_OPTION_ARG_INT, &port, N_("UDP port; 0: any"), "PORT" },
-        { "endpoint", 0, 0, G_OPTION_ARG_STRING_ARRAY, &endpoints,
+        { "port", 0, 0, G_OPTION_ARG_INT, &settings.port, N_("UDP port; 0: any"), "PORT" },
+        { "endpoint", 0, 0, G_OPTION_ARG_STRING_ARRAY, &settings.endpoints,
           N_("Where a router forwards to this node; may be repeated"), "ADDRESS:PORT" },
-        { "no-endpoints", 0, 0, G_OPTION_ARG_NONE, &no_endpoints,
+        { "no-endpoints", 0, 0, G_OPTION_ARG_NONE, &settings.no_endpoints,
           N_("No router forwards to this node"), NULL },
+        { "dns", 0, 0, G_OPTION_ARG_STRING, &settings.dns,
+          N_("Whether programs here find the nodes by name"), "on|off" },
         { NULL },
     };
     g_autoptr(CliClient) client = NULL;
@@ -85,16 +111,19 @@ static CliExit run_set(CliArguments *arguments, GError **error)
     const CliNetwork *network;
     GVariantBuilder   dict;
 
-    if (!cli_main_parse(&cli_cmd_set, entries, arguments, 1, error))
+    if (!cli_main_parse(&cli_cmd_set, entries, arguments, 1, error) ||
+        !check_settings(&settings, error))
         return CLI_USAGE;
     client = cli_client_new(error);
     network =
         client != NULL ? cli_client_find(client, cli_main_get_argument(arguments, 1), error) : NULL;
-    if (network == NULL || !make_options(port, endpoints, no_endpoints, &dict, error))
+    if (network == NULL)
         return CLI_FAILED;
+    make_options(&settings, &dict);
     reply = cli_client_call(client, network, "Set", g_variant_new("(a{sv})", &dict), error);
     return reply != NULL ? CLI_OK : CLI_FAILED;
 }
 
 const CliCommand cli_cmd_set = { "set", "[NETWORK]",
-                                 N_("Set UDP port and static endpoints of a network"), run_set };
+                                 N_("Set UDP port, static endpoints and names of a network"),
+                                 run_set };

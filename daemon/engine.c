@@ -323,8 +323,9 @@ MeshdEngine *meshd_engine_new(const MeshdEngineHost *host, MeshdProfile *profile
     self->gate = lock_gate_new(&profile->server.network, &profile->server.server, &profile->node);
     lock_gate_set_wg(self->gate, &profile->wg);
     self->timestamps = meshd_timestamps_new(host->state, &profile->server.network, self->gate);
-    self->parts = meshd_parts_new(&(MeshdPartsNeeds){ host->net, profile, self->timestamps },
-                                  &parts_events, self);
+    self->parts =
+        meshd_parts_new(&(MeshdPartsNeeds){ host->net, host->hostdns, profile, self->timestamps },
+                        &parts_events, self);
     self->pings = meshd_ping_new(self->parts);
     self->report = meshd_report_new(profile, load_seq(host, &profile->server.network));
     self->addrs = g_array_new(false, true, sizeof(MeshAddr));

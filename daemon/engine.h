@@ -5,6 +5,7 @@
  * call that started it unless it failed at once. */
 #pragma once
 
+#include "daemon/dns/hostdns.h"
 #include "daemon/net/net.h"
 #include "daemon/path/path.h"
 #include "daemon/ping.h"
@@ -21,6 +22,7 @@ typedef struct MeshdEngine MeshdEngine;
 typedef struct {
     MeshdState *state;
     Net        *net;
+    DnsHostdns *hostdns;
     /* Owned text that names what of this host or its other networks shares addresses with @prefix;
      * NULL: nothing. */
     char *(*find_clash)(MeshdEngine *engine, const MeshPrefix *prefix, void *user_data);
@@ -54,7 +56,8 @@ void meshd_engine_set_host(MeshdEngine *self, GArray *addrs, GArray *foreign, bo
 /** meshd_engine_mend: the host's network changed: puts back, soon, what it lacks of ours. */
 void meshd_engine_mend(MeshdEngine *self);
 
-/** meshd_engine_refresh: the profile was changed (port, endpoints): applies it to what runs. */
+/** meshd_engine_refresh: the profile was changed (port, endpoints, DNS): applies it to what runs.
+ */
 bool meshd_engine_refresh(MeshdEngine *self, GError **error);
 
 void meshd_engine_ping(MeshdEngine *self, const MeshdPingRequest *request, MeshdPingDone done,

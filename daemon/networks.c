@@ -14,6 +14,7 @@ enum { KEEP_KEYS_S = 24 * 3600 }; /* of a join whose answer got lost (docs/PROTO
 struct MeshdNetworks {
     MeshdState         *state;
     Net                *net;
+    DnsHostdns         *hostdns;
     GPtrArray          *engines; /* owned; joined networks and joins under way */
     GPtrArray          *hidden;  /* borrowed engines whose join is under way: nobody sees them */
     MeshdEngineHost     host;    /* what the engines borrow */
@@ -191,6 +192,24 @@ static void on_engine_changed(MeshdEngine *engine, bool peers, void *user_data)
         self->events.changed(engine, peers, self->user_data);
 }
 
+static void on_dns_changed(void *user_data)
+{
+    MeshdNetworks *self = user_data;
+
+    for (unsigned i = 0; i < self->engines->len; i++)
+        on_engine_changed(self->engines->pdata[i], false, self);
+}
+
+/* Before any network: what a killed predecessor left in resolv.conf may be in the way of all. */
+static void start_dns(MeshdNetworks *self, const char *state_dir)
+{
+    g_autofree char *record = g_build_filename(state_dir, "resolv.conf", NULL);
+    g_autoptr(GDBusConnection) connection = g_bus_get_sync(G_BUS_TYPE_SYSTEM, NULL, NULL);
+    DnsHostdnsOptions options = { .connection = connection, .record_path = record };
+
+    self->hostdns = dns_hostdns_start(&options, on_dns_changed, self);
+}
+
 /* ---- life ---- */
 
 static MeshdEngine *add_engine(MeshdNetworks *self, MeshdProfile *profile)
@@ -243,8 +262,11 @@ MeshdNetworks *meshd_networks_new(const char *state_dir, const char *runtime_dir
     self->state = meshd_state_open(state_dir, error);
     if (self->state != NULL)
         self->net = net_start(ledger, on_net_changed, self, error);
+    if (self->net != NULL)
+        start_dns(self, state_dir);
     self->host = (MeshdEngineHost){ .state = self->state,
                                     .net = self->net,
+                                    .hostdns = self->hostdns,
                                     .find_clash = find_clash,
                                     .changed = on_engine_changed,
                                     .user_data = self };
@@ -265,6 +287,7 @@ void meshd_networks_free(MeshdNetworks *self)
         meshd_engine_free(self->engines->pdata[i]);
     g_ptr_array_unref(self->engines);
     g_ptr_array_unref(self->hidden);
+    dns_hostdns_stop(self->hostdns);
     net_stop(self->net);
     meshd_state_close(self->state);
     g_free(self->seen);
@@ -643,7 +666,7 @@ bool meshd_networks_set(MeshdNetworks *self, MeshdEngine *engine, const MeshdSet
 {
     MeshdProfile *profile = meshd_engine_get_profile(engine);
     uint16_t      port = profile->port;
-    bool          fixed = profile->port_fixed;
+    bool          fixed = profile->port_fixed, dns = profile->dns;
 
     (void)self;
     if (is_joining(engine, error))
@@ -654,8 +677,11 @@ bool meshd_networks_set(MeshdNetworks *self, MeshdEngine *engine, const MeshdSet
         profile->port = options->port;
         profile->port_fixed = options->port != 0;
     }
+    if (options->set_dns)
+        profile->dns = options->dns;
     if (meshd_engine_refresh(engine, error))
         return true;
+    profile->dns = dns;
     profile->port = port;
     profile->port_fixed = fixed;
     return false;

@@ -32,6 +32,7 @@ typedef struct {
     bool               set_port;
     uint16_t           port;
     const char *const *endpoints; /* NULL: unchanged */
+    bool               set_dns, dns;
 } MeshdSetOptions;
 
 /* @engine NULL: @error says why. */

@@ -22,6 +22,7 @@ struct MeshdParts {
     WirePlane       *plane;
     guint            watch;  /* of the plane's events; 0: none */
     guint            keeper; /* timer of the timestamps; 0: none */
+    MeshdNames      *names;
     Path            *path;
     GArray          *addrs; /* MeshAddr, for paths that start later */
     bool             presence_known;
@@ -240,6 +241,21 @@ static void undo_net(MeshdParts *self)
     net_undo(self->net, self->profile->ifname);
 }
 
+/* ---- DNS ---- */
+
+/* A network without names is better than none: what fails here is shown only. */
+static bool apply_dns(MeshdParts *self, const Wanted *wanted, GError **error)
+{
+    (void)error;
+    meshd_names_apply(self->names, wanted->map, wanted->ip4, self->ip6);
+    return true;
+}
+
+static void undo_dns(MeshdParts *self)
+{
+    meshd_names_undo(self->names);
+}
+
 /* ---- paths ---- */
 
 static bool apply_path(MeshdParts *self, const Wanted *wanted, GError **error)
@@ -286,6 +302,7 @@ static const Part parts[] = {
     /* each: on failure, its own part is as it was */
     { "data plane", apply_wire, undo_wire },
     { "host network", apply_net, undo_net },
+    { "DNS", apply_dns, undo_dns },
     { "paths", apply_path, undo_path },
 };
 
@@ -353,6 +370,7 @@ MeshdParts *meshd_parts_new(const MeshdPartsNeeds *needs, const MeshdPartsEvents
 
     self->net = needs->net;
     self->profile = needs->profile;
+    self->names = meshd_names_new(needs->hostdns, needs->profile);
     self->timestamps = needs->timestamps;
     self->events = *events;
     self->user_data = user_data;
@@ -365,6 +383,7 @@ void meshd_parts_free(MeshdParts *self)
     if (self == NULL)
         return;
     meshd_parts_stop(self);
+    meshd_names_free(self->names);
     g_array_unref(self->addrs);
     g_free(self);
 }
@@ -382,6 +401,11 @@ WirePlane *meshd_parts_get_plane(MeshdParts *self)
 Path *meshd_parts_get_path(MeshdParts *self)
 {
     return self->path;
+}
+
+MeshdNames *meshd_parts_get_names(MeshdParts *self)
+{
+    return self->names;
 }
 
 bool meshd_parts_has_ip4(MeshdParts *self)

@@ -1,8 +1,9 @@
-/* daemon/parts.h: what one running network is made of on this host: data plane, host network,
+/* daemon/parts.h: what one running network is made of on this host: data plane, host network, DNS,
  * paths. A table in order; what fails is undone in reverse. Thread: main loop. */
 #pragma once
 
 #include "daemon/lock/verified.h"
+#include "daemon/names.h"
 #include "daemon/net/net.h"
 #include "daemon/path/path.h"
 #include "daemon/profile.h"
@@ -25,6 +26,7 @@ typedef struct {
  * profile are changed where they were free to choose. */
 typedef struct {
     Net             *net;
+    DnsHostdns      *hostdns; /* may be NULL */
     MeshdProfile    *profile;
     MeshdTimestamps *timestamps;
 } MeshdPartsNeeds;
@@ -50,6 +52,7 @@ void meshd_parts_stop(MeshdParts *self);
 LockVerified *meshd_parts_get_map(MeshdParts *self);   /* borrowed; NULL: nothing runs */
 WirePlane    *meshd_parts_get_plane(MeshdParts *self); /* borrowed; NULL: nothing runs */
 Path         *meshd_parts_get_path(MeshdParts *self);  /* borrowed; NULL: nothing runs */
+MeshdNames   *meshd_parts_get_names(MeshdParts *self); /* borrowed */
 bool          meshd_parts_has_ip4(MeshdParts *self);
 bool          meshd_parts_has_ip6(MeshdParts *self); /* false too: this host has it off */
 

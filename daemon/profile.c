@@ -26,7 +26,7 @@ typedef struct {
     MeshKey     server;
     uint8_t     seed[MESH_SIGN_SEED_BYTES], wg_private[MESH_KEY_BYTES];
     uint8_t     join[MESH_JOINLINK_SECRET_BYTES];
-    bool        has_join, webpki, ifname_fixed, port_fixed, wants_ip4, has_ip4, up;
+    bool        has_join, webpki, ifname_fixed, port_fixed, wants_ip4, has_ip4, up, dns;
     JsonArray  *statics;
 } Document;
 
@@ -63,6 +63,7 @@ static const MeshJsonField fields[] = {
     FIELD("wants-ip4", BOOL, true, wants_ip4, 0, 0),
     FIELD("has-ip4", BOOL, true, has_ip4, 0, 0),
     FIELD("up", BOOL, true, up, 0, 0),
+    FIELD("dns", BOOL, false, dns, 0, 0),
 };
 
 static void set_keys(MeshdProfile *self, const uint8_t *seed, const MeshKey *wg_private)
@@ -85,7 +86,7 @@ MeshdProfile *meshd_profile_new(const MeshJoinlink *link)
     self->server = *link;
     self->made_s = mesh_clock_wall_s();
     self->k_seq = 1;
-    self->wants_ip4 = self->has_ip4 = self->up = true;
+    self->wants_ip4 = self->has_ip4 = self->up = self->dns = true;
     mesh_key_random(seed, sizeof seed);
     mesh_key_make_private(&wg_private);
     set_keys(self, seed, &wg_private);
@@ -121,6 +122,7 @@ static void encode_wishes(const MeshdProfile *self, MeshJsonOut *out)
     mesh_jsonout_bool(out, "wants-ip4", self->wants_ip4);
     mesh_jsonout_bool(out, "has-ip4", self->has_ip4);
     mesh_jsonout_bool(out, "up", self->up);
+    mesh_jsonout_bool(out, "dns", self->dns);
 }
 
 GBytes *meshd_profile_encode(const MeshdProfile *self)
@@ -202,6 +204,7 @@ static void take_document(MeshdProfile *self, const Document *doc)
     self->wants_ip4 = doc->wants_ip4;
     self->has_ip4 = doc->has_ip4;
     self->up = doc->up;
+    self->dns = doc->dns;
     memcpy(wg_private.bytes, doc->wg_private, sizeof wg_private.bytes);
     set_keys(self, doc->seed, &wg_private);
     mesh_key_wipe(&wg_private, sizeof wg_private);
@@ -213,7 +216,7 @@ MeshdProfile *meshd_profile_decode(GBytes *bytes, GError **error)
     const char *text = g_bytes_get_data(bytes, &len);
     g_autoptr(JsonObject) object = mesh_json_parse(text, len, PROFILE_MAX_BYTES, error);
     g_autoptr(MeshdProfile) self = g_new0(MeshdProfile, 1);
-    Document doc = { 0 };
+    Document doc = { .dns = true }; /* older documents have no such field */
     bool     read;
 
     read = object != NULL && mesh_json_read(object, fields, G_N_ELEMENTS(fields), &doc, "", error);

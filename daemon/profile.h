@@ -45,6 +45,7 @@ typedef struct {
     bool              wants_ip4; /* the user's wish */
     bool              has_ip4;   /* what we registered with */
     bool              up;        /* the user's wish, over restarts */
+    bool              dns;       /* the user's wish: point this host at the names */
 } MeshdProfile;
 
 /** meshd_profile_new: new keys for the network of @link, which has been checked by its parser. */

@@ -7,6 +7,7 @@
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 /* Interfaces, addresses, routes; and the resolver's port on our own addresses, where a unit gives
  * it. */
@@ -51,7 +52,9 @@ static const unsigned long ioctls[] = {
 bool meshd_sandbox_enter(const char *state_dir, const char *runtime_dir, bool log_only,
                          GError **error)
 {
-    const char *const writable[] = { state_dir, runtime_dir, NULL };
+    /* resolv.conf is replaced there, the last resort for names: where a unit gives the right to */
+    const char       *etc = access("/etc", W_OK) == 0 ? "/etc" : NULL;
+    const char *const writable[] = { state_dir, runtime_dir, etc, NULL };
     const MeshSandbox sandbox = {
         .capabilities = CAPABILITIES,
         .writable = writable,

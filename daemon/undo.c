@@ -2,6 +2,7 @@
 
 #include "common/glib/error.h"
 #include "common/glib/log.h"
+#include "daemon/dns/hostdns.h"
 #include "daemon/net/net.h"
 
 #include <errno.h>
@@ -34,19 +35,23 @@ static void on_net_changed(void *user_data)
 bool meshd_undo(const char *state_dir, const char *runtime_dir, GError **error)
 {
     g_autofree char *ledger = g_build_filename(runtime_dir, "interfaces", NULL);
+    g_autofree char *record = g_build_filename(state_dir, "resolv.conf", NULL);
     g_autoptr(GError) lock_error = NULL;
     int  lock = take_lock(state_dir, &lock_error);
     Net *net;
+    bool cleaned;
 
     if (lock_error != NULL) {
         g_propagate_error(error, g_steal_pointer(&lock_error));
         return false;
     }
-    net = net_start(ledger, on_net_changed, NULL, error); /* this removes what was left */
+    cleaned = dns_hostdns_clean(record, error);
+    net = net_start(ledger, on_net_changed, NULL,
+                    cleaned ? error : NULL); /* this removes what was left */
     net_stop(net);
     if (net != NULL)
         (void)g_unlink(ledger); /* empty now, and gone with the runtime directory anyway */
     if (lock >= 0)
         close(lock);
-    return net != NULL;
+    return net != NULL && cleaned;
 }

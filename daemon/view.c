@@ -46,6 +46,16 @@ static char **end_builder(GStrvBuilder *builder)
     return list;
 }
 
+static void add_dns_warning(GStrvBuilder *builder, MeshdEngine *engine)
+{
+    const char      *why;
+    const char      *state = meshd_names_get_state(meshd_parts_get_names(engine->parts), &why);
+    g_autofree char *text = g_strdup_printf("names (%s): %s", state, why);
+
+    if (why[0] != '\0')
+        g_strv_builder_add(builder, text);
+}
+
 static char **list_warnings(MeshdEngine *engine, LockVerified *map)
 {
     GStrvBuilder      *builder = g_strv_builder_new();
@@ -66,6 +76,7 @@ static char **list_warnings(MeshdEngine *engine, LockVerified *map)
 
         g_strv_builder_add(builder, text);
     }
+    add_dns_warning(builder, engine);
     if (map != NULL && lock_verified_get_head(map)->stale &&
         engine->server_state == CONTROL_CONNECTED)
         g_strv_builder_add(builder, "the map is older than the server says");
@@ -88,6 +99,7 @@ static void fill_from_map(MeshdView *view, MeshdEngine *engine, LockVerified *ma
     view->addresses = end_builder(addresses);
     view->prefixes = end_builder(prefixes);
     view->node_name = g_strdup(head->self->name);
+    view->suffix = g_strdup(head->policy->suffix);
     view->map_version =
         g_strdup_printf("%" G_GUINT64_FORMAT ".%" G_GUINT64_FORMAT, head->epoch, head->ver);
     view->peers_total = (unsigned)lock_verified_count(map);
@@ -120,9 +132,11 @@ MeshdView *meshd_view_make(MeshdEngine *engine)
     WirePlane          *plane = meshd_parts_get_plane(engine->parts);
     MeshdView          *view = g_new0(MeshdView, 1);
     char                id[MESH_NETWORK_ID_TEXT_SIZE], key[MESH_KEY_TEXT_SIZE];
+    const char         *why;
 
     view->state = states[engine->state];
     view->server_state = get_server_state(engine);
+    view->dns_state = meshd_names_get_state(meshd_parts_get_names(engine->parts), &why);
     view->id = g_strdup(mesh_network_format_id(&profile->server.network, id));
     view->name = g_strdup(profile->network[0] != '\0' ? profile->network : id);
     view->node_key = dup_b64u(&profile->node);
@@ -142,6 +156,7 @@ MeshdView *meshd_view_make(MeshdEngine *engine)
         view->prefixes = g_new0(char *, 1);
         view->node_name = g_strdup(profile->wish);
         view->map_version = g_strdup("0.0");
+        view->suffix = g_strdup("");
     }
     if (plane == NULL)
         view->ifname = g_strdup("");
@@ -163,6 +178,7 @@ void meshd_view_free(MeshdView *self)
     g_free(self->server_error);
     g_free(self->ifname);
     g_free(self->map_version);
+    g_free(self->suffix);
     g_strfreev(self->addresses);
     g_strfreev(self->prefixes);
     g_strfreev(self->endpoints);

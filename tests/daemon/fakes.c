@@ -2,6 +2,8 @@
 
 #include "common/glib/error.h"
 #include "common/std/base64.h"
+#include "daemon/dns/hostdns.h"
+#include "daemon/dns/resolver.h"
 #include "daemon/wire/time.h"
 #include "tests/common/proto/objects.h"
 
@@ -366,4 +368,86 @@ int wire_plane_get_peer(WirePlane *self, const MeshKey *peer, WirePeerInfo *out_
     (void)self;
     *out_info = (WirePeerInfo){ .public_key = *peer };
     return 0;
+}
+
+/* ---- DNS ---- */
+
+struct DnsResolver {
+    int unused;
+};
+
+struct DnsHostdns {
+    int unused;
+};
+
+DnsResolver *dns_resolver_new(void)
+{
+    return g_new0(DnsResolver, 1);
+}
+
+void dns_resolver_free(DnsResolver *self)
+{
+    g_free(self);
+}
+
+bool dns_resolver_apply(DnsResolver *self, const DnsZone *zone, const DnsListen *listen,
+                        GError **error)
+{
+    (void)self;
+    if (fakes.dns_fails) {
+        g_set_error(error, MESH_ERROR, MESH_ERROR_HOST, "port 53 is taken");
+        return false;
+    }
+    g_strlcpy(fakes.dns_suffix, zone->suffix, sizeof fakes.dns_suffix);
+    fakes.n_dns_hosts = zone->n_hosts;
+    fakes.n_dns_addrs = listen->n_addrs;
+    fakes.dns_answers = true;
+    return true;
+}
+
+void dns_resolver_stop(DnsResolver *self)
+{
+    (void)self;
+    fakes.dns_answers = false;
+}
+
+DnsHostdns *dns_hostdns_start(const DnsHostdnsOptions *options, DnsHostdnsChanged changed,
+                              void *user_data)
+{
+    (void)options, (void)changed, (void)user_data;
+    return g_new0(DnsHostdns, 1);
+}
+
+void dns_hostdns_stop(DnsHostdns *self)
+{
+    g_free(self);
+}
+
+void dns_hostdns_apply(DnsHostdns *self, const DnsHostdnsLink *link)
+{
+    (void)self;
+    g_assert_true(fakes.dns_answers); /* nobody is sent to a resolver that is not there */
+    g_assert_cmpuint(link->n_servers, ==, fakes.n_dns_addrs);
+    fakes.dns_points = true;
+}
+
+void dns_hostdns_undo(DnsHostdns *self, const char *ifname)
+{
+    (void)self, (void)ifname;
+    fakes.dns_points = false;
+}
+
+DnsHostdnsState dns_hostdns_get(DnsHostdns *self, const char *ifname, const char **out_reason)
+{
+    (void)self, (void)ifname;
+    *out_reason = "";
+    return fakes.dns_points ? DNS_HOSTDNS_FILE : DNS_HOSTDNS_OFF;
+}
+
+const char *dns_hostdns_state_name(DnsHostdnsState state)
+{
+    static const char *const names[] = { "off", "waiting", "systemd-resolved", "resolv.conf",
+                                         "error" };
+
+    return names[state];
 }

@@ -23,6 +23,11 @@ typedef struct {
     bool        net_fails; /* net_apply() */
     bool        ip6_off;   /* it left IPv6 out */
     const char *route;     /* a route of the host; NULL: none */
+    /* DNS */
+    bool   dns_fails; /* the resolver */
+    bool   dns_answers, dns_points;
+    char   dns_suffix[256];
+    size_t n_dns_hosts, n_dns_addrs;
     /* data plane */
     bool     running;
     bool     has_key;

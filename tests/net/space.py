@@ -65,7 +65,7 @@ def programs_dir():
 
 
 class Host:
-    """A computer: its own network, mounts (a fresh /run and /var/lib) and name."""
+    """A computer: its own network, mounts (a fresh /run and /var/lib, an /etc to write in) and name."""
 
     def __init__(self, lab, name):
         self.lab, self.name, self.processes = lab, name, {}
@@ -80,6 +80,10 @@ class Host:
             for dir in /run /var/lib; do mount -t tmpfs -o mode=755 tmpfs $dir; done
             mkdir %s
             [ -d "%s" ] && mount --bind "%s" %s
+            mkdir -p /run/.etc/new /run/.etc/work /run/.etc/all
+            mount -t overlay overlay /etc \
+                -o lowerdir=/etc,upperdir=/run/.etc/new,workdir=/run/.etc/work 2>/dev/null ||
+                { cp -a /etc/. /run/.etc/all && mount --bind /run/.etc/all /etc; } || exit 1
             mount -t sysfs sysfs /sys 2>/dev/null
             hostname %s
             cd /proc/sys/net

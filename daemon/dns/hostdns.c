@@ -1,0 +1,434 @@
+#include "daemon/dns/hostdns.h"
+
+#include "common/glib/error.h"
+#include "common/glib/log.h"
+#include "daemon/dns/hostdns-file.h"
+#include "daemon/dns/hostdns-nm.h"
+#include "daemon/dns/hostdns-resolved.h"
+#include "daemon/dns/name.h"
+#include "daemon/dns/resolvconf.h"
+
+#include <string.h>
+
+#define RESOLV_PATH "/etc/resolv.conf"
+
+enum {
+    FIGHT_WINDOW_S = 60,
+    FIGHT_MAX = 5, /* rewrites of resolv.conf by others in that time; then it is theirs */
+};
+
+typedef enum { WAY_UNKNOWN, WAY_NONE, WAY_RESOLVED, WAY_FILE } Way;
+
+/* One network's wish, and what became of it. */
+typedef struct {
+    DnsHostdns         *owner;
+    DnsHostdnsLink      link; /* its texts are the two below */
+    char               *ifname, *suffix;
+    DnsHostdnsState     state;
+    char               *reason;  /* NULL: nothing to say */
+    DnsHostdnsResolved *setting; /* being made or made; NULL: not there */
+} Entry;
+
+struct DnsHostdns {
+    GDBusConnection  *connection; /* ref; NULL: none */
+    char             *nsswitch_path;
+    DnsHostdnsFile   *file;
+    DnsHostdnsNm     *nm;
+    GPtrArray        *entries; /* of Entry, in the order of their coming */
+    Way               way;
+    guint             watch, idle;
+    bool              known, owned; /* is systemd-resolved there? */
+    int64_t           fight_began;
+    unsigned          fights;
+    DnsHostdnsChanged changed;
+    void             *user_data;
+};
+
+const char *dns_hostdns_state_name(DnsHostdnsState state)
+{
+    static const char *const names[] = { "off", "waiting", "systemd-resolved", "resolv.conf",
+                                         "error" };
+
+    return names[state];
+}
+
+static void set_state(Entry *entry, DnsHostdnsState state, const char *reason)
+{
+    if (entry->state == state && g_strcmp0(entry->reason, reason) == 0)
+        return;
+    if (state == DNS_HOSTDNS_FAILED)
+        mesh_log_warning("names of %s: %s", entry->suffix, reason);
+    else if (entry->state != state)
+        mesh_log_info("names of %s: %s", entry->suffix, dns_hostdns_state_name(state));
+    entry->state = state;
+    g_free(entry->reason);
+    entry->reason = g_strdup(reason);
+    entry->owner->changed(entry->owner->user_data);
+}
+
+static void free_entry(gpointer data)
+{
+    Entry *entry = data;
+
+    dns_hostdns_resolved_free(entry->setting);
+    g_free(entry->ifname);
+    g_free(entry->suffix);
+    g_free(entry->reason);
+    g_free(entry);
+}
+
+/* ---- which way ---- */
+
+static bool uses_nss_resolve(DnsHostdns *self)
+{
+    g_autofree char *text = NULL;
+
+    return g_file_get_contents(self->nsswitch_path, &text, NULL, NULL) &&
+           dns_resolvconf_uses_resolve(text);
+}
+
+/* Programs have to come to systemd-resolved by themselves; that it runs is not enough. */
+static Way find_way(DnsHostdns *self)
+{
+    bool file_says = dns_hostdns_file_is_resolved(self->file);
+
+    if (self->owned &&
+        (file_says || uses_nss_resolve(self) || dns_hostdns_nm_uses_resolved(self->nm)))
+        return WAY_RESOLVED;
+    return file_says ? WAY_NONE : WAY_FILE;
+}
+
+/* ---- systemd-resolved ---- */
+
+static void on_set(const GError *error, void *user_data)
+{
+    Entry *entry = user_data;
+
+    if (error == NULL)
+        return set_state(entry, DNS_HOSTDNS_RESOLVED, NULL);
+    dns_hostdns_resolved_revert(entry->owner->connection, entry->link.ifindex); /* the half */
+    set_state(entry, DNS_HOSTDNS_FAILED, error->message);
+}
+
+static void leave_resolved(DnsHostdns *self, Entry *entry)
+{
+    if (entry->setting == NULL)
+        return;
+    g_clear_pointer(&entry->setting, dns_hostdns_resolved_free);
+    if (self->owned)
+        dns_hostdns_resolved_revert(self->connection, entry->link.ifindex);
+}
+
+static void go_resolved(DnsHostdns *self, Entry *entry)
+{
+    if (entry->setting != NULL)
+        return;
+    set_state(entry, DNS_HOSTDNS_WAITING, NULL);
+    entry->setting = dns_hostdns_resolved_start(self->connection, &entry->link, on_set, entry);
+}
+
+/* ---- resolv.conf ---- */
+
+static bool is_fight(DnsHostdns *self)
+{
+    return self->fights > FIGHT_MAX &&
+           g_get_monotonic_time() - self->fight_began < (int64_t)FIGHT_WINDOW_S * G_USEC_PER_SEC;
+}
+
+static void undo_file(DnsHostdns *self)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!dns_hostdns_file_undo(self->file, &error))
+        mesh_log_error("%s", error->message);
+}
+
+/* The entries that may be in the file: no conflict, as many as fit. */
+static unsigned list_servers(DnsHostdns *self, MeshAddr out[DNS_RESOLVCONF_MAX_OURS])
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < self->entries->len; i++) {
+        Entry *entry = self->entries->pdata[i];
+
+        if (entry->state == DNS_HOSTDNS_FAILED || entry->link.n_servers == 0)
+            continue;
+        if (n < DNS_RESOLVCONF_MAX_OURS)
+            out[n++] = entry->link.servers[0];
+        else
+            set_state(entry, DNS_HOSTDNS_FAILED, "resolv.conf has room for two networks only");
+    }
+    return n;
+}
+
+static void go_file(DnsHostdns *self)
+{
+    MeshAddr    servers[DNS_RESOLVCONF_MAX_OURS];
+    unsigned    n = list_servers(self, servers);
+    const char *why = NULL;
+    g_autoptr(GError) error = NULL;
+    bool applied = false;
+
+    if (n == 0) {
+        undo_file(self);
+        return;
+    }
+    if (is_fight(self))
+        why = "another program keeps changing resolv.conf: it is left alone";
+    else
+        applied = dns_hostdns_file_apply(self->file, servers, n, &error);
+    if (!applied && why == NULL)
+        why = error->message;
+    if (applied && dns_hostdns_nm_writes_file(self->nm))
+        why = "NetworkManager takes no names for an interface that is not its own: resolv.conf "
+              "is changed instead";
+    for (unsigned i = 0; i < self->entries->len; i++) {
+        Entry *entry = self->entries->pdata[i];
+
+        if (entry->state != DNS_HOSTDNS_FAILED)
+            set_state(entry, applied ? DNS_HOSTDNS_FILE : DNS_HOSTDNS_FAILED, why);
+    }
+}
+
+/* ---- all together ---- */
+
+/* Two networks with one name: the later one stays away, else its server could speak for the other.
+ */
+static const Entry *find_conflict(DnsHostdns *self, const Entry *entry)
+{
+    DnsName name, other;
+
+    if (dns_name_parse(entry->suffix, &name) < 0)
+        return NULL;
+    for (unsigned i = 0; i < self->entries->len && self->entries->pdata[i] != entry; i++) {
+        const Entry *before = self->entries->pdata[i];
+
+        if (dns_name_parse(before->suffix, &other) == 0 &&
+            (dns_name_is_under(&name, &other, NULL) || dns_name_is_under(&other, &name, NULL)))
+            return before;
+    }
+    return NULL;
+}
+
+static void judge(DnsHostdns *self, Entry *entry)
+{
+    const Entry     *conflict = find_conflict(self, entry);
+    g_autofree char *why = NULL;
+
+    if (conflict != NULL) {
+        leave_resolved(self, entry);
+        why = g_strdup_printf("%s is the suffix of the network on %s already", entry->suffix,
+                              conflict->ifname);
+        set_state(entry, DNS_HOSTDNS_FAILED, why);
+    } else if (self->way == WAY_RESOLVED) {
+        go_resolved(self, entry);
+    } else if (self->way == WAY_NONE) {
+        set_state(entry, DNS_HOSTDNS_WAITING,
+                  "resolv.conf points to systemd-resolved, which does "
+                  "not run");
+    } else if (entry->state == DNS_HOSTDNS_FAILED) {
+        set_state(entry, DNS_HOSTDNS_WAITING, NULL); /* another try */
+    }
+}
+
+static void choose(DnsHostdns *self)
+{
+    Way way;
+
+    if (!self->known)
+        return;
+    way = find_way(self);
+    if (way != self->way) {
+        for (unsigned i = 0; i < self->entries->len; i++)
+            leave_resolved(self, self->entries->pdata[i]);
+        if (self->way == WAY_FILE)
+            undo_file(self);
+        self->way = way;
+    }
+    for (unsigned i = 0; i < self->entries->len; i++)
+        judge(self, self->entries->pdata[i]);
+    if (way == WAY_FILE)
+        go_file(self);
+}
+
+static gboolean on_idle(gpointer user_data)
+{
+    DnsHostdns *self = user_data;
+
+    self->idle = 0;
+    choose(self);
+    return G_SOURCE_REMOVE;
+}
+
+/* Several pieces of news in one turn are looked at once. */
+static void choose_later(void *user_data)
+{
+    DnsHostdns *self = user_data;
+
+    if (self->idle == 0)
+        self->idle = g_idle_add(on_idle, self);
+}
+
+static void on_file_changed(void *user_data)
+{
+    DnsHostdns *self = user_data;
+    int64_t     now = g_get_monotonic_time();
+
+    if (now - self->fight_began > (int64_t)FIGHT_WINDOW_S * G_USEC_PER_SEC) {
+        self->fight_began = now;
+        self->fights = 0;
+    }
+    self->fights++;
+    choose_later(self);
+}
+
+static void on_appeared(GDBusConnection *connection, const char *name, const char *owner,
+                        gpointer user_data)
+{
+    DnsHostdns *self = user_data;
+
+    (void)connection, (void)name, (void)owner;
+    self->known = self->owned = true;
+    choose_later(self);
+}
+
+static void on_vanished(GDBusConnection *connection, const char *name, gpointer user_data)
+{
+    DnsHostdns *self = user_data;
+
+    (void)connection, (void)name;
+    self->known = true;
+    self->owned = false;
+    for (unsigned i = 0; i < self->entries->len; i++) /* what it knew has gone with it */
+        leave_resolved(self, self->entries->pdata[i]);
+    choose_later(self);
+}
+
+/* ---- the front ---- */
+
+static Entry *find_entry(DnsHostdns *self, const char *ifname)
+{
+    for (unsigned i = 0; i < self->entries->len; i++) {
+        Entry *entry = self->entries->pdata[i];
+
+        if (strcmp(entry->ifname, ifname) == 0)
+            return entry;
+    }
+    return NULL;
+}
+
+static bool is_same(const DnsHostdnsLink *a, const DnsHostdnsLink *b)
+{
+    bool same = a->ifindex == b->ifindex && strcmp(a->suffix, b->suffix) == 0 &&
+                a->n_prefixes == b->n_prefixes && a->n_servers == b->n_servers;
+
+    for (size_t i = 0; same && i < a->n_prefixes; i++)
+        same = mesh_ip_equal_prefix(&a->prefixes[i], &b->prefixes[i]);
+    for (size_t i = 0; same && i < a->n_servers; i++)
+        same = mesh_ip_equal_addr(&a->servers[i], &b->servers[i]);
+    return same;
+}
+
+static void take_link(Entry *entry, const DnsHostdnsLink *link)
+{
+    char *suffix = g_strdup(link->suffix);
+
+    g_free(entry->suffix);
+    entry->suffix = suffix;
+    entry->link = *link;
+    entry->link.ifname = entry->ifname;
+    entry->link.suffix = entry->suffix;
+}
+
+void dns_hostdns_apply(DnsHostdns *self, const DnsHostdnsLink *link)
+{
+    Entry *entry = find_entry(self, link->ifname);
+
+    if (entry != NULL && is_same(&entry->link, link))
+        return;
+    if (entry == NULL) {
+        entry = g_new0(Entry, 1);
+        entry->owner = self;
+        entry->ifname = g_strdup(link->ifname);
+        g_ptr_array_add(self->entries, entry);
+    } else {
+        leave_resolved(self, entry);
+    }
+    take_link(entry, link);
+    set_state(entry, DNS_HOSTDNS_WAITING, NULL);
+    choose(self);
+}
+
+void dns_hostdns_undo(DnsHostdns *self, const char *ifname)
+{
+    Entry *entry = find_entry(self, ifname);
+
+    if (entry == NULL)
+        return;
+    leave_resolved(self, entry);
+    g_ptr_array_remove(self->entries, entry);
+    choose(self);
+}
+
+DnsHostdnsState dns_hostdns_get(DnsHostdns *self, const char *ifname, const char **out_reason)
+{
+    const Entry *entry = find_entry(self, ifname);
+
+    *out_reason = entry != NULL && entry->reason != NULL ? entry->reason : "";
+    return entry != NULL ? entry->state : DNS_HOSTDNS_OFF;
+}
+
+DnsHostdns *dns_hostdns_start(const DnsHostdnsOptions *options, DnsHostdnsChanged changed,
+                              void *user_data)
+{
+    DnsHostdns *self = g_new0(DnsHostdns, 1);
+    const char *path = options->resolv_path != NULL ? options->resolv_path : RESOLV_PATH;
+
+    self->nsswitch_path =
+        g_strdup(options->nsswitch_path != NULL ? options->nsswitch_path : "/etc/nsswitch.conf");
+    self->entries = g_ptr_array_new_with_free_func(free_entry);
+    self->changed = changed;
+    self->user_data = user_data;
+    self->file = dns_hostdns_file_new(path, options->record_path, on_file_changed, self);
+    self->known = options->connection == NULL;
+    if (options->connection == NULL)
+        return self;
+    self->connection = g_object_ref(options->connection);
+    self->nm = dns_hostdns_nm_new(self->connection, choose_later, self);
+    self->watch = g_bus_watch_name_on_connection(self->connection, DNS_HOSTDNS_RESOLVED_NAME,
+                                                 G_BUS_NAME_WATCHER_FLAGS_NONE, on_appeared,
+                                                 on_vanished, self, NULL);
+    return self;
+}
+
+static void ignore(void *user_data)
+{
+    (void)user_data;
+}
+
+bool dns_hostdns_clean(const char *record_path, GError **error)
+{
+    /* making it cleans up and logs a failure; undoing once more returns it */
+    g_autoptr(DnsHostdnsFile) file = dns_hostdns_file_new(RESOLV_PATH, record_path, ignore, NULL);
+
+    return dns_hostdns_file_undo(file, error);
+}
+
+void dns_hostdns_stop(DnsHostdns *self)
+{
+    if (self == NULL)
+        return;
+    for (unsigned i = 0; i < self->entries->len; i++)
+        leave_resolved(self, self->entries->pdata[i]);
+    if (self->way == WAY_FILE)
+        undo_file(self);
+    g_clear_handle_id(&self->idle, g_source_remove);
+    if (self->watch != 0)
+        g_bus_unwatch_name(self->watch);
+    dns_hostdns_nm_free(self->nm);
+    dns_hostdns_file_free(self->file);
+    g_ptr_array_unref(self->entries);
+    g_clear_object(&self->connection);
+    g_free(self->nsswitch_path);
+    g_free(self);
+}
