@@ -41,20 +41,23 @@ static DnsHostdnsRecord *make_stripped(const DnsHostdnsRecord *now)
     return stripped;
 }
 
-/* Owned: what a program reads there without us. */
-static char *dup_text(DnsHostdnsFile *self, const DnsHostdnsRecord *base)
+/* Owned: what a program reads there without us. NULL: it can, and we may not. */
+static char *dup_text(DnsHostdnsFile *self, const DnsHostdnsRecord *base, GError **error)
 {
     g_autofree char *dir = g_path_get_dirname(self->path);
     g_autofree char *target = NULL;
-    char            *text = NULL;
+    g_autoptr(GError) read_error = NULL;
+    char *text = NULL;
 
-    if (base->kind == DNS_HOSTDNS_RECORD_FILE)
+    if (base->kind != DNS_HOSTDNS_RECORD_LINK)
         return g_strdup(base->content);
-    if (base->kind == DNS_HOSTDNS_RECORD_LINK)
-        target = g_canonicalize_filename(base->content, dir);
-    if (target == NULL || !g_file_get_contents(target, &text, NULL, NULL))
-        text = g_strdup(""); /* a link that leads nowhere is an empty file to everybody */
-    return text;
+    target = g_canonicalize_filename(base->content, dir);
+    if (g_file_get_contents(target, &text, NULL, &read_error))
+        return text;
+    if (g_error_matches(read_error, G_FILE_ERROR, G_FILE_ERROR_NOENT))
+        return g_strdup(""); /* a link that leads nowhere is an empty file to everybody */
+    g_set_error(error, MESH_ERROR, MESH_ERROR_HOST, "%s", read_error->message);
+    return NULL;
 }
 
 /* Takes out of @self, or makes from @now, what was before us. Owned. */
@@ -84,11 +87,11 @@ static bool drop_record(DnsHostdnsFile *self, GError **error)
     return false;
 }
 
-static DnsHostdnsRecord *make_ours(DnsHostdnsFile *self, const DnsHostdnsRecord *base,
+/* @text: as dup_text() says. */
+static DnsHostdnsRecord *make_ours(const DnsHostdnsRecord *base, const char *text,
                                    const MeshAddr *servers, size_t n_servers)
 {
     DnsHostdnsRecord *ours = g_new0(DnsHostdnsRecord, 1);
-    g_autofree char  *text = dup_text(self, base);
 
     ours->kind = DNS_HOSTDNS_RECORD_FILE;
     ours->content = dns_resolvconf_make(text, servers, n_servers);
@@ -118,20 +121,23 @@ bool dns_hostdns_file_apply(DnsHostdnsFile *self, const MeshAddr *servers, size_
 {
     DnsHostdnsRecord *now = dns_hostdns_record_look(self->path, error);
     g_autoptr(DnsHostdnsRecord) ours = NULL;
-    g_autofree char *text = NULL;
+    g_autofree char *there = NULL, *text = NULL;
     bool             in_place = false;
 
     if (now == NULL)
         return false;
-    text = g_strdup(now->kind == DNS_HOSTDNS_RECORD_FILE ? now->content : NULL);
+    there = g_strdup(now->kind == DNS_HOSTDNS_RECORD_FILE ? now->content : NULL);
     self->record = take_base(self, now, &in_place);
-    ours = make_ours(self, self->record, servers, n_servers);
-    if (in_place && g_strcmp0(ours->content, text) == 0)
-        return true;
-    note_written(self->record, ours);
-    if (dns_hostdns_record_save(self->record, self->record_path, error) &&
-        dns_hostdns_record_put(ours, self->path, error))
-        return true;
+    text = dup_text(self, self->record, error);
+    if (text != NULL) {
+        ours = make_ours(self->record, text, servers, n_servers);
+        if (in_place && g_strcmp0(ours->content, there) == 0)
+            return true;
+        note_written(self->record, ours);
+        if (dns_hostdns_record_save(self->record, self->record_path, error) &&
+            dns_hostdns_record_put(ours, self->path, error))
+            return true;
+    }
     if (!in_place)
         (void)drop_record(self, NULL);
     return false;
@@ -172,8 +178,8 @@ bool dns_hostdns_file_is_resolved(DnsHostdnsFile *self)
         return false;
     if (self->record != NULL && dns_hostdns_record_is_ours(self->record, now))
         base = self->record;
-    text = dup_text(self, base);
-    return dns_resolvconf_is_resolved(text,
+    text = dup_text(self, base, NULL);
+    return dns_resolvconf_is_resolved(text != NULL ? text : "",
                                       base->kind == DNS_HOSTDNS_RECORD_LINK ? base->content : NULL);
 }
 

@@ -183,7 +183,8 @@ class Node(Host):
         """Starts meshd and waits until it answers."""
         if not self.runs("bus"):
             self.bus_up()
-        self.sh("install -d -o meshd -g meshd -m 700 /var/lib/mesh /run/mesh")
+        owner = "meshd" if self.runs_meshd else "root"
+        self.sh(f"install -d -o {owner} -g {owner} -m 700 /var/lib/mesh /run/mesh")
         self.start("meshd", *self.runs_meshd, find_program("meshd"), "--state-dir", "/var/lib/mesh",
                    "--runtime-dir", "/run/mesh", **env)
         wait_until(lambda: self.mesh("networks", "--json", check=False).returncode == 0, 20,
