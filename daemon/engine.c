@@ -323,8 +323,9 @@ MeshdEngine *meshd_engine_new(const MeshdEngineHost *host, MeshdProfile *profile
     self->gate = lock_gate_new(&profile->server.network, &profile->server.server, &profile->node);
     lock_gate_set_wg(self->gate, &profile->wg);
     self->timestamps = meshd_timestamps_new(host->state, &profile->server.network, self->gate);
+    self->names = meshd_names_new(host->hostdns, profile);
     self->parts =
-        meshd_parts_new(&(MeshdPartsNeeds){ host->net, host->hostdns, profile, self->timestamps },
+        meshd_parts_new(&(MeshdPartsNeeds){ host->net, self->names, profile, self->timestamps },
                         &parts_events, self);
     self->pings = meshd_ping_new(self->parts);
     self->report = meshd_report_new(profile, load_seq(host, &profile->server.network));
@@ -347,6 +348,7 @@ void meshd_engine_free(MeshdEngine *self)
     meshd_engine_stop_parts(self);
     meshd_ping_free(self->pings);
     meshd_parts_free(self->parts);
+    meshd_names_free(self->names);
     meshd_timestamps_free(self->timestamps);
     meshd_report_free(self->report);
     lock_gate_free(self->gate);

@@ -28,6 +28,7 @@ struct MeshdEngine {
     ControlState           server_state;
     char                  *server_error;
     MeshdTimestamps       *timestamps;
+    MeshdNames            *names;
     MeshdParts            *parts;
     MeshdPings            *pings;
     MeshdReport           *report;

@@ -22,7 +22,7 @@ struct MeshdParts {
     WirePlane       *plane;
     guint            watch;  /* of the plane's events; 0: none */
     guint            keeper; /* timer of the timestamps; 0: none */
-    MeshdNames      *names;
+    MeshdNames      *names;  /* borrowed */
     Path            *path;
     GArray          *addrs; /* MeshAddr, for paths that start later */
     bool             presence_known;
@@ -370,7 +370,7 @@ MeshdParts *meshd_parts_new(const MeshdPartsNeeds *needs, const MeshdPartsEvents
 
     self->net = needs->net;
     self->profile = needs->profile;
-    self->names = meshd_names_new(needs->hostdns, needs->profile);
+    self->names = needs->names;
     self->timestamps = needs->timestamps;
     self->events = *events;
     self->user_data = user_data;
@@ -383,7 +383,6 @@ void meshd_parts_free(MeshdParts *self)
     if (self == NULL)
         return;
     meshd_parts_stop(self);
-    meshd_names_free(self->names);
     g_array_unref(self->addrs);
     g_free(self);
 }
@@ -401,11 +400,6 @@ WirePlane *meshd_parts_get_plane(MeshdParts *self)
 Path *meshd_parts_get_path(MeshdParts *self)
 {
     return self->path;
-}
-
-MeshdNames *meshd_parts_get_names(MeshdParts *self)
-{
-    return self->names;
 }
 
 bool meshd_parts_has_ip4(MeshdParts *self)

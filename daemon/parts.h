@@ -26,7 +26,7 @@ typedef struct {
  * profile are changed where they were free to choose. */
 typedef struct {
     Net             *net;
-    DnsHostdns      *hostdns; /* may be NULL */
+    MeshdNames      *names;
     MeshdProfile    *profile;
     MeshdTimestamps *timestamps;
 } MeshdPartsNeeds;
@@ -52,7 +52,6 @@ void meshd_parts_stop(MeshdParts *self);
 LockVerified *meshd_parts_get_map(MeshdParts *self);   /* borrowed; NULL: nothing runs */
 WirePlane    *meshd_parts_get_plane(MeshdParts *self); /* borrowed; NULL: nothing runs */
 Path         *meshd_parts_get_path(MeshdParts *self);  /* borrowed; NULL: nothing runs */
-MeshdNames   *meshd_parts_get_names(MeshdParts *self); /* borrowed */
 bool          meshd_parts_has_ip4(MeshdParts *self);
 bool          meshd_parts_has_ip6(MeshdParts *self); /* false too: this host has it off */
 

@@ -49,7 +49,7 @@ static char **end_builder(GStrvBuilder *builder)
 static void add_dns_warning(GStrvBuilder *builder, MeshdEngine *engine)
 {
     const char      *why;
-    const char      *state = meshd_names_get_state(meshd_parts_get_names(engine->parts), &why);
+    const char      *state = meshd_names_get_state(engine->names, &why);
     g_autofree char *text = g_strdup_printf("names (%s): %s", state, why);
 
     if (why[0] != '\0')
@@ -136,7 +136,7 @@ MeshdView *meshd_view_make(MeshdEngine *engine)
 
     view->state = states[engine->state];
     view->server_state = get_server_state(engine);
-    view->dns_state = meshd_names_get_state(meshd_parts_get_names(engine->parts), &why);
+    view->dns_state = meshd_names_get_state(engine->names, &why);
     view->id = g_strdup(mesh_network_format_id(&profile->server.network, id));
     view->name = g_strdup(profile->network[0] != '\0' ? profile->network : id);
     view->node_key = dup_b64u(&profile->node);
