@@ -163,9 +163,10 @@ static unsigned list_servers(DnsHostdns *self, MeshAddr out[DNS_RESOLVCONF_MAX_O
 
 static void go_file(DnsHostdns *self)
 {
-    MeshAddr    servers[DNS_RESOLVCONF_MAX_OURS];
-    unsigned    n = list_servers(self, servers);
-    const char *why = NULL;
+    MeshAddr         servers[DNS_RESOLVCONF_MAX_OURS];
+    unsigned         n = list_servers(self, servers);
+    const char      *why = NULL;
+    g_autofree char *text = NULL;
     g_autoptr(GError) error = NULL;
     bool applied = false;
 
@@ -178,7 +179,7 @@ static void go_file(DnsHostdns *self)
     else
         applied = dns_hostdns_file_apply(self->file, servers, n, &error);
     if (!applied && why == NULL)
-        why = error->message;
+        why = text = g_strdup_printf("%s; see NAMES in meshd(8)", error->message);
     if (applied && dns_hostdns_nm_writes_file(self->nm))
         why = "NetworkManager takes no names for an interface that is not its own: resolv.conf "
               "is changed instead";
