@@ -1,5 +1,6 @@
 #include "common/glib/error.h"
 #include "common/glib/logring.h"
+#include "daemon/bus/answer.h"
 #include "daemon/bus/bus.h"
 #include "daemon/bus/interfaces.h"
 #include "daemon/bus/options.h"
@@ -40,7 +41,7 @@ static void on_joined(MeshdEngine *engine, const GError *error, void *user_data)
     g_auto(GStrv) warnings = NULL;
 
     if (error != NULL) {
-        g_dbus_method_invocation_return_gerror(call->invocation, error);
+        bus_answer_error(call->invocation, error);
     } else {
         view = meshd_view_make(engine);
         path = bus_daemon_dup_path(view->id);
@@ -70,7 +71,7 @@ static gboolean handle_join(MeshDBusDaemon *skeleton, GDBusMethodInvocation *inv
     JoinCall *call;
 
     if (!bus_options_read(options, table, G_N_ELEMENTS(table), &error)) {
-        g_dbus_method_invocation_return_gerror(invocation, error);
+        bus_answer_error(invocation, error);
         return true;
     }
     join.no_ip4 = !ip4;

@@ -1,5 +1,6 @@
 #include "common/glib/error.h"
 #include "common/std/endpoint.h"
+#include "daemon/bus/answer.h"
 #include "daemon/bus/interfaces.h"
 #include "daemon/bus/options.h"
 #include "daemon/bus/peers.h"
@@ -116,7 +117,7 @@ static MeshdEngine *find_engine(BusNetwork *self, GDBusMethodInvocation *invocat
     MeshdEngine *engine = meshd_networks_find(self->networks, self->id);
 
     if (engine == NULL)
-        g_dbus_method_invocation_return_error(invocation, MESH_ERROR, MESH_ERROR_NO_SUCH_NETWORK,
+        g_dbus_method_invocation_return_error(invocation, MESH_ERROR, MESH_ERROR_NOT_FOUND,
                                               "this network is not joined any more");
     return engine;
 }
@@ -128,7 +129,7 @@ static bool read_options(GDBusMethodInvocation *invocation, GVariant *options,
 
     if (bus_options_read(options, table, n, &error))
         return true;
-    g_dbus_method_invocation_return_gerror(invocation, error);
+    bus_answer_error(invocation, error);
     return false;
 }
 
@@ -157,7 +158,7 @@ static void on_done(MeshdEngine *engine, const GError *error, void *user_data)
     if (view != NULL) /* who reads a property after the answer sees what was answered */
         show_properties(call->skeleton, view);
     if (error != NULL)
-        g_dbus_method_invocation_return_gerror(call->invocation, error);
+        bus_answer_error(call->invocation, error);
     else
         call->complete(call->skeleton, call->invocation);
     free_call(call);
@@ -193,7 +194,7 @@ static gboolean handle_down(MeshDBusNetwork *skeleton, GDBusMethodInvocation *in
         show(self);
         mesh_dbus_network_complete_down(skeleton, invocation);
     } else {
-        g_dbus_method_invocation_return_gerror(invocation, error);
+        bus_answer_error(invocation, error);
     }
     return true;
 }
@@ -234,7 +235,7 @@ static gboolean handle_set(MeshDBusNetwork *skeleton, GDBusMethodInvocation *inv
         show(self);
         mesh_dbus_network_complete_set(skeleton, invocation);
     } else {
-        g_dbus_method_invocation_return_gerror(invocation, error);
+        bus_answer_error(invocation, error);
     }
     return true;
 }
@@ -281,7 +282,7 @@ static void on_ping_done(const MeshdPingAnswer *answer, const GError *error, voi
     char            address[MESH_IP_ADDR_TEXT_SIZE], endpoint[MESH_ENDPOINT_TEXT_SIZE];
 
     if (error != NULL) {
-        g_dbus_method_invocation_return_gerror(call->invocation, error);
+        bus_answer_error(call->invocation, error);
         free_call(call);
         return;
     }

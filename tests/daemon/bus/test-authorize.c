@@ -1,6 +1,7 @@
 /* Tests of daemon/bus/authorize.c and options.c on a private bus: no handler runs before its caller
  * was authorised. Polkit is played by this program; "root" is a uid that the test chooses. */
 #include "common/glib/error.h"
+#include "daemon/bus/answer.h"
 #include "daemon/bus/authorize.h"
 #include "daemon/bus/options.h"
 #include "mesh-dbus.h"
@@ -50,9 +51,15 @@ static gboolean handle_list(MeshDBusNetwork *skeleton, GDBusMethodInvocation *in
 {
     Fixture *f = user_data;
 
-    (void)after;
     (void)limit;
     f->n_handled++;
+    if (after[0] != '\0') {
+        g_autoptr(GError) error =
+            g_error_new(MESH_ERROR, MESH_ERROR_NO_SUCH_PEER, "no peer %s", after);
+
+        bus_answer_error(invocation, error);
+        return true;
+    }
     mesh_dbus_network_complete_list_peers(skeleton, invocation, 0, 0,
                                           g_variant_new_array(G_VARIANT_TYPE("a{sv}"), NULL, 0));
     return true;
@@ -261,13 +268,31 @@ static void test_flood(Fixture *f, gconstpointer data)
     g_ptr_array_unref(f->silent);
 }
 
+/* Codes that share a name on the bus all have it there. */
+static void test_error_name(Fixture *f, gconstpointer data)
+{
+    Reply            reply = { 0 };
+    g_autofree char *name = NULL;
+
+    (void)data;
+    g_dbus_connection_call(f->client, g_dbus_connection_get_unique_name(f->server), NETWORK_PATH,
+                           NETWORK_NAME, "ListPeers", g_variant_new("(su)", "x", 0u), NULL,
+                           G_DBUS_CALL_FLAGS_NONE, 10000, NULL, on_reply, &reply);
+    while (!reply.done)
+        g_main_context_iteration(NULL, true);
+    name = g_dbus_error_get_remote_error(reply.error);
+    g_assert_cmpstr(name, ==, "org.meshvpn.Mesh1.Error.NotFound");
+    g_assert_error(reply.error, MESH_ERROR, MESH_ERROR_NOT_FOUND);
+    g_clear_error(&reply.error);
+}
+
 /* Every method of the interfaces has an action of ours: the table is made of the XML. */
 static void test_table(void)
 {
     const GDBusInterfaceInfo *infos[] = { mesh_dbus_daemon_interface_info(),
                                           mesh_dbus_network_interface_info() };
     static const char *const  verbs[] = { "join",    "leave",  "connect", "disconnect",
-                                          "inspect", "status", NULL };
+                                          "inspect", "status", "repair",  NULL };
 
     for (size_t i = 0; i < G_N_ELEMENTS(infos); i++) {
         for (GDBusMethodInfo **method = infos[i]->methods; *method != NULL; method++) {
@@ -337,6 +362,8 @@ int main(int argc, char **argv)
     }
     g_test_add("/authorize/flood", Fixture, &(AuthorizeCase){ .answer = SILENT }, set_up,
                test_flood, tear_down);
+    g_test_add("/authorize/error-name", Fixture, &(AuthorizeCase){ .root = true }, set_up,
+               test_error_name, tear_down);
     for (size_t i = 0; i < G_N_ELEMENTS(options); i++) {
         g_autofree char *path = g_strconcat("/authorize/options/", options[i].name, NULL);
 
