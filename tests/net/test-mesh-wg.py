@@ -73,6 +73,21 @@ def test_endings(host):
         print(f"ok: ends by {name}", flush=True)
 
 
+def test_made_anew(host):
+    """Deleted and made again in one breath: the port is free for the successor."""
+    script = f"""{PROGRAM} wg1 && wg set wg1 listen-port {PORT} && ip link set wg1 up
+        for i in $(seq 20); do
+            ip link delete wg1 && {PROGRAM} wg1 && wg set wg1 listen-port {PORT} &&
+                ip link set wg1 up || exit 1
+        done"""
+    host.run("sh", "-c", script)
+    wait_until(lambda: len(pids(host)) == 1, 10, "no predecessor is left")
+    host.run("wg", "show", "wg1")
+    host.run("ip", "link", "delete", "wg1")
+    wait_until(lambda: is_gone(host, "wg1"), 10, "the end")
+    print("ok: deleted and made anew, twenty times", flush=True)
+
+
 def test_refusals(host):
     start(host)
     done = host.run(PROGRAM, "wg1", check=False)
@@ -242,6 +257,7 @@ Endpoint = {b.endpoint(4)}
 with Pair("mesh-wg", "mesh-wg") as (one, _):
     test_usage(one)
     test_endings(one)
+    test_made_anew(one)
     test_refusals(one)
     test_settings(one)
     test_all_or_nothing(one)
