@@ -149,6 +149,9 @@ static const AuthorizeCase cases[] = {
     { "no-polkit-status", NO_POLKIT, .method = "ListPeers", .want = true },
 };
 
+static const AuthorizeCase silent_case = { .answer = SILENT };
+static const AuthorizeCase root_case = { .root = true };
+
 static void set_up(Fixture *f, gconstpointer data)
 {
     const AuthorizeCase *c = data;
@@ -360,10 +363,8 @@ int main(int argc, char **argv)
 
         g_test_add(path, Fixture, &cases[i], set_up, test_call, tear_down);
     }
-    g_test_add("/authorize/flood", Fixture, &(AuthorizeCase){ .answer = SILENT }, set_up,
-               test_flood, tear_down);
-    g_test_add("/authorize/error-name", Fixture, &(AuthorizeCase){ .root = true }, set_up,
-               test_error_name, tear_down);
+    g_test_add("/authorize/flood", Fixture, &silent_case, set_up, test_flood, tear_down);
+    g_test_add("/authorize/error-name", Fixture, &root_case, set_up, test_error_name, tear_down);
     for (size_t i = 0; i < G_N_ELEMENTS(options); i++) {
         g_autofree char *path = g_strconcat("/authorize/options/", options[i].name, NULL);
 
