@@ -69,10 +69,17 @@ void loop_conn_abort(LoopConn *self)
     make_dirty(self);
 }
 
+/* Who does not take what we said is not heard until he does: his questions would only add to it. */
+static bool is_deaf(const LoopConn *self)
+{
+    return self->state == CONN_FLUSH ||
+           (self->state == CONN_OPEN && self->blocked && !loop_outbox_is_empty(&self->outbox));
+}
+
 static void watch(LoopConn *self)
 {
     bool     writes = self->blocked || !loop_outbox_is_empty(&self->outbox);
-    uint32_t events = self->state == CONN_FLUSH ? 0 : EPOLLIN;
+    uint32_t events = is_deaf(self) ? 0 : EPOLLIN;
 
     if (writes && self->state != CONN_LINGER)
         events |= EPOLLOUT;
@@ -149,9 +156,21 @@ static void read_in(LoopConn *self)
             return;
         }
         events->input(self, self->shard->scratch_in, (size_t)rc);
+        if (!loop_outbox_is_empty(&self->outbox))
+            break; /* first the answer; the rest comes in the next round */
     }
     if (self->state == CONN_OPEN && SSL_pending(self->ssl) > 0)
         make_dirty(self); /* no event will tell of what TLS has read already */
+}
+
+/* With the first byte only: who says nothing costs next to nothing. */
+static bool start_tls(LoopConn *self)
+{
+    self->ssl = SSL_new(self->shard->loop->tls);
+    if (self->ssl == NULL || SSL_set_fd(self->ssl, self->fd) != 1)
+        return false;
+    SSL_set_accept_state(self->ssl);
+    return true;
 }
 
 static void shake_hands(LoopConn *self)
@@ -159,6 +178,10 @@ static void shake_hands(LoopConn *self)
     Loop *loop = self->shard->loop;
     int   rc;
 
+    if (self->ssl == NULL && !start_tls(self)) {
+        loop_conn_abort(self);
+        return;
+    }
     ERR_clear_error();
     self->blocked = false;
     rc = SSL_accept(self->ssl);
@@ -199,7 +222,7 @@ static void on_ready(LoopSource *source, uint32_t events)
     case CONN_OPEN:
         if (events & EPOLLOUT)
             write_out(self);
-        if (events & (EPOLLIN | EPOLLHUP | EPOLLERR) || was_blocked)
+        if (events & (EPOLLHUP | EPOLLERR) || ((events & EPOLLIN || was_blocked) && !is_deaf(self)))
             read_in(self);
         break;
     case CONN_FLUSH:
@@ -272,13 +295,10 @@ void loop_conn_adopt(LoopShard *shard, int fd, const MeshEndpoint *peer)
     self->peer = *peer;
     self->fd = fd;
     set_options(fd);
-    self->ssl = SSL_new(shard->loop->tls);
-    if (self->ssl == NULL || SSL_set_fd(self->ssl, fd) != 1 ||
-        loop_shard_add(shard, self, &self->id) < 0) {
+    if (loop_shard_add(shard, self, &self->id) < 0) {
         destroy(self);
         return;
     }
-    SSL_set_accept_state(self->ssl);
     loop_shard_set_alarm(shard, &self->alarm, shard->loop->config.handshake_ms);
     watch(self);
 }
@@ -299,7 +319,7 @@ void loop_conn_settle(LoopShard *shard)
         }
         if (self->state == CONN_OPEN || self->state == CONN_FLUSH)
             write_out(self);
-        if (self->state == CONN_OPEN && SSL_pending(self->ssl) > 0)
+        if (self->state == CONN_OPEN && SSL_pending(self->ssl) > 0 && !is_deaf(self))
             read_in(self);
         watch(self);
     }
