@@ -140,8 +140,13 @@ class Server(Host):
         assert found, f"setup printed no join link: {printed!r}"
         return found[0]
 
-    def up(self, **env):
+    def launch(self, **env):
+        """Starts mesh-server and waits for nothing of it."""
         self.start(self.program, *AS_SERVER, find_program(self.program), "-c", self.config, "run", **env)
+
+    def up(self, **env):
+        """Starts mesh-server and waits until it answers."""
+        self.launch(**env)
         wait_until(lambda: self.ctl("status", check=False).returncode == 0, 20,
                    f"{self.name} answers")
 
@@ -179,14 +184,18 @@ class Node(Host):
         wait_until(lambda: self.run("test", "-S", "/run/dbus/system_bus_socket",
                                     check=False).returncode == 0, 10, f"bus of {self.name}")
 
-    def up(self, **env):
-        """Starts meshd and waits until it answers."""
+    def launch(self, **env):
+        """Starts meshd and waits for nothing of it."""
         if not self.runs("bus"):
             self.bus_up()
         owner = "meshd" if self.runs_meshd else "root"
         self.sh(f"install -d -o {owner} -g {owner} -m 700 /var/lib/mesh /run/mesh")
         self.start("meshd", *self.runs_meshd, find_program("meshd"), "--state-dir", "/var/lib/mesh",
                    "--runtime-dir", "/run/mesh", **env)
+
+    def up(self, **env):
+        """Starts meshd and waits until it answers."""
+        self.launch(**env)
         wait_until(lambda: self.mesh("networks", "--json", check=False).returncode == 0, 20,
                    f"meshd of {self.name}")
 

@@ -1,0 +1,286 @@
+"""Every part is killed at random moments, in the middle of joins, leaves, keys and registrations; after
+each round, what must hold is checked by one function.
+
+   [a], [b] members   [c] joins and leaves   [crowd] registers by HTTP   ══ internet ══   [server] mesh.example
+
+MESH_SEED=N repeats the choices of a run; MESH_MINUTES=N goes on that long (`./run soak N`)."""
+import base64
+import json
+import os
+import pathlib
+import random
+import re
+import sys
+import threading
+import time
+
+from lab import Lab, wait_until
+
+HERE = pathlib.Path(__file__).resolve().parent
+KILLS = 50          # at least, without MESH_MINUTES
+RACERS = 1000
+BACK_S = 60         # a limit for a loaded machine; what it took is printed
+LOOK = """
+ip -br link; ip -br addr; ip -4 route show table all; ip -6 route show table all; ip -4 rule; ip -6 rule
+nft list ruleset"""
+CHECK_DB = """
+import sqlite3, sys
+db = sqlite3.connect("file:/var/lib/mesh-server/mesh.db?mode=ro", uri=True)
+print(db.execute("PRAGMA integrity_check").fetchall(), db.execute("PRAGMA foreign_key_check").fetchall())
+"""
+
+
+def look(node):
+    """What of the host a VPN may change, one fact a line."""
+    return [line for line in node.run("sh", "-c", LOOK).stdout.splitlines()
+            if " metric 1024 expires" not in line]
+
+
+def spellings(secret):
+    """The texts by which a secret could show itself."""
+    raw = base64.urlsafe_b64decode(secret + "=" * (-len(secret) % 4))
+    return {secret, base64.b64encode(raw).decode().rstrip("="), raw.hex()}
+
+
+class Mesh:
+    """The lab, what was acknowledged in it, and what it looked like when all was well."""
+
+    def __init__(self, lab, seed):
+        self.lab, self.random = lab, random.Random(seed)
+        self.server = lab.server
+        self.a, self.b, self.c = (lab.node(name) for name in "abc")
+        self.crowd = lab.host("crowd")
+        self.parts = [(self.server, "mesh-server"), (self.a, "meshd"), (self.b, "meshd"),
+                      (self.c, "meshd")]
+        self.kills, self.round, self.slowest_s = 0, 0, 0.0
+        self.keys, self.nodes, self.races = set(), set(), []  # acknowledged; links raced for
+        self.secrets = set()
+        self.c_member = None  # True, False: the last join or leave was acknowledged
+
+    def begin(self):
+        link = self.server.setup("home")
+        self.secret_of(link)
+        self.server.sh("printf '[limits]\\naccept_rate = 10000\\naccept_burst = 10000\\n' "
+                       f">> {self.server.config}")
+        self.server.up()
+        self.bare = {node: look(node) for node in (self.a, self.b, self.c)}
+        for node, text in ((self.a, link), (self.b, None), (self.c, None)):
+            node.up()
+            if node is not self.c:
+                node.join(text or self.key())
+        self.meet()
+        self.full = {node: look(node) for node in (self.a, self.b)}
+        self.identity = self.who()
+
+    def secret_of(self, link):
+        self.secrets |= spellings(re.search(r"k=([\w-]{22})", link)[1])
+        return link
+
+    def key(self):
+        made = self.server.json("key", "create", "--network", "home")
+        self.keys.add(made.id)
+        return self.secret_of(made.link)
+
+    def who(self):
+        return [(node.addresses("home"), node.network("home").node_key,
+                 node.network("home").public_key) for node in (self.a, self.b)]
+
+    # ---- what goes on while parts are killed; each may be cut off anywhere ----
+
+    def do_nothing(self):
+        pass
+
+    def do_join(self):
+        if self.c.run("sh", "-c", "ls -A /var/lib/mesh/networks").stdout:
+            self.do_leave()
+        link = self.links.pop()
+        self.c_member = None
+        if self.c.join(link, check=False).returncode == 0:
+            self.c_member = True
+
+    def do_leave(self):
+        self.c_member = None
+        if self.c.mesh("leave", "home", check=False).returncode == 0:
+            self.c_member = False
+
+    def do_keys(self):
+        for _ in range(4):
+            made = self.server.ctl("key", "create", "--network", "home", "--json", check=False)
+            if made.returncode == 0:
+                self.keys.add(json.loads(made.stdout)["id"])
+                self.secret_of(made.stdout)
+
+    def do_race(self):
+        self.race(self.links, 5)
+
+    def do_down_up(self):
+        self.a.mesh("down", "home", check=False)
+        self.a.mesh("up", "home", check=False)
+
+    def race(self, links, each):
+        """Nodes that race for single-use keys. Returns the answers."""
+        prefix = f"r{self.round}"
+        done = self.crowd.run(sys.executable, HERE / "crowd.py", prefix, each,
+                              text="\n".join(links).replace("mesh.example/", "mesh.example:443/"),
+                              limit_s=150)
+        answers = [json.loads(line) for line in done.stdout.splitlines()][1:]
+        self.nodes |= {answer["node"] for answer in answers if answer["status"] == 200}
+        self.races += [f"{prefix}-{number}-" for number in range(len(links))]
+        return answers
+
+    # ---- a round ----
+
+    def kill(self, host, key):
+        host.stop(key, kill=True)
+        self.kills += 1
+
+    def fault(self):
+        """One round of killing. Says what it did."""
+        self.round += 1
+        doing = self.random.choice([self.do_nothing, self.do_join, self.do_leave, self.do_keys,
+                                    self.do_race, self.do_down_up])
+        self.links = [self.key() for _ in range(2)]
+        victims = self.random.sample(self.parts, self.random.randint(2, 4))
+        moments = [self.random.choice([0.002, 0.02, 0.1, 0.4]) * self.random.random()
+                   for _ in victims]
+        again = self.random.choice((0, 0, 1, 3))
+        worker = threading.Thread(target=doing)
+        worker.start()
+        for (host, key), moment in zip(victims, moments):
+            time.sleep(moment) # the moment is the test's input, nothing is waited for
+            self.kill(host, key)
+        for _ in range(again): # and while it starts
+            host, key = victims[0]
+            host.launch()
+            time.sleep(moments[0])
+            self.kill(host, key)
+        for host, _ in self.random.sample(victims, len(victims)):
+            host.up()
+        worker.join(150)
+        assert not worker.is_alive(), f"{doing.__name__} hangs"
+        return f"{doing.__name__[3:]}: {', '.join(host.name for host, _ in victims)}" + \
+            (f", {victims[0][0].name} again × {again}" if again else "")
+
+    # ---- what must hold ----
+
+    def check(self):
+        began = time.monotonic()
+        self.settle_c()
+        self.meet()
+        self.slowest_s = max(self.slowest_s, time.monotonic() - began)
+        assert self.who() == self.identity, (self.who(), self.identity)
+        self.check_server()
+        self.check_hosts()
+        self.check_secrets()
+
+    def meet(self):
+        """Every member is connected to the server and reaches the others; nothing comes twice."""
+        members = [self.a, self.b] + ([self.c] if self.c.networks() else [])
+        self.a.mesh("up", "home")
+        for node in members:
+            node.wait_until(lambda n: n.network().state == "up" and
+                            n.network().server_state == "connected", BACK_S,
+                            f"{node.name} is connected again")
+        for node in members:
+            for other in members:
+                if other is not node:
+                    node.reaches(other.addresses()[self.random.choice((4, 6))], BACK_S)
+        for family in (4, 6):
+            seen = self.a.ping(self.b.addresses()[family], count=5).text
+            assert "DUP!" not in seen and "duplicates" not in seen, seen
+
+    def settle_c(self):
+        """[c] is a member or it is not; what was acknowledged is so."""
+        def settled(node):
+            found = list(node.networks().values())
+            return not found or found[0].state == "removed" or \
+                (found[0].state == "up" and found[0].server_state == "connected")
+        self.c.wait_until(settled, BACK_S, "c has joined or not")
+        found = list(self.c.networks().values())
+        if self.c_member is not None:
+            assert bool(found) == self.c_member, (self.c_member, found)
+        if found and found[0].state != "up":
+            assert self.c_member is not True, found
+            self.c.mesh("leave", found[0].id)
+            assert not self.c.networks()
+
+    def check_server(self):
+        """Acknowledged writes are there, nothing is there twice, the database is sound."""
+        nodes = self.server.json("node", "list", "--network", "home").nodes
+        keys = {key.id: key for key in self.server.json("key", "list", "--network", "home").keys}
+        for field in ("node", "name", "wg", "ip4", "ip6", "index"):
+            values = [getattr(node, field) for node in nodes if getattr(node, field)]
+            assert len(values) == len(set(values)), (field, sorted(values))
+        assert self.keys <= set(keys), self.keys - set(keys)
+        assert self.nodes <= {node.node for node in nodes}, "an acknowledged node is lost"
+        assert all(key.uses <= 1 for key in keys.values()), keys
+        for prefix in self.races:
+            winners = [node.name for node in nodes if node.name.startswith(prefix)]
+            assert len(winners) <= 1, f"a single-use key admitted {winners}"
+        sound = self.server.run(sys.executable, "-c", CHECK_DB).stdout
+        assert sound == "[('ok',)] []\n", sound
+
+    def check_hosts(self):
+        """Nothing of ours that is not in use, nothing of others touched."""
+        for node in (self.a, self.b):
+            wait_until(lambda n=node: look(n) == self.full[n], 10,
+                       f"{node.name} as it was: {set(look(node)) ^ set(self.full[node])}")
+        ours = [line for line in look(self.c) if "mesh0" in line]
+        others = [line for line in look(self.c) if "mesh0" not in line]
+        assert others == self.bare[self.c], set(others) ^ set(self.bare[self.c])
+        assert bool(ours) == bool(self.c.networks()), ours
+
+    def check_secrets(self):
+        """No join secret, no private key in a log or an answer."""
+        for node in (self.a, self.b, self.c):
+            stored = node.run("sh", "-c", "cat /var/lib/mesh/networks/*/profile*", check=False)
+            for secret in re.findall(r'"(?:node-seed|wg-private|join-secret)":"([\w-]+)"',
+                                     stored.stdout):
+                self.secrets |= spellings(secret)
+        shown = [path.read_text(errors="replace") for path in self.lab.dir.glob("*.log")]
+        for node in (self.a, self.b, self.c):
+            shown += [node.mesh(*command.split()).stdout for command in
+                      ("status --json", "peers --json", "log")
+                      if node is not self.c or node.networks()]
+        shown += [self.server.ctl(*command.split(), "--network", "home", "--json").stdout
+                  for command in ("node list", "key list")]
+        for secret in self.secrets:
+            assert not any(secret in text for text in shown), "a secret is shown"
+
+
+def race_of_many(mesh):
+    """One single-use key, a thousand nodes at the same moment."""
+    answers = mesh.race([mesh.key()], RACERS)
+    by = {}
+    for answer in answers:
+        by.setdefault((answer["status"], answer["code"]), []).append(answer["node"])
+    counts = {what: len(nodes) for what, nodes in by.items()}
+    assert len(answers) == RACERS and len(by.get((200, ""), [])) == 1, counts
+    mesh.check_server()
+    mesh.lab.ok(f"{RACERS} nodes race for a single-use key: {counts}")
+
+
+def main():
+    seed = int(os.environ.get("MESH_SEED") or random.randrange(1 << 32))
+    minutes = float(os.environ.get("MESH_MINUTES") or 0)
+    print(f"# MESH_SEED={seed} repeats the choices of this run", flush=True)
+    with Lab() as lab:
+        mesh = Mesh(lab, seed)
+        mesh.begin()
+        mesh.check()
+        lab.ok("a mesh of two, and all that must hold does")
+        race_of_many(mesh)
+        end = time.monotonic() + minutes * 60
+        while mesh.kills < KILLS or time.monotonic() < end:
+            what = mesh.fault()
+            mesh.check()
+            lab.ok(f"round {mesh.round}, {mesh.kills} kills: {what}")
+        print(f"# the slowest return took {mesh.slowest_s:.1f} s", flush=True)
+        for node in (mesh.a, mesh.b, mesh.c):
+            assert node.stop("meshd") == 0
+            assert look(node) == mesh.bare[node], set(look(node)) ^ set(mesh.bare[node])
+        assert mesh.server.stop("mesh-server") == 0
+        lab.ok("a polite stop leaves each host as it was")
+
+
+main()
