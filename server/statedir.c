@@ -15,6 +15,7 @@
 
 static bool make_dir(const char *dir, struct stat *out_info, GError **error)
 {
+    /* cppcheck-suppress getpwnamCalled ; no other thread runs yet */
     const struct passwd *user = getpwnam(SERVICE_USER);
 
     if (stat(dir, out_info) == 0)

@@ -122,7 +122,7 @@ static int wait_for_end(const struct sockaddr_un *address)
 
         probe.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (probe.fd < 0)
-            return -errno;
+            return -errno; /* cppcheck-suppress memleak */
         rc = connect(probe.fd, (const struct sockaddr *)address, sizeof *address) == 0 ? 0 : -errno;
         if (rc == 0)
             (void)!poll(&probe, 1, (int)left_ms);
