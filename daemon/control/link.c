@@ -29,9 +29,10 @@ struct ControlLink {
     char                  fingerprint[MESH_REQSIGN_FINGERPRINT_SIZE];
     const MeshSignSecret *secret;
     MeshKey               node;
-    MeshNonce             nonce;    /* of the last request */
-    int64_t               offset_s; /* the server's time minus ours; for created alone */
-    int64_t               least;    /* created may not be below */
+    MeshNonce             nonce;      /* of the last request */
+    int64_t               offset_s;   /* the server's time minus ours; for created alone */
+    int64_t               least;      /* created may not be below */
+    int64_t               doubted_ms; /* of the boot clock; 0: never */
 };
 
 static void make_pin(const MeshKey *key, char *out_text, size_t size)
@@ -107,6 +108,27 @@ static void set_tls(const ControlLink *self, CURL *easy)
     curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_ssl_context);
 }
 
+/* Connections from before the doubt are closed, not used again: a request on one that is dead would
+ * wait for USER_TIMEOUT_MS. */
+static void set_age(const ControlLink *self, CURL *easy)
+{
+    int64_t since_ms = mesh_clock_boot_ms() - self->doubted_ms;
+
+    curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, (long)IDLE_CONNECTION_S);
+    if (self->doubted_ms == 0)
+        return;
+    if (since_ms < 1000)
+        curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+    else
+        curl_easy_setopt(easy, CURLOPT_MAXLIFETIME_CONN,
+                         (long)MIN(since_ms / 1000, (int64_t)G_MAXINT));
+}
+
+void control_link_doubt(ControlLink *self)
+{
+    self->doubted_ms = mesh_clock_boot_ms();
+}
+
 static void set_transport(CURL *easy, const ControlRequest *request)
 {
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "https");
@@ -117,7 +139,6 @@ static void set_transport(CURL *easy, const ControlRequest *request)
     curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)request->timeout_ms);
-    curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, (long)IDLE_CONNECTION_S);
     curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_socket_made);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "mesh/" MESH_VERSION);
     if (request->body == NULL)
@@ -181,6 +202,7 @@ CURL *control_link_make(ControlLink *self, const ControlRequest *request,
     curl_easy_setopt(easy, CURLOPT_URL, url);
     set_tls(self, easy);
     set_transport(easy, request);
+    set_age(self, easy);
     sign(self, request, path, &headers);
     *out_headers = headers;
     *out_nonce = self->nonce;

@@ -33,6 +33,9 @@ void         control_link_free(ControlLink *self); /* NULL is fine */
 CURL *control_link_make(ControlLink *self, const ControlRequest *request,
                         struct curl_slist **out_headers, MeshNonce *out_nonce);
 
+/* Requests from here on are made on connections that are newer than this call. */
+void control_link_doubt(ControlLink *self);
+
 /* 401 clock and 401 replayed: changes what the next request says. Returns true when it is worth one
  * more try. */
 bool control_link_take_hints(ControlLink *self, MeshErrorCode code, const MeshSessionHints *hints);

@@ -371,6 +371,7 @@ void control_stream_doubt(ControlClient *self)
 
     if (!s->wanted)
         return;
+    control_link_doubt(self->link);
     g_clear_handle_id(&s->doubt_id, g_source_remove);
     if (s->opened_ms > 0 && since_ms < DOUBT_GAP_MS) {
         s->doubt_id = g_timeout_add((guint)(DOUBT_GAP_MS - since_ms), on_doubt, self);
