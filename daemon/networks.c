@@ -687,6 +687,13 @@ bool meshd_networks_set(MeshdNetworks *self, MeshdEngine *engine, const MeshdSet
     return false;
 }
 
+void meshd_networks_wake(MeshdNetworks *self)
+{
+    for (unsigned i = 0; i < self->engines->len; i++)
+        meshd_engine_mend(self->engines->pdata[i]);
+    tell_all(self, true);
+}
+
 char **meshd_networks_repair(MeshdNetworks *self)
 {
     return meshd_repair(&self->host, self->engines);

@@ -55,6 +55,10 @@ bool meshd_networks_down(MeshdNetworks *self, MeshdEngine *engine, bool temporar
 bool meshd_networks_set(MeshdNetworks *self, MeshdEngine *engine, const MeshdSetOptions *options,
                         GError **error);
 
+/** meshd_networks_wake: the computer slept: conversations with servers may be dead, addresses
+ * others, and what is ours gone from the host. */
+void meshd_networks_wake(MeshdNetworks *self);
+
 /** meshd_networks_repair: see repair.h; free with g_strfreev(). */
 char **meshd_networks_repair(MeshdNetworks *self);
 

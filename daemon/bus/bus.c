@@ -3,12 +3,14 @@
 #include "common/proto/network.h"
 #include "daemon/bus/authorize.h"
 #include "daemon/bus/interfaces.h"
+#include "daemon/bus/sleep.h"
 
 struct Bus {
     GDBusConnection          *connection;
     MeshdNetworks            *networks; /* borrowed */
     BusAuthorize             *authorize;
     GDBusInterfaceSkeleton   *daemon;
+    BusSleep                 *sleep;
     GDBusObjectManagerServer *manager;
     GHashTable               *objects; /* network id → owned BusNetwork */
     BusEvents                 events;
@@ -115,6 +117,7 @@ Bus *bus_start(GDBusConnection *connection, MeshdNetworks *networks, const BusEv
         return NULL;
     }
     meshd_networks_start(networks, &networks_events, self);
+    self->sleep = bus_sleep_start(connection, networks);
     show_all(self); /* what came up from the stored maps, before anybody can ask */
     g_dbus_object_manager_server_set_connection(self->manager, connection);
     self->name =
@@ -127,6 +130,7 @@ void bus_stop(Bus *self)
 {
     if (self == NULL)
         return;
+    bus_sleep_stop(self->sleep);
     if (self->name != 0)
         g_bus_unown_name(self->name);
     g_dbus_object_manager_server_set_connection(self->manager, NULL);
