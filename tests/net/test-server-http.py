@@ -120,7 +120,7 @@ def check_config(points, server):
     for bad, says in (("[server]\nlisten = nonsense\n", '[server] listen: "nonsense" is not'),
                       ("[server]\nlissten = [::]:1\n", "[server] unknown key lissten"),
                       ("[sever]\n", "unknown group [sever]"),
-                      ("[limits]\nthreads = 0\n", '[limits] threads: "0" is not a whole number'),
+                      ("[limits]\nthreads = 65\n", '[limits] threads: "65" is not a whole number'),
                       ("[server]\nstate_dir = here\n", "is not an absolute path"),
                       ("listen = [::]:1\n", "server.conf: ")):
         server.config.write_text(bad)
