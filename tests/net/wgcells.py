@@ -85,9 +85,10 @@ def check_rekey_by_time(other):
             a.peer(b, "endpoint", b.endpoint(4))
             b.peer(a)
             a.reaches(b)
-            first = a.shown(b).handshake
+            ends = [(x, y) for x, y in ((a, b), (b, a)) if x.program != "boringtun-cli"]
+            first = ends[0][0].shown(ends[0][1]).handshake
             assert a.missed(b, 4, count=6750, interval_s=0.02) == [], "135 s, none lost"
-            assert a.shown(b).handshake > first + 100
-            assert b.shown(a).handshake > first + 100
+            for here, there in ends:
+                assert here.shown(there).handshake > first + 100, here.program
             print(f"ok: {a.program} renewed its session with {b.program}", flush=True)
 
