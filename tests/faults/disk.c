@@ -540,13 +540,26 @@ static GByteArray *make_content(guint file, size_t n, DiskRest rest)
     return content;
 }
 
+/* The names as they are now: renaming replaces keys, so the table's own must not be held. */
+static GPtrArray *copy_names(GHashTable *names)
+{
+    GPtrArray     *all = g_ptr_array_new_with_free_func(g_free);
+    GHashTableIter iter;
+    gpointer       name;
+
+    g_hash_table_iter_init(&iter, names);
+    while (g_hash_table_iter_next(&iter, &name, NULL))
+        g_ptr_array_add(all, g_strdup(name));
+    return all;
+}
+
 static void rename_name(GHashTable *names, const Step *step)
 {
     g_autofree char *prefix = g_strconcat(step->path, "/", NULL);
-    g_autoptr(GList) all = g_hash_table_get_keys(names);
+    g_autoptr(GPtrArray) all = copy_names(names);
 
-    for (GList *at = all; at != NULL; at = at->next) {
-        const char *name = at->data;
+    for (guint i = 0; i < all->len; i++) {
+        const char *name = all->pdata[i];
         gpointer    file = g_hash_table_lookup(names, name);
         char       *to = NULL;
 
