@@ -25,6 +25,13 @@ def count(entry):
     return (passed, failed, skipped) if points else (1, 0, 0)
 
 
+def why_skipped(entry):
+    """What the test said about it: what is missing."""
+    said = (entry.get("stdout") or "").strip().splitlines()
+    rows = [line for line in said if re.search(r"# *SKIP|^missing|^skipped", line, re.I)] or said
+    return rows[-1] if rows else "it did not say"
+
+
 def main(paths):
     total = [0, 0, 0]
     for path in paths:
@@ -38,7 +45,7 @@ def main(paths):
             if row[1]:
                 print(f"failed: {entry['name']} ({entry['result']})", file=sys.stderr)
             elif row[2]:
-                print(f"skipped: {row[2]} in {entry['name']}", file=sys.stderr)
+                print(f"skipped: {row[2]} in {entry['name']}: {why_skipped(entry)}", file=sys.stderr)
         total = [a + sum(column) for a, column in zip(total, zip(*rows))]
     print(*total)
 
