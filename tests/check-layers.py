@@ -52,7 +52,7 @@ FRONT_DOORS = {
     "daemon/net": "net.h", "daemon/dns": "resolver.h hostdns.h", "daemon/control": "client.h",
     "daemon/lock": "gate.h verified.h", "daemon/service": "service.h", "daemon/bus": "bus.h",
     "server/loop": "loop.h", "server/http": "message.h", "server/relay": "relay.h",
-    "server/store": "store.h", "server/core": "core.h", "server/api": "router.h",
+    "server/store": "store.h backup.h", "server/core": "core.h", "server/api": "router.h",
     "server/admin": "admin.h", "server/ctl": "ctl.h",
 }
 

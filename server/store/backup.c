@@ -1,0 +1,259 @@
+/* server/store/backup.c: copies by SQLite's backup API, and the invariants of the tables. */
+#include "server/store/backup.h"
+
+#include "common/glib/error.h"
+#include "common/std/ip.h"
+#include "common/std/key.h"
+#include "server/store/engine.h"
+
+#include <sqlite3.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum {
+    BUSY_TIMEOUT_MS = 10000,
+    MAX_FINDINGS = 100, /* a broken file may have one a row */
+};
+
+static bool fail(sqlite3 *db, const char *path, GError **error)
+{
+    g_set_error(error, MESH_ERROR, MESH_ERROR_STATE, "%s: %s", path, sqlite3_errmsg(db));
+    return false;
+}
+
+static bool script(sqlite3 *db, const char *path, const char *sql, GError **error)
+{
+    return sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK || fail(db, path, error);
+}
+
+static sqlite3 *open_file(const char *path, GError **error)
+{
+    sqlite3 *db = NULL;
+
+    if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) !=
+        SQLITE_OK) {
+        fail(db, path, error);
+        sqlite3_close(db);
+        return NULL;
+    }
+    sqlite3_busy_timeout(db, BUSY_TIMEOUT_MS);
+    if (script(db, path, "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;", error))
+        return db;
+    sqlite3_close(db);
+    return NULL;
+}
+
+/* The first column of the first row. False: @error, or there is no row. */
+static bool get_int(sqlite3 *db, const char *sql, int64_t *out_value)
+{
+    sqlite3_stmt *stmt = NULL;
+    bool          ok = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK &&
+              sqlite3_step(stmt) == SQLITE_ROW;
+
+    if (ok)
+        *out_value = sqlite3_column_int64(stmt, 0);
+    sqlite3_finalize(stmt);
+    return ok;
+}
+
+/* All in one step, hence of one moment: writers of the log do not wait for it. */
+static bool copy_pages(sqlite3 *from, sqlite3 *to, const char *path, GError **error)
+{
+    sqlite3_backup *copy = sqlite3_backup_init(to, "main", from, "main");
+
+    if (copy == NULL)
+        return fail(to, path, error);
+    (void)sqlite3_backup_step(copy, -1);
+    return sqlite3_backup_finish(copy) == SQLITE_OK || fail(to, path, error);
+}
+
+static bool keep_key(sqlite3 *db, const char *path, const char *key, GError **error)
+{
+    sqlite3_stmt *stmt = NULL;
+    bool          ok;
+
+    /* one plain file: without a log beside it */
+    if (!script(db, path, "PRAGMA journal_mode=DELETE; CREATE TABLE backup (key TEXT NOT NULL);",
+                error))
+        return false;
+    ok = sqlite3_prepare_v2(db, "INSERT INTO backup VALUES (?1)", -1, &stmt, NULL) == SQLITE_OK &&
+         sqlite3_bind_text(stmt, 1, key, -1, SQLITE_STATIC) == SQLITE_OK &&
+         sqlite3_step(stmt) == SQLITE_DONE;
+    if (!ok)
+        fail(db, path, error);
+    sqlite3_finalize(stmt);
+    return ok;
+}
+
+bool store_backup_copy(const char *path, const char *to, const char *key, GError **error)
+{
+    sqlite3 *source = open_file(path, error);
+    sqlite3 *target = source != NULL ? open_file(to, error) : NULL;
+    bool     ok = target != NULL && script(source, path, "PRAGMA query_only=ON", error) &&
+              copy_pages(source, target, to, error) && keep_key(target, to, key, error);
+
+    sqlite3_close(target);
+    sqlite3_close(source);
+    return ok;
+}
+
+typedef struct {
+    const char *what; /* said before each row */
+    const char *sql;  /* one column: where */
+} Rule;
+
+static const Rule rules[] = {
+    { "file", "SELECT integrity_check FROM pragma_integrity_check WHERE integrity_check<>'ok'" },
+    { "a row without its network",
+      "SELECT \"table\"||' to '||parent FROM pragma_foreign_key_check" },
+    { "epoch or version is not positive", "SELECT name FROM network WHERE epoch<1 OR ver<1" },
+    { "node is newer than its network", "SELECT n.name||' of '||w.name FROM node n JOIN network w"
+                                        " ON w.id=n.network WHERE n.ver>w.ver" },
+    { "logged change is newer than its network",
+      "SELECT w.name||' '||l.ver FROM change_log l JOIN network w ON w.id=l.network"
+      " WHERE l.ver>w.ver" },
+    { "tombstone is newer than its network",
+      "SELECT w.name||' '||t.idx FROM tombstone t JOIN network w ON w.id=t.network"
+      " WHERE t.ver>w.ver" },
+    { "serial was never given out", "SELECT n.name||' of '||w.name FROM node n JOIN network w"
+                                    " ON w.id=n.network WHERE n.serial>w.serial" },
+    { "index was never given out", "SELECT n.name||' of '||w.name FROM node n JOIN network w"
+                                   " ON w.id=n.network WHERE n.idx>=w.next_index" },
+    { "removed node is there again",
+      "SELECT n.name||' of '||w.name FROM node n JOIN network w ON w.id=n.network"
+      " JOIN tombstone t ON t.network=n.network AND t.node=n.node" },
+    { "IPv4 address outside the prefix",
+      "SELECT n.name||' of '||w.name FROM node n JOIN network w ON w.id=n.network"
+      " WHERE n.ip4 IS NOT NULL AND NOT in_prefix(w.ip4, n.ip4)" },
+    { "IPv6 address outside the prefix",
+      "SELECT n.name||' of '||w.name FROM node n JOIN network w ON w.id=n.network"
+      " WHERE n.state=1 AND NOT in_prefix(w.ip6, n.ip6)" },
+    { "IPv4 address held twice",
+      "SELECT w.name||' '||n.ip4 FROM node n JOIN network w ON w.id=n.network"
+      " WHERE n.ip4 IS NOT NULL GROUP BY n.network, n.ip4 HAVING count(*)>1" },
+};
+
+/* in_prefix(prefix, address): a number is IPv4 in host order, a blob is IPv6. */
+static void in_prefix(sqlite3_context *context, int n, sqlite3_value **values)
+{
+    const char *text = (const char *)sqlite3_value_text(values[0]);
+    bool        six = sqlite3_value_type(values[1]) == SQLITE_BLOB;
+    uint8_t     bytes[16] = { 0 };
+    MeshPrefix  prefix;
+    MeshAddr    addr;
+    bool        inside;
+
+    (void)n;
+    if (six && sqlite3_value_bytes(values[1]) == (int)sizeof bytes)
+        memcpy(bytes, sqlite3_value_blob(values[1]), sizeof bytes);
+    for (int at = 0; !six && at < 4; at++)
+        bytes[at] = (uint8_t)(sqlite3_value_int64(values[1]) >> (24 - 8 * at));
+    addr = mesh_ip_make_addr(six ? AF_INET6 : AF_INET, bytes);
+    inside = text != NULL && mesh_ip_parse_prefix(text, &prefix) == 0 &&
+             mesh_ip_contains(&prefix, &addr);
+    sqlite3_result_int(context, inside);
+}
+
+static void apply_rule(sqlite3 *db, const Rule *rule, GPtrArray *findings)
+{
+    sqlite3_stmt *stmt = NULL;
+    int           rc = sqlite3_prepare_v2(db, rule->sql, -1, &stmt, NULL);
+
+    while (rc == SQLITE_OK || rc == SQLITE_ROW) {
+        rc = sqlite3_step(stmt);
+        if (rc == SQLITE_ROW && findings->len < MAX_FINDINGS)
+            g_ptr_array_add(findings, g_strdup_printf("%s: %s", rule->what,
+                                                      (const char *)sqlite3_column_text(stmt, 0)));
+        if (findings->len >= MAX_FINDINGS)
+            break;
+    }
+    if (rc != SQLITE_DONE && rc != SQLITE_ROW)
+        g_ptr_array_add(findings, g_strdup_printf("%s: %s", rule->what, sqlite3_errmsg(db)));
+    sqlite3_finalize(stmt);
+}
+
+/* All rules see the same moment. */
+static bool apply_rules(sqlite3 *db, const char *path, GPtrArray *findings, GError **error)
+{
+    int64_t version = 0;
+
+    if (!script(db, path, "PRAGMA query_only=ON; BEGIN", error))
+        return false;
+    if (!get_int(db, "PRAGMA user_version", &version))
+        return fail(db, path, error);
+    if (version < 1 || version > store_schema_latest()) {
+        g_ptr_array_add(findings, g_strdup_printf("schema %d; this program knows 1 to %d",
+                                                  (int)version, (int)store_schema_latest()));
+        return true;
+    }
+    if (sqlite3_create_function(db, "in_prefix", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL,
+                                in_prefix, NULL, NULL) != SQLITE_OK)
+        return fail(db, path, error);
+    for (size_t i = 0; i < G_N_ELEMENTS(rules); i++)
+        apply_rule(db, &rules[i], findings);
+    return true;
+}
+
+bool store_backup_check(const char *path, GPtrArray *findings, GError **error)
+{
+    sqlite3 *db = open_file(path, error);
+    bool     ok = db != NULL && apply_rules(db, path, findings, error);
+
+    sqlite3_close(db); /* ends the transaction */
+    return ok;
+}
+
+bool store_backup_settle(const char *path, int64_t *out_epoch, GError **error)
+{
+    sqlite3 *db = open_file(path, error);
+    int64_t  epoch = 0;
+    bool     ok;
+
+    if (db == NULL)
+        return false;
+    ok = script(db, path, "PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode=DELETE;", error) &&
+         (get_int(db, "SELECT coalesce(max(epoch),0) FROM network", &epoch) ||
+          fail(db, path, error));
+    if (ok)
+        *out_epoch = epoch;
+    sqlite3_close(db);
+    return ok;
+}
+
+static char *read_key(sqlite3 *db, const char *path, GError **error)
+{
+    sqlite3_stmt *stmt = NULL;
+    char         *key = NULL;
+
+    if (sqlite3_prepare_v2(db, "SELECT key FROM backup", -1, &stmt, NULL) == SQLITE_OK &&
+        sqlite3_step(stmt) == SQLITE_ROW)
+        key = g_strdup((const char *)sqlite3_column_text(stmt, 0));
+    sqlite3_finalize(stmt);
+    if (key == NULL)
+        g_set_error(error, MESH_ERROR, MESH_ERROR_STATE,
+                    "%s: not a backup of mesh-server: it holds no server key", path);
+    return key;
+}
+
+bool store_backup_prepare(const char *path, int64_t epoch, int64_t now_s, char **out_key,
+                          GError **error)
+{
+    sqlite3         *db = open_file(path, error);
+    char            *key = db != NULL ? read_key(db, path, error) : NULL;
+    g_autofree char *sql =
+        g_strdup_printf("PRAGMA secure_delete=ON; BEGIN IMMEDIATE; DROP TABLE backup;"
+                        "UPDATE network SET epoch=max(epoch, %" G_GINT64_FORMAT
+                        ", %" G_GINT64_FORMAT ")+1,"
+                        " serial=max(serial, %" G_GINT64_FORMAT ");"
+                        "UPDATE node SET due=0 WHERE state=1; COMMIT;",
+                        epoch, now_s - 1, now_s);
+    bool ok = key != NULL && script(db, path, sql, error);
+
+    sqlite3_close(db);
+    if (ok)
+        *out_key = g_steal_pointer(&key);
+    if (key != NULL)
+        mesh_key_wipe(key, strlen(key));
+    g_free(key);
+    return ok;
+}
