@@ -1,10 +1,11 @@
-/* server/ctl/cmd-network.c: mesh-server network list|create|set|delete. */
+/* server/ctl/cmd-network.c: mesh-server network list|show|create|set|delete. */
 #include "common/glib/error.h"
 #include "common/glib/jsonout.h"
 #include "server/ctl/command.h"
 #include "server/ctl/table.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static const char *text(JsonObject *object, const char *name)
 {
@@ -111,6 +112,29 @@ static char *make_body(const CtlCall *call, const char *name)
     return mesh_jsonout_finish(&out, NULL);
 }
 
+/* By name or id; among all of them, the server has no path for one. */
+static bool run_show(const CtlCall *call, GError **error)
+{
+    g_auto(CtlAnswer) answer = { 0 };
+    JsonArray *networks;
+
+    if (!ctl_client_check_name("NETWORK", call->argv[0], error))
+        return false;
+    networks = get_networks(call, &answer, error);
+    for (guint i = 0; networks != NULL && i < json_array_get_length(networks); i++) {
+        JsonObject *one = json_array_get_object_element(networks, i);
+
+        if (strcmp(text(one, "name"), call->argv[0]) == 0 ||
+            strcmp(text(one, "id"), call->argv[0]) == 0) {
+            ctl_table_print_object(one, call->json);
+            return true;
+        }
+    }
+    if (networks != NULL)
+        g_set_error(error, MESH_ERROR, MESH_ERROR_NOT_FOUND, "no network %s here", call->argv[0]);
+    return false;
+}
+
 static bool run_create(const CtlCall *call, GError **error)
 {
     g_autofree char *body = make_body(call, call->argv[0]);
@@ -151,6 +175,7 @@ static bool run_delete(const CtlCall *call, GError **error)
 
 const CtlVerb ctl_verbs_network[] = {
     { "list", "", " --json ", "all networks", 0, run_list },
+    { "show", "NETWORK", " --json ", "all that is known of one", 1, run_show },
     { "create", "NAME", " --json --ip4 --approve ", "a new network", 1, run_create },
     { "set", "NETWORK", " --json --name --approve ", "rename it; ask for approval or not", 1,
       run_set },

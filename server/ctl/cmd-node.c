@@ -1,4 +1,4 @@
-/* server/ctl/cmd-node.c: mesh-server node list|approve|rename|expire|remove. */
+/* server/ctl/cmd-node.c: mesh-server node list|show|approve|rename|expire|remove. */
 #include "common/glib/error.h"
 #include "common/glib/jsonout.h"
 #include "server/ctl/command.h"
@@ -56,6 +56,38 @@ static bool run_list(const CtlCall *call, GError **error)
         add_row(table, json_array_get_object_element(nodes, i));
     ctl_table_print(table);
     return true;
+}
+
+/* By name or key; among all of them, the server has no path for one. */
+static bool run_show(const CtlCall *call, GError **error)
+{
+    g_autofree char *network = NULL, *path = NULL;
+    CtlRequest       request = { .method = "GET" };
+    g_auto(CtlAnswer) answer = { 0 };
+    JsonArray *nodes = NULL;
+
+    if (!ctl_client_check_name("NODE", call->argv[0], error))
+        return false;
+    network = ctl_cmd_network_dup_ref(call, error);
+    if (network == NULL)
+        return false;
+    request.path = path = g_strdup_printf("networks/%s/nodes", network);
+    if (!ctl_client_ask(call->socket, &request, &answer, error))
+        return false;
+    if (json_object_has_member(answer.object, "nodes"))
+        nodes = json_object_get_array_member(answer.object, "nodes");
+    for (guint i = 0; nodes != NULL && i < json_array_get_length(nodes); i++) {
+        JsonObject *one = json_array_get_object_element(nodes, i);
+
+        if (strcmp(text(one, "name"), call->argv[0]) == 0 ||
+            strcmp(text(one, "node"), call->argv[0]) == 0) {
+            ctl_table_print_object(one, call->json);
+            return true;
+        }
+    }
+    g_set_error(error, MESH_ERROR, MESH_ERROR_NOT_FOUND, "no node %s in network %s", call->argv[0],
+                network);
+    return false;
 }
 
 /* What a verb sends about call->argv[0]. */
@@ -138,6 +170,7 @@ static bool run_remove(const CtlCall *call, GError **error)
 
 const CtlVerb ctl_verbs_node[] = {
     { "list", "", " --json --network ", "all nodes", 0, run_list },
+    { "show", "NODE", " --json --network ", "all that is known of one", 1, run_show },
     { "approve", "NODE", " --json --network ", "admit one that waits", 1, run_approve },
     { "rename", "NODE NAME", " --json --network ", "give it another name", 2, run_rename },
     { "expire", "NODE", " --json --network --at ", "end its membership, now or later", 1,

@@ -98,3 +98,31 @@ void ctl_table_print(const CtlTable *self)
         for (guint c = 0; c < self->columns; c++)
             print_cell(cell(self, r, c), widths[c], c + 1 == self->columns);
 }
+
+static void print_member(const char *name, JsonNode *node)
+{
+    g_autofree char *value =
+        JSON_NODE_HOLDS_VALUE(node) && json_node_get_value_type(node) == G_TYPE_STRING
+            ? g_strdup(json_node_get_string(node))
+            : json_to_string(node, FALSE);
+    g_autofree char *shown = harmless(value);
+
+    (void)printf("%-12s  %s\n", name, shown);
+}
+
+void ctl_table_print_object(JsonObject *object, bool json)
+{
+    g_autoptr(GList) names = json_object_get_members(object);
+
+    if (json) {
+        g_autoptr(JsonNode) node = json_node_new(JSON_NODE_OBJECT);
+        g_autofree char *text = NULL;
+
+        json_node_set_object(node, object);
+        text = json_to_string(node, FALSE);
+        (void)printf("%s\n", text);
+        return;
+    }
+    for (GList *at = names; at != NULL; at = at->next)
+        print_member(at->data, json_object_get_member(object, at->data));
+}

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <glib.h>
+#include <json-glib/json-glib.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef struct CtlTable CtlTable;
@@ -16,6 +18,9 @@ void ctl_table_add_int(CtlTable *self, int64_t number);
 void ctl_table_add_time(CtlTable *self, int64_t time, const char *zero); /* local; 0: @zero */
 
 void ctl_table_print(const CtlTable *self); /* to stdout */
+
+/* A member a line, "name  value"; as one JSON object when @json. To stdout. */
+void ctl_table_print_object(JsonObject *object, bool json);
 
 /* "2026-11-21 09:30", local. Owned. */
 char *ctl_table_format_time(int64_t time);
