@@ -2,6 +2,7 @@
 #include "common/glib/error.h"
 #include "common/std/hash.h"
 #include "common/std/key.h"
+#include "server/backup.h"
 #include "server/config.h"
 #include "server/ctl/ctl.h"
 #include "server/run.h"
@@ -28,6 +29,9 @@ static const char usage[] =
     "  network COMMAND …      list, create, change, delete networks\n"
     "  key COMMAND …          list, create, revoke join keys\n"
     "  node COMMAND …         list, approve, rename, expire, remove nodes\n"
+    "  backup FILE [--force]  server key and database, in one file\n"
+    "  restore FILE [--force] the same, back; the server is stopped\n"
+    "  check                  whether key and database are sound\n"
     "\n"
     "  -c, --config FILE      instead of " SERVER_CONFIG_PATH "\n"
     "  -h, --help · --version\n"
@@ -82,6 +86,9 @@ static int dispatch(const char *config_path, int argc, char **argv)
         return run(config_path);
     if (strcmp(argv[0], "setup") == 0)
         return server_setup(config_path, argc, argv);
+    if (strcmp(argv[0], "backup") == 0 || strcmp(argv[0], "restore") == 0 ||
+        strcmp(argv[0], "check") == 0)
+        return server_backup(config_path, argc, argv);
     if (strcmp(argv[0], "status") == 0 || strcmp(argv[0], "network") == 0 ||
         strcmp(argv[0], "key") == 0 || strcmp(argv[0], "node") == 0)
         return control(config_path, argc, argv);
