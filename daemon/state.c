@@ -327,8 +327,6 @@ static void repair_file(const char *path, GPtrArray *found)
         return;
     }
     repair_mode(path, 0600, found);
-    if (!g_str_has_suffix(path, ".prev"))
-        repair_document(path, found);
 }
 
 static void repair_dir(const char *path, GPtrArray *found)
@@ -342,6 +340,10 @@ static void repair_dir(const char *path, GPtrArray *found)
         g_ptr_array_add(names, g_build_filename(path, name, NULL));
     for (unsigned i = 0; i < names->len; i++) /* apart: a repair makes and removes files */
         repair_file(names->pdata[i], found);
+    for (unsigned i = 0; i < names->len; i++) /* then: a document may take its .prev away */
+        if (!g_str_has_suffix(names->pdata[i], ".prev") &&
+            !g_str_has_suffix(names->pdata[i], ".new"))
+            repair_document(names->pdata[i], found);
 }
 
 void meshd_state_repair(MeshdState *self, GPtrArray *found)
