@@ -51,27 +51,7 @@ static const char *const headings[] = { "ID",      "STATE",   "REUSABLE", "USES"
 
 static bool run_list(const CtlCall *call, GError **error)
 {
-    g_autofree char *network = ctl_cmd_network_dup_ref(call, error);
-    g_autofree char *path = NULL;
-    CtlRequest       request = { .method = "GET" };
-    g_auto(CtlAnswer) answer = { 0 };
-    g_autoptr(CtlTable) table = ctl_table_new(headings);
-    JsonArray *keys;
-
-    if (network == NULL)
-        return false;
-    request.path = path = g_strdup_printf("networks/%s/keys", network);
-    if (!ctl_client_ask(call->socket, &request, &answer, error))
-        return false;
-    if (ctl_cmd_print_json(call, &answer))
-        return true;
-    keys = json_object_has_member(answer.object, "keys")
-               ? json_object_get_array_member(answer.object, "keys")
-               : NULL;
-    for (guint i = 0; keys != NULL && i < json_array_get_length(keys); i++)
-        add_row(table, json_array_get_object_element(keys, i));
-    ctl_table_print(table);
-    return true;
+    return ctl_cmd_list(call, "keys", headings, add_row, error);
 }
 
 /* "never", or a number with s (none), m, h or d behind it. */

@@ -35,27 +35,7 @@ static void add_row(CtlTable *table, JsonObject *node)
 
 static bool run_list(const CtlCall *call, GError **error)
 {
-    g_autofree char *network = ctl_cmd_network_dup_ref(call, error);
-    g_autofree char *path = NULL;
-    CtlRequest       request = { .method = "GET" };
-    g_auto(CtlAnswer) answer = { 0 };
-    g_autoptr(CtlTable) table = ctl_table_new(headings);
-    JsonArray *nodes;
-
-    if (network == NULL)
-        return false;
-    request.path = path = g_strdup_printf("networks/%s/nodes", network);
-    if (!ctl_client_ask(call->socket, &request, &answer, error))
-        return false;
-    if (ctl_cmd_print_json(call, &answer))
-        return true;
-    nodes = json_object_has_member(answer.object, "nodes")
-                ? json_object_get_array_member(answer.object, "nodes")
-                : NULL;
-    for (guint i = 0; nodes != NULL && i < json_array_get_length(nodes); i++)
-        add_row(table, json_array_get_object_element(nodes, i));
-    ctl_table_print(table);
-    return true;
+    return ctl_cmd_list(call, "nodes", headings, add_row, error);
 }
 
 /* By name or key; among all of them, the server has no path for one. */

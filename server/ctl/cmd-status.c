@@ -36,3 +36,29 @@ bool ctl_cmd_status_run(const CtlCall *call, GError **error)
                  json_object_get_int_member_with_default(object, "streams", 0));
     return true;
 }
+
+bool ctl_cmd_list(const CtlCall *call, const char *what, const char *const *headings,
+                  void (*add_row)(CtlTable *table, JsonObject *row), GError **error)
+{
+    g_autofree char *network = ctl_cmd_network_dup_ref(call, error);
+    g_autofree char *path = NULL;
+    CtlRequest       request = { .method = "GET" };
+    g_auto(CtlAnswer) answer = { 0 };
+    g_autoptr(CtlTable) table = ctl_table_new(headings);
+    JsonArray *rows;
+
+    if (network == NULL)
+        return false;
+    request.path = path = g_strdup_printf("networks/%s/%s", network, what);
+    if (!ctl_client_ask(call->socket, &request, &answer, error))
+        return false;
+    if (ctl_cmd_print_json(call, &answer))
+        return true;
+    rows = json_object_has_member(answer.object, what)
+               ? json_object_get_array_member(answer.object, what)
+               : NULL;
+    for (guint i = 0; rows != NULL && i < json_array_get_length(rows); i++)
+        add_row(table, json_array_get_object_element(rows, i));
+    ctl_table_print(table);
+    return true;
+}

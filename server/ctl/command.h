@@ -2,6 +2,7 @@
 #pragma once
 
 #include "server/ctl/client.h"
+#include "server/ctl/table.h"
 
 #include <glib.h>
 #include <stdbool.h>
@@ -40,3 +41,7 @@ char *ctl_cmd_network_dup_ref(const CtlCall *call, GError **error);
 
 /* Prints @answer's text when --json was given. */
 bool ctl_cmd_print_json(const CtlCall *call, const CtlAnswer *answer);
+
+/* Asks for networks/REF/@what and prints a table: @add_row is called for each of them. */
+bool ctl_cmd_list(const CtlCall *call, const char *what, const char *const *headings,
+                  void (*add_row)(CtlTable *table, JsonObject *row), GError **error);
