@@ -46,6 +46,9 @@ static const MeshErrorInfo table[MESH_ERROR_N_CODES] = {
     ROW(MESH_ERROR_CONFLICT, 409, "conflict", "Failed", false,
         "this contradicts what the server knows"),
     ROW(MESH_ERROR_FULL, 409, "full", "Full", true, "the network has no place left"),
+    ROW(MESH_ERROR_CLONED, 409, "cloned", "Failed", false,
+        "another machine uses the keys of this node: its state was copied; leave and join again on "
+        "one of the two"),
     ROW(MESH_ERROR_WRONG_SERVER, 421, "wrong-server", "WrongServer", true,
         "this is not the server of the join link"),
     ROW(MESH_ERROR_BUSY, 503, "busy", "Busy", true, "the server is busy: try again later"),

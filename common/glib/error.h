@@ -35,6 +35,7 @@ typedef enum {
     MESH_ERROR_HEADERS,
     MESH_ERROR_CONFLICT,
     MESH_ERROR_FULL,
+    MESH_ERROR_CLONED, /* another host uses this node key */
     MESH_ERROR_WRONG_SERVER,
     MESH_ERROR_BUSY,
     MESH_ERROR_INTERNAL,

@@ -2,19 +2,13 @@
 #include "common/proto/mapline.h"
 
 static const char *const type_names[] = {
-    [MESH_MAPLINE_HELLO] = "hello",
-    [MESH_MAPLINE_SNAP] = "snap",
-    [MESH_MAPLINE_PEERS] = "peers",
-    [MESH_MAPLINE_SNAP_END] = "snap-end",
-    [MESH_MAPLINE_DELTA] = "delta",
-    [MESH_MAPLINE_EP] = "ep",
-    [MESH_MAPLINE_ON] = "on",
-    [MESH_MAPLINE_OFF] = "off",
-    [MESH_MAPLINE_RESTART] = "restart",
-    [MESH_MAPLINE_REPLACED] = "replaced",
-    [MESH_MAPLINE_RESYNC] = "resync",
-    [MESH_MAPLINE_REVOKED] = "revoked",
-    [MESH_MAPLINE_UNKNOWN] = "(unknown)",
+    [MESH_MAPLINE_HELLO] = "hello",     [MESH_MAPLINE_SNAP] = "snap",
+    [MESH_MAPLINE_PEERS] = "peers",     [MESH_MAPLINE_SNAP_END] = "snap-end",
+    [MESH_MAPLINE_DELTA] = "delta",     [MESH_MAPLINE_EP] = "ep",
+    [MESH_MAPLINE_ON] = "on",           [MESH_MAPLINE_OFF] = "off",
+    [MESH_MAPLINE_RESTART] = "restart", [MESH_MAPLINE_REPLACED] = "replaced",
+    [MESH_MAPLINE_RESYNC] = "resync",   [MESH_MAPLINE_REVOKED] = "revoked",
+    [MESH_MAPLINE_CLONED] = "cloned",   [MESH_MAPLINE_UNKNOWN] = "(unknown)",
 };
 
 const char *mesh_mapline_type_name(MeshMaplineType type)
@@ -136,6 +130,7 @@ static void put_fields(MeshJsonOut *out, const MeshMapline *line)
         return;
     case MESH_MAPLINE_REPLACED:
     case MESH_MAPLINE_RESYNC:
+    case MESH_MAPLINE_CLONED:
     case MESH_MAPLINE_UNKNOWN:
         return;
     }

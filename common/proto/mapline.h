@@ -28,6 +28,7 @@ typedef enum {
     MESH_MAPLINE_REPLACED,
     MESH_MAPLINE_RESYNC,
     MESH_MAPLINE_REVOKED,
+    MESH_MAPLINE_CLONED,  /* another host uses this node's key; ends nothing */
     MESH_MAPLINE_UNKNOWN, /* a "t" of a newer server: to be ignored; never encoded */
 } MeshMaplineType;
 

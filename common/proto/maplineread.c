@@ -320,7 +320,7 @@ static const ReadLine readers[] = {
     [MESH_MAPLINE_ON] = read_presence,     [MESH_MAPLINE_OFF] = read_presence,
     [MESH_MAPLINE_RESTART] = read_restart, [MESH_MAPLINE_REPLACED] = read_nothing,
     [MESH_MAPLINE_RESYNC] = read_nothing,  [MESH_MAPLINE_REVOKED] = read_revoked,
-    [MESH_MAPLINE_UNKNOWN] = read_nothing,
+    [MESH_MAPLINE_CLONED] = read_nothing,  [MESH_MAPLINE_UNKNOWN] = read_nothing,
 };
 
 static MeshMaplineType find_type(const char *name)

@@ -90,6 +90,7 @@ static const WireCase wires[] = {
     { "headers", MESH_ERROR_HEADERS, 431 },
     { "conflict", MESH_ERROR_CONFLICT, 409 },
     { "full", MESH_ERROR_FULL, 409 },
+    { "cloned", MESH_ERROR_CLONED, 409 },
     { "wrong-server", MESH_ERROR_WRONG_SERVER, 421 },
     { "busy", MESH_ERROR_BUSY, 503 },
     { "internal", MESH_ERROR_INTERNAL, 500 },

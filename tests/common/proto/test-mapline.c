@@ -117,9 +117,11 @@ static void test_small_lines(void)
     MeshMapline revoked = { .type = MESH_MAPLINE_REVOKED, .expired = true };
     MeshMapline replaced = { .type = MESH_MAPLINE_REPLACED };
     MeshMapline resync = { .type = MESH_MAPLINE_RESYNC };
+    MeshMapline cloned = { .type = MESH_MAPLINE_CLONED };
     g_autoptr(MeshMapline) ep2 = round_trip(&ep), on2 = round_trip(&on), off2 = round_trip(&off);
     g_autoptr(MeshMapline) restart2 = round_trip(&restart), revoked2 = round_trip(&revoked);
     g_autoptr(MeshMapline) replaced2 = round_trip(&replaced), resync2 = round_trip(&resync);
+    g_autoptr(MeshMapline) cloned2 = round_trip(&cloned);
 
     g_assert_cmpuint(ep2->index, ==, 4);
     g_assert_true(mesh_signed_equal(ep2->e, e));
@@ -130,6 +132,7 @@ static void test_small_lines(void)
     g_assert_cmpuint(restart2->retry_in_s, ==, 2);
     g_assert_cmpuint(restart2->spread_s, ==, 9);
     g_assert_true(revoked2->expired);
+    g_assert_cmpint(cloned2->type, ==, MESH_MAPLINE_CLONED);
 }
 
 typedef struct {
