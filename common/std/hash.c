@@ -1,5 +1,5 @@
 /* common/std/hash.c: see hash.h. Algorithms are fetched once (a fetch costs a lock and a search of
- * providers); each thread has its own contexts, freed when it ends. */
+ * providers); each thread has its own contexts, made at its first hash and freed when it ends. */
 #include "common/std/hash.h"
 
 #include <errno.h>
@@ -16,13 +16,15 @@ typedef struct {
     EVP_MAC_CTX *hmac;
 } Contexts;
 
+static _Thread_local Contexts own; /* zeroed: not made yet */
+
 /* Written once by fetch_all(), read-only afterwards; they live as long as the process. */
 static struct {
     EVP_MD       *blake2s;
     EVP_MD       *sha256;
     EVP_MAC      *keyed;
     EVP_MAC      *hmac;
-    pthread_key_t contexts;
+    pthread_key_t contexts; /* for free_contexts() at the end of a thread */
     int           rc;
 } algorithms;
 static pthread_once_t fetched = PTHREAD_ONCE_INIT;
@@ -34,7 +36,7 @@ static void free_contexts(void *data)
     EVP_MD_CTX_free(ctx->digest);
     EVP_MAC_CTX_free(ctx->keyed);
     EVP_MAC_CTX_free(ctx->hmac);
-    free(ctx);
+    *ctx = (Contexts){ .digest = NULL }; /* for a hash by what is freed later in this thread */
 }
 
 static void fetch_all(void)
@@ -58,23 +60,17 @@ int mesh_hash_init(void)
  * that silently did not happen would be worse. */
 static Contexts *get_contexts(void)
 {
-    Contexts *ctx;
-
+    if (own.digest != NULL)
+        return &own;
     if (mesh_hash_init() < 0)
         abort();
-    ctx = pthread_getspecific(algorithms.contexts);
-    if (ctx != NULL)
-        return ctx;
-    ctx = calloc(1, sizeof(*ctx));
-    if (ctx == NULL)
+    own.digest = EVP_MD_CTX_new();
+    own.keyed = EVP_MAC_CTX_new(algorithms.keyed);
+    own.hmac = EVP_MAC_CTX_new(algorithms.hmac);
+    if (own.digest == NULL || own.keyed == NULL || own.hmac == NULL ||
+        pthread_setspecific(algorithms.contexts, &own) != 0)
         abort();
-    ctx->digest = EVP_MD_CTX_new();
-    ctx->keyed = EVP_MAC_CTX_new(algorithms.keyed);
-    ctx->hmac = EVP_MAC_CTX_new(algorithms.hmac);
-    if (ctx->digest == NULL || ctx->keyed == NULL || ctx->hmac == NULL ||
-        pthread_setspecific(algorithms.contexts, ctx) != 0)
-        abort();
-    return ctx;
+    return &own;
 }
 
 static void must(int openssl_ok)

@@ -261,6 +261,7 @@ int http_message_parse_head(const uint8_t *data, size_t len, HttpHead **out_head
     head = calloc(1, sizeof(*head));
     if (head == NULL || (head->text = malloc(len + 1)) == NULL) {
         http_message_free_head(head);
+        *out_why = "out of memory";
         return -ENOMEM;
     }
     memcpy(head->text, data, len);

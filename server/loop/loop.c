@@ -8,25 +8,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A word to a whole shard. */
-typedef struct {
-    LoopMail   mail;
-    LoopShard *shard;
-    unsigned   grace_ms;
-} Order;
-
 static void do_close(LoopMail *mail, LoopConn *conn)
 {
-    Order *order = (Order *)mail;
+    LoopShard *shard = ((LoopOrder *)mail)->shard;
 
     (void)conn;
-    loop_accept_close(order->shard->acceptor);
-    free(order);
+    loop_accept_close(shard->acceptor);
 }
 
 static void do_stop(LoopMail *mail, LoopConn *conn)
 {
-    Order     *order = (Order *)mail;
+    LoopOrder *order = (LoopOrder *)mail;
     LoopShard *shard = order->shard;
 
     (void)conn;
@@ -38,18 +30,15 @@ static void do_stop(LoopMail *mail, LoopConn *conn)
         if (shard->slots[i].conn != NULL)
             loop_conn_stop(shard->slots[i].conn);
     }
-    free(order);
 }
 
-static void send_order(LoopShard *shard, void (*deliver)(LoopMail *, LoopConn *), unsigned grace_ms)
+/* Each order is given once: the next would find its place in the mailbox's list taken. */
+static void give_order(LoopShard *shard, LoopOrder *order, void (*deliver)(LoopMail *, LoopConn *))
 {
-    Order *order = calloc(1, sizeof(*order));
-
-    if (order == NULL)
-        abort(); /* a server that cannot be told to stop */
+    if (atomic_exchange(&order->given, true))
+        return;
     order->mail.deliver = deliver;
     order->shard = shard;
-    order->grace_ms = grace_ms;
     loop_mailbox_put(shard->mailbox, &order->mail);
 }
 
@@ -114,14 +103,18 @@ int loop_start(const LoopConfig *config, const uint8_t seed[LOOP_SEED_BYTES], Lo
 
 void loop_close_listeners(Loop *self)
 {
-    send_order(self->shards[0], do_close, 0);
+    give_order(self->shards[0], &self->shards[0]->close_order, do_close);
 }
 
 void loop_stop(Loop *self, unsigned grace_ms)
 {
     for (unsigned i = 0; i < self->config.shards; i++) {
-        if (self->shards[i] != NULL && self->shards[i]->thread != NULL)
-            send_order(self->shards[i], do_stop, grace_ms);
+        LoopShard *shard = self->shards[i];
+
+        if (shard == NULL || shard->thread == NULL)
+            continue;
+        shard->stop_order.grace_ms = grace_ms;
+        give_order(shard, &shard->stop_order, do_stop);
     }
     for (unsigned i = 0; i < self->config.shards; i++) {
         if (self->shards[i] == NULL)

@@ -36,12 +36,21 @@ typedef struct {
     uint32_t  next_free; /* index + 1; 0: none */
 } LoopSlot;
 
+/* A word to a whole shard. It lies in the shard: a server without memory must stop, too. */
+typedef struct {
+    LoopMail    mail; /* first member */
+    LoopShard  *shard;
+    unsigned    grace_ms; /* of the order to stop */
+    atomic_bool given;
+} LoopOrder;
+
 struct LoopShard {
     Loop         *loop;
     unsigned      index;
     int           epoll;
     LoopSource    mail_source;
     LoopMailbox  *mailbox;
+    LoopOrder     close_order, stop_order;
     LoopTimers    timers;
     LoopSlot     *slots;
     uint32_t      n_slots, first_free;

@@ -54,7 +54,7 @@ static Fd              fds[MAX_FDS];
 static struct {
     unsigned left; /* 0: none */
     int      error;
-    bool     sticky, done;
+    bool     sticky, done, reads;
 } failing;
 
 static void free_step(gpointer data)
@@ -107,10 +107,10 @@ static void add_bytes(What what, guint file, const void *data, size_t len, gint6
         step->bytes = g_bytes_new(data, len);
 }
 
-/* Tells whether this step of the disk is to be refused. errno is set then. */
-static bool refused(void)
+/* Tells whether this step of the disk, or this read, is to be refused. errno is set then. */
+static bool refused_of(bool reads)
 {
-    if (failing.left == 0 || (!failing.done && --failing.left > 0))
+    if (failing.reads != reads || failing.left == 0 || (!failing.done && --failing.left > 0))
         return false;
     if (failing.done && !failing.sticky)
         return false;
@@ -118,6 +118,11 @@ static bool refused(void)
     failing.done = true;
     errno = failing.error != 0 ? failing.error : ENOSPC;
     return true;
+}
+
+static bool refused(void)
+{
+    return refused_of(false);
 }
 
 /* Watches a file or directory that was opened below the root. */
@@ -164,6 +169,9 @@ int     disk_ftruncate(int fd, off_t len) __asm__("ftruncate");
 int     disk_ftruncate64(int fd, off_t len) __asm__("ftruncate64");
 int     disk_fsync(int fd) __asm__("fsync");
 int     disk_fdatasync(int fd) __asm__("fdatasync");
+ssize_t disk_read(int fd, void *out, size_t size) __asm__("read");
+ssize_t disk_pread(int fd, void *out, size_t size, off_t at) __asm__("pread");
+ssize_t disk_pread64(int fd, void *out, size_t size, off_t at) __asm__("pread64");
 int     disk_close(int fd) __asm__("close");
 int     disk_link(const char *path, const char *to) __asm__("link");
 int     disk_rename(const char *path, const char *to) __asm__("rename");
@@ -190,7 +198,8 @@ static int open_watched(const char *path, int flags, mode_t mode)
     name = below(path);
     made =
         name != NULL && (flags & O_CREAT) != 0 && syscall(SYS_faccessat, AT_FDCWD, path, F_OK) < 0;
-    if (name == NULL || !can_refuse_open(flags, made) || !refused())
+    if (name == NULL ||
+        !(failing.reads ? refused_of(true) : can_refuse_open(flags, made) && refused()))
         fd = (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
     if (name != NULL)
         watch(fd, name, made, flags);
@@ -270,6 +279,32 @@ ssize_t disk_pwrite(int fd, const void *data, size_t len, off_t at)
 ssize_t disk_pwrite64(int fd, const void *data, size_t len, off_t at)
 {
     return write_at(fd, data, len, at);
+}
+
+/* Whether a read of this descriptor is to be refused. */
+static bool refused_read(int fd)
+{
+    bool is_refused;
+
+    pthread_mutex_lock(&mutex);
+    is_refused = watched(fd) != NULL && refused_of(true);
+    pthread_mutex_unlock(&mutex);
+    return is_refused;
+}
+
+ssize_t disk_read(int fd, void *out, size_t size)
+{
+    return refused_read(fd) ? -1 : (ssize_t)syscall(SYS_read, fd, out, size);
+}
+
+ssize_t disk_pread(int fd, void *out, size_t size, off_t at)
+{
+    return refused_read(fd) ? -1 : (ssize_t)syscall(SYS_pread64, fd, out, size, at);
+}
+
+ssize_t disk_pread64(int fd, void *out, size_t size, off_t at)
+{
+    return disk_pread(fd, out, size, at);
 }
 
 int disk_ftruncate(int fd, off_t len)
@@ -424,7 +459,7 @@ void disk_note(unsigned kind, int value)
     pthread_mutex_unlock(&mutex);
 }
 
-void disk_fail(const char *path, unsigned nth, int error, bool sticky)
+static void begin_failing(const char *path, unsigned nth, int error, bool sticky, bool reads)
 {
     pthread_mutex_lock(&mutex);
     if (g_strcmp0(root, path) != 0)
@@ -433,9 +468,20 @@ void disk_fail(const char *path, unsigned nth, int error, bool sticky)
         files = g_hash_table_new(NULL, NULL);
     failing.left = nth;
     failing.error = error;
-    failing.sticky = sticky || error == 0;
+    failing.sticky = sticky;
     failing.done = false;
+    failing.reads = reads;
     pthread_mutex_unlock(&mutex);
+}
+
+void disk_fail(const char *path, unsigned nth, int error, bool sticky)
+{
+    begin_failing(path, nth, error, sticky || error == 0, false);
+}
+
+void disk_fail_reads(const char *path, unsigned nth, int error)
+{
+    begin_failing(path, nth, error, false, true);
 }
 
 bool disk_heal(void)

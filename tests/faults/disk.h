@@ -45,5 +45,9 @@ void disk_replay(size_t n, size_t n_names, DiskRest rest, const char *to);
  * by a full disk. With @sticky each later step too. @nth 0 only watches what is opened from now on.
  */
 void disk_fail(const char *root, unsigned nth, int error, bool sticky);
-/* Ends that. Returns: whether a step was refused. */
+
+/* Refuses opening or reading number @nth (from 1) below @root with @error, whatever it is for. */
+void disk_fail_reads(const char *root, unsigned nth, int error);
+
+/* Ends either. Returns: whether a step was refused. */
 bool disk_heal(void);

@@ -275,6 +275,47 @@ static void test_refusals(gconstpointer data)
     g_assert_cmpuint(at_open, >, 2);
 }
 
+/* What cannot be read is an error or an older generation, but never "there is none": a node that
+ * believed this would make itself a new identity. Returns: whether a read was refused. */
+static bool refuse_load(int code, unsigned nth)
+{
+    g_autofree char *dir = make_dir();
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GBytes) body = NULL;
+    MeshdState *state = open_state(dir);
+    bool        refused;
+
+    g_assert_true(save(state, "profile", 1, NULL));
+    g_assert_true(save(state, "profile", 2, NULL));
+    meshd_state_close(state);
+    state = open_state(dir);
+    disk_fail_reads(dir, nth, code);
+    body = meshd_state_load(state, &net, "profile", &error);
+    refused = disk_heal();
+    g_assert_true((body == NULL) == (error != NULL));
+    g_assert_true(body != NULL || refused);
+    if (error != NULL)
+        g_assert_nonnull(strstr(error->message, dir)); /* names what and where */
+    g_assert_cmpint(load(state, "profile"), ==, 2);
+    g_assert_true(save(state, "profile", 3, NULL));
+    meshd_state_close(state);
+    state = open_state(dir);
+    g_assert_cmpint(load(state, "profile"), ==, 3);
+    meshd_state_close(state);
+    remove_tree(dir);
+    return refused;
+}
+
+static void test_reads(gconstpointer data)
+{
+    unsigned nth = 1;
+
+    while (refuse_load(GPOINTER_TO_INT(data), nth))
+        nth++;
+    g_test_message("refused: each of %u reads", nth - 1);
+    g_assert_cmpuint(nth, >, 2);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -286,5 +327,7 @@ int main(int argc, char **argv)
 
         g_test_add_data_func(path, &refusals[i], test_refusals);
     }
+    g_test_add_data_func("/faults/state/reads/input-output", GINT_TO_POINTER(EIO), test_reads);
+    g_test_add_data_func("/faults/state/reads/too-many-files", GINT_TO_POINTER(EMFILE), test_reads);
     return g_test_run();
 }

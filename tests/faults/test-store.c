@@ -254,6 +254,47 @@ static void test_refusals(gconstpointer data)
     g_assert_cmpuint(nth, >, 20);
 }
 
+/* A read that fails, or a file that cannot be opened, while serving: an error, and nothing is lost.
+ * Returns: whether a read was refused. */
+static bool refuse_read(int code, unsigned nth)
+{
+    g_autofree char *dir = make_dir();
+    g_autoptr(GError) error = NULL;
+    Store *store = open_store(dir, true, NULL);
+    bool   refused;
+    int    acked, found;
+
+    g_assert_true(change(store, 1, NULL));
+    store_close(store);
+    disk_fail_reads(dir, nth, code);
+    store = open_store(dir, false, &error);
+    g_assert_true((store == NULL) == (error != NULL));
+    acked = store != NULL && change(store, 2, NULL) ? 2 : 1;
+    refused = disk_heal();
+    g_assert_true(refused || acked == 2);
+    store_close(store);
+    g_clear_error(&error);
+    store = open_store(dir, false, &error);
+    g_assert_no_error(error);
+    found = count_changes(dir);
+    g_assert_cmpint(found, >=, acked);
+    g_assert_true(change(store, found + 1, &error));
+    g_assert_no_error(error);
+    store_close(store);
+    remove_dir(dir);
+    return refused;
+}
+
+static void test_reads(gconstpointer data)
+{
+    unsigned nth = 1;
+
+    while (refuse_read(GPOINTER_TO_INT(data), nth))
+        nth++;
+    g_test_message("refused: each of %u reads", nth - 1);
+    g_assert_cmpuint(nth, >, 5);
+}
+
 /* The same process goes on when there is room again. */
 static void test_recovers(void)
 {
@@ -290,5 +331,7 @@ int main(int argc, char **argv)
 
         g_test_add_data_func(path, &refusals[i], test_refusals);
     }
+    g_test_add_data_func("/faults/store/reads/input-output", GINT_TO_POINTER(EIO), test_reads);
+    g_test_add_data_func("/faults/store/reads/too-many-files", GINT_TO_POINTER(EMFILE), test_reads);
     return g_test_run();
 }
