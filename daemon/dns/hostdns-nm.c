@@ -15,14 +15,16 @@ struct DnsHostdnsNm {
     GCancellable       *cancellable;
     guint               watch, signal;
     char               *mode, *rc_manager; /* "" while it does not run */
+    bool                known;
     DnsHostdnsNmChanged changed;
     void               *user_data;
 };
 
 static void set(DnsHostdnsNm *self, const char *mode, const char *rc_manager)
 {
-    if (strcmp(self->mode, mode) == 0 && strcmp(self->rc_manager, rc_manager) == 0)
+    if (self->known && strcmp(self->mode, mode) == 0 && strcmp(self->rc_manager, rc_manager) == 0)
         return;
+    self->known = true;
     g_free(self->mode);
     g_free(self->rc_manager);
     self->mode = g_strdup(mode);
@@ -125,6 +127,16 @@ DnsHostdnsNmInfo dns_hostdns_nm_get(const DnsHostdnsNm *self)
 bool dns_hostdns_nm_uses_resolved(const DnsHostdnsNm *self)
 {
     return strcmp(dns_hostdns_nm_get(self).mode, "systemd-resolved") == 0;
+}
+
+bool dns_hostdns_nm_is_known(const DnsHostdnsNm *self)
+{
+    return self == NULL || self->known;
+}
+
+bool dns_hostdns_nm_knows_zones(const DnsHostdnsNm *self)
+{
+    return strcmp(dns_hostdns_nm_get(self).mode, "dnsmasq") == 0;
 }
 
 bool dns_hostdns_nm_writes_file(const DnsHostdnsNm *self)

@@ -1,9 +1,8 @@
 /* daemon/dns/hostdns-nm.h: what NetworkManager does with DNS on this host; inside daemon/dns only.
  * Thread: main loop.
  *
- * NetworkManager (1.26.6 and newer) takes no name servers for an interface that is not its own, and
- * its global configuration would replace those of all its connections. So it is asked only who
- * writes resolv.conf; a network that is one of its connections gives it DNS by the VPN plugin. */
+ * It is asked who writes resolv.conf; hostdns-nmlink.h then tells it of our interfaces. Its global
+ * configuration is no way: that would replace the servers of all its connections. */
 #pragma once
 
 #include <gio/gio.h>
@@ -28,6 +27,13 @@ DnsHostdnsNmInfo dns_hostdns_nm_get(const DnsHostdnsNm *self); /* @self NULL: no
 
 /** dns_hostdns_nm_uses_resolved: does it hand all DNS to systemd-resolved? */
 bool dns_hostdns_nm_uses_resolved(const DnsHostdnsNm *self);
+
+/** dns_hostdns_nm_is_known: has it been heard of whether it is there, and what it does? */
+bool dns_hostdns_nm_is_known(const DnsHostdnsNm *self);
+
+/** dns_hostdns_nm_knows_zones: does what it sets up ask our servers for our zones alone (dnsmasq)?
+ * A plain resolv.conf knows only an order. */
+bool dns_hostdns_nm_knows_zones(const DnsHostdnsNm *self);
 
 /** dns_hostdns_nm_writes_file: is resolv.conf its own, so that it may replace ours? */
 bool dns_hostdns_nm_writes_file(const DnsHostdnsNm *self);

@@ -4,20 +4,24 @@
 #include "common/glib/log.h"
 #include "daemon/dns/hostdns-file.h"
 #include "daemon/dns/hostdns-nm.h"
+#include "daemon/dns/hostdns-nmlink.h"
 #include "daemon/dns/hostdns-resolved.h"
 #include "daemon/dns/name.h"
 #include "daemon/dns/resolvconf.h"
 
 #include <string.h>
+#include <sys/socket.h>
 
 #define RESOLV_PATH "/etc/resolv.conf"
+#define NO_IP4      "NetworkManager can be told of a name server by IPv4 alone, which is off here"
+#define NO_ROOM     "resolv.conf has room for two networks only"
 
 enum {
     FIGHT_WINDOW_S = 60,
     FIGHT_MAX = 5, /* rewrites of resolv.conf by others in that time; then it is theirs */
 };
 
-typedef enum { WAY_UNKNOWN, WAY_NONE, WAY_RESOLVED, WAY_FILE } Way;
+typedef enum { WAY_UNKNOWN, WAY_NONE, WAY_RESOLVED, WAY_NM, WAY_FILE } Way;
 
 /* One network's wish, and what became of it. */
 typedef struct {
@@ -27,6 +31,7 @@ typedef struct {
     DnsHostdnsState     state;
     char               *reason;  /* NULL: nothing to say */
     DnsHostdnsResolved *setting; /* being made or made; NULL: not there */
+    DnsHostdnsNmlink   *nmlink;  /* the same, in NetworkManager */
 } Entry;
 
 struct DnsHostdns {
@@ -34,7 +39,9 @@ struct DnsHostdns {
     char             *nsswitch_path;
     DnsHostdnsFile   *file;
     DnsHostdnsNm     *nm;
-    GPtrArray        *entries; /* of Entry, in the order of their coming */
+    GPtrArray        *entries;    /* of Entry, in the order of their coming */
+    GHashTable       *leaving;    /* ifindex → owned DnsHostdnsNmlink that undoes itself */
+    char             *nm_refusal; /* why NetworkManager is not asked again; NULL: it may be */
     Way               way;
     guint             watch, idle;
     bool              known, owned; /* is systemd-resolved there? */
@@ -46,8 +53,9 @@ struct DnsHostdns {
 
 const char *dns_hostdns_state_name(DnsHostdnsState state)
 {
-    static const char *const names[] = { "off", "waiting", "systemd-resolved", "resolv.conf",
-                                         "error" };
+    static const char *const names[] = {
+        "off", "waiting", "systemd-resolved", "NetworkManager", "resolv.conf", "error"
+    };
 
     return names[state];
 }
@@ -71,6 +79,7 @@ static void free_entry(gpointer data)
     Entry *entry = data;
 
     dns_hostdns_resolved_free(entry->setting);
+    dns_hostdns_nmlink_free(entry->nmlink);
     g_free(entry->ifname);
     g_free(entry->suffix);
     g_free(entry->reason);
@@ -95,7 +104,9 @@ static Way find_way(DnsHostdns *self)
     if (self->owned &&
         (file_says || uses_nss_resolve(self) || dns_hostdns_nm_uses_resolved(self->nm)))
         return WAY_RESOLVED;
-    return file_says ? WAY_NONE : WAY_FILE;
+    if (file_says)
+        return WAY_NONE;
+    return dns_hostdns_nm_writes_file(self->nm) && self->nm_refusal == NULL ? WAY_NM : WAY_FILE;
 }
 
 /* ---- systemd-resolved ---- */
@@ -127,6 +138,80 @@ static void go_resolved(DnsHostdns *self, Entry *entry)
     entry->setting = dns_hostdns_resolved_start(self->connection, &entry->link, on_set, entry);
 }
 
+/* ---- NetworkManager ---- */
+
+static gboolean on_idle(gpointer user_data);
+
+/* Several pieces of news in one turn are looked at once. */
+static void choose_later(DnsHostdns *self)
+{
+    if (self->idle == 0)
+        self->idle = g_idle_add(on_idle, self);
+}
+
+static void on_nm_set(const GError *error, void *user_data)
+{
+    Entry *entry = user_data;
+
+    if (error == NULL)
+        return set_state(entry, DNS_HOSTDNS_NM, NULL);
+    g_free(entry->owner->nm_refusal);
+    entry->owner->nm_refusal = g_strdup(error->message);
+    choose_later(entry->owner);
+}
+
+static void on_nm_left(const GError *error, void *user_data)
+{
+    if (error != NULL)
+        mesh_log_warning("%s", error->message);
+    (void)user_data; /* what is left of it goes with the next try on its interface, or with us */
+}
+
+/* The interface may go at once, and its settings with it; or it stays. */
+static void leave_nm(DnsHostdns *self, Entry *entry)
+{
+    DnsHostdnsNmlink *nmlink = g_steal_pointer(&entry->nmlink);
+
+    if (nmlink == NULL)
+        return;
+    g_hash_table_replace(self->leaving, GINT_TO_POINTER(entry->link.ifindex), nmlink);
+    dns_hostdns_nmlink_undo(nmlink, on_nm_left, NULL);
+}
+
+/* A resolv.conf that knows no zones has room for two servers of ours. */
+static bool has_room(DnsHostdns *self, const Entry *entry)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < self->entries->len && self->entries->pdata[i] != entry; i++) {
+        const Entry *before = self->entries->pdata[i];
+
+        n += before->nmlink != NULL;
+    }
+    return n < DNS_RESOLVCONF_MAX_OURS;
+}
+
+static bool has_ip4(const DnsHostdnsLink *link)
+{
+    return link->n_servers > 0 && link->servers[0].family == AF_INET;
+}
+
+static void go_nm(DnsHostdns *self, Entry *entry)
+{
+    bool                 first = !dns_hostdns_nm_knows_zones(self->nm);
+    DnsHostdnsNmlinkWish wish = { .link = &entry->link, .first = first };
+
+    if (entry->nmlink != NULL)
+        return;
+    if (!has_ip4(&entry->link) || (first && !has_room(self, entry))) {
+        set_state(entry, DNS_HOSTDNS_FAILED, has_ip4(&entry->link) ? NO_ROOM : NO_IP4);
+        return;
+    }
+    set_state(entry, DNS_HOSTDNS_WAITING, NULL);
+    g_hash_table_remove(self->leaving, GINT_TO_POINTER(entry->link.ifindex));
+    entry->nmlink = dns_hostdns_nmlink_start(self->connection, wish, on_nm_set, entry);
+}
+
 /* ---- resolv.conf ---- */
 
 static bool is_fight(DnsHostdns *self)
@@ -156,7 +241,7 @@ static unsigned list_servers(DnsHostdns *self, MeshAddr out[DNS_RESOLVCONF_MAX_O
         if (n < DNS_RESOLVCONF_MAX_OURS)
             out[n++] = entry->link.servers[0];
         else
-            set_state(entry, DNS_HOSTDNS_FAILED, "resolv.conf has room for two networks only");
+            set_state(entry, DNS_HOSTDNS_FAILED, NO_ROOM);
     }
     return n;
 }
@@ -179,10 +264,10 @@ static void go_file(DnsHostdns *self)
     else
         applied = dns_hostdns_file_apply(self->file, servers, n, &error);
     if (!applied && why == NULL)
-        why = text = g_strdup_printf("%s; see NAMES in meshd(8)", error->message);
-    if (applied && dns_hostdns_nm_writes_file(self->nm))
-        why = "NetworkManager takes no names for an interface that is not its own: resolv.conf "
-              "is changed instead";
+        why = error->message;
+    if (self->nm_refusal != NULL)
+        why = text = g_strdup_printf("%s; resolv.conf is changed instead%s%s", self->nm_refusal,
+                                     why != NULL ? ", but: " : "", why != NULL ? why : "");
     for (unsigned i = 0; i < self->entries->len; i++) {
         Entry *entry = self->entries->pdata[i];
 
@@ -192,6 +277,12 @@ static void go_file(DnsHostdns *self)
 }
 
 /* ---- all together ---- */
+
+static void leave(DnsHostdns *self, Entry *entry)
+{
+    leave_resolved(self, entry);
+    leave_nm(self, entry);
+}
 
 /* Two networks with one name: the later one stays away, else its server could speak for the other.
  */
@@ -217,12 +308,14 @@ static void judge(DnsHostdns *self, Entry *entry)
     g_autofree char *why = NULL;
 
     if (conflict != NULL) {
-        leave_resolved(self, entry);
+        leave(self, entry);
         why = g_strdup_printf("%s is the suffix of the network on %s already", entry->suffix,
                               conflict->ifname);
         set_state(entry, DNS_HOSTDNS_FAILED, why);
     } else if (self->way == WAY_RESOLVED) {
         go_resolved(self, entry);
+    } else if (self->way == WAY_NM) {
+        go_nm(self, entry);
     } else if (self->way == WAY_NONE) {
         set_state(entry, DNS_HOSTDNS_WAITING,
                   "resolv.conf points to systemd-resolved, which does "
@@ -236,12 +329,12 @@ static void choose(DnsHostdns *self)
 {
     Way way;
 
-    if (!self->known)
+    if (!self->known || !dns_hostdns_nm_is_known(self->nm))
         return;
     way = find_way(self);
     if (way != self->way) {
         for (unsigned i = 0; i < self->entries->len; i++)
-            leave_resolved(self, self->entries->pdata[i]);
+            leave(self, self->entries->pdata[i]);
         if (self->way == WAY_FILE)
             undo_file(self);
         self->way = way;
@@ -261,13 +354,15 @@ static gboolean on_idle(gpointer user_data)
     return G_SOURCE_REMOVE;
 }
 
-/* Several pieces of news in one turn are looked at once. */
-static void choose_later(void *user_data)
+/* Another NetworkManager, or another mode: it may take now what it refused, and zones. */
+static void on_nm_changed(void *user_data)
 {
     DnsHostdns *self = user_data;
 
-    if (self->idle == 0)
-        self->idle = g_idle_add(on_idle, self);
+    g_clear_pointer(&self->nm_refusal, g_free);
+    for (unsigned i = 0; i < self->entries->len; i++)
+        leave_nm(self, self->entries->pdata[i]);
+    choose_later(self);
 }
 
 static void on_file_changed(void *user_data)
@@ -279,7 +374,7 @@ static void on_file_changed(void *user_data)
         self->fight_began = now;
         self->fights = 0;
     }
-    self->fights++;
+    self->fights += self->way == WAY_FILE;
     choose_later(self);
 }
 
@@ -353,7 +448,7 @@ void dns_hostdns_apply(DnsHostdns *self, const DnsHostdnsLink *link)
         entry->ifname = g_strdup(link->ifname);
         g_ptr_array_add(self->entries, entry);
     } else {
-        leave_resolved(self, entry);
+        leave(self, entry);
     }
     take_link(entry, link);
     set_state(entry, DNS_HOSTDNS_WAITING, NULL);
@@ -366,7 +461,7 @@ void dns_hostdns_undo(DnsHostdns *self, const char *ifname)
 
     if (entry == NULL)
         return;
-    leave_resolved(self, entry);
+    leave(self, entry);
     g_ptr_array_remove(self->entries, entry);
     choose(self);
 }
@@ -388,6 +483,8 @@ DnsHostdns *dns_hostdns_start(const DnsHostdnsOptions *options, DnsHostdnsChange
     self->nsswitch_path =
         g_strdup(options->nsswitch_path != NULL ? options->nsswitch_path : "/etc/nsswitch.conf");
     self->entries = g_ptr_array_new_with_free_func(free_entry);
+    self->leaving =
+        g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)dns_hostdns_nmlink_free);
     self->changed = changed;
     self->user_data = user_data;
     self->file = dns_hostdns_file_new(path, options->record_path, on_file_changed, self);
@@ -395,7 +492,7 @@ DnsHostdns *dns_hostdns_start(const DnsHostdnsOptions *options, DnsHostdnsChange
     if (options->connection == NULL)
         return self;
     self->connection = g_object_ref(options->connection);
-    self->nm = dns_hostdns_nm_new(self->connection, choose_later, self);
+    self->nm = dns_hostdns_nm_new(self->connection, on_nm_changed, self);
     self->watch = g_bus_watch_name_on_connection(self->connection, DNS_HOSTDNS_RESOLVED_NAME,
                                                  G_BUS_NAME_WATCHER_FLAGS_NONE, on_appeared,
                                                  on_vanished, self, NULL);
@@ -428,8 +525,10 @@ void dns_hostdns_stop(DnsHostdns *self)
         g_bus_unwatch_name(self->watch);
     dns_hostdns_nm_free(self->nm);
     dns_hostdns_file_free(self->file);
-    g_ptr_array_unref(self->entries);
+    g_ptr_array_unref(self->entries); /* what is in NetworkManager goes with the interfaces */
+    g_hash_table_unref(self->leaving);
     g_clear_object(&self->connection);
+    g_free(self->nm_refusal);
     g_free(self->nsswitch_path);
     g_free(self);
 }

@@ -1,6 +1,6 @@
 /* daemon/dns/hostdns.h: points this host's programs at the resolvers of its networks: for each link
- * through systemd-resolved, else, as the last resort, by /etc/resolv.conf. NetworkManager cannot do
- * it for an interface that is not its own (hostdns-nm.c).
+ * through systemd-resolved, else through NetworkManager where it writes resolv.conf, else, as the
+ * last resort, by /etc/resolv.conf.
  *
  * Nothing here makes a network fail: where names cannot be had the state says why. What owns DNS on
  * the host may come, go or change at any time; it is looked at again then. Thread: main loop. */
@@ -20,6 +20,7 @@ typedef enum {
     DNS_HOSTDNS_OFF,      /* nothing is asked for */
     DNS_HOSTDNS_WAITING,  /* under way, or systemd-resolved is not there yet */
     DNS_HOSTDNS_RESOLVED, /* in place, through systemd-resolved */
+    DNS_HOSTDNS_NM,       /* in place, through NetworkManager */
     DNS_HOSTDNS_FILE,     /* in place, by resolv.conf */
     DNS_HOSTDNS_FAILED,
 } DnsHostdnsState;
@@ -62,5 +63,6 @@ void dns_hostdns_undo(DnsHostdns *self, const char *ifname); /* a missing one is
  * until the main loop runs. */
 DnsHostdnsState dns_hostdns_get(DnsHostdns *self, const char *ifname, const char **out_reason);
 
-/** dns_hostdns_state_name: "off", "waiting", "systemd-resolved", "resolv.conf", "error". */
+/** dns_hostdns_state_name: "off", "waiting", "systemd-resolved",
+ * "NetworkManager", "resolv.conf", "error". */
 const char *dns_hostdns_state_name(DnsHostdnsState state);

@@ -446,8 +446,9 @@ DnsHostdnsState dns_hostdns_get(DnsHostdns *self, const char *ifname, const char
 
 const char *dns_hostdns_state_name(DnsHostdnsState state)
 {
-    static const char *const names[] = { "off", "waiting", "systemd-resolved", "resolv.conf",
-                                         "error" };
+    static const char *const names[] = {
+        "off", "waiting", "systemd-resolved", "NetworkManager", "resolv.conf", "error"
+    };
 
     return names[state];
 }

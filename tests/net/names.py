@@ -1,10 +1,12 @@
 """What tests of names share: a name server of the internet, a DNS client, resolv.conf as it is."""
+import os
 import socket
 import struct
 
-from lab import wait_until
+from lab import REPO, wait_until
 
 ANSWER = "192.0.2.80"  # what the internet's server says of every name that ends in .example
+POLKITD = "/usr/lib/polkit-1/polkitd"
 TYPES = {"A": 1, "NS": 2, "SOA": 6, "PTR": 12, "AAAA": 28, "TXT": 16, "ANY": 255}
 
 UPSTREAM = """
@@ -122,3 +124,25 @@ def look(host):
 def left_over(host):
     """Files beside resolv.conf that should not be there after a stop."""
     return host.sh("ls -A /etc | grep meshd; ls -A /var/lib/mesh | grep resolv; true").stdout.split()
+
+
+def unpacked(path):
+    """A file of a package that is installed, or unpacked by ./run deps; None: neither."""
+    places = (path, f"{os.environ.get('MESH_UNPACKED', REPO / 'build/unpacked')}{path}")
+    return next((place for place in places if os.path.exists(place)), None)
+
+
+def start_polkit(b, policy):
+    """The real polkitd, with the actions in a file and the rules that we ship."""
+    b.run("sh", "-ec", f"""
+        mkdir -p /run/actions /run/rules /run/no-rules
+        for dir in seats sessions users machines; do mkdir -p /run/systemd/$dir; done
+        cp {policy} {REPO}/data/polkit/*.policy /run/actions/
+        cp {REPO}/data/polkit/*.rules /run/rules/
+        chmod -R a+rX /run/actions /run/rules /run/no-rules
+        mount --bind /run/actions /usr/share/polkit-1/actions
+        mount --bind /run/rules /usr/share/polkit-1/rules.d
+        mount --bind /run/no-rules /etc/polkit-1/rules.d""")
+    b.start("polkitd", POLKITD)
+    wait_until(lambda: "org.freedesktop.PolicyKit1" in b.run("busctl", "list").stdout, 10,
+               "polkitd on the bus")

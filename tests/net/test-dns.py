@@ -6,11 +6,11 @@ systemd-resolved; two networks are two zones; whatever was there before is there
 import os
 import sys
 
-from lab import REPO, Lab, need, wait_until
-from names import ANSWER, Upstream, ask, getent, left_over, look, packed
+from lab import Lab, need, wait_until
+from names import (ANSWER, POLKITD, Upstream, ask, getent, left_over, look, packed, start_polkit,
+                   unpacked)
 
 REFUSED, NXDOMAIN = 5, 3
-POLKITD = "/usr/lib/polkit-1/polkitd"
 RESOLVE1 = "org.freedesktop.resolve1"
 SERVE = """
 import socket, sys
@@ -23,12 +23,6 @@ CONNECT = """
 import socket, sys
 print(socket.create_connection((sys.argv[1], 22), 20).recv(100).decode().strip())
 """
-
-
-def unpacked(path):
-    """A file of a package that is installed, or unpacked by ./run deps; None: neither."""
-    places = (path, f"{os.environ.get('MESH_UNPACKED', REPO / 'build/unpacked')}{path}")
-    return next((place for place in places if os.path.exists(place)), None)
 
 
 def set_resolv(host, upstream):
@@ -167,22 +161,6 @@ def start_resolved(b, program):
     wait_until(lambda: b.run("busctl", "get-property", RESOLVE1, "/org/freedesktop/resolve1",
                              RESOLVE1 + ".Manager", "DNS", check=False).returncode == 0, 20,
                "systemd-resolved on the bus")
-
-
-def start_polkit(b, policy):
-    """The real polkitd, with the actions of systemd-resolved and the rule that we ship."""
-    b.run("sh", "-ec", f"""
-        mkdir -p /run/actions /run/rules /run/no-rules
-        for dir in seats sessions users machines; do mkdir -p /run/systemd/$dir; done
-        cp {policy} {REPO}/data/polkit/*.policy /run/actions/
-        cp {REPO}/data/polkit/*.rules /run/rules/
-        chmod -R a+rX /run/actions /run/rules /run/no-rules
-        mount --bind /run/actions /usr/share/polkit-1/actions
-        mount --bind /run/rules /usr/share/polkit-1/rules.d
-        mount --bind /run/no-rules /etc/polkit-1/rules.d""")
-    b.start("polkitd", POLKITD)
-    wait_until(lambda: "org.freedesktop.PolicyKit1" in b.run("busctl", "list").stdout, 10,
-               "polkitd on the bus")
 
 
 def make_resolved_host(b, upstream, program, policy):
