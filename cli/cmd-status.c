@@ -71,7 +71,8 @@ static void print_server(const CliNetwork *network)
     g_autofree char *text =
         g_strdup_printf("%s, %s%s%s", server, state, why[0] != '\0' ? ": " : "", why);
 
-    print_line(_("server"), text);
+    if (server[0] != '\0') /* else its profile cannot be read */
+        print_line(_("server"), text);
 }
 
 static void print_names(const CliNetwork *network)

@@ -48,11 +48,10 @@ void meshd_engine_finish(MeshdEngine *self, const GError *error)
 void meshd_engine_save_profile(MeshdEngine *self)
 {
     g_autoptr(GBytes) bytes = meshd_profile_encode(self->profile);
-    g_autoptr(GError) error = NULL;
+    const MeshNetworkId *net = &self->profile->server.network;
 
-    if (!meshd_state_save(self->host->state, &self->profile->server.network, "profile", bytes,
-                          &error))
-        mesh_log_error("%s", error->message);
+    if (!meshd_state_save(self->host->state, net, "profile", bytes, NULL))
+        meshd_state_save_later(self->host->state, net, "profile", bytes); /* this one says why */
 }
 
 static gboolean on_done_timeout(gpointer user_data)

@@ -1,5 +1,6 @@
-/* daemon/host.c: this host as its networks see it: what they must not share, its addresses and ways
- * out, and news of them. See inside-networks.h. */
+/* daemon/host.c: see host.h. */
+#include "daemon/host.h"
+
 #include "common/glib/log.h"
 #include "daemon/clash.h"
 #include "daemon/inside-networks.h"

@@ -3,7 +3,9 @@
 #include "common/glib/error.h"
 #include "common/std/clock.h"
 #include "common/std/endpoint.h"
+#include "daemon/host.h"
 #include "daemon/inside-networks.h"
+#include "daemon/load.h"
 
 #include <string.h>
 
@@ -186,6 +188,12 @@ static void join_again(MeshdNetworks *self, MeshdEngine *engine, const MeshJoinl
     MeshdProfile *profile = meshd_engine_get_profile(engine);
     Join          join = *values;
 
+    if (meshd_load_is_damaged(engine)) {
+        GError *error = NULL;
+
+        (void)meshd_load_check(engine, &error);
+        return fail(join.done, join.user_data, error);
+    }
     if (!mesh_key_equal(&profile->server.server, &link->server))
         return fail(join.done, join.user_data,
                     g_error_new(MESH_ERROR, MESH_ERROR_WRONG_SERVER,

@@ -329,8 +329,15 @@ void meshd_engine_leave(MeshdEngine *self, bool force, MeshdEngineDone done, voi
     self->left = done;
     self->left_data = user_data;
     self->left_force = force;
-    if (self->profile->stage == MESHD_PROFILE_REMOVED) { /* it knows */
+    if (self->profile->stage == MESHD_PROFILE_REMOVED || /* it knows */
+        (self->profile->stage == MESHD_PROFILE_DAMAGED && force)) {
         finish_leave(self, NULL);
+        return;
+    }
+    if (self->profile->stage == MESHD_PROFILE_DAMAGED) {
+        g_autoptr(GError) mute = g_error_new_literal(MESH_ERROR, MESH_ERROR_STATE, self->error);
+
+        finish_leave(self, mute);
         return;
     }
     meshd_membership_connect(self);

@@ -3,7 +3,9 @@
 #include "common/glib/error.h"
 #include "common/glib/log.h"
 #include "common/std/clock.h"
+#include "daemon/host.h"
 #include "daemon/inside-networks.h"
+#include "daemon/load.h"
 #include "daemon/repair.h"
 
 typedef struct {
@@ -49,6 +51,15 @@ static void on_engine_changed(MeshdEngine *engine, bool peers, void *user_data)
         self->events.changed(engine, peers, self->user_data);
 }
 
+/* What is wrong on disk is part of every view. */
+static void on_state_changed(void *user_data)
+{
+    MeshdNetworks *self = user_data;
+
+    for (unsigned i = 0; i < self->engines->len; i++)
+        on_engine_changed(self->engines->pdata[i], false, self);
+}
+
 static void on_dns_changed(void *user_data)
 {
     MeshdNetworks *self = user_data;
@@ -78,37 +89,6 @@ MeshdEngine *meshd_networks_add(MeshdNetworks *self, MeshdProfile *profile)
     return engine;
 }
 
-static void load_network(MeshdNetworks *self, const MeshNetworkId *id)
-{
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GBytes) bytes = meshd_state_load(self->state, id, "profile", &error);
-    g_autoptr(MeshdProfile) profile = NULL;
-    char text[MESH_NETWORK_ID_TEXT_SIZE];
-
-    if (bytes != NULL)
-        profile = meshd_profile_decode(bytes, &error);
-    if (profile == NULL) {
-        mesh_log_error("network %s cannot be loaded: %s", mesh_network_format_id(id, text),
-                       error != NULL ? error->message : "it has no profile");
-        return;
-    }
-    if (profile->stage != MESHD_PROFILE_JOINING) {
-        meshd_networks_add(self, g_steal_pointer(&profile));
-        return;
-    }
-    if (mesh_clock_wall_s() - profile->made_s > MESHD_JOIN_KEEP_S)
-        (void)meshd_state_remove(self->state, id, NULL);
-}
-
-static bool load_all(MeshdNetworks *self, GError **error)
-{
-    g_autoptr(GArray) ids = meshd_state_list(self->state, error);
-
-    for (unsigned i = 0; ids != NULL && i < ids->len; i++)
-        load_network(self, &g_array_index(ids, MeshNetworkId, i));
-    return ids != NULL;
-}
-
 MeshdNetworks *meshd_networks_new(const char *state_dir, const char *runtime_dir, GError **error)
 {
     MeshdNetworks   *self = g_new0(MeshdNetworks, 1);
@@ -127,11 +107,12 @@ MeshdNetworks *meshd_networks_new(const char *state_dir, const char *runtime_dir
                                     .find_clash = meshd_host_find_clash,
                                     .changed = on_engine_changed,
                                     .user_data = self };
-    if (self->net == NULL || !load_all(self, error)) {
+    if (self->net == NULL || !meshd_load_all(self, error)) {
         meshd_networks_free(self);
         return NULL;
     }
     self->seen = meshd_host_describe(self);
+    meshd_state_watch(self->state, on_state_changed, self);
     return self;
 }
 
@@ -213,22 +194,28 @@ void meshd_networks_leave(MeshdNetworks *self, MeshdEngine *engine, bool force,
 }
 
 /* While an expired member joins again its profile is half old, half new: none to be saved. */
-static bool is_joining(MeshdEngine *engine, GError **error)
+static bool check_whole(MeshdEngine *engine, GError **error)
 {
-    if (meshd_engine_get_profile(engine)->stage != MESHD_PROFILE_JOINING)
+    if (!meshd_load_check(engine, error))
         return false;
+    if (meshd_engine_get_profile(engine)->stage != MESHD_PROFILE_JOINING)
+        return true;
     g_set_error(error, MESH_ERROR, MESH_ERROR_BUSY, "a join of this network is under way");
-    return true;
+    return false;
 }
 
 static bool save_wish(MeshdNetworks *self, MeshdEngine *engine, bool up, GError **error)
 {
     MeshdProfile *profile = meshd_engine_get_profile(engine);
+    bool          before = profile->up;
     g_autoptr(GBytes) bytes = NULL;
 
     profile->up = up;
     bytes = meshd_profile_encode(profile);
-    return meshd_state_save(self->state, &profile->server.network, "profile", bytes, error);
+    if (meshd_state_save(self->state, &profile->server.network, "profile", bytes, error))
+        return true;
+    profile->up = before;
+    return false;
 }
 
 static void fail(MeshdNetworksDone done, void *user_data, GError *error)
@@ -242,7 +229,9 @@ void meshd_networks_up(MeshdNetworks *self, MeshdEngine *engine, bool temporary,
 {
     GError *error = NULL;
 
-    if (is_joining(engine, &error) || (!temporary && !save_wish(self, engine, true, &error)))
+    if (meshd_load_is_damaged(engine) && (engine = meshd_load_again(self, engine, &error)) == NULL)
+        return fail(done, user_data, error);
+    if (!check_whole(engine, &error) || (!temporary && !save_wish(self, engine, true, &error)))
         return fail(done, user_data, error);
     meshd_host_tell(self, engine, false);
     meshd_engine_up(engine, done, user_data);
@@ -250,8 +239,10 @@ void meshd_networks_up(MeshdNetworks *self, MeshdEngine *engine, bool temporary,
 
 bool meshd_networks_down(MeshdNetworks *self, MeshdEngine *engine, bool temporary, GError **error)
 {
+    if (!meshd_load_check(engine, error) || (!temporary && !save_wish(self, engine, false, error)))
+        return false; /* and it runs on: what comes back at the next start was not taken down */
     meshd_engine_down(engine);
-    return temporary || save_wish(self, engine, false, error);
+    return true;
 }
 
 bool meshd_networks_set(MeshdNetworks *self, MeshdEngine *engine, const MeshdSetOptions *options,
@@ -262,7 +253,7 @@ bool meshd_networks_set(MeshdNetworks *self, MeshdEngine *engine, const MeshdSet
     bool          fixed = profile->port_fixed, dns = profile->dns;
 
     (void)self;
-    if (is_joining(engine, error))
+    if (!check_whole(engine, error))
         return false;
     if (options->endpoints != NULL &&
         !meshd_join_read_endpoints(profile, options->endpoints, error))
@@ -290,5 +281,24 @@ void meshd_networks_wake(MeshdNetworks *self)
 
 char **meshd_networks_repair(MeshdNetworks *self)
 {
-    return meshd_repair(&self->host, self->engines);
+    GPtrArray *found = g_ptr_array_new();
+
+    meshd_repair(&self->host, self->engines, found);
+    for (unsigned i = self->engines->len; i-- > 0;) { /* the last first: one that loads moves */
+        MeshdEngine *engine = self->engines->pdata[i];
+
+        if (!meshd_load_is_damaged(engine))
+            continue;
+        engine = meshd_load_again(self, engine, NULL);
+        if (engine == NULL)
+            continue;
+        g_ptr_array_add(found, g_strdup_printf("network %s: its keys can be read again",
+                                               meshd_engine_get_profile(engine)->network));
+        if (meshd_engine_get_profile(engine)->up)
+            meshd_engine_up(engine, on_started, NULL);
+    }
+    for (unsigned i = 0; i < found->len; i++)
+        mesh_log_notice("repair: %s", (const char *)found->pdata[i]);
+    g_ptr_array_add(found, NULL);
+    return (char **)g_ptr_array_free(found, false);
 }

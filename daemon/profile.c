@@ -5,7 +5,7 @@
 #include "common/glib/jsonout.h"
 #include "common/std/clock.h"
 #include "common/std/endpoint.h"
-#include "daemon/state.h"
+#include "daemon/document.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -95,6 +95,15 @@ MeshdProfile *meshd_profile_new(const MeshJoinlink *link)
     return self;
 }
 
+MeshdProfile *meshd_profile_new_damaged(const MeshNetworkId *net)
+{
+    MeshdProfile *self = g_new0(MeshdProfile, 1);
+
+    self->server.network = *net;
+    self->stage = MESHD_PROFILE_DAMAGED;
+    return self;
+}
+
 void meshd_profile_free(MeshdProfile *self)
 {
     if (self == NULL)
@@ -132,6 +141,7 @@ GBytes *meshd_profile_encode(const MeshdProfile *self)
     size_t      len = 0;
     char       *text;
 
+    g_assert(self->stage < G_N_ELEMENTS(stages));
     mesh_jsonout_init(&out);
     mesh_jsonout_open(&out, NULL, '{');
     mesh_jsonout_int(&out, "format", PROFILE_FORMAT);
@@ -151,7 +161,7 @@ GBytes *meshd_profile_encode(const MeshdProfile *self)
     encode_wishes(self, &out);
     mesh_jsonout_close(&out, '}');
     text = mesh_jsonout_finish(&out, &len);
-    return meshd_state_wrap_secret(text, len);
+    return meshd_document_wrap_secret(text, len);
 }
 
 static bool read_statics(MeshdProfile *self, JsonArray *statics, GError **error)

@@ -21,6 +21,7 @@ typedef enum {
     MESHD_PROFILE_MEMBER,
     MESHD_PROFILE_REMOVED, /* the server ended our membership for good */
     MESHD_PROFILE_EXPIRED, /* it ended, a join link brings it back */
+    MESHD_PROFILE_DAMAGED, /* not a stage on disk: what is there cannot be read, no key is known */
 } MeshdProfileStage;
 
 /** MeshdProfile: a value with owned guarded memory for secrets; fields are read and set directly by
@@ -50,6 +51,10 @@ typedef struct {
 
 /** meshd_profile_new: new keys for the network of @link, which has been checked by its parser. */
 MeshdProfile *meshd_profile_new(const MeshJoinlink *link);
+
+/** meshd_profile_new_damaged: stands for a profile that cannot be read: it has no keys, and is
+ * never encoded. */
+MeshdProfile *meshd_profile_new_damaged(const MeshNetworkId *net);
 void          meshd_profile_free(MeshdProfile *self); /* wipes; NULL is fine */
 
 /** meshd_profile_encode: owned, wiped with its last reference: it holds the private keys. */

@@ -50,6 +50,8 @@ static void repair_network(const MeshdEngineHost *host, MeshdEngine *engine, GPt
 
     if (meshd_engine_get_profile(engine)->stage == MESHD_PROFILE_JOINING)
         return; /* its join is under way */
+    if (meshd_engine_get_profile(engine)->stage == MESHD_PROFILE_DAMAGED)
+        return; /* its documents were looked at; who owns the networks loads it again */
     if (strcmp(view->state, "error") == 0) {
         g_ptr_array_add(found, g_strdup_printf("network %s: %s: brought up again", view->name,
                                                view->error));
@@ -77,16 +79,10 @@ static void repair_interfaces(const MeshdEngineHost *host, GPtrArray *engines, G
         g_ptr_array_add(found, g_strdup_printf("interface %s of no network is gone", *name));
 }
 
-char **meshd_repair(const MeshdEngineHost *host, GPtrArray *engines)
+void meshd_repair(const MeshdEngineHost *host, GPtrArray *engines, GPtrArray *found)
 {
-    GPtrArray *found = g_ptr_array_new();
-
     meshd_state_repair(host->state, found);
     repair_interfaces(host, engines, found);
     for (unsigned i = 0; i < engines->len; i++)
         repair_network(host, engines->pdata[i], found);
-    for (unsigned i = 0; i < found->len; i++)
-        mesh_log_notice("repair: %s", (const char *)found->pdata[i]);
-    g_ptr_array_add(found, NULL);
-    return (char **)g_ptr_array_free(found, false);
 }

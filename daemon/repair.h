@@ -7,6 +7,6 @@
 #include <glib.h>
 
 /** meshd_repair: @engines: of MeshdEngine, all there are. What takes longer (an interface
- * made anew, a network brought up) goes on after the return.
- * Returns: a text for people for each thing found; free with g_strfreev(). */
-char **meshd_repair(const MeshdEngineHost *host, GPtrArray *engines);
+ * made anew, a network brought up) goes on after the return. Appends a text for people for each
+ * thing found to @found, owned by it. */
+void meshd_repair(const MeshdEngineHost *host, GPtrArray *engines, GPtrArray *found);

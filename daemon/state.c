@@ -1,10 +1,10 @@
 #include "daemon/state.h"
 
+#include "common/glib/disk.h"
 #include "common/glib/error.h"
 #include "common/glib/log.h"
-#include "common/std/base64.h"
-#include "common/std/hash.h"
-#include "common/std/key.h"
+#include "daemon/document.h"
+#include "daemon/tidy.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,45 +16,39 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* "mesh-state 1 LENGTH CHECKSUM\n", then the document. */
-#define MAGIC      "mesh-state 1 "
-#define HEADER_MAX 128
-#define GONE       ".gone" /* behind the name of a network's directory that is being removed */
+#define GONE ".gone" /* behind the name of a network's directory that is being removed */
+
+enum { RETRY_S = 10 }; /* after a save failed: a full disk, most likely */
 
 struct MeshdState {
     int          lock_fd;
     char        *networks; /* DIR/networks */
     GThreadPool *saver;    /* one thread, so that saves keep their order */
     GMutex       files;    /* held while files are touched; taken before the other */
-    GMutex       mutex;    /* guards waiting; held for moments only */
-    GHashTable  *waiting;  /* path → GBytes, not begun yet */
+    GMutex       mutex;    /* guards what follows; held for moments only */
+    GHashTable  *waiting;  /* path → GBytes, not begun yet, or failed and to be tried again */
+    GHashTable  *troubles; /* path → Trouble */
+    guint        retry;    /* timer; 0: none */
+    guint        idle;     /* to call changed; 0: none */
+    bool         closing;
+    void (*changed)(void *user_data); /* main loop; NULL: nobody listens */
+    void *user_data;
 };
 
-static void wipe(gpointer data)
+/* What is wrong with one document. */
+typedef struct {
+    char *read;    /* what was found when it was read; NULL: nothing wrong */
+    char *write;   /* why the newest of it is in memory only; NULL: it is on disk */
+    bool  damaged; /* the file there is not whole: it must not become the generation before */
+} Trouble;
+
+static void free_trouble(gpointer data)
 {
-    char *text = data;
+    Trouble *trouble = data;
 
-    mesh_key_wipe(text + sizeof(size_t), *(size_t *)(void *)text);
-    g_free(text);
-}
-
-/* A block that remembers its length in front, so that it can be wiped as a whole. */
-static GBytes *make_wiped(const char *from, size_t len)
-{
-    char *block = g_malloc(sizeof(size_t) + len);
-
-    memcpy(block, &len, sizeof len);
-    memcpy(block + sizeof len, from, len);
-    return g_bytes_new_with_free_func(block + sizeof len, len, wipe, block);
-}
-
-GBytes *meshd_state_wrap_secret(char *text, size_t len)
-{
-    GBytes *bytes = make_wiped(text, len);
-
-    mesh_key_wipe(text, len);
-    g_free(text);
-    return bytes;
+    g_free(trouble->read);
+    g_free(trouble->write);
+    g_free(trouble);
 }
 
 static bool fail_errno(GError **error, const char *what, const char *path)
@@ -90,131 +84,177 @@ static bool take_lock(MeshdState *self, const char *dir, GError **error)
     return false;
 }
 
-/* ---- one document ---- */
+/* ---- what is wrong ---- */
 
-static void format_header(const char *data, size_t len, char out_header[HEADER_MAX])
+static gboolean on_idle(gpointer user_data)
 {
-    uint8_t  digest[MESH_HASH_BYTES];
-    char     hex[MESH_HEX_SIZE(MESH_HASH_BYTES)];
-    MeshSpan span = MESH_SPAN(data, len);
+    MeshdState *self = user_data;
 
-    mesh_hash_blake2s(&span, 1, digest);
-    if (mesh_hex_encode(MESH_SPAN(digest, sizeof digest), hex, sizeof hex) < 0)
-        hex[0] = '\0'; /* cannot be: the buffer is made for it */
-    snprintf(out_header, HEADER_MAX, MAGIC "%zu %s\n", len, hex);
+    g_mutex_lock(&self->mutex);
+    self->idle = 0;
+    g_mutex_unlock(&self->mutex);
+    if (self->changed != NULL)
+        self->changed(self->user_data);
+    return G_SOURCE_REMOVE;
 }
 
-static bool write_all(int fd, const char *data, size_t len)
+/* With the mutex held, from any thread. */
+static void tell(MeshdState *self)
 {
-    while (len > 0) {
-        ssize_t n = write(fd, data, len);
+    if (self->idle == 0 && !self->closing)
+        self->idle = g_idle_add(on_idle, self);
+}
 
-        if (n < 0 && errno == EINTR)
+/* Owned by the table; made if there is none. With the mutex held. */
+static Trouble *get_trouble(MeshdState *self, const char *path)
+{
+    Trouble *trouble = g_hash_table_lookup(self->troubles, path);
+
+    if (trouble == NULL) {
+        trouble = g_new0(Trouble, 1);
+        g_hash_table_insert(self->troubles, g_strdup(path), trouble);
+    }
+    return trouble;
+}
+
+static void note_read(MeshdState *self, const char *path, const char *text, bool damaged)
+{
+    Trouble *trouble;
+
+    mesh_log_warning("%s", text);
+    g_mutex_lock(&self->mutex);
+    trouble = get_trouble(self, path);
+    g_free(trouble->read);
+    trouble->read = g_strdup(text);
+    trouble->damaged = damaged;
+    tell(self);
+    g_mutex_unlock(&self->mutex);
+}
+
+/* Somebody put a whole file in the place of one that was not. */
+static void note_restored(MeshdState *self, const char *path)
+{
+    Trouble *trouble;
+
+    g_mutex_lock(&self->mutex);
+    trouble = g_hash_table_lookup(self->troubles, path);
+    if (trouble != NULL && trouble->damaged) {
+        trouble->damaged = false;
+        g_clear_pointer(&trouble->read, g_free);
+        tell(self);
+    }
+    g_mutex_unlock(&self->mutex);
+}
+
+static bool is_damaged(MeshdState *self, const char *path)
+{
+    const Trouble *trouble;
+    bool           damaged;
+
+    g_mutex_lock(&self->mutex);
+    trouble = g_hash_table_lookup(self->troubles, path);
+    damaged = trouble != NULL && trouble->damaged;
+    g_mutex_unlock(&self->mutex);
+    return damaged;
+}
+
+static void note_saved(MeshdState *self, const char *path)
+{
+    Trouble *trouble;
+
+    g_mutex_lock(&self->mutex);
+    trouble = g_hash_table_lookup(self->troubles, path);
+    if (trouble != NULL) {
+        if (trouble->write != NULL) {
+            mesh_log_notice("%s is on disk now", path);
+            tell(self);
+        }
+        g_clear_pointer(&trouble->write, g_free);
+        trouble->damaged = false;
+        if (trouble->read == NULL)
+            g_hash_table_remove(self->troubles, path);
+    }
+    g_mutex_unlock(&self->mutex);
+}
+
+char **meshd_state_list_troubles(MeshdState *self, const MeshNetworkId *net)
+{
+    g_autofree char *dir = dup_dir(self, net);
+    g_autofree char *prefix = g_strconcat(dir, "/", NULL);
+    GStrvBuilder    *builder = g_strv_builder_new();
+    GHashTableIter   iter;
+    gpointer         path, value;
+    char           **list;
+
+    g_mutex_lock(&self->mutex);
+    g_hash_table_iter_init(&iter, self->troubles);
+    while (g_hash_table_iter_next(&iter, &path, &value)) {
+        const Trouble *trouble = value;
+
+        if (!g_str_has_prefix(path, prefix))
             continue;
-        if (n <= 0)
-            return false;
-        data += n;
-        len -= (size_t)n;
+        if (trouble->read != NULL)
+            g_strv_builder_add(builder, trouble->read);
+        if (trouble->write != NULL)
+            g_strv_builder_add(builder, trouble->write);
     }
-    return true;
+    g_mutex_unlock(&self->mutex);
+    list = g_strv_builder_end(builder);
+    g_strv_builder_unref(builder);
+    return list;
 }
 
-static bool write_temp(const char *path, GBytes *bytes, GError **error)
+void meshd_state_watch(MeshdState *self, void (*changed)(void *user_data), void *user_data)
 {
-    char        header[HEADER_MAX];
-    gsize       len = 0;
-    const char *data = g_bytes_get_data(bytes, &len);
-    int         fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    bool        written;
-
-    if (fd < 0)
-        return fail_errno(error, "cannot write", path);
-    format_header(data, len, header);
-    written = write_all(fd, header, strlen(header)) && write_all(fd, data, len) && fsync(fd) == 0;
-    if (!written)
-        fail_errno(error, "cannot write", path);
-    if (close(fd) < 0 && written)
-        written = fail_errno(error, "cannot write", path);
-    return written;
-}
-
-static bool flush_dir(const char *dir, GError **error)
-{
-    int  fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool flushed = fd >= 0 && fsync(fd) == 0;
-
-    if (!flushed)
-        fail_errno(error, "cannot flush directory", dir);
-    if (fd >= 0)
-        close(fd);
-    return flushed;
-}
-
-/* The old generation becomes NAME.prev by a second link, so that NAME exists at every moment. */
-static bool replace(const char *dir, const char *path, const char *temp, GError **error)
-{
-    g_autofree char *prev = g_strconcat(path, ".prev", NULL);
-
-    if (unlink(prev) < 0 && errno != ENOENT)
-        return fail_errno(error, "cannot remove", prev);
-    if (link(path, prev) < 0 && errno != ENOENT)
-        return fail_errno(error, "cannot keep", path);
-    if (rename(temp, path) < 0)
-        return fail_errno(error, "cannot replace", path);
-    return flush_dir(dir, error);
-}
-
-static bool save_path(const char *path, GBytes *bytes, GError **error)
-{
-    g_autofree char *dir = g_path_get_dirname(path);
-    g_autofree char *temp = g_strconcat(path, ".new", NULL);
-
-    if (write_temp(temp, bytes, error) && replace(dir, path, temp, error))
-        return true;
-    (void)unlink(temp);
-    return false;
-}
-
-/* Returns: the document inside @text, or NULL: torn, changed or not ours. */
-static GBytes *check_document(const char *text, size_t len)
-{
-    const char *end = memchr(text, '\n', MIN(len, (size_t)HEADER_MAX));
-    char        header[HEADER_MAX];
-    size_t      header_len;
-
-    if (end == NULL)
-        return NULL;
-    header_len = (size_t)(end - text) + 1;
-    format_header(text + header_len, len - header_len, header);
-    if (strlen(header) != header_len || memcmp(header, text, header_len) != 0)
-        return NULL;
-    return make_wiped(text + header_len, len - header_len);
-}
-
-/* Returns: the document; NULL and @error: it cannot be read; MESH_ERROR_NOT_FOUND: no such file. */
-static GBytes *load_path(const char *path, GError **error)
-{
-    g_autoptr(GError) read_error = NULL;
-    char   *text = NULL;
-    gsize   len = 0;
-    GBytes *bytes;
-
-    if (!g_file_get_contents(path, &text, &len, &read_error)) {
-        bool missing = g_error_matches(read_error, G_FILE_ERROR, G_FILE_ERROR_NOENT);
-
-        g_set_error(error, MESH_ERROR, missing ? MESH_ERROR_NOT_FOUND : MESH_ERROR_STATE, "%s",
-                    read_error->message);
-        return NULL;
-    }
-    bytes = len <= MESHD_STATE_MAX_BYTES ? check_document(text, len) : NULL;
-    mesh_key_wipe(text, len);
-    g_free(text);
-    if (bytes == NULL)
-        g_set_error(error, MESH_ERROR, MESH_ERROR_STATE, "%s is damaged (checksum)", path);
-    return bytes;
+    self->changed = changed;
+    self->user_data = user_data;
 }
 
 /* ---- the saver ---- */
+
+static bool save_path(MeshdState *self, const char *path, GBytes *bytes, GError **error)
+{
+    if (!meshd_document_save(path, bytes, is_damaged(self, path), error))
+        return false;
+    note_saved(self, path);
+    return true;
+}
+
+static gboolean on_retry(gpointer user_data)
+{
+    MeshdState    *self = user_data;
+    GHashTableIter iter;
+    gpointer       path;
+
+    g_mutex_lock(&self->mutex);
+    self->retry = 0;
+    g_hash_table_iter_init(&iter, self->waiting);
+    while (g_hash_table_iter_next(&iter, &path, NULL))
+        g_thread_pool_push(self->saver, g_strdup(path), NULL);
+    g_mutex_unlock(&self->mutex);
+    return G_SOURCE_REMOVE;
+}
+
+/* It stays in memory, and is tried again until the disk takes it: nothing is lost but by a crash.
+ * Thread: the saver's. */
+static void keep_waiting(MeshdState *self, const char *path, GBytes *bytes, const GError *why)
+{
+    Trouble *trouble;
+
+    g_mutex_lock(&self->mutex);
+    if (!g_hash_table_contains(self->waiting, path)) /* else something newer is */
+        g_hash_table_replace(self->waiting, g_strdup(path), g_bytes_ref(bytes));
+    if (self->retry == 0 && !self->closing)
+        self->retry = g_timeout_add_seconds(RETRY_S, on_retry, self);
+    trouble = get_trouble(self, path);
+    if (trouble->write == NULL) { /* once, not every ten seconds */
+        mesh_log_error("%s; tried again until it can be", why->message);
+        tell(self);
+    }
+    g_free(trouble->write);
+    trouble->write = g_strdup_printf("not on disk yet, tried again: %s", why->message);
+    g_mutex_unlock(&self->mutex);
+}
 
 /* Thread: the saver's. @data: the path, owned. */
 static void run_save(gpointer data, gpointer user_data)
@@ -231,8 +271,9 @@ static void run_save(gpointer data, gpointer user_data)
     (void)g_hash_table_steal_extended(self->waiting, path, (gpointer *)&stored_path,
                                       (gpointer *)&bytes);
     g_mutex_unlock(&self->mutex);
-    if (bytes != NULL && g_file_test(dir, G_FILE_TEST_IS_DIR) && !save_path(path, bytes, &error))
-        mesh_log_error("%s", error->message);
+    if (bytes != NULL && g_file_test(dir, G_FILE_TEST_IS_DIR) &&
+        !save_path(self, path, bytes, &error))
+        keep_waiting(self, path, bytes, error);
     g_mutex_unlock(&self->files);
 }
 
@@ -246,6 +287,7 @@ MeshdState *meshd_state_open(const char *dir, GError **error)
     self->networks = g_build_filename(dir, "networks", NULL);
     self->waiting =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_bytes_unref);
+    self->troubles = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, free_trouble);
     if (!make_dir(self->networks, error) || !take_lock(self, dir, error)) {
         meshd_state_close(self);
         return NULL;
@@ -257,7 +299,8 @@ MeshdState *meshd_state_open(const char *dir, GError **error)
     }
     self->saver = g_thread_pool_new(run_save, self, 1, true, error);
     if (self->saver == NULL ||
-        !flush_dir(dir, error)) { /* or "networks" may be gone with all in it */
+        !mesh_disk_flush_dir(dir, MESH_ERROR_STATE,
+                             error)) { /* or "networks" may be gone with all in it */
         meshd_state_close(self);
         return NULL;
     }
@@ -268,9 +311,17 @@ void meshd_state_close(MeshdState *self)
 {
     if (self == NULL)
         return;
-    if (self->saver != NULL)
+    g_mutex_lock(&self->mutex);
+    self->closing = true;
+    g_clear_handle_id(&self->retry, g_source_remove);
+    g_clear_handle_id(&self->idle, g_source_remove);
+    g_mutex_unlock(&self->mutex);
+    if (self->saver != NULL) {
+        (void)on_retry(self); /* what failed before, for the last time */
         g_thread_pool_free(self->saver, false, true);
+    }
     g_hash_table_unref(self->waiting);
+    g_hash_table_unref(self->troubles);
     if (self->lock_fd >= 0)
         close(self->lock_fd);
     g_mutex_clear(&self->mutex);
@@ -281,69 +332,26 @@ void meshd_state_close(MeshdState *self)
 
 /* ---- repair ---- */
 
-static void repair_mode(const char *path, mode_t mode, GPtrArray *found)
+/* It is told now, and mended as far as it can be. */
+static void forget_troubles(MeshdState *self, GPtrArray *found)
 {
-    struct stat info;
+    GHashTableIter iter;
+    gpointer       value;
 
-    if (lstat(path, &info) < 0 || S_ISLNK(info.st_mode) || (info.st_mode & 07777) == mode)
-        return;
-    if (chmod(path, mode) == 0)
-        g_ptr_array_add(found, g_strdup_printf("%s: mode was %04o, is %04o now", path,
-                                               info.st_mode & 07777, mode));
-    else
-        g_ptr_array_add(found, g_strdup_printf("%s: mode is %04o, and cannot be changed: %s", path,
-                                               info.st_mode & 07777, g_strerror(errno)));
-}
+    g_mutex_lock(&self->mutex);
+    g_hash_table_iter_init(&iter, self->troubles);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        Trouble *trouble = value;
 
-static void repair_document(const char *path, GPtrArray *found)
-{
-    g_autofree char *prev = g_strconcat(path, ".prev", NULL);
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GBytes) bytes = load_path(path, &error);
-
-    if (bytes != NULL)
-        return;
-    bytes = load_path(prev, NULL);
-    if (bytes == NULL) {
-        g_ptr_array_add(found, g_strdup_printf("%s, and there is no generation before it",
-                                               error->message));
-        return;
+        if (trouble->read != NULL && !trouble->damaged) /* else the file itself told it */
+            g_ptr_array_add(found, g_strdup_printf("%s; it was written anew since", trouble->read));
+        g_clear_pointer(&trouble->read, g_free);
+        trouble->damaged = false;
+        if (trouble->write == NULL)
+            g_hash_table_iter_remove(&iter);
     }
-    (void)unlink(path); /* else it would become the generation before */
-    g_clear_error(&error);
-    if (save_path(path, bytes, &error))
-        g_ptr_array_add(found,
-                        g_strdup_printf("%s was damaged: the generation before it is back", path));
-    else
-        g_ptr_array_add(found, g_strdup(error->message));
-}
-
-static void repair_file(const char *path, GPtrArray *found)
-{
-    if (g_str_has_suffix(path, ".new")) {
-        if (unlink(path) == 0)
-            g_ptr_array_add(found,
-                            g_strdup_printf("%s, left by a save that was cut off, is gone", path));
-        return;
-    }
-    repair_mode(path, 0600, found);
-}
-
-static void repair_dir(const char *path, GPtrArray *found)
-{
-    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
-    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
-    const char *name;
-
-    repair_mode(path, 0700, found);
-    while (dir != NULL && (name = g_dir_read_name(dir)) != NULL)
-        g_ptr_array_add(names, g_build_filename(path, name, NULL));
-    for (unsigned i = 0; i < names->len; i++) /* apart: a repair makes and removes files */
-        repair_file(names->pdata[i], found);
-    for (unsigned i = 0; i < names->len; i++) /* then: a document may take its .prev away */
-        if (!g_str_has_suffix(names->pdata[i], ".prev") &&
-            !g_str_has_suffix(names->pdata[i], ".new"))
-            repair_document(names->pdata[i], found);
+    tell(self);
+    g_mutex_unlock(&self->mutex);
 }
 
 void meshd_state_repair(MeshdState *self, GPtrArray *found)
@@ -351,12 +359,13 @@ void meshd_state_repair(MeshdState *self, GPtrArray *found)
     g_autoptr(GArray) ids = meshd_state_list(self, NULL);
 
     g_mutex_lock(&self->files);
-    repair_mode(self->networks, 0700, found);
+    meshd_tidy_mode(self->networks, 0700, found);
     for (unsigned i = 0; ids != NULL && i < ids->len; i++) {
         g_autofree char *dir = dup_dir(self, &g_array_index(ids, MeshNetworkId, i));
 
-        repair_dir(dir, found);
+        meshd_tidy_dir(dir, found);
     }
+    forget_troubles(self, found);
     g_mutex_unlock(&self->files);
 }
 
@@ -423,8 +432,8 @@ bool meshd_state_save(MeshdState *self, const MeshNetworkId *net, const char *na
     g_mutex_lock(&self->mutex);
     g_hash_table_remove(self->waiting, path); /* older than what we write now */
     g_mutex_unlock(&self->mutex);
-    saved =
-        make_dir(dir, error) && flush_dir(self->networks, error) && save_path(path, bytes, error);
+    saved = make_dir(dir, error) && mesh_disk_flush_dir(self->networks, MESH_ERROR_STATE, error) &&
+            save_path(self, path, bytes, error);
     g_mutex_unlock(&self->files);
     return saved;
 }
@@ -459,23 +468,45 @@ GBytes *meshd_state_load(MeshdState *self, const MeshNetworkId *net, const char 
 {
     g_autofree char *dir = dup_dir(self, net);
     g_autofree char *path = g_build_filename(dir, name, NULL);
-    g_autofree char *prev = g_strconcat(path, ".prev", NULL);
+    g_autofree char *prev = g_strconcat(path, MESHD_DOCUMENT_PREV, NULL);
+    g_autofree char *text = NULL;
     g_autoptr(GError) newest = NULL;
     g_autoptr(GError) older = NULL;
     GBytes *bytes = find_waiting(self, path);
+    bool    missing;
 
-    if (bytes == NULL)
-        bytes = load_path(path, &newest);
     if (bytes != NULL)
         return bytes;
-    bytes = load_path(prev, &older);
+    bytes = meshd_document_load(path, &newest);
+    if (bytes != NULL) {
+        note_restored(self, path);
+        return bytes;
+    }
+    bytes = meshd_document_load(prev, &older);
+    missing = g_error_matches(newest, MESH_ERROR, MESH_ERROR_NOT_FOUND);
+    if (missing && g_error_matches(older, MESH_ERROR, MESH_ERROR_NOT_FOUND))
+        return NULL; /* there never was one */
     if (bytes != NULL)
-        mesh_log_warning("%s: using the generation before it", newest->message);
-    else if (!g_error_matches(newest, MESH_ERROR, MESH_ERROR_NOT_FOUND))
-        g_propagate_error(error, g_steal_pointer(&newest));
-    else if (!g_error_matches(older, MESH_ERROR, MESH_ERROR_NOT_FOUND))
-        g_propagate_error(error, g_steal_pointer(&older)); /* there was a document once */
+        text = g_strdup_printf("%s: the generation before it is used", newest->message);
+    else
+        text = g_strdup_printf("%s, nor is there a generation before it: %s", newest->message,
+                               older->message);
+    note_read(self, path, text, !missing);
+    if (bytes == NULL)
+        g_set_error_literal(error, MESH_ERROR, MESH_ERROR_STATE, text);
     return bytes;
+}
+
+bool meshd_state_is_empty(MeshdState *self, const MeshNetworkId *net)
+{
+    g_autofree char *path = dup_dir(self, net);
+    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+    const char *name;
+
+    while (dir != NULL && (name = g_dir_read_name(dir)) != NULL)
+        if (!g_str_has_suffix(name, MESHD_DOCUMENT_TEMP))
+            return false;
+    return dir != NULL;
 }
 
 /* The first step takes all of it away at once: half of a network would be an older generation of
@@ -488,16 +519,31 @@ static bool remove_dir(MeshdState *self, const char *dir, GError **error)
         return false;
     if (rename(dir, gone) < 0)
         return errno == ENOENT || fail_errno(error, "cannot remove", dir);
-    return flush_dir(self->networks, error) && remove_files(gone, error);
+    return mesh_disk_flush_dir(self->networks, MESH_ERROR_STATE, error) &&
+           remove_files(gone, error);
+}
+
+static gboolean is_inside(gpointer path, gpointer value, gpointer prefix)
+{
+    (void)value;
+    return g_str_has_prefix(path, prefix);
 }
 
 bool meshd_state_remove(MeshdState *self, const MeshNetworkId *net, GError **error)
 {
     g_autofree char *dir = dup_dir(self, net);
+    g_autofree char *prefix = g_strconcat(dir, "/", NULL);
     bool             removed;
 
     g_mutex_lock(&self->files); /* the saver never makes a directory, so nothing comes back */
-    removed = remove_dir(self, dir, error) && flush_dir(self->networks, error);
+    removed = remove_dir(self, dir, error) &&
+              mesh_disk_flush_dir(self->networks, MESH_ERROR_STATE, error);
+    g_mutex_lock(&self->mutex);
+    if (removed) {
+        g_hash_table_foreach_remove(self->waiting, is_inside, prefix);
+        g_hash_table_foreach_remove(self->troubles, is_inside, prefix);
+    }
+    g_mutex_unlock(&self->mutex);
     g_mutex_unlock(&self->files);
     return removed;
 }

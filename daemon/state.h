@@ -3,16 +3,15 @@
  * DIR/lock, and a directory DIR/networks/ID for each network with its documents. A document is
  * written to a temporary file, flushed, renamed over the old one and the directory flushed; the
  * generation before stays as NAME.prev. Each carries a checksum; one that is torn is not read: its
- * predecessor is. Directories 0700, files 0600. One process at a time, by a lock. Thread: main
- * loop; meshd_state_save_later() does its work in a thread of its own. */
+ * predecessor is, that is said in the list of troubles, and the torn file is set aside as
+ * NAME.damaged by the next save. Directories 0700, files 0600. One process at a time, by a lock.
+ * Thread: main loop; meshd_state_save_later() does its work in a thread of its own. */
 #pragma once
 
 #include "common/proto/network.h"
 
 #include <glib.h>
 #include <stdbool.h>
-
-#define MESHD_STATE_MAX_BYTES (64u * 1024 * 1024) /* of a document: a map of 65536 peers */
 
 typedef struct MeshdState MeshdState;
 
@@ -28,8 +27,9 @@ GArray *meshd_state_list(MeshdState *self, GError **error);
 bool meshd_state_save(MeshdState *self, const MeshNetworkId *net, const char *name, GBytes *bytes,
                       GError **error);
 
-/** meshd_state_save_later: the same in the background; a failure is logged. A newer call for the
- * same document replaces one that has not begun. Does nothing once the network was removed. */
+/** meshd_state_save_later: the same in the background; after a failure, which is logged and listed,
+ * it is tried again until it is on disk. A newer call for the same document replaces one that has
+ * not begun. Does nothing once the network was removed. */
 void meshd_state_save_later(MeshdState *self, const MeshNetworkId *net, const char *name,
                             GBytes *bytes);
 
@@ -41,11 +41,19 @@ GBytes *meshd_state_load(MeshdState *self, const MeshNetworkId *net, const char 
 /** meshd_state_remove: all documents of a network, and its directory. */
 bool meshd_state_remove(MeshdState *self, const MeshNetworkId *net, GError **error);
 
+/** meshd_state_is_empty: its directory is there with no document in it: what a join left that was
+ * cut off before it had asked anybody. */
+bool meshd_state_is_empty(MeshdState *self, const MeshNetworkId *net);
+
+/** meshd_state_list_troubles: what is wrong with a network's documents, a text for people each:
+ * read from the generation before, not readable at all, not on disk yet. Free with g_strfreev(). */
+char **meshd_state_list_troubles(MeshdState *self, const MeshNetworkId *net);
+
+/** meshd_state_watch: @changed is called on the main loop, never from inside a call, when that list
+ * of a network may have changed. */
+void meshd_state_watch(MeshdState *self, void (*changed)(void *user_data), void *user_data);
+
 /** meshd_state_repair: modes of directories and documents, remains of a save that was cut off, and
  * documents that are torn, for which the generation before is put back. Appends a text for people
  * for each thing found to @found, owned by it. */
 void meshd_state_repair(MeshdState *self, GPtrArray *found);
-
-/** meshd_state_wrap_secret: takes @text (@len bytes, from g_malloc) and wipes it with the GBytes.
- */
-GBytes *meshd_state_wrap_secret(char *text, size_t len);

@@ -56,6 +56,21 @@ static void add_dns_warning(GStrvBuilder *builder, MeshdEngine *engine)
         g_strv_builder_add(builder, text);
 }
 
+/* Of a damaged network the error says it all. */
+static void add_troubles(GStrvBuilder *builder, MeshdEngine *engine)
+{
+    g_auto(GStrv) troubles = NULL;
+
+    if (engine->profile->stage == MESHD_PROFILE_DAMAGED)
+        return;
+    troubles = meshd_state_list_troubles(engine->host->state, &engine->profile->server.network);
+    for (char **trouble = troubles; *trouble != NULL; trouble++) {
+        g_autofree char *text = g_strdup_printf("state on disk: %s", *trouble);
+
+        g_strv_builder_add(builder, text);
+    }
+}
+
 static char **list_warnings(MeshdEngine *engine, LockVerified *map)
 {
     GStrvBuilder      *builder = g_strv_builder_new();
@@ -77,6 +92,7 @@ static char **list_warnings(MeshdEngine *engine, LockVerified *map)
         g_strv_builder_add(builder, text);
     }
     add_dns_warning(builder, engine);
+    add_troubles(builder, engine);
     if (map != NULL && lock_verified_get_head(map)->stale &&
         engine->server_state == CONTROL_CONNECTED)
         g_strv_builder_add(builder, "the map is older than the server says");
@@ -116,6 +132,18 @@ static void fill_from_plane(MeshdView *view, WirePlane *plane)
     view->port = info.listen_port;
 }
 
+/* What stands in the profile; nothing of a damaged one. */
+static void fill_from_profile(MeshdView *view, const MeshdProfile *profile)
+{
+    char key[MESH_KEY_TEXT_SIZE];
+    bool known = profile->stage != MESHD_PROFILE_DAMAGED;
+
+    view->node_key = known ? dup_b64u(&profile->node) : g_strdup("");
+    view->public_key = g_strdup(known ? mesh_key_format(&profile->wg, key) : "");
+    view->server = known ? mesh_joinlink_dup_authority(&profile->server) : g_strdup("");
+    view->server_key = known ? dup_b64u(&profile->server.server) : g_strdup("");
+}
+
 static const char *get_server_state(const MeshdEngine *engine)
 {
     if (engine->client == NULL)
@@ -131,7 +159,7 @@ MeshdView *meshd_view_make(MeshdEngine *engine)
     LockVerified       *map = meshd_parts_get_map(engine->parts);
     WirePlane          *plane = meshd_parts_get_plane(engine->parts);
     MeshdView          *view = g_new0(MeshdView, 1);
-    char                id[MESH_NETWORK_ID_TEXT_SIZE], key[MESH_KEY_TEXT_SIZE];
+    char                id[MESH_NETWORK_ID_TEXT_SIZE];
     const char         *why;
 
     view->state = states[engine->state];
@@ -139,11 +167,8 @@ MeshdView *meshd_view_make(MeshdEngine *engine)
     view->dns_state = meshd_names_get_state(engine->names, &why);
     view->id = g_strdup(mesh_network_format_id(&profile->server.network, id));
     view->name = g_strdup(profile->network[0] != '\0' ? profile->network : id);
-    view->node_key = dup_b64u(&profile->node);
-    view->public_key = g_strdup(mesh_key_format(&profile->wg, key));
     view->error = g_strdup(engine->error != NULL ? engine->error : "");
-    view->server = mesh_joinlink_dup_authority(&profile->server);
-    view->server_key = dup_b64u(&profile->server.server);
+    fill_from_profile(view, profile);
     view->server_error = g_strdup(engine->server_error != NULL ? engine->server_error : "");
     view->endpoints = meshd_report_list(engine->report);
     view->warnings = list_warnings(engine, map);

@@ -1,5 +1,6 @@
 #include "daemon/dns/hostdns-record.h"
 
+#include "common/glib/disk.h"
 #include "common/glib/error.h"
 
 #include <errno.h>
@@ -184,21 +185,6 @@ bool dns_hostdns_record_save(const DnsHostdnsRecord *self, const char *path, GEr
 
 /* ---- putting it in place ---- */
 
-static bool write_all(int fd, const char *data, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = write(fd, data, len);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        data += n;
-        len -= (size_t)n;
-    }
-    return true;
-}
-
 static bool make_file(const DnsHostdnsRecord *self, const char *temp, GError **error)
 {
     const struct timespec times[] = {
@@ -212,25 +198,13 @@ static bool make_file(const DnsHostdnsRecord *self, const char *temp, GError **e
         return fail_errno(error, "make", temp);
     /* the owner may not be ours to give: who may replace the file decides */
     made = (fchown(fd, self->uid, self->gid) == 0 || errno == EPERM) &&
-           fchmod(fd, self->mode) == 0 && write_all(fd, self->content, self->len) &&
+           fchmod(fd, self->mode) == 0 && mesh_disk_write_all(fd, self->content, self->len) &&
            (self->mtime_s == 0 || futimens(fd, times) == 0) && fsync(fd) == 0;
     if (!made)
         fail_errno(error, "write", temp);
     if (close(fd) < 0 && made)
         made = fail_errno(error, "write", temp);
     return made;
-}
-
-static bool flush_dir(const char *dir, GError **error)
-{
-    int  fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool flushed = fd >= 0 && fsync(fd) == 0;
-
-    if (!flushed)
-        fail_errno(error, "flush", dir);
-    if (fd >= 0)
-        close(fd);
-    return flushed;
 }
 
 bool dns_hostdns_record_put(const DnsHostdnsRecord *self, const char *path, GError **error)
@@ -242,7 +216,7 @@ bool dns_hostdns_record_put(const DnsHostdnsRecord *self, const char *path, GErr
     if (self->kind == DNS_HOSTDNS_RECORD_MISSING) {
         if (unlink(path) < 0 && errno != ENOENT)
             return fail_errno(error, "remove", path);
-        return flush_dir(dir, error);
+        return mesh_disk_flush_dir(dir, MESH_ERROR_HOST, error);
     }
     (void)unlink(temp); /* of a killed run */
     if (self->kind == DNS_HOSTDNS_RECORD_LINK)
@@ -253,5 +227,5 @@ bool dns_hostdns_record_put(const DnsHostdnsRecord *self, const char *path, GErr
         made = fail_errno(error, "replace", path);
     if (!made)
         (void)unlink(temp);
-    return made && flush_dir(dir, error);
+    return made && mesh_disk_flush_dir(dir, MESH_ERROR_HOST, error);
 }

@@ -58,6 +58,14 @@ static void assert_loads(Fixture *f, const char *text)
     g_assert_cmpmem(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes), text, strlen(text));
 }
 
+static void assert_troubles(Fixture *f, unsigned want)
+{
+    g_auto(GStrv) troubles = meshd_state_list_troubles(f->state, &f->net);
+
+    g_assert_cmpuint(g_strv_length(troubles), ==, want);
+    g_assert_true(want == 0 || strstr(troubles[0], f->path) != NULL);
+}
+
 static bool is_found(GPtrArray *found, const char *words)
 {
     for (unsigned i = 0; i < found->len; i++)
@@ -170,8 +178,58 @@ static void test_damage(Fixture *f, gconstpointer data)
     else
         g_assert_true(g_file_set_contents(f->path, text->str, (gssize)text->len, NULL));
     assert_loads(f, c->want);
-    save(f, "three"); /* and it goes on from there */
+    assert_troubles(f, c->damage == LEFT_TEMP ? 0 : 1); /* said, not hidden */
+    save(f, "three");                                   /* and it goes on from there */
     assert_loads(f, "three");
+    g_assert_true(g_file_set_contents(f->path, "junk", -1, NULL));
+    assert_loads(f, c->want); /* what was damaged did not push the whole generation out */
+}
+
+/* Repair tells it and takes it off the list; the damaged file stays for who can read more from it.
+ */
+static void test_repair_forgets(Fixture *f, gconstpointer data)
+{
+    g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func(g_free);
+    g_autofree char *aside = g_strconcat(f->path, ".damaged", NULL);
+    g_autofree char *kept = NULL;
+
+    (void)data;
+    save(f, "one");
+    save(f, "two");
+    g_assert_true(g_file_set_contents(f->path, "junk", -1, NULL));
+    assert_loads(f, "one");
+    assert_troubles(f, 1);
+    meshd_state_repair(f->state, found);
+    assert_troubles(f, 0);
+    g_assert_true(is_found(found, aside));
+    g_assert_true(g_file_get_contents(aside, &kept, NULL, NULL));
+    g_assert_cmpstr(kept, ==, "junk");
+    g_ptr_array_set_size(found, 0);
+    meshd_state_repair(f->state, found);
+    g_assert_cmpuint(found->len, ==, 0);
+    g_assert_true(g_file_set_contents(f->path, "junk", -1, NULL));
+    assert_loads(f, "one");
+    save(f, "three");
+    assert_troubles(f, 1); /* until somebody was told */
+    meshd_state_repair(f->state, found);
+    g_assert_true(is_found(found, "it was written anew since"));
+    assert_troubles(f, 0);
+}
+
+/* What a join leaves that was cut off before it asked anybody is no network; half of one is. */
+static void test_is_empty(Fixture *f, gconstpointer data)
+{
+    g_autofree char *dir = g_path_get_dirname(f->path);
+    g_autofree char *temp = g_strconcat(f->path, ".new", NULL);
+
+    (void)data;
+    g_assert_false(meshd_state_is_empty(f->state, &f->net)); /* not there at all */
+    g_assert_cmpint(g_mkdir(dir, 0700), ==, 0);
+    g_assert_true(meshd_state_is_empty(f->state, &f->net));
+    g_assert_true(g_file_set_contents(temp, "half", -1, NULL));
+    g_assert_true(meshd_state_is_empty(f->state, &f->net));
+    g_assert_true(g_file_set_contents(f->prev, "junk", -1, NULL));
+    g_assert_false(meshd_state_is_empty(f->state, &f->net));
 }
 
 static void test_both_damaged(Fixture *f, gconstpointer data)
@@ -312,6 +370,8 @@ int main(int argc, char **argv)
     g_test_add("/state/one-process", Fixture, NULL, set_up, test_one_process, tear_down);
     g_test_add("/state/repair", Fixture, NULL, set_up, test_repair, tear_down);
     g_test_add("/state/repair-hopeless", Fixture, NULL, set_up, test_repair_hopeless, tear_down);
+    g_test_add("/state/repair-forgets", Fixture, NULL, set_up, test_repair_forgets, tear_down);
+    g_test_add("/state/is-empty", Fixture, NULL, set_up, test_is_empty, tear_down);
     g_test_add("/state/modes", Fixture, NULL, set_up, test_modes, tear_down);
     g_test_add("/state/later", Fixture, NULL, set_up, test_later, tear_down);
     g_test_add("/state/remove", Fixture, NULL, set_up, test_remove, tear_down);

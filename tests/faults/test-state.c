@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <glib/gstdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { BEGUN = 1, ACKED = 2 }; /* kinds of notes */
 enum { GENERATIONS = 4, BODY_BYTES = 3000 };
@@ -115,6 +116,13 @@ static void check_saves(MeshdState *state, size_t n)
     g_assert_cmpint(load(state, "profile"), ==, GENERATIONS + 1);
 }
 
+static void check_over_damage(MeshdState *state, size_t n)
+{
+    g_assert_cmpint(load(state, "profile"), >=, disk_get_note(ACKED, n));
+    g_assert_true(save(state, "profile", GENERATIONS + 1, NULL));
+    g_assert_cmpint(load(state, "profile"), ==, GENERATIONS + 1);
+}
+
 static void test_cut_saves(void)
 {
     g_autofree char *dir = make_dir();
@@ -129,6 +137,31 @@ static void test_cut_saves(void)
     }
     meshd_state_close(state);
     cut_everywhere(disk_stop(), check_saves);
+    remove_tree(dir);
+}
+
+/* The newest generation was damaged before, by what we do not know. */
+static void test_cut_over_damage(void)
+{
+    g_autofree char *dir = make_dir();
+    g_autofree char *path = g_build_filename(dir, "networks", "01020304050607ab", "profile", NULL);
+    MeshdState      *state;
+
+    disk_record(dir);
+    state = open_state(dir);
+    g_assert_true(save(state, "profile", 1, NULL));
+    disk_note(ACKED, 1);
+    g_assert_true(save(state, "profile", 2, NULL));
+    g_assert_true(
+        g_file_set_contents_full(path, "junk", -1, G_FILE_SET_CONTENTS_DURABLE, 0600, NULL));
+    g_assert_cmpint(load(state, "profile"), ==, 1);
+    disk_note(BEGUN, GENERATIONS);
+    for (int generation = 3; generation <= GENERATIONS; generation++) {
+        g_assert_true(save(state, "profile", generation, NULL));
+        disk_note(ACKED, generation);
+    }
+    meshd_state_close(state);
+    cut_everywhere(disk_stop(), check_over_damage);
     remove_tree(dir);
 }
 
@@ -236,6 +269,42 @@ static bool refuse_removal(const RefusalCase *c, unsigned nth)
     return refused;
 }
 
+/* The saver is done with it, well or not. Looks at the name alone: to read is a step, too. */
+static bool is_settled(MeshdState *state, const char *path, ino_t before)
+{
+    g_auto(GStrv) troubles = meshd_state_list_troubles(state, &net);
+    struct stat info;
+
+    return troubles[0] != NULL || (lstat(path, &info) == 0 && info.st_ino != before);
+}
+
+/* In the background: what the disk refuses stays in memory, is said, and is written when it can be.
+ */
+static bool refuse_later(const RefusalCase *c, unsigned nth)
+{
+    g_autofree char *dir = make_dir();
+    g_autofree char *path = g_build_filename(dir, "networks", "01020304050607ab", "map", NULL);
+    g_autoptr(GBytes) body = make_body(2);
+    MeshdState *state = open_state(dir);
+    struct stat before;
+    bool        refused;
+
+    g_assert_true(save(state, "map", 1, NULL));
+    g_assert_cmpint(lstat(path, &before), ==, 0);
+    disk_fail(dir, nth, c->error, true);
+    meshd_state_save_later(state, &net, "map", body);
+    while (!is_settled(state, path, before.st_ino))
+        g_thread_yield();
+    refused = disk_heal();
+    g_assert_cmpint(load(state, "map"), ==, 2);
+    meshd_state_close(state); /* tries for the last time */
+    state = open_state(dir);
+    g_assert_cmpint(load(state, "map"), ==, 2);
+    meshd_state_close(state);
+    remove_tree(dir);
+    return refused;
+}
+
 /* The first start of all: no state, no directory. */
 static bool refuse_open(const RefusalCase *c, unsigned nth)
 {
@@ -260,12 +329,14 @@ static bool refuse_open(const RefusalCase *c, unsigned nth)
 static void test_refusals(gconstpointer data)
 {
     const RefusalCase *c = data;
-    unsigned           at_save = 1, at_removal = 1, at_open = 1;
+    unsigned           at_save = 1, at_removal = 1, at_open = 1, at_later = 1;
 
     while (refuse_save(c, at_save))
         at_save++;
     while (refuse_removal(c, at_removal))
         at_removal++;
+    while (refuse_later(c, at_later))
+        at_later++;
     while (refuse_open(c, at_open))
         at_open++;
     g_test_message("refused: %u steps of a save, %u of a removal, %u of a first start", at_save - 1,
@@ -273,6 +344,7 @@ static void test_refusals(gconstpointer data)
     g_assert_cmpuint(at_save, >, 7);
     g_assert_cmpuint(at_removal, >, 4);
     g_assert_cmpuint(at_open, >, 2);
+    g_assert_cmpuint(at_later, >, 5);
 }
 
 /* What cannot be read is an error or an older generation, but never "there is none": a node that
@@ -321,6 +393,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     mesh_log_init("test", MESH_LOG_ERROR);
     g_test_add_func("/faults/state/power-cut-while-saving", test_cut_saves);
+    g_test_add_func("/faults/state/power-cut-over-damage", test_cut_over_damage);
     g_test_add_func("/faults/state/power-cut-while-removing", test_cut_removal);
     for (size_t i = 0; i < G_N_ELEMENTS(refusals); i++) {
         g_autofree char *path = g_strconcat("/faults/state/refused/", refusals[i].name, NULL);

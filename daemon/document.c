@@ -1,0 +1,169 @@
+/* daemon/document.c: see document.h. */
+#include "daemon/document.h"
+
+#include "common/glib/disk.h"
+#include "common/glib/error.h"
+#include "common/std/base64.h"
+#include "common/std/hash.h"
+#include "common/std/key.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <gio/gio.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* "mesh-state 1 LENGTH CHECKSUM\n", then the document. */
+#define MAGIC      "mesh-state 1 "
+#define HEADER_MAX 128
+
+static bool fail_errno(GError **error, const char *what, const char *path)
+{
+    mesh_error_set_errno(error, MESH_ERROR_STATE, errno, "%s %s", what, path);
+    return false;
+}
+
+static void wipe(gpointer data)
+{
+    char *text = data;
+
+    mesh_key_wipe(text + sizeof(size_t), *(size_t *)(void *)text);
+    g_free(text);
+}
+
+/* A block that remembers its length in front, so that it can be wiped as a whole. */
+static GBytes *make_wiped(const char *from, size_t len)
+{
+    char *block = g_malloc(sizeof(size_t) + len);
+
+    memcpy(block, &len, sizeof len);
+    memcpy(block + sizeof len, from, len);
+    return g_bytes_new_with_free_func(block + sizeof len, len, wipe, block);
+}
+
+GBytes *meshd_document_wrap_secret(char *text, size_t len)
+{
+    GBytes *bytes = make_wiped(text, len);
+
+    mesh_key_wipe(text, len);
+    g_free(text);
+    return bytes;
+}
+
+/* ---- save ---- */
+
+static void format_header(const char *data, size_t len, char out_header[HEADER_MAX])
+{
+    uint8_t  digest[MESH_HASH_BYTES];
+    char     hex[MESH_HEX_SIZE(MESH_HASH_BYTES)];
+    MeshSpan span = MESH_SPAN(data, len);
+
+    mesh_hash_blake2s(&span, 1, digest);
+    if (mesh_hex_encode(MESH_SPAN(digest, sizeof digest), hex, sizeof hex) < 0)
+        hex[0] = '\0'; /* cannot be: the buffer is made for it */
+    snprintf(out_header, HEADER_MAX, MAGIC "%zu %s\n", len, hex);
+}
+
+static bool write_temp(const char *path, GBytes *bytes, GError **error)
+{
+    char        header[HEADER_MAX];
+    gsize       len = 0;
+    const char *data = g_bytes_get_data(bytes, &len);
+    int         fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    bool        written;
+
+    if (fd < 0)
+        return fail_errno(error, "cannot write", path);
+    format_header(data, len, header);
+    written = mesh_disk_write_all(fd, header, strlen(header)) &&
+              mesh_disk_write_all(fd, data, len) && fsync(fd) == 0;
+    if (!written)
+        fail_errno(error, "cannot write", path);
+    if (close(fd) < 0 && written)
+        written = fail_errno(error, "cannot write", path);
+    return written;
+}
+
+/* A second name for the file, put in the place of the older one in one step: of the two generations
+ * at least one is there at every moment, whatever became of the other. */
+static bool keep(const char *path, const char *prev, GError **error)
+{
+    g_autofree char *temp = g_strconcat(prev, MESHD_DOCUMENT_TEMP, NULL);
+
+    if (unlink(temp) < 0 && errno != ENOENT)
+        return fail_errno(error, "cannot remove", temp);
+    if (link(path, temp) < 0)
+        return errno == ENOENT || fail_errno(error, "cannot keep", path);
+    if (rename(temp, prev) == 0)
+        return true;
+    fail_errno(error, "cannot replace", prev);
+    (void)unlink(temp);
+    return false;
+}
+
+/* What is damaged must not push the whole generation before it out; a person may read more from it
+ * than we can. */
+static bool set_aside(const char *path, GError **error)
+{
+    g_autofree char *aside = g_strconcat(path, MESHD_DOCUMENT_DAMAGED, NULL);
+
+    return rename(path, aside) == 0 || errno == ENOENT || fail_errno(error, "cannot keep", path);
+}
+
+bool meshd_document_save(const char *path, GBytes *bytes, bool damaged, GError **error)
+{
+    g_autofree char *dir = g_path_get_dirname(path);
+    g_autofree char *temp = g_strconcat(path, MESHD_DOCUMENT_TEMP, NULL);
+    g_autofree char *prev = g_strconcat(path, MESHD_DOCUMENT_PREV, NULL);
+    bool             saved;
+
+    saved = write_temp(temp, bytes, error) &&
+            (damaged ? set_aside(path, error) : keep(path, prev, error));
+    if (saved && rename(temp, path) < 0)
+        saved = fail_errno(error, "cannot replace", path);
+    saved = saved && mesh_disk_flush_dir(dir, MESH_ERROR_STATE, error);
+    if (!saved)
+        (void)unlink(temp);
+    return saved;
+}
+
+/* ---- load ---- */
+
+/* Returns: the document inside @text, or NULL: torn, changed or not ours. */
+static GBytes *check_document(const char *text, size_t len)
+{
+    const char *end = memchr(text, '\n', MIN(len, (size_t)HEADER_MAX));
+    char        header[HEADER_MAX];
+    size_t      header_len;
+
+    if (end == NULL)
+        return NULL;
+    header_len = (size_t)(end - text) + 1;
+    format_header(text + header_len, len - header_len, header);
+    if (strlen(header) != header_len || memcmp(header, text, header_len) != 0)
+        return NULL;
+    return make_wiped(text + header_len, len - header_len);
+}
+
+GBytes *meshd_document_load(const char *path, GError **error)
+{
+    g_autoptr(GError) read_error = NULL;
+    char   *text = NULL;
+    gsize   len = 0;
+    GBytes *bytes;
+
+    if (!g_file_get_contents(path, &text, &len, &read_error)) {
+        bool missing = g_error_matches(read_error, G_FILE_ERROR, G_FILE_ERROR_NOENT);
+
+        g_set_error(error, MESH_ERROR, missing ? MESH_ERROR_NOT_FOUND : MESH_ERROR_STATE, "%s",
+                    read_error->message);
+        return NULL;
+    }
+    bytes = len <= MESHD_DOCUMENT_MAX_BYTES ? check_document(text, len) : NULL;
+    mesh_key_wipe(text, len);
+    g_free(text);
+    if (bytes == NULL)
+        g_set_error(error, MESH_ERROR, MESH_ERROR_STATE, "%s is damaged (checksum)", path);
+    return bytes;
+}

@@ -1,0 +1,28 @@
+/* daemon/document.h: one document of the state on disk: a file with a checksum, replaced whole, and
+ * the generation before it beside it (state.h says the whole). Any thread; for one path one at a
+ * time. */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+
+#define MESHD_DOCUMENT_MAX_BYTES (64u * 1024 * 1024) /* a map of 65536 peers */
+
+/* Behind the path: the generation before; what is being written; what was found damaged. */
+#define MESHD_DOCUMENT_PREV    ".prev"
+#define MESHD_DOCUMENT_TEMP    ".new"
+#define MESHD_DOCUMENT_DAMAGED ".damaged"
+
+/** meshd_document_save: returns when @bytes is on disk at @path, in a directory that is there. What
+ * was there becomes the generation before; with @damaged that one stays, and what was there is set
+ * aside. On failure a whole generation is there as before. Errors: MESH_ERROR_STATE. */
+bool meshd_document_save(const char *path, GBytes *bytes, bool damaged, GError **error);
+
+/** meshd_document_load: this very file; its memory is wiped when freed.
+ * Errors: MESH_ERROR_NOT_FOUND: no such file; MESH_ERROR_STATE: unreadable, or damaged. */
+GBytes *meshd_document_load(const char *path, GError **error);
+
+/** meshd_document_wrap_secret: takes @text (@len bytes, from g_malloc) and wipes it with the
+ * GBytes.
+ */
+GBytes *meshd_document_wrap_secret(char *text, size_t len);
