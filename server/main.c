@@ -27,8 +27,9 @@ static const char usage[] =
     "  setup                  make key, database, first network; print a join link\n"
     "  status                 what the running server does\n"
     "  network COMMAND …      list, create, change, delete networks\n"
-    "  key COMMAND …          list, create, revoke join keys\n"
-    "  node COMMAND …         list, approve, rename, expire, remove nodes\n"
+    "  key COMMAND …          list, create, change, revoke join keys\n"
+    "  node COMMAND …         list, approve, change, expire, remove nodes\n"
+    "  user COMMAND …         list, add, change, remove users, who own nodes\n"
     "  backup FILE [--force]  server key and database, in one file\n"
     "  restore FILE [--force] the same, back; the server is stopped\n"
     "  check                  whether key and database are sound\n"
@@ -90,7 +91,7 @@ static int dispatch(const char *config_path, int argc, char **argv)
         strcmp(argv[0], "check") == 0)
         return server_backup(config_path, argc, argv);
     if (strcmp(argv[0], "status") == 0 || strcmp(argv[0], "network") == 0 ||
-        strcmp(argv[0], "key") == 0 || strcmp(argv[0], "node") == 0)
+        strcmp(argv[0], "key") == 0 || strcmp(argv[0], "node") == 0 || strcmp(argv[0], "user") == 0)
         return control(config_path, argc, argv);
     (void)fprintf(stderr, "mesh-server: unknown command \"%s\"\n\n%s", argv[0], usage);
     return EXIT_USAGE;

@@ -234,7 +234,7 @@ static void on_request(SoupServer *soup, SoupServerMessage *message, const char 
                        GHashTable *query, gpointer data)
 {
     const char *method = soup_server_message_get_method(message);
-    CoreManage  request = { .approve = -1, .expires = -1 };
+    CoreManage  request = { .approve = -1, .expires = -1, .max_nodes = -1, .disabled = -1 };
     AdminNames  names;
     g_autoptr(GError) error = NULL;
     g_autoptr(JsonObject) body = NULL;
@@ -254,6 +254,8 @@ static void on_request(SoupServer *soup, SoupServerMessage *message, const char 
     request.network = names.network;
     request.key = names.key;
     request.node = names.node;
+    if (names.user != NULL)
+        request.user = names.user;
     ask_core(data, message, route, &request);
     admin_routing_clear(&names);
 }

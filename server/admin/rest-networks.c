@@ -4,7 +4,8 @@
 
 typedef struct {
     const char *name, *ip4;
-    bool        approve, has_approve;
+    bool        approve, has_approve, has_max;
+    uint64_t    max_nodes;
 } Body;
 
 static const MeshJsonField fields[] = {
@@ -14,6 +15,10 @@ static const MeshJsonField fields[] = {
       .type = MESH_JSON_BOOL,
       .offset = offsetof(Body, approve),
       .seen = offsetof(Body, has_approve) },
+    { .name = "max_nodes",
+      .type = MESH_JSON_INT,
+      .offset = offsetof(Body, max_nodes),
+      .seen = offsetof(Body, has_max) },
 };
 
 static bool read_network(JsonObject *object, CoreManage *out, GError **error)
@@ -25,6 +30,7 @@ static bool read_network(JsonObject *object, CoreManage *out, GError **error)
     out->name = body.name;
     out->ip4 = body.ip4;
     out->approve = body.has_approve ? body.approve : -1;
+    out->max_nodes = body.has_max ? (int64_t)body.max_nodes : -1;
     return true;
 }
 
@@ -41,6 +47,7 @@ static void write_network(MeshJsonOut *out, const char *name, const void *value)
     mesh_jsonout_int(out, "ver", (int64_t)info->ver);
     mesh_jsonout_int(out, "nodes", info->nodes);
     mesh_jsonout_int(out, "online", info->online);
+    mesh_jsonout_int(out, "max_nodes", info->max_nodes);
     mesh_jsonout_int(out, "created", info->created);
     mesh_jsonout_close(out, '}');
 }

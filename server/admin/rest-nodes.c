@@ -4,7 +4,7 @@
 #include "server/admin/rest.h"
 
 typedef struct {
-    const char *name;
+    const char *name, *ip4, *user;
     uint64_t    expires;
     bool        has_expires;
 } Body;
@@ -15,6 +15,8 @@ static const MeshJsonField fields[] = {
       .type = MESH_JSON_INT,
       .offset = offsetof(Body, expires),
       .seen = offsetof(Body, has_expires) },
+    { .name = "ip4", .type = MESH_JSON_TEXT, .offset = offsetof(Body, ip4), .max = 64 },
+    { .name = "user", .type = MESH_JSON_TEXT, .offset = offsetof(Body, user), .max = 63 },
 };
 
 static bool read_node(JsonObject *object, CoreManage *out, GError **error)
@@ -23,19 +25,21 @@ static bool read_node(JsonObject *object, CoreManage *out, GError **error)
 
     if (!mesh_json_read(object, fields, G_N_ELEMENTS(fields), &body, "", error))
         return false;
-    if (body.name == NULL && !body.has_expires) {
+    if (body.name == NULL && !body.has_expires && body.ip4 == NULL && body.user == NULL) {
         g_set_error_literal(error, MESH_ERROR, MESH_ERROR_BAD_REQUEST,
-                            "name or expires: one of them is needed");
+                            "name, expires, ip4 or user: one of them is needed");
         return false;
     }
     out->name = body.name;
+    out->ip4 = body.ip4;
+    out->user = body.user;
     out->expires = body.has_expires ? (int64_t)body.expires : -1;
     return true;
 }
 
-static const char *state_name(CoreNodeState state)
+static const char *state_name(const CoreNodeInfo *info)
 {
-    switch (state) {
+    switch (info->state) {
     case CORE_NODE_PENDING:
         return "pending";
     case CORE_NODE_ACTIVE:
@@ -43,7 +47,7 @@ static const char *state_name(CoreNodeState state)
     case CORE_NODE_EXPIRED:
         break;
     }
-    return "expired";
+    return info->suspended ? "suspended" : "expired";
 }
 
 static void write_node(MeshJsonOut *out, const char *name, const void *value)
@@ -57,7 +61,8 @@ static void write_node(MeshJsonOut *out, const char *name, const void *value)
     mesh_jsonout_text(out, "wg", info->wg);
     mesh_jsonout_text(out, "ip4", info->ip4[0] != '\0' ? info->ip4 : NULL);
     mesh_jsonout_text(out, "ip6", info->ip6[0] != '\0' ? info->ip6 : NULL);
-    mesh_jsonout_text(out, "state", state_name(info->state));
+    mesh_jsonout_text(out, "state", state_name(info));
+    mesh_jsonout_text(out, "user", info->user);
     mesh_jsonout_bool(out, "online", info->online);
     mesh_jsonout_open(out, "endpoints", '[');
     for (char **at = info->endpoints; at != NULL && *at != NULL; at++)

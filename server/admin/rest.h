@@ -10,7 +10,7 @@
 /* A request of the table: which core verb it is, and how its JSON looks. */
 typedef struct {
     const char *method;
-    const char *path; /* below /admin/v1/; NETWORK, KEY and NODE stand for a name each */
+    const char *path; /* below /admin/v1/; NETWORK, KEY, NODE and USER stand for a name each */
     CoreVerb    verb;
     /* Reads the body into @out, which borrows from @body. NULL: there is none. */
     bool (*read)(JsonObject *body, CoreManage *out, GError **error);
@@ -20,4 +20,5 @@ typedef struct {
 } AdminRoute;
 
 /* Ends with a row without method. */
-extern const AdminRoute admin_rest_networks[], admin_rest_keys[], admin_rest_nodes[];
+extern const AdminRoute admin_rest_networks[], admin_rest_keys[], admin_rest_nodes[],
+    admin_rest_users[];

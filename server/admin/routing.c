@@ -11,13 +11,14 @@ static const AdminRoute rest_status[] = {
 };
 
 static const AdminRoute *const tables[] = { rest_status, admin_rest_networks, admin_rest_keys,
-                                            admin_rest_nodes };
+                                            admin_rest_nodes, admin_rest_users };
 
 void admin_routing_clear(AdminNames *names)
 {
     g_clear_pointer(&names->network, g_free);
     g_clear_pointer(&names->key, g_free);
     g_clear_pointer(&names->node, g_free);
+    g_clear_pointer(&names->user, g_free);
 }
 
 /* Where a part of a pattern puts its name; NULL: it is a word. */
@@ -27,6 +28,8 @@ static char **place(const char *part, AdminNames *names)
         return &names->network;
     if (strcmp(part, "KEY") == 0)
         return &names->key;
+    if (strcmp(part, "USER") == 0)
+        return &names->user;
     return strcmp(part, "NODE") == 0 ? &names->node : NULL;
 }
 

@@ -157,6 +157,45 @@ static bool on_any(const StoreRow *row, void *user_data)
     return false;
 }
 
+bool core_addresses_choose4(CoreChange *change, CoreNodeRow *row, const char *text, GError **error)
+{
+    const MeshPrefix *prefix = &change->network.net.ip4;
+    MeshAddr          addr = { 0 };
+    uint32_t          low, high, wish;
+    bool              taken = false;
+
+    row->want_ip4 = strcmp(text, "none") != 0;
+    if (!row->want_ip4) {
+        row->ip4 = 0;
+        return true;
+    }
+    if (prefix->addr.family != 0)
+        core_addresses_range4(prefix, &low, &high);
+    if (prefix->addr.family == 0 || mesh_ip_parse_addr(text, &addr) < 0 ||
+        !mesh_ip_contains(prefix, &addr) || number_of(&addr) == number_of(&prefix->addr) ||
+        number_of(&addr) > high) {
+        g_set_error_literal(error, MESH_ERROR, MESH_ERROR_BAD_REQUEST,
+                            "ip4: not the address of a host in the network's prefix, nor none");
+        return false;
+    }
+    wish = number_of(&addr);
+    StoreCall call = { STORE_ARGS(STORE_ARG_BLOB(&change->net, sizeof change->net),
+                                  STORE_ARG_INT(wish)),
+                       .on_row = on_any, .user_data = &taken };
+
+    if (wish == row->ip4)
+        return true;
+    if (!store_query(change->tx, STORE_NODE_WITH_IP4, &call, error))
+        return false;
+    if (taken) {
+        g_set_error(error, MESH_ERROR, MESH_ERROR_CONFLICT, "another node has the address %s",
+                    text);
+        return false;
+    }
+    row->ip4 = wish;
+    return true;
+}
+
 static void step_up(uint8_t host[8])
 {
     for (int i = 7; i >= 0; i--)

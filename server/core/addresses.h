@@ -23,6 +23,10 @@ MeshPrefix core_addresses_random6(void);
  * MESH_ERROR_FULL: all are taken. */
 bool core_addresses_assign4(CoreChange *change, CoreNodeRow *row, GError **error);
 
+/* Sets @row's IPv4 address to the one named @text, or to none ("none"). MESH_ERROR_CONFLICT:
+ * another node has it; MESH_ERROR_BAD_REQUEST: not a host address of the network. */
+bool core_addresses_choose4(CoreChange *change, CoreNodeRow *row, const char *text, GError **error);
+
 /* Sets @row's IPv6 address from its key; a collision takes the next free. */
 bool core_addresses_assign6(CoreChange *change, CoreNodeRow *row, GError **error);
 

@@ -4,11 +4,12 @@
 #include "server/core/networks.h"
 #include "server/core/news.h"
 #include "server/core/presence.h"
+#include "server/core/users.h"
 #include "server/core/waiters.h"
 
 static void add_network(Core *core, CoreChange *change)
 {
-    CoreNetwork *network = core_model_new_network(&change->network, core->signer);
+    CoreNetwork *network = core_model_new_network(&change->network, core->signer, core->users);
 
     g_hash_table_insert(core->networks, &network->row.net.id, network);
 }
@@ -43,6 +44,7 @@ static void update_network(CoreNetwork *network, CoreChange *change)
 
     row->ver = change->network.ver;
     row->approve = change->network.approve;
+    row->max_nodes = change->network.max_nodes;
     if (change->network_changed) {
         row->net = change->network.net;
         network->info_ver = row->ver;
@@ -87,6 +89,7 @@ void core_networks_apply(Core *core, CoreChange *change)
 {
     CoreNetwork *network;
 
+    core_users_apply(core, change);
     if (change->added) {
         add_network(core, change);
         return;

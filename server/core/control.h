@@ -18,6 +18,7 @@ struct Core {
     MeshJoinlink link; /* host, port and server key of every join link; no secret */
     int64_t      started_ms;
 
+    GHashTable *users;    /* &id → owned CoreUserRow */
     GHashTable *networks; /* &row.net.id → owned CoreNetwork */
     GHashTable *streams;  /* &id → CoreStream, borrowed from its node */
     uint64_t    last_stream;

@@ -9,6 +9,7 @@
 #include "server/core/networks.h"
 #include "server/core/nodes.h"
 #include "server/core/presence.h"
+#include "server/core/users.h"
 #include "server/core/waiters.h"
 
 #include <string.h>
@@ -129,9 +130,13 @@ static void renew(Core *core, CoreNetwork *network)
 }
 
 /* Also when an M begins only later: our clock was ahead when it was made. */
-static bool is_due(const CoreNodeRow *row, int64_t now)
+static bool is_due(const Core *core, const CoreNodeRow *row, int64_t now)
 {
-    return core_rows_due(row) <= now || row->m_nbf > now + MESH_MEMBER_SKEW_S;
+    bool blocked = core_users_is_blocked(g_hash_table_lookup(core->users, &row->owner), now);
+
+    if (row->state != CORE_NODE_ACTIVE)
+        return row->suspended && !blocked;
+    return blocked || core_rows_due(row) <= now || row->m_nbf > now + MESH_MEMBER_SKEW_S;
 }
 
 static void on_housekeeping(void *context, void *data)
@@ -153,7 +158,7 @@ static void on_housekeeping(void *context, void *data)
         while (!network->renewing && g_hash_table_iter_next(&nodes, NULL, &node)) {
             const CoreNodeRow *row = ((CoreNode *)node)->row;
 
-            if (row->state == CORE_NODE_ACTIVE && is_due(row, now))
+            if (is_due(core, row, now))
                 renew(core, network);
         }
     }
@@ -261,6 +266,7 @@ static void core_free(Core *core)
     while (g_hash_table_iter_next(&iter, NULL, &network))
         core_model_free_network(network, core->timers);
     g_hash_table_unref(core->networks);
+    g_hash_table_unref(core->users);
     g_hash_table_unref(core->streams);
     core_timers_free(core->timers);
     mesh_queue_unref(core->queue);
@@ -278,6 +284,7 @@ Core *core_start(const CoreConfig *config, GError **error)
     core = g_new0(Core, 1);
     core->queue = mesh_queue_new();
     core->networks = g_hash_table_new(hash_id, equal_id);
+    core->users = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, g_free);
     core->streams = g_hash_table_new(g_int64_hash, g_int64_equal);
     core->timers = core_timers_new();
     core->started_ms = mesh_clock_boot_ms();

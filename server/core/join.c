@@ -4,6 +4,7 @@
 #include "server/core/certify.h"
 #include "server/core/keys.h"
 #include "server/core/nodes.h"
+#include "server/core/users.h"
 
 #include <string.h>
 
@@ -28,12 +29,21 @@ static bool count_nodes(CoreChange *change, CoreNodeState state, int64_t *inout_
 /* Room for one more node; pending ones have their own, smaller cap. */
 static bool check_room(CoreChange *change, uint64_t index, GError **error)
 {
-    int64_t pending = 0, all = 0;
+    int64_t pending = 0, all = 0, members = 0;
 
     if (change->network.approve && !count_nodes(change, CORE_NODE_PENDING, &pending, error))
         return false;
     if (pending >= CORE_NODES_PENDING_MAX)
         return refuse(MESH_ERROR_LIMIT, "too many nodes wait for approval already", error);
+    if (change->network.max_nodes > 0 &&
+        (!count_nodes(change, CORE_NODE_PENDING, &members, error) ||
+         !count_nodes(change, CORE_NODE_ACTIVE, &members, error)))
+        return false;
+    if (change->network.max_nodes > 0 && members >= change->network.max_nodes) {
+        g_set_error(error, MESH_ERROR, MESH_ERROR_FULL,
+                    "this network has %d nodes, and may have no more", (int)members);
+        return false;
+    }
     if (index <= CORE_NODES_MAX) /* there were never more: no need to count */
         return true;
     if (!count_nodes(change, CORE_NODE_PENDING, &all, error) ||
@@ -48,8 +58,12 @@ static bool check_room(CoreChange *change, uint64_t index, GError **error)
 /* Pending or active, as the network wants it; consumes the key. */
 static bool admit(CoreChange *change, CoreNodeRow *row, const MeshRegister *request, GError **error)
 {
+    int64_t owner;
+
     row->expires = 0;
-    if (!core_keys_use(change, &request->join_key, error))
+    row->suspended = false;
+    if (!core_keys_use(change, &request->join_key, &owner, error) ||
+        !core_users_admit(change, row, owner, error))
         return false;
     if (!change->network.approve)
         return core_certify_admit(change, row, error);

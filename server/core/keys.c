@@ -22,6 +22,8 @@ static bool on_key(const StoreRow *row, void *user_data)
     info->expires = store_row_int(row, 5);
     info->revoked = store_row_int(row, 6) != 0;
     info->note = g_strdup(store_row_text(row, 7));
+    info->owner = store_row_int(row, 8);
+    info->user = g_strdup(store_row_text(row, 9));
     g_ptr_array_add(keys, info);
     return true;
 }
@@ -68,31 +70,43 @@ static bool judge(const CoreKeyInfo *key, int64_t now, GError **error)
     return true;
 }
 
-bool core_keys_check(CoreChange *change, const MeshKey *public_key, GError **error)
+/* The key, if a node may join with it now. Owned. */
+static CoreKeyInfo *get_valid(CoreChange *change, const MeshKey *public_key, GError **error)
 {
     GError      *failed = NULL;
     CoreKeyInfo *key = get_key(change, public_key, &failed);
-    bool         ok;
 
-    if (failed != NULL) {
+    if (failed != NULL)
         g_propagate_error(error, failed);
-        return false;
-    }
-    if (key == NULL)
-        return refuse(MESH_ERROR_KEY_UNKNOWN, "this join key is not known here: ask for a new link",
-                      error);
-    ok = judge(key, change->now, error);
+    else if (key == NULL)
+        refuse(MESH_ERROR_KEY_UNKNOWN, "this join key is not known here: ask for a new link",
+               error);
+    if (key == NULL || judge(key, change->now, error))
+        return key;
     core_values_free_key(key);
-    return ok;
+    return NULL;
 }
 
-bool core_keys_use(CoreChange *change, const MeshKey *public_key, GError **error)
+bool core_keys_check(CoreChange *change, const MeshKey *public_key, GError **error)
 {
-    StoreCall call = { STORE_ARGS(STORE_ARG_BLOB(&change->net, sizeof change->net),
-                                  STORE_ARG_BLOB(public_key, sizeof *public_key)) };
+    CoreKeyInfo *key = get_valid(change, public_key, error);
 
-    return core_keys_check(change, public_key, error) &&
-           store_query(change->tx, STORE_JOIN_KEY_USE, &call, error);
+    core_values_free_key(key);
+    return key != NULL;
+}
+
+bool core_keys_use(CoreChange *change, const MeshKey *public_key, int64_t *out_owner,
+                   GError **error)
+{
+    CoreKeyInfo *key = get_valid(change, public_key, error);
+    StoreCall    call = { STORE_ARGS(STORE_ARG_BLOB(&change->net, sizeof change->net),
+                                     STORE_ARG_BLOB(public_key, sizeof *public_key)) };
+
+    if (key == NULL)
+        return false;
+    *out_owner = key->owner;
+    core_values_free_key(key);
+    return store_query(change->tx, STORE_JOIN_KEY_USE, &call, error);
 }
 
 /* Keys that can no longer be used make room, oldest first. */
@@ -117,21 +131,23 @@ static bool make_room(CoreChange *change, GError **error)
     return false;
 }
 
-bool core_keys_create(CoreChange *change, const MeshKey *public_key, const CoreManage *request,
-                      CoreKeyInfo **out_info, GError **error)
+bool core_keys_create(CoreChange *change, const CoreKeysNew *key, CoreKeyInfo **out_info,
+                      GError **error)
 {
-    const char  *note = request->note != NULL ? request->note : "";
+    const CoreManage *request = key->request;
+    const char       *note = request->note != NULL ? request->note : "";
     int64_t      expires = request->expires_in_s == 0 ? 0 : change->now + request->expires_in_s;
     CoreKeyInfo *info;
     StoreCall    call = { STORE_ARGS(STORE_ARG_BLOB(&change->net, sizeof change->net),
-                                     STORE_ARG_BLOB(public_key, sizeof *public_key),
+                                     STORE_ARG_BLOB(&key->public_key, sizeof key->public_key),
                                      STORE_ARG_INT(request->reusable), STORE_ARG_INT(0),
                                      STORE_ARG_INT(change->now), STORE_ARG_INT(expires),
-                                     STORE_ARG_INT(0), STORE_ARG_TEXT(note)) };
+                                     STORE_ARG_INT(0), STORE_ARG_TEXT(note),
+                                     STORE_ARG_INT(key->owner)) };
 
     if (!make_room(change, error) || !store_query(change->tx, STORE_JOIN_KEY_INSERT, &call, error))
         return false;
-    info = get_key(change, public_key, error);
+    info = get_key(change, &key->public_key, error);
     if (info == NULL)
         return false;
     *out_info = info;
@@ -161,19 +177,58 @@ static CoreKeyInfo *find(GPtrArray *keys, const char *ref, GError **error)
     return found;
 }
 
-bool core_keys_revoke(CoreChange *change, const char *ref, CoreKeyInfo **out_info, GError **error)
+/* The key that @ref names, owned, and its bytes. NULL: @error. */
+static CoreKeyInfo *dup_named(CoreChange *change, const char *ref, MeshKey *out_key, GError **error)
 {
     g_autoptr(GPtrArray) keys = core_keys_list(change->tx, &change->net, error);
-    CoreKeyInfo *key;
-    MeshKey      public_key;
+    CoreKeyInfo *key = keys != NULL ? find(keys, ref, error) : NULL;
 
-    if (keys == NULL)
-        return false;
-    key = find(keys, ref, error);
+    if (key == NULL)
+        return NULL;
+    if (mesh_base64url_decode(key->key, out_key->bytes, sizeof out_key->bytes, NULL) < 0) {
+        refuse(MESH_ERROR_STATE, "a stored join key is damaged", error);
+        return NULL;
+    }
+    return get_key(change, out_key, error);
+}
+
+bool core_keys_get(CoreChange *change, const char *ref, CoreKeyInfo **out_info, GError **error)
+{
+    MeshKey public_key;
+
+    *out_info = dup_named(change, ref, &public_key, error);
+    return *out_info != NULL;
+}
+
+bool core_keys_set(CoreChange *change, const CoreManage *request, int64_t owner,
+                   CoreKeyInfo **out_info, GError **error)
+{
+    MeshKey      public_key;
+    CoreKeyInfo *key = dup_named(change, request->key, &public_key, error);
+
     if (key == NULL)
         return false;
-    if (mesh_base64url_decode(key->key, public_key.bytes, sizeof public_key.bytes, NULL) < 0)
-        return refuse(MESH_ERROR_STATE, "a stored join key is damaged", error);
+    StoreCall call = { STORE_ARGS(STORE_ARG_BLOB(&change->net, sizeof change->net),
+                                  STORE_ARG_BLOB(&public_key, sizeof public_key),
+                                  STORE_ARG_TEXT(request->note != NULL ? request->note : key->note),
+                                  STORE_ARG_INT(request->expires >= 0 ? request->expires
+                                                                      : key->expires),
+                                  STORE_ARG_INT(owner >= 0 ? owner : key->owner)) };
+    bool      ok = store_query(change->tx, STORE_JOIN_KEY_SET, &call, error);
+
+    core_values_free_key(key);
+    *out_info = ok ? get_key(change, &public_key, error) : NULL;
+    return *out_info != NULL;
+}
+
+bool core_keys_revoke(CoreChange *change, const char *ref, CoreKeyInfo **out_info, GError **error)
+{
+    MeshKey      public_key;
+    CoreKeyInfo *key = dup_named(change, ref, &public_key, error);
+
+    if (key == NULL)
+        return false;
+    core_values_free_key(key);
     StoreCall call = { STORE_ARGS(STORE_ARG_BLOB(&change->net, sizeof change->net),
                                   STORE_ARG_BLOB(&public_key, sizeof public_key)) };
 

@@ -8,6 +8,7 @@
 #include "server/core/keys.h"
 #include "server/core/networks.h"
 #include "server/core/nodes.h"
+#include "server/core/users.h"
 
 #include <string.h>
 
@@ -17,6 +18,7 @@ typedef struct {
     CoreJob      job;
     CoreManage   request; /* its texts are owned here */
     MeshKey      node;
+    int64_t      user;     /* named by the request; 0: nobody; -1: none named */
     MeshJoinlink link;     /* key create: the secret, wiped when freed */
     CoreKeyInfo *key;      /* what key create and revoke made; owned */
     GPtrArray   *key_list; /* owned */
@@ -34,6 +36,7 @@ static void free_texts(CoreManage *request)
     g_free((char *)request->network);
     g_free((char *)request->key);
     g_free((char *)request->node);
+    g_free((char *)request->user);
     g_free((char *)request->name);
     g_free((char *)request->ip4);
     g_free((char *)request->note);
@@ -115,6 +118,7 @@ static CoreNetworkInfo *describe_network(const CoreNetwork *network)
     info->approve = row->approve;
     info->ver = row->ver;
     info->nodes = g_hash_table_size(network->nodes);
+    info->max_nodes = row->max_nodes;
     info->online = network->online;
     info->created = row->created;
     return info;
@@ -170,55 +174,113 @@ static void send_nodes(const CoreNetwork *network, CoreReturn to)
     send_values(to, values);
 }
 
+/* What an administrator is told of a rule that refused. Takes @error. */
+static void send_refusal(CoreReturn to, GError *error)
+{
+    if (error->code == MESH_ERROR_REMOVED || error->code == MESH_ERROR_NOT_MEMBER ||
+        error->code == MESH_ERROR_NO_NETWORK)
+        error->code = MESH_ERROR_NOT_FOUND; /* that is how an administrator sees it */
+    core_answer_send_error(to, error);
+}
+
+static void send_key(ManageJob *self)
+{
+    if (self->request.verb == CORE_KEY_CREATE)
+        self->key->link = mesh_joinlink_format(&self->link);
+    send_value(self->job.to, g_steal_pointer(&self->key), core_values_free_key);
+}
+
 /* After a committed change: the thing as it is now. */
 static void manage_answer(Core *core, CoreJob *job)
 {
     ManageJob   *self = (ManageJob *)job;
     CoreNetwork *network = core_control_find_network(core, &job->net);
     CoreNode    *node = network != NULL ? core_model_find(network, &self->node) : NULL;
+    CoreUserRow *user = g_hash_table_lookup(core->users, &job->change.user.id);
 
-    if (job->error != NULL) {
-        if (job->error->code == MESH_ERROR_REMOVED || job->error->code == MESH_ERROR_NOT_MEMBER ||
-            job->error->code == MESH_ERROR_NO_NETWORK)
-            job->error->code = MESH_ERROR_NOT_FOUND; /* that is how an administrator sees it */
-        core_answer_send_error(job->to, g_steal_pointer(&job->error));
-    } else if (self->key_list != NULL) {
+    if (job->error != NULL)
+        send_refusal(job->to, g_steal_pointer(&job->error));
+    else if (self->key_list != NULL)
         send_values(job->to, g_steal_pointer(&self->key_list));
-    } else if (self->key != NULL) {
-        if (self->request.verb == CORE_KEY_CREATE)
-            self->key->link = mesh_joinlink_format(&self->link);
-        send_value(job->to, g_steal_pointer(&self->key), core_values_free_key);
-    } else if (node != NULL) {
+    else if (self->key != NULL)
+        send_key(self);
+    else if (user != NULL)
+        send_values(job->to, core_users_describe(core, user));
+    else if (node != NULL)
         send_value(job->to, core_values_make_node(node), core_values_free_node);
-    } else if (network != NULL && self->request.verb != CORE_NODE_REMOVE) {
+    else if (network != NULL && self->request.verb != CORE_NODE_REMOVE)
         send_value(job->to, describe_network(network), core_values_free_network);
-    } else {
+    else
         send_values(job->to, g_ptr_array_new());
-    }
 }
 
 /* --- rules ----------------------------------------------------------------------------------- */
 
 static bool create_key(ManageJob *self, GError **error)
 {
-    MeshKey public_key;
-    char    text[CORE_KEY_TEXT];
+    CoreKeysNew key = { .owner = MAX(self->user, 0), .request = &self->request };
+    char        text[CORE_KEY_TEXT];
 
     do { /* an id that begins with '-' would look like an option on a command line */
         mesh_key_random(self->link.secret, sizeof self->link.secret);
-        mesh_joinlink_make_pair(self->link.secret, NULL, &public_key);
-    } while (mesh_base64url_encode(MESH_SPAN(public_key.bytes, sizeof public_key.bytes), text,
-                                   sizeof text) < 0 ||
+        mesh_joinlink_make_pair(self->link.secret, NULL, &key.public_key);
+    } while (mesh_base64url_encode(MESH_SPAN(key.public_key.bytes, sizeof key.public_key.bytes),
+                                   text, sizeof text) < 0 ||
              text[0] == '-');
     self->link.has_secret = true;
     self->link.network = self->job.net;
-    return core_keys_create(&self->job.change, &public_key, &self->request, &self->key, error);
+    return core_keys_create(&self->job.change, &key, &self->key, error);
 }
 
 static bool list_keys(ManageJob *self, GError **error)
 {
     self->key_list = core_keys_list(self->job.change.tx, &self->job.net, error);
     return self->key_list != NULL;
+}
+
+static bool is_user_verb(CoreVerb verb)
+{
+    return verb >= CORE_USER_LIST && verb <= CORE_USER_REMOVE;
+}
+
+static bool no_verb(GError **error)
+{
+    g_set_error_literal(error, MESH_ERROR, MESH_ERROR_BAD_REQUEST, "no such verb");
+    return false;
+}
+
+static bool user_rule(ManageJob *self, GError **error)
+{
+    CoreChange *change = &self->job.change;
+
+    switch (self->request.verb) {
+    case CORE_USER_ADD:
+        return core_users_add(change, &self->request, error);
+    case CORE_USER_SET:
+        return core_users_set(change, self->user, &self->request, error);
+    case CORE_USER_REMOVE:
+        return core_users_remove(change, self->user, error);
+    default:
+        return no_verb(error);
+    }
+}
+
+static bool node_rule(ManageJob *self, GError **error)
+{
+    CoreChange *change = &self->job.change;
+
+    switch (self->request.verb) {
+    case CORE_NODE_APPROVE:
+        return core_nodes_approve(change, &self->node, error);
+    case CORE_NODE_SET:
+        return core_nodes_set(change, &self->node, &self->request, self->user, error);
+    case CORE_NODE_EXPIRE:
+        return core_nodes_expire(change, &self->node, error);
+    case CORE_NODE_REMOVE:
+        return core_nodes_remove(change, &self->node, error);
+    default:
+        return no_verb(error);
+    }
 }
 
 /* Storage thread. */
@@ -228,6 +290,8 @@ static bool manage_rule(CoreJob *job, GError **error)
     const CoreManage *request = &self->request;
     CoreChange       *change = &job->change;
 
+    if (is_user_verb(request->verb))
+        return user_rule(self, error);
     if (request->verb == CORE_NETWORK_CREATE)
         return core_networks_create(change, request, error);
     if (!core_change_open(change, error))
@@ -241,19 +305,14 @@ static bool manage_rule(CoreJob *job, GError **error)
         return list_keys(self, error);
     case CORE_KEY_CREATE:
         return create_key(self, error);
+    case CORE_KEY_SHOW:
+        return core_keys_get(change, request->key, &self->key, error);
+    case CORE_KEY_SET:
+        return core_keys_set(change, request, self->user, &self->key, error);
     case CORE_KEY_REVOKE:
         return core_keys_revoke(change, request->key, &self->key, error);
-    case CORE_NODE_APPROVE:
-        return core_nodes_approve(change, &self->node, error);
-    case CORE_NODE_SET:
-        return core_nodes_set(change, &self->node, request->name, request->expires, error);
-    case CORE_NODE_EXPIRE:
-        return core_nodes_expire(change, &self->node, error);
-    case CORE_NODE_REMOVE:
-        return core_nodes_remove(change, &self->node, error);
     default:
-        g_set_error_literal(error, MESH_ERROR, MESH_ERROR_BAD_REQUEST, "no such verb");
-        return false;
+        return node_rule(self, error);
     }
 }
 
@@ -273,57 +332,81 @@ static bool bad(const char *text, GError **error)
 
 static bool check_values(const CoreManage *request, GError **error)
 {
-    if (request->verb == CORE_KEY_REVOKE && request->key == NULL)
+    if (request->verb >= CORE_KEY_SHOW && request->verb <= CORE_KEY_REVOKE && request->key == NULL)
         return bad("key: missing", error);
-    if (request->verb == CORE_NODE_SET && request->expires > MESH_JSON_MAX_INT)
+    if (request->expires > MESH_JSON_MAX_INT)
         return bad("expires: too large", error);
-    if (request->verb != CORE_KEY_CREATE)
-        return true;
-    if (request->expires_in_s < 0 || request->expires_in_s > EXPIRES_MAX_S)
-        return bad("expires_in_s: 0 (never) to ten years", error);
-    if (request->note != NULL && strlen(request->note) > CORE_KEYS_NOTE_MAX)
+    if (request->max_nodes > CORE_NODES_MAX)
+        return bad("max_nodes: at most 65000", error);
+    if (request->note != NULL && strlen(request->note) > CORE_NOTE_MAX)
         return bad("note: at most 128 bytes", error);
+    if (request->verb == CORE_KEY_CREATE &&
+        (request->expires_in_s < 0 || request->expires_in_s > EXPIRES_MAX_S))
+        return bad("expires_in_s: 0 (never) to ten years", error);
     return true;
 }
 
-/* Finds what the request names. @out_node may be NULL. */
-static bool resolve(Core *core, const CoreManage *request, CoreNetwork **out_network,
-                    CoreNode **out_node, GError **error)
+/* What a request names. */
+typedef struct {
+    CoreNetwork *network;
+    CoreNode    *node;
+    CoreUserRow *user;
+    bool         nobody; /* it says that nobody is the user */
+} Named;
+
+static bool not_found(GError **error, const char *what, const char *name)
 {
-    *out_node = NULL;
-    *out_network = NULL;
-    if (!check_values(request, error))
-        return false;
-    if (request->verb == CORE_NETWORK_CREATE)
-        return true;
-    *out_network = find_network(core, request->network);
-    if (*out_network == NULL) {
-        g_set_error(error, MESH_ERROR, MESH_ERROR_NOT_FOUND, "no network %s here",
-                    request->network != NULL ? request->network : "of that name");
-        return false;
-    }
-    if (!is_node_verb(request->verb))
-        return true;
-    *out_node = find_node(*out_network, request->node);
-    if (*out_node == NULL)
-        g_set_error(error, MESH_ERROR, MESH_ERROR_NOT_FOUND, "no node %s in network %s",
-                    request->node != NULL ? request->node : "of that name", request->network);
-    return *out_node != NULL;
+    g_set_error(error, MESH_ERROR, MESH_ERROR_NOT_FOUND, "no %s %s here", what,
+                name != NULL ? name : "of that name");
+    return false;
 }
 
-static void submit(Core *core, ManageCall *self, const CoreNetwork *network, const CoreNode *node)
+static bool resolve_user(Core *core, const CoreManage *request, Named *out, GError **error)
+{
+    bool is_subject = is_user_verb(request->verb);
+
+    if (request->verb == CORE_USER_LIST || request->verb == CORE_USER_ADD ||
+        (!is_subject && request->user == NULL))
+        return true;
+    out->nobody = !is_subject && request->user[0] == '\0';
+    out->user = out->nobody ? NULL : core_users_find(core, request->user);
+    return out->nobody || out->user != NULL || not_found(error, "user", request->user);
+}
+
+/* Finds what the request names. */
+static bool resolve(Core *core, const CoreManage *request, Named *out, GError **error)
+{
+    *out = (Named){ 0 };
+    if (!check_values(request, error) || !resolve_user(core, request, out, error))
+        return false;
+    if (request->verb == CORE_NETWORK_CREATE || is_user_verb(request->verb))
+        return true;
+    out->network = find_network(core, request->network);
+    if (out->network == NULL)
+        return not_found(error, "network", request->network);
+    if (!is_node_verb(request->verb))
+        return true;
+    out->node = find_node(out->network, request->node);
+    if (out->node == NULL)
+        g_set_error(error, MESH_ERROR, MESH_ERROR_NOT_FOUND, "no node %s in network %s",
+                    request->node != NULL ? request->node : "of that name", request->network);
+    return out->node != NULL;
+}
+
+static void submit(Core *core, ManageCall *self, const Named *named)
 {
     ManageJob *job = g_new0(ManageJob, 1);
 
     job->request = self->request;
     self->request = (CoreManage){ 0 };
     job->link = core->link;
-    if (network != NULL)
-        job->job.net = network->row.net.id;
+    if (named->network != NULL)
+        job->job.net = named->network->row.net.id;
     else
         mesh_key_random(job->job.net.bytes, sizeof job->job.net.bytes);
-    if (node != NULL)
-        job->node = node->row->node;
+    if (named->node != NULL)
+        job->node = named->node->row->node;
+    job->user = named->user != NULL ? named->user->id : named->nobody ? 0 : -1;
     job->job.to = self->to;
     job->job.rule = manage_rule;
     job->job.answer = manage_answer;
@@ -333,10 +416,9 @@ static void submit(Core *core, ManageCall *self, const CoreNetwork *network, con
 
 static void run_manage(Core *core, CoreCall *call)
 {
-    ManageCall  *self = (ManageCall *)call;
-    GError      *error = NULL;
-    CoreNetwork *network;
-    CoreNode    *node;
+    ManageCall *self = (ManageCall *)call;
+    GError     *error = NULL;
+    Named       named;
 
     if (core->draining)
         core_answer_refuse(self->to, MESH_ERROR_BUSY, "the server stops");
@@ -344,12 +426,14 @@ static void run_manage(Core *core, CoreCall *call)
         send_status(core, self->to);
     else if (self->request.verb == CORE_NETWORK_LIST)
         send_networks(core, self->to);
-    else if (!resolve(core, &self->request, &network, &node, &error))
+    else if (!resolve(core, &self->request, &named, &error))
         core_answer_send_error(self->to, error);
     else if (self->request.verb == CORE_NODE_LIST)
-        send_nodes(network, self->to);
+        send_nodes(named.network, self->to);
+    else if (self->request.verb == CORE_USER_LIST || self->request.verb == CORE_USER_SHOW)
+        send_values(self->to, core_users_describe(core, named.user));
     else
-        submit(core, self, network, node);
+        submit(core, self, &named);
     free_texts(&self->request);
     g_free(self);
 }
@@ -364,6 +448,7 @@ void core_manage(Core *self, const CoreManage *request, CoreReturn to)
     call->request.network = g_strdup(request->network);
     call->request.key = g_strdup(request->key);
     call->request.node = g_strdup(request->node);
+    call->request.user = g_strdup(request->user);
     call->request.name = g_strdup(request->name);
     call->request.ip4 = g_strdup(request->ip4);
     call->request.note = g_strdup(request->note);

@@ -25,13 +25,15 @@ static void free_chunk(gpointer data)
     g_free(chunk);
 }
 
-CoreNetwork *core_model_new_network(CoreNetworkRow *row, const CoreSigner *signer)
+CoreNetwork *core_model_new_network(CoreNetworkRow *row, const CoreSigner *signer,
+                                    GHashTable *users)
 {
     CoreNetwork *network = g_new0(CoreNetwork, 1);
 
     network->row = *row;
     row->policy = NULL;
     network->signer = signer;
+    network->users = users;
     network->row.net.server = *core_signer_get_public(signer);
     network->info_ver = network->policy_ver = network->row.ver; /* when is not stored: told again */
     network->nodes = g_hash_table_new(hash_key, equal_key);

@@ -71,6 +71,7 @@ typedef struct {
 
 struct CoreNetwork {
     const CoreSigner *signer;        /* borrowed */
+    GHashTable       *users;         /* borrowed: Core.users */
     CoreNetworkRow    row;           /* as committed */
     GHashTable       *nodes;         /* &row->node → owned CoreNode */
     GHashTable       *tombs;         /* &row.node → owned CoreTomb */
@@ -94,7 +95,8 @@ struct CoreNetwork {
 enum { CORE_CHUNK_NODES = 8 };
 
 /* Takes what @row owns; row.net.server is filled in. */
-CoreNetwork *core_model_new_network(CoreNetworkRow *row, const CoreSigner *signer);
+CoreNetwork *core_model_new_network(CoreNetworkRow *row, const CoreSigner *signer,
+                                    GHashTable *users);
 void         core_model_free_network(CoreNetwork *network, CoreTimers *timers);
 
 CoreNode *core_model_find(CoreNetwork *network, const MeshKey *node); /* NULL: none */

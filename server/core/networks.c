@@ -4,6 +4,7 @@
 #include "common/glib/error.h"
 #include "server/core/addresses.h"
 #include "server/core/policy.h"
+#include "server/core/users.h"
 
 #include <string.h>
 
@@ -81,7 +82,7 @@ static bool insert_row(StoreTx *tx, const CoreNetworkRow *row, GError **error)
         STORE_ARG_INT(row->next_ip4), STORE_ARG_INT(row->pver),
         STORE_ARG_TEXT(mesh_signed_get_body(row->policy, NULL)),
         STORE_ARG_BLOB(mesh_signed_get_signature(row->policy)->bytes, MESH_SIGN_BYTES),
-        STORE_ARG_INT(row->created)) };
+        STORE_ARG_INT(row->created), STORE_ARG_INT(row->max_nodes)) };
 
     return store_query(tx, STORE_NETWORK_INSERT, &call, error);
 }
@@ -106,6 +107,7 @@ bool core_networks_create(CoreChange *change, const CoreManage *request, GError 
     g_strlcpy(row->net.name, request->name, sizeof row->net.name);
     row->net.ip6 = core_addresses_random6();
     row->approve = request->approve == 1;
+    row->max_nodes = request->max_nodes > 0 ? (unsigned)request->max_nodes : 0;
     row->ver = row->epoch = 1;
     row->created = change->now;
     if (row->net.ip4.addr.family != 0)
@@ -120,18 +122,22 @@ bool core_networks_set(CoreChange *change, const CoreManage *request, GError **e
     CoreNetworkRow *row = &change->network;
     bool            rename = request->name != NULL && strcmp(request->name, row->net.name) != 0;
     bool            approve = request->approve >= 0 && (request->approve == 1) != row->approve;
-    Others          others;
+    bool   limit = request->max_nodes >= 0 && (unsigned)request->max_nodes != row->max_nodes;
+    Others others;
 
     if (request->name != NULL && !check_name(change, request->name, &others, error))
         return false;
-    if (!rename && !approve)
+    if (!rename && !approve && !limit)
         return true;
     if (rename)
         g_strlcpy(row->net.name, request->name, sizeof row->net.name);
     if (approve)
         row->approve = request->approve == 1;
+    if (limit)
+        row->max_nodes = (unsigned)request->max_nodes;
     StoreCall call = { STORE_ARGS(STORE_ARG_BLOB(&change->net, sizeof change->net),
-                                  STORE_ARG_TEXT(row->net.name), STORE_ARG_INT(row->approve)) };
+                                  STORE_ARG_TEXT(row->net.name), STORE_ARG_INT(row->approve),
+                                  STORE_ARG_INT(row->max_nodes)) };
 
     if (!core_change_bump(change, error) ||
         !store_query(change->tx, STORE_NETWORK_SET, &call, error) ||
@@ -158,7 +164,7 @@ static bool load_network(const StoreRow *row, void *user_data)
     CoreNetwork   *network;
 
     core_rows_read_network(row, &read);
-    network = core_model_new_network(&read, core->signer);
+    network = core_model_new_network(&read, core->signer, core->users);
     g_hash_table_insert(core->networks, &network->row.net.id, network);
     return true;
 }
@@ -194,11 +200,13 @@ static bool load_tomb(const StoreRow *row, void *user_data)
 
 static bool load(StoreTx *tx, void *data, GError **error)
 {
+    StoreCall users = { .on_row = core_users_load, .user_data = data };
     StoreCall networks = { .on_row = load_network, .user_data = data };
     StoreCall nodes = { .on_row = load_node, .user_data = data };
     StoreCall tombs = { .on_row = load_tomb, .user_data = data };
 
-    return store_query(tx, STORE_NETWORK_ALL, &networks, error) &&
+    return store_query(tx, STORE_ACCOUNT_ALL, &users, error) &&
+           store_query(tx, STORE_NETWORK_ALL, &networks, error) &&
            store_query(tx, STORE_NODE_ALL, &nodes, error) &&
            store_query(tx, STORE_TOMBSTONE_ALL, &tombs, error);
 }

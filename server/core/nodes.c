@@ -5,6 +5,7 @@
 #include "common/proto/member.h"
 #include "server/core/addresses.h"
 #include "server/core/certify.h"
+#include "server/core/users.h"
 
 #include <string.h>
 
@@ -50,7 +51,7 @@ bool core_nodes_approve(CoreChange *change, const MeshKey *node, GError **error)
                     row->name);
         return drop(row);
     }
-    if (!core_certify_admit(change, row, error))
+    if (!core_users_check_owner(change, row, error) || !core_certify_admit(change, row, error))
         return drop(row);
     return core_change_put(change, row, false, error);
 }
@@ -78,27 +79,46 @@ static bool rename_row(CoreChange *change, CoreNodeRow *row, const char *name, G
 static bool end_membership(CoreChange *change, CoreNodeRow *row, GError **error)
 {
     row->state = CORE_NODE_EXPIRED;
+    row->suspended = false;
     row->expires = change->now;
     return core_change_put(change, row, false, error);
 }
 
-bool core_nodes_set(CoreChange *change, const MeshKey *node, const char *name, int64_t expires,
-                    GError **error)
+/* What peers see of @row, or its M holds. */
+static bool set_visible(CoreChange *change, CoreNodeRow *row, const CoreManage *request,
+                        GError **error)
+{
+    if (request->name != NULL && strcmp(request->name, row->name) != 0 &&
+        !rename_row(change, row, request->name, error))
+        return false;
+    if (request->ip4 != NULL && !core_addresses_choose4(change, row, request->ip4, error))
+        return false;
+    if (request->expires < 0)
+        return true;
+    if (row->state == CORE_NODE_EXPIRED && !row->suspended) {
+        g_set_error_literal(error, MESH_ERROR, MESH_ERROR_CONFLICT,
+                            "the membership has ended: the node has to join again");
+        return false;
+    }
+    row->expires = request->expires;
+    return true;
+}
+
+bool core_nodes_set(CoreChange *change, const MeshKey *node, const CoreManage *request,
+                    int64_t owner, GError **error)
 {
     CoreNodeRow *row = get(change, node, error);
+    bool         visible = request->name != NULL || request->ip4 != NULL || request->expires >= 0;
 
     if (row == NULL)
         return false;
-    if (name != NULL && strcmp(name, row->name) != 0 && !rename_row(change, row, name, error))
+    if (owner >= 0)
+        row->owner = owner;
+    if (!visible)
+        return core_change_put_facts(change, row, error);
+    if (!set_visible(change, row, request, error))
         return drop(row);
-    if (expires >= 0 && row->state == CORE_NODE_EXPIRED) {
-        g_set_error_literal(error, MESH_ERROR, MESH_ERROR_CONFLICT,
-                            "the membership has ended: the node has to join again");
-        return drop(row);
-    }
-    if (expires >= 0)
-        row->expires = expires;
-    if (expires > 0 && expires <= change->now)
+    if (request->expires > 0 && request->expires <= change->now)
         return end_membership(change, row, error);
     if (row->state == CORE_NODE_ACTIVE && !core_certify_sign(change, row, error))
         return drop(row);
@@ -111,7 +131,7 @@ bool core_nodes_expire(CoreChange *change, const MeshKey *node, GError **error)
 
     if (row == NULL)
         return false;
-    if (row->state == CORE_NODE_EXPIRED) {
+    if (row->state == CORE_NODE_EXPIRED && !row->suspended) {
         core_rows_free_node(row);
         return true;
     }
@@ -162,26 +182,68 @@ static bool on_due(const StoreRow *row, void *user_data)
     return due->len < CORE_NODES_RENEW_BATCH;
 }
 
-bool core_nodes_renew_due(CoreChange *change, GError **error)
+static bool suspend(CoreChange *change, CoreNodeRow *row, GError **error)
+{
+    row->state = CORE_NODE_EXPIRED;
+    row->suspended = true;
+    return core_change_put(change, row, false, error);
+}
+
+/* Its user may have nodes again; its own end may have come meanwhile. */
+static bool resume(CoreChange *change, CoreNodeRow *row, GError **error)
+{
+    if (row->expires != 0 && row->expires <= change->now)
+        return end_membership(change, row, error);
+    row->suspended = false;
+    return core_certify_admit(change, row, error) ? core_change_put(change, row, false, error)
+                                                  : drop(row);
+}
+
+static bool renew(CoreChange *change, CoreNodeRow *row, GError **error)
+{
+    if (row->expires != 0 && row->expires <= change->now)
+        return end_membership(change, row, error);
+    return core_certify_sign(change, row, error) ? core_change_put(change, row, false, error)
+                                                 : drop(row);
+}
+
+typedef struct {
+    StoreQuery query;
+    bool (*handle)(CoreChange *change, CoreNodeRow *row, GError **error); /* takes the row */
+} DueKind;
+
+static bool handle_due(CoreChange *change, const DueKind *kind, GError **error)
 {
     g_autoptr(GPtrArray) due = g_ptr_array_new();
     StoreCall call = { STORE_ARGS(STORE_ARG_BLOB(&change->net, sizeof change->net),
                                   STORE_ARG_INT(change->now), STORE_ARG_INT(CORE_NODE_ACTIVE),
                                   STORE_ARG_INT(change->now + MESH_MEMBER_SKEW_S)),
                        .on_row = on_due, .user_data = due };
-    bool      ok = store_query(change->tx, STORE_NODE_DUE, &call, error);
+    bool      ok;
 
+    if (kind->query == STORE_NODE_FREED)
+        call.n_args = 2;
+    else if (kind->query == STORE_NODE_BLOCKED)
+        call.n_args = 3;
+    ok = store_query(change->tx, kind->query, &call, error);
     for (guint i = 0; i < due->len; i++) {
         CoreNodeRow *row = g_ptr_array_index(due, i);
 
-        if (!ok)
-            core_rows_free_node(row);
-        else if (row->expires != 0 && row->expires <= change->now)
-            ok = end_membership(change, row, error);
-        else if (!core_certify_sign(change, row, error))
-            ok = drop(row);
-        else
-            ok = core_change_put(change, row, false, error);
+        ok = ok ? kind->handle(change, row, error) : drop(row);
     }
     return ok;
+}
+
+bool core_nodes_renew_due(CoreChange *change, GError **error)
+{
+    static const DueKind kinds[] = {
+        { STORE_NODE_BLOCKED, suspend },
+        { STORE_NODE_FREED, resume },
+        { STORE_NODE_DUE, renew },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(kinds) && change->put->len == 0; i++)
+        if (!handle_due(change, &kinds[i], error))
+            return false;
+    return true;
 }

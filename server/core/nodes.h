@@ -25,9 +25,10 @@ bool core_nodes_set_k(CoreChange *change, MeshSigned *object, const MeshRecordK 
 /* pending → active. MESH_ERROR_CONFLICT when it is not pending, MESH_ERROR_FULL. */
 bool core_nodes_approve(CoreChange *change, const MeshKey *node, GError **error);
 
-/* @name NULL, @expires -1: as it is. A name that is taken: MESH_ERROR_CONFLICT. */
-bool core_nodes_set(CoreChange *change, const MeshKey *node, const char *name, int64_t expires,
-                    GError **error);
+/* @request: name, expires, ip4. @owner -1: as it is. A name or address that is taken:
+ * MESH_ERROR_CONFLICT. */
+bool core_nodes_set(CoreChange *change, const MeshKey *node, const CoreManage *request,
+                    int64_t owner, GError **error);
 
 /* Ends the membership now; fine when it has ended. */
 bool core_nodes_expire(CoreChange *change, const MeshKey *node, GError **error);
@@ -35,5 +36,6 @@ bool core_nodes_expire(CoreChange *change, const MeshKey *node, GError **error);
 /* Removes the key for ever. MESH_ERROR_REMOVED, MESH_ERROR_NOT_MEMBER. */
 bool core_nodes_remove(CoreChange *change, const MeshKey *node, GError **error);
 
-/* Expires and renews what is due, CORE_NODES_RENEW_BATCH nodes of it. */
+/* Suspends nodes of blocked users, frees those of others, expires and renews what is due,
+ * CORE_NODES_RENEW_BATCH nodes of it. */
 bool core_nodes_renew_due(CoreChange *change, GError **error);

@@ -85,6 +85,7 @@ void core_rows_read_network(const StoreRow *row, CoreNetworkRow *out)
     out->pver = (uint64_t)store_row_int(row, 10);
     out->policy = read_signed(row, 11);
     out->created = store_row_int(row, 13);
+    out->max_nodes = (unsigned)store_row_int(row, 14);
 }
 
 void core_rows_read_node(const StoreRow *row, MeshNetworkId *out_net, CoreNodeRow *out)
@@ -111,6 +112,8 @@ void core_rows_read_node(const StoreRow *row, MeshNetworkId *out_net, CoreNodeRo
     out->last_seen = store_row_int(row, 20);
     read_text(row, 21, out->os, sizeof out->os);
     read_text(row, 22, out->version, sizeof out->version);
+    out->owner = store_row_int(row, 24); /* 23: due */
+    out->suspended = store_row_int(row, 25) != 0;
 }
 
 void core_rows_read_tomb(const StoreRow *row, MeshNetworkId *out_net, CoreTombRow *out)
@@ -222,7 +225,8 @@ bool core_rows_save_node(StoreTx *tx, const MeshNetworkId *net, const CoreNodeRo
         signature_arg(row->k), body_arg(row->m), signature_arg(row->m), STORE_ARG_INT(row->m_nbf),
         STORE_ARG_INT(row->m_exp), STORE_ARG_INT(row->expires), STORE_ARG_INT(row->want_ip4),
         STORE_ARG_INT(row->ver), STORE_ARG_INT(row->created), STORE_ARG_INT(row->last_seen),
-        STORE_ARG_TEXT(row->os), STORE_ARG_TEXT(row->version), STORE_ARG_INT(core_rows_due(row))) };
+        STORE_ARG_TEXT(row->os), STORE_ARG_TEXT(row->version), STORE_ARG_INT(core_rows_due(row)),
+        STORE_ARG_INT(row->owner), STORE_ARG_INT(row->suspended)) };
 
     return store_query(tx, insert ? STORE_NODE_INSERT : STORE_NODE_UPDATE, &call, error);
 }

@@ -20,6 +20,7 @@ typedef struct {
     uint32_t    next_ip4; /* host order: below all is taken or held back */
     MeshSigned *policy;   /* owned */
     int64_t     created;
+    unsigned    max_nodes; /* pending and active ones; 0: CORE_NODES_MAX */
 } CoreNetworkRow;
 
 typedef struct {
@@ -40,7 +41,19 @@ typedef struct {
     uint64_t      ver; /* of the last change */
     int64_t       created, last_seen;
     char          os[MESH_REGISTER_FACT_SIZE], version[MESH_REGISTER_FACT_SIZE];
+    int64_t       owner;     /* user; 0: nobody */
+    bool          suspended; /* expired only until its user may have nodes again */
 } CoreNodeRow;
+
+/* A person, known to all networks of the server. */
+typedef struct {
+    int64_t  id; /* above 0 */
+    char     name[MESH_NETWORK_NAME_SIZE];
+    char     note[CORE_NOTE_MAX + 1];
+    bool     disabled;
+    unsigned max_nodes; /* in all networks; 0: any number */
+    int64_t  expires, created;
+} CoreUserRow;
 
 /* A removed node key: never admitted again. */
 typedef struct {

@@ -25,6 +25,18 @@ void core_values_free_key(gpointer data)
         return;
     mesh_joinlink_free_text(info->link);
     g_free(info->note);
+    g_free(info->user);
+    g_free(info);
+}
+
+void core_values_free_user(gpointer data)
+{
+    CoreUserInfo *info = data;
+
+    if (info == NULL)
+        return;
+    g_free(info->name);
+    g_free(info->note);
     g_free(info);
 }
 
@@ -35,6 +47,7 @@ void core_values_free_node(gpointer data)
     if (info == NULL)
         return;
     g_free(info->name);
+    g_free(info->user);
     g_strfreev(info->endpoints);
     g_free(info->os);
     g_free(info->version);
@@ -54,6 +67,7 @@ CoreNodeInfo *core_values_make_node(const CoreNode *node)
     CoreNodeInfo      *info = g_new0(CoreNodeInfo, 1);
     MeshAddr           ip4 = core_addresses_make4(row->ip4);
     MeshAddr           ip6 = mesh_ip_make_addr(AF_INET6, row->ip6);
+    const CoreUserRow *user = g_hash_table_lookup(node->network->users, &row->owner);
 
     info->index = row->index;
     info->name = g_strdup(row->name);
@@ -64,6 +78,8 @@ CoreNodeInfo *core_values_make_node(const CoreNode *node)
     if (row->state != CORE_NODE_PENDING)
         mesh_ip_format_addr(&ip6, info->ip6);
     info->state = row->state;
+    info->suspended = row->suspended;
+    info->user = user != NULL ? g_strdup(user->name) : NULL;
     info->online = node->online;
     info->endpoints = g_strdupv(node->endpoints);
     info->created = row->created;

@@ -10,6 +10,7 @@
 
 enum {
     CORE_KEY_TEXT = 44, /* 32 bytes as b64u and the NUL */
+    CORE_NOTE_MAX = 128,
 };
 
 typedef struct {
@@ -28,17 +29,24 @@ typedef struct {
 typedef enum {
     CORE_STATUS,         /* → one CoreStatus */
     CORE_NETWORK_LIST,   /* → CoreNetworkInfo… */
-    CORE_NETWORK_CREATE, /* name, ip4, approve → CoreNetworkInfo */
-    CORE_NETWORK_SET,    /* network; name, approve → CoreNetworkInfo */
+    CORE_NETWORK_CREATE, /* name, ip4, approve, max_nodes → CoreNetworkInfo */
+    CORE_NETWORK_SET,    /* network; name, approve, max_nodes → CoreNetworkInfo */
     CORE_NETWORK_DELETE, /* network */
     CORE_KEY_LIST,       /* network → CoreKeyInfo… */
-    CORE_KEY_CREATE,     /* network; reusable, expires_in_s, note → CoreKeyInfo with its link */
-    CORE_KEY_REVOKE,     /* network, key → CoreKeyInfo */
-    CORE_NODE_LIST,      /* network → CoreNodeInfo… */
-    CORE_NODE_APPROVE,   /* network, node → CoreNodeInfo */
-    CORE_NODE_SET,       /* network, node; name, expires → CoreNodeInfo */
-    CORE_NODE_EXPIRE,    /* network, node → CoreNodeInfo */
-    CORE_NODE_REMOVE,    /* network, node */
+    CORE_KEY_CREATE, /* network; reusable, expires_in_s, note, user → CoreKeyInfo with its link */
+    CORE_KEY_SHOW,   /* network, key → CoreKeyInfo */
+    CORE_KEY_SET,    /* network, key; expires, note, user → CoreKeyInfo */
+    CORE_KEY_REVOKE, /* network, key → CoreKeyInfo */
+    CORE_NODE_LIST,  /* network → CoreNodeInfo… */
+    CORE_NODE_APPROVE, /* network, node → CoreNodeInfo */
+    CORE_NODE_SET,     /* network, node; name, expires, ip4, user → CoreNodeInfo */
+    CORE_NODE_EXPIRE,  /* network, node → CoreNodeInfo */
+    CORE_NODE_REMOVE,  /* network, node */
+    CORE_USER_LIST,    /* → CoreUserInfo… */
+    CORE_USER_SHOW,    /* user → CoreUserInfo */
+    CORE_USER_ADD,     /* name, note, max_nodes, expires → CoreUserInfo */
+    CORE_USER_SET,     /* user; name, note, max_nodes, expires, disabled → CoreUserInfo */
+    CORE_USER_REMOVE,  /* user */
 } CoreVerb;
 
 /* A request. Fields that the verb does not name are ignored. All texts borrowed. */
@@ -47,13 +55,16 @@ typedef struct {
     const char *network; /* id or name */
     const char *key;     /* first 8 characters of the public key, or all of it */
     const char *node;    /* name or node key */
+    const char *user;    /* name; "" with KEY_CREATE, KEY_SET, NODE_SET: nobody; NULL: as it is */
     const char *name;    /* NULL: as it is */
-    const char *ip4;     /* prefix, "none", or NULL: a random one */
+    const char *ip4;     /* prefix or address, "none", or NULL: a random one, as it is */
     int         approve; /* 0, 1, or -1: as it is (new: 0) */
     bool        reusable;
     int64_t     expires_in_s; /* 0: never */
     const char *note;         /* ≤ 128 bytes, or NULL */
     int64_t     expires;      /* unix seconds; 0: never; -1: as it is */
+    int64_t     max_nodes;    /* 0: no limit of one's own; -1: as it is */
+    int         disabled;     /* 0, 1, or -1: as it is */
 } CoreManage;
 
 typedef struct {
@@ -68,7 +79,7 @@ typedef struct {
     char     ip6[MESH_IP_PREFIX_TEXT_SIZE];
     bool     approve;
     uint64_t ver;
-    unsigned nodes, online;
+    unsigned nodes, online, max_nodes; /* max_nodes 0: the server's own limit */
     int64_t  created;
 } CoreNetworkInfo;
 
@@ -78,7 +89,9 @@ typedef struct {
     bool    reusable, revoked;
     int64_t uses, created, expires; /* expires 0: never */
     char   *note;
-    char   *link; /* only as the answer to CORE_KEY_CREATE; a secret: wiped when freed */
+    char   *user;  /* NULL: nobody's */
+    int64_t owner; /* the same by its number; 0: nobody's */
+    char   *link;  /* only as the answer to CORE_KEY_CREATE; a secret: wiped when freed */
 } CoreKeyInfo;
 
 typedef enum {
@@ -95,11 +108,22 @@ typedef struct {
     char          ip6[MESH_IP_ADDR_TEXT_SIZE]; /* "": pending */
     CoreNodeState state;
     bool          online;
+    bool          suspended;                   /* expired only because its user is blocked */
+    char         *user;                        /* NULL: nobody's */
     char        **endpoints;                   /* NULL-terminated, may be NULL */
     int64_t       created, last_seen, expires; /* last_seen, expires 0: never */
     char         *os, *version;
 } CoreNodeInfo;
 
+typedef struct {
+    char    *name, *note;
+    bool     disabled;
+    unsigned max_nodes; /* 0: any number */
+    unsigned nodes, online;
+    int64_t  created, expires; /* expires 0: never */
+} CoreUserInfo;
+
+void core_values_free_user(gpointer info);
 void core_values_free_network(gpointer info);
 void core_values_free_key(gpointer info);
 void core_values_free_node(gpointer info);

@@ -1,4 +1,4 @@
-/* server/ctl/cmd-key.c: mesh-server key list|create|revoke. */
+/* server/ctl/cmd-key.c: mesh-server key list|show|create|set|revoke. */
 #include "common/glib/error.h"
 #include "common/glib/jsonout.h"
 #include "server/ctl/command.h"
@@ -43,11 +43,12 @@ static void add_row(CtlTable *table, JsonObject *key)
     ctl_table_add_int(table, number(key, "uses"));
     ctl_table_add_time(table, number(key, "created"), "-");
     ctl_table_add_time(table, number(key, "expires"), "never");
+    ctl_table_add(table, text(key, "user"));
     ctl_table_add(table, text(key, "note"));
 }
 
-static const char *const headings[] = { "ID",      "STATE",   "REUSABLE", "USES",
-                                        "CREATED", "EXPIRES", "NOTE",     NULL };
+static const char *const headings[] = { "ID",      "STATE", "REUSABLE", "USES", "CREATED",
+                                        "EXPIRES", "USER",  "NOTE",     NULL };
 
 static bool run_list(const CtlCall *call, GError **error)
 {
@@ -108,6 +109,7 @@ static bool run_create(const CtlCall *call, GError **error)
     mesh_jsonout_bool(&out, "reusable", call->reusable);
     mesh_jsonout_int(&out, "expires_in_s", expires_in_s);
     mesh_jsonout_text(&out, "note", call->note);
+    mesh_jsonout_text(&out, "user", ctl_cmd_get_user(call));
     mesh_jsonout_close(&out, '}');
     request.body = body = mesh_jsonout_finish(&out, NULL);
     request.path = path = g_strdup_printf("networks/%s/keys", network);
@@ -118,11 +120,12 @@ static bool run_create(const CtlCall *call, GError **error)
     return true;
 }
 
-static bool run_revoke(const CtlCall *call, GError **error)
+/* Sends @method and @body about the key call->argv[0]. */
+static bool ask(const CtlCall *call, const char *method, const char *body, CtlAnswer *out_answer,
+                GError **error)
 {
     g_autofree char *network = NULL, *path = NULL;
-    CtlRequest       request = { .method = "DELETE" };
-    g_auto(CtlAnswer) answer = { 0 };
+    CtlRequest       request = { .method = method, .body = body };
 
     if (!ctl_client_check_name("KEY", call->argv[0], error))
         return false;
@@ -130,7 +133,53 @@ static bool run_revoke(const CtlCall *call, GError **error)
     if (network == NULL)
         return false;
     request.path = path = g_strdup_printf("networks/%s/keys/%s", network, call->argv[0]);
-    if (!ctl_client_ask(call->socket, &request, &answer, error))
+    return ctl_client_ask(call->socket, &request, out_answer, error);
+}
+
+static bool run_show(const CtlCall *call, GError **error)
+{
+    g_auto(CtlAnswer) answer = { 0 };
+
+    if (!ask(call, "GET", NULL, &answer, error))
+        return false;
+    ctl_table_print_object(answer.object, call->json);
+    return true;
+}
+
+static bool run_set(const CtlCall *call, GError **error)
+{
+    g_autofree char *body = NULL;
+    g_auto(CtlAnswer) answer = { 0 };
+    int64_t     expires = 0;
+    MeshJsonOut out;
+
+    if (call->note == NULL && call->expires == NULL && call->user == NULL) {
+        g_set_error_literal(error, MESH_ERROR, MESH_ERROR_INVALID_ARGUMENT,
+                            "nothing to set: --note, --user or --expires");
+        return false;
+    }
+    if (call->expires != NULL && !ctl_cmd_parse_time("--expires", call->expires, &expires, error))
+        return false;
+    mesh_jsonout_init(&out);
+    mesh_jsonout_open(&out, NULL, '{');
+    if (call->expires != NULL)
+        mesh_jsonout_int(&out, "expires", expires);
+    mesh_jsonout_text(&out, "note", call->note);
+    mesh_jsonout_text(&out, "user", ctl_cmd_get_user(call));
+    mesh_jsonout_close(&out, '}');
+    body = mesh_jsonout_finish(&out, NULL);
+    if (!ask(call, "PATCH", body, &answer, error))
+        return false;
+    if (!ctl_cmd_print_json(call, &answer))
+        (void)printf("key %s is changed\n", text(answer.object, "id"));
+    return true;
+}
+
+static bool run_revoke(const CtlCall *call, GError **error)
+{
+    g_auto(CtlAnswer) answer = { 0 };
+
+    if (!ask(call, "DELETE", NULL, &answer, error))
         return false;
     if (!ctl_cmd_print_json(call, &answer))
         (void)printf("key %s is revoked; nodes that used it stay\n", text(answer.object, "id"));
@@ -139,7 +188,10 @@ static bool run_revoke(const CtlCall *call, GError **error)
 
 const CtlVerb ctl_verbs_key[] = {
     { "list", "", " --json --network ", "all join keys; never their secrets", 0, run_list },
-    { "create", "", " --json --network --reusable --expires-in --note ",
+    { "show", "KEY", " --json --network ", "all that is known of one", 1, run_show },
+    { "set", "KEY", " --json --network --note --user --expires ", "change its note, user or end", 1,
+      run_set },
+    { "create", "", " --json --network --reusable --expires-in --note --user ",
       "a new join key; prints its link, once", 0, run_create },
     { "revoke", "KEY", " --json --network ", "nobody joins with it any more", 1, run_revoke },
     { 0 },

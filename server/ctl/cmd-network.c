@@ -23,10 +23,11 @@ static void add_row(CtlTable *table, JsonObject *network)
                              : "no");
     ctl_table_add_int(table, json_object_get_int_member_with_default(network, "nodes", 0));
     ctl_table_add_int(table, json_object_get_int_member_with_default(network, "online", 0));
+    ctl_table_add_limit(table, json_object_get_int_member_with_default(network, "max_nodes", 0));
 }
 
-static const char *const headings[] = { "NAME",    "ID",    "IP4",    "IP6",
-                                        "APPROVE", "NODES", "ONLINE", NULL };
+static const char *const headings[] = { "NAME",  "ID",     "IP4", "IP6", "APPROVE",
+                                        "NODES", "ONLINE", "MAX", NULL };
 
 static void print_one(JsonObject *network)
 {
@@ -108,6 +109,8 @@ static char *make_body(const CtlCall *call, const char *name)
     mesh_jsonout_text(&out, "ip4", call->ip4);
     if (call->approve >= 0)
         mesh_jsonout_bool(&out, "approve", call->approve == 1);
+    if (call->max_nodes >= 0)
+        mesh_jsonout_int(&out, "max_nodes", call->max_nodes);
     mesh_jsonout_close(&out, '}');
     return mesh_jsonout_finish(&out, NULL);
 }
@@ -151,9 +154,9 @@ static bool run_set(const CtlCall *call, GError **error)
 
     if (!ctl_client_check_name("NETWORK", call->argv[0], error))
         return false;
-    if (call->name == NULL && call->approve < 0) {
+    if (call->name == NULL && call->approve < 0 && call->max_nodes < 0) {
         g_set_error_literal(error, MESH_ERROR, MESH_ERROR_INVALID_ARGUMENT,
-                            "nothing to set: --name NAME or --approve=yes|no");
+                            "nothing to set: --name NAME, --approve yes|no or --max-nodes N");
         return false;
     }
     return show(call, &request, error);
@@ -176,8 +179,8 @@ static bool run_delete(const CtlCall *call, GError **error)
 const CtlVerb ctl_verbs_network[] = {
     { "list", "", " --json ", "all networks", 0, run_list },
     { "show", "NETWORK", " --json ", "all that is known of one", 1, run_show },
-    { "create", "NAME", " --json --ip4 --approve ", "a new network", 1, run_create },
-    { "set", "NETWORK", " --json --name --approve ", "rename it; ask for approval or not", 1,
+    { "create", "NAME", " --json --ip4 --approve --max-nodes ", "a new network", 1, run_create },
+    { "set", "NETWORK", " --json --name --approve --max-nodes ", "its name, approval, limit", 1,
       run_set },
     { "delete", "NETWORK", " --json ", "remove it with its nodes and keys", 1, run_delete },
     { 0 },

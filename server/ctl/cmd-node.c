@@ -1,4 +1,4 @@
-/* server/ctl/cmd-node.c: mesh-server node list|show|approve|rename|expire|remove. */
+/* server/ctl/cmd-node.c: mesh-server node list|show|approve|set|rename|expire|remove. */
 #include "common/glib/error.h"
 #include "common/glib/jsonout.h"
 #include "server/ctl/command.h"
@@ -17,8 +17,8 @@ static int64_t number(JsonObject *object, const char *name)
     return json_object_get_int_member_with_default(object, name, 0);
 }
 
-static const char *const headings[] = { "NAME",      "STATE",   "ONLINE", "IP4", "IP6",
-                                        "LAST SEEN", "EXPIRES", "KEY",    NULL };
+static const char *const headings[] = { "NAME", "STATE",     "ONLINE",  "IP4", "IP6",
+                                        "USER", "LAST SEEN", "EXPIRES", "KEY", NULL };
 
 static void add_row(CtlTable *table, JsonObject *node)
 {
@@ -28,6 +28,7 @@ static void add_row(CtlTable *table, JsonObject *node)
                                                                                             : "no");
     ctl_table_add(table, text(node, "ip4"));
     ctl_table_add(table, text(node, "ip6"));
+    ctl_table_add(table, text(node, "user"));
     ctl_table_add_time(table, number(node, "last_seen"), "never");
     ctl_table_add_time(table, number(node, "expires"), "never");
     ctl_table_add(table, text(node, "node"));
@@ -117,6 +118,32 @@ static bool run_rename(const CtlCall *call, GError **error)
     return apply(call, &change, error);
 }
 
+static bool run_set(const CtlCall *call, GError **error)
+{
+    g_autofree char *body = NULL;
+    Change           change = { .method = "PATCH", .suffix = "", .done = "is changed" };
+    int64_t          expires = 0;
+    MeshJsonOut      out;
+
+    if (call->name == NULL && call->expires == NULL && call->ip4 == NULL && call->user == NULL) {
+        g_set_error_literal(error, MESH_ERROR, MESH_ERROR_INVALID_ARGUMENT,
+                            "nothing to set: --name, --ip4, --user or --expires");
+        return false;
+    }
+    if (call->expires != NULL && !ctl_cmd_parse_time("--expires", call->expires, &expires, error))
+        return false;
+    mesh_jsonout_init(&out);
+    mesh_jsonout_open(&out, NULL, '{');
+    mesh_jsonout_text(&out, "name", call->name);
+    mesh_jsonout_text(&out, "ip4", call->ip4);
+    mesh_jsonout_text(&out, "user", ctl_cmd_get_user(call));
+    if (call->expires != NULL)
+        mesh_jsonout_int(&out, "expires", expires);
+    mesh_jsonout_close(&out, '}');
+    change.body = body = mesh_jsonout_finish(&out, NULL);
+    return apply(call, &change, error);
+}
+
 /* Now, or --at a time. */
 static bool run_expire(const CtlCall *call, GError **error)
 {
@@ -124,19 +151,15 @@ static bool run_expire(const CtlCall *call, GError **error)
     Change           change = { .method = "POST",
                                 .suffix = "/expire",
                                 .done = "is no member any more; it may join again with a key" };
-    guint64          at = 0;
+    int64_t          at = 0;
 
     if (call->at == NULL)
         return apply(call, &change, error);
-    if (strcmp(call->at, "never") != 0 &&
-        !g_ascii_string_to_unsigned(call->at, 10, 1, G_MAXINT64, &at, NULL)) {
-        g_set_error_literal(error, MESH_ERROR, MESH_ERROR_INVALID_ARGUMENT,
-                            "--at: unix seconds (date -d … +%s), or never");
+    if (!ctl_cmd_parse_time("--at", call->at, &at, error))
         return false;
-    }
     change.method = "PATCH";
     change.suffix = "";
-    change.body = body = g_strdup_printf("{\"expires\":%" G_GUINT64_FORMAT "}", at);
+    change.body = body = g_strdup_printf("{\"expires\":%" G_GINT64_FORMAT "}", at);
     change.done = "has its new end";
     return apply(call, &change, error);
 }
@@ -152,6 +175,8 @@ const CtlVerb ctl_verbs_node[] = {
     { "list", "", " --json --network ", "all nodes", 0, run_list },
     { "show", "NODE", " --json --network ", "all that is known of one", 1, run_show },
     { "approve", "NODE", " --json --network ", "admit one that waits", 1, run_approve },
+    { "set", "NODE", " --json --network --name --ip4 --user --expires ",
+      "change its name, address, user or end", 1, run_set },
     { "rename", "NODE NAME", " --json --network ", "give it another name", 2, run_rename },
     { "expire", "NODE", " --json --network --at ", "end its membership, now or later", 1,
       run_expire },

@@ -17,9 +17,14 @@ typedef struct {
     char       *name, *ip4, *approve_text; /* --name, --ip4, --approve[=yes|no] */
     int         approve;                   /* of approve_text: 0, 1, -1: not given */
     gboolean    reusable;
-    char       *expires_in; /* --expires-in: seconds, or 30m, 12h, 7d, never */
+    char       *user;          /* --user NAME|none */
+    char       *disabled_text; /* --disabled yes|no */
+    int         disabled;      /* of it: 0, 1, -1: not given */
+    char       *max_text;      /* --max-nodes */
+    int64_t     max_nodes;     /* of it: 0: none; -1: not given */
+    char       *expires_in;    /* --expires-in: seconds, or 30m, 12h, 7d, never */
     char       *note;
-    char       *at; /* --at: unix seconds, or "never" */
+    char       *at, *expires; /* --at, --expires: a time, see ctl_cmd_parse_time() */
 } CtlCall;
 
 /* A verb of a command. */
@@ -32,12 +37,20 @@ typedef struct {
     bool (*run)(const CtlCall *call, GError **error);
 } CtlVerb;
 
-extern const CtlVerb ctl_verbs_network[], ctl_verbs_key[], ctl_verbs_node[]; /* verb NULL ends */
+/* verb NULL ends */
+extern const CtlVerb ctl_verbs_network[], ctl_verbs_key[], ctl_verbs_node[], ctl_verbs_user[];
 
 bool ctl_cmd_status_run(const CtlCall *call, GError **error);
 
 /* --network, or the only network there is; checked. Owned. */
 char *ctl_cmd_network_dup_ref(const CtlCall *call, GError **error);
+
+/* A time: unix seconds, a date (2027-01-31, its first moment here), a date with a time
+ * (2027-01-31T18:00), or "never" (0). @option: named by the error. */
+bool ctl_cmd_parse_time(const char *option, const char *text, int64_t *out_time, GError **error);
+
+/* --user for a request: "" for "none"; NULL: not given. Borrowed. */
+const char *ctl_cmd_get_user(const CtlCall *call);
 
 /* Prints @answer's text when --json was given. */
 bool ctl_cmd_print_json(const CtlCall *call, const CtlAnswer *answer);

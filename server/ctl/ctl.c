@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define MAX_TIME ((INT64_C(1) << 53) - 1)
+
 static const CtlVerb verbs_status[] = {
     { "", "", " --json ", "what the server does", 0, ctl_cmd_status_run },
     { 0 },
@@ -18,10 +20,8 @@ typedef struct {
 } Command;
 
 static const Command commands[] = {
-    { "status", verbs_status },
-    { "network", ctl_verbs_network },
-    { "key", ctl_verbs_key },
-    { "node", ctl_verbs_node },
+    { "status", verbs_status }, { "network", ctl_verbs_network }, { "key", ctl_verbs_key },
+    { "node", ctl_verbs_node }, { "user", ctl_verbs_user },
 };
 
 static void clear_call(CtlCall *call)
@@ -33,6 +33,10 @@ static void clear_call(CtlCall *call)
     g_free(call->expires_in);
     g_free(call->note);
     g_free(call->at);
+    g_free(call->expires);
+    g_free(call->user);
+    g_free(call->disabled_text);
+    g_free(call->max_text);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CtlCall, clear_call)
@@ -41,8 +45,19 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CtlCall, clear_call)
 static const char *show_option(const char *name)
 {
     static const char *const shown[] = {
-        "--json",     "--network NETWORK", "--ip4 PREFIX|none", "--approve yes|no", "--name NAME",
-        "--reusable", "--expires-in SPAN", "--note TEXT",       "--at TIME|never"
+        "--json",
+        "--network NETWORK",
+        "--ip4 PREFIX|none",
+        "--approve yes|no",
+        "--name NAME",
+        "--reusable",
+        "--expires-in SPAN",
+        "--note TEXT",
+        "--at TIME|never",
+        "--user NAME|none",
+        "--disabled yes|no",
+        "--max-nodes N",
+        "--expires TIME|never",
     };
     size_t len = strlen(name);
 
@@ -98,6 +113,55 @@ static bool usage_error(GError **error, const char *text)
     return false;
 }
 
+/* -1: not given. */
+static bool parse_yes(const char *option, const char *text, int *out_value, GError **error)
+{
+    *out_value = text == NULL ? -1 : strcmp(text, "yes") == 0;
+    if (text == NULL || *out_value == 1 || strcmp(text, "no") == 0)
+        return true;
+    g_set_error(error, MESH_ERROR, MESH_ERROR_INVALID_ARGUMENT, "%s: yes or no", option);
+    return false;
+}
+
+static bool parse_max(CtlCall *call, GError **error)
+{
+    guint64 value = 0;
+
+    call->max_nodes = -1;
+    if (call->max_text == NULL)
+        return true;
+    if (!g_ascii_string_to_unsigned(call->max_text, 10, 0, 65000, &value, NULL))
+        return usage_error(error, "--max-nodes: 1 to 65000, or 0: no limit");
+    call->max_nodes = (int64_t)value;
+    return true;
+}
+
+bool ctl_cmd_parse_time(const char *option, const char *text, int64_t *out_time, GError **error)
+{
+    g_autoptr(GTimeZone) here = g_time_zone_new_local();
+    g_autofree char *with_time = g_strconcat(text, strchr(text, 'T') == NULL ? "T00:00:00" : "",
+                                             strlen(text) == 16 ? ":00" : "", NULL);
+    g_autoptr(GDateTime) at = NULL;
+    guint64 seconds = 0;
+
+    *out_time = 0;
+    if (strcmp(text, "never") == 0)
+        return true;
+    if (g_ascii_string_to_unsigned(text, 10, 1, MAX_TIME, &seconds, NULL)) {
+        *out_time = (int64_t)seconds;
+        return true;
+    }
+    at = g_date_time_new_from_iso8601(with_time, here);
+    if (at != NULL && g_date_time_to_unix(at) > 0) {
+        *out_time = g_date_time_to_unix(at);
+        return true;
+    }
+    g_set_error(error, MESH_ERROR, MESH_ERROR_INVALID_ARGUMENT,
+                "%s: a date such as 2027-01-31 or 2027-01-31T18:00, unix seconds, or never",
+                option);
+    return false;
+}
+
 /* The options among the words, taken out of argv. */
 static bool parse_options(CtlCall *call, int *argc, char ***argv, GError **error)
 {
@@ -111,6 +175,10 @@ static bool parse_options(CtlCall *call, int *argc, char ***argv, GError **error
         { "expires-in", 0, 0, G_OPTION_ARG_STRING, &call->expires_in, NULL, NULL },
         { "note", 0, 0, G_OPTION_ARG_STRING, &call->note, NULL, NULL },
         { "at", 0, 0, G_OPTION_ARG_STRING, &call->at, NULL, NULL },
+        { "expires", 0, 0, G_OPTION_ARG_STRING, &call->expires, NULL, NULL },
+        { "user", 0, 0, G_OPTION_ARG_STRING, &call->user, NULL, NULL },
+        { "disabled", 0, 0, G_OPTION_ARG_STRING, &call->disabled_text, NULL, NULL },
+        { "max-nodes", 0, 0, G_OPTION_ARG_STRING, &call->max_text, NULL, NULL },
         { 0 },
     };
     g_autoptr(GOptionContext) context = g_option_context_new(NULL);
@@ -123,14 +191,9 @@ static bool parse_options(CtlCall *call, int *argc, char ***argv, GError **error
         g_error_free(cause);
         return false;
     }
-    call->approve = -1;
-    if (call->approve_text == NULL)
-        return true;
-    if (strcmp(call->approve_text, "yes") == 0 || strcmp(call->approve_text, "no") == 0) {
-        call->approve = strcmp(call->approve_text, "yes") == 0;
-        return true;
-    }
-    return usage_error(error, "--approve: yes or no");
+    return parse_yes("--approve", call->approve_text, &call->approve, error) &&
+           parse_yes("--disabled", call->disabled_text, &call->disabled, error) &&
+           parse_max(call, error);
 }
 
 /* An option that the verb would ignore is a mistake. */
@@ -140,10 +203,18 @@ static bool check_options(const CtlCall *call, const CtlVerb *verb, GError **err
         const char *name;
         bool        given;
     } options[] = {
-        { " --network ", call->network != NULL }, { " --name ", call->name != NULL },
-        { " --ip4 ", call->ip4 != NULL },         { " --approve ", call->approve_text != NULL },
-        { " --reusable ", call->reusable },       { " --expires-in ", call->expires_in != NULL },
-        { " --note ", call->note != NULL },       { " --at ", call->at != NULL },
+        { " --network ", call->network != NULL },
+        { " --name ", call->name != NULL },
+        { " --ip4 ", call->ip4 != NULL },
+        { " --approve ", call->approve_text != NULL },
+        { " --reusable ", call->reusable },
+        { " --expires-in ", call->expires_in != NULL },
+        { " --note ", call->note != NULL },
+        { " --at ", call->at != NULL },
+        { " --expires ", call->expires != NULL },
+        { " --user ", call->user != NULL },
+        { " --disabled ", call->disabled_text != NULL },
+        { " --max-nodes ", call->max_text != NULL },
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(options); i++)

@@ -6,12 +6,13 @@ enum {
     CTL_EXIT_OK = 0,
     CTL_EXIT_FAILED = 1,
     CTL_EXIT_USAGE = 2,
-    CTL_EXIT_NOT_FOUND = 3,   /* network, key or node */
+    CTL_EXIT_NOT_FOUND = 3,   /* network, key, node or user */
     CTL_EXIT_NO_SERVER = 4,   /* nobody listens on the socket */
     CTL_EXIT_CONFLICT = 5,    /* a name is taken, a state does not allow it */
     CTL_EXIT_NOT_ALLOWED = 6, /* the socket is not ours to use */
 };
 
-/* Runs "status", "network …", "key …" or "node …" (argv[0]) against the server that listens on
+/* Runs "status", "network …", "key …", "node …" or "user …" (argv[0]) against the server that
+ * listens on
  * @admin_socket; prints to stdout, errors to stderr. Returns: the exit code. */
 int ctl_run(const char *admin_socket, int argc, char **argv);

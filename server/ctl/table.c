@@ -55,6 +55,14 @@ void ctl_table_add_int(CtlTable *self, int64_t number)
     g_ptr_array_add(self->cells, g_strdup_printf("%" G_GINT64_FORMAT, number));
 }
 
+void ctl_table_add_limit(CtlTable *self, int64_t number)
+{
+    if (number == 0)
+        ctl_table_add(self, "-");
+    else
+        ctl_table_add_int(self, number);
+}
+
 char *ctl_table_format_time(int64_t time)
 {
     g_autoptr(GDateTime) at = g_date_time_new_from_unix_local(time);

@@ -15,6 +15,7 @@ void      ctl_table_free(CtlTable *self);             /* NULL is fine */
 /* One cell after the other; a row is full when it has a cell for each heading. */
 void ctl_table_add(CtlTable *self, const char *text); /* NULL or "": "-" */
 void ctl_table_add_int(CtlTable *self, int64_t number);
+void ctl_table_add_limit(CtlTable *self, int64_t number);                /* 0: "-" */
 void ctl_table_add_time(CtlTable *self, int64_t time, const char *zero); /* local; 0: @zero */
 
 void ctl_table_print(const CtlTable *self); /* to stdout */

@@ -44,5 +44,8 @@ extern const StoreEngine store_sqlite_engine;
  * the database is newer than this program. */
 bool store_schema_migrate(const StoreEngine *engine, void *db, GError **error);
 
+/* The same, to @latest only: for tests of an upgrade. */
+bool store_schema_migrate_to(const StoreEngine *engine, void *db, int64_t latest, GError **error);
+
 /* The newest version this program knows. */
 int64_t store_schema_latest(void);

@@ -84,6 +84,22 @@ static const char *const migrations[] = {
     " blob TEXT,"          /* the signed body, if the kind has one */
     " at BIGINT NOT NULL,"
     " PRIMARY KEY (network, ver, kind, node));",
+    /* 2: users, who owns nodes and keys, places in a network, tombstones that need not stay */
+    "CREATE TABLE account ("
+    " id BIGINT NOT NULL PRIMARY KEY,"
+    " name TEXT NOT NULL UNIQUE,"
+    " note TEXT NOT NULL,"
+    " disabled BIGINT NOT NULL,"
+    " max_nodes BIGINT NOT NULL," /* 0: any number */
+    " expires BIGINT NOT NULL,"   /* 0: never */
+    " created BIGINT NOT NULL);"
+    "ALTER TABLE network ADD COLUMN max_nodes BIGINT NOT NULL DEFAULT 0;" /* 0: the most there are
+                                                                           */
+    "ALTER TABLE node ADD COLUMN owner BIGINT NOT NULL DEFAULT 0;"        /* account; 0: nobody */
+    "ALTER TABLE node ADD COLUMN suspended BIGINT NOT NULL DEFAULT 0;"
+    "ALTER TABLE join_key ADD COLUMN owner BIGINT NOT NULL DEFAULT 0;"
+    "ALTER TABLE tombstone ADD COLUMN parted BIGINT NOT NULL DEFAULT 0;" /* left by itself */
+    "CREATE INDEX node_owner ON node (owner);",
 };
 
 int64_t store_schema_latest(void)
@@ -103,7 +119,7 @@ static bool step(const StoreEngine *engine, void *db, int64_t version, GError **
     return false;
 }
 
-bool store_schema_migrate(const StoreEngine *engine, void *db, GError **error)
+bool store_schema_migrate_to(const StoreEngine *engine, void *db, int64_t latest, GError **error)
 {
     int64_t version;
 
@@ -116,8 +132,13 @@ bool store_schema_migrate(const StoreEngine *engine, void *db, GError **error)
                     (int)version, (int)store_schema_latest());
         return false;
     }
-    for (; version < store_schema_latest(); version++)
+    for (; version < latest; version++)
         if (!step(engine, db, version, error))
             return false;
     return true;
+}
+
+bool store_schema_migrate(const StoreEngine *engine, void *db, GError **error)
+{
+    return store_schema_migrate_to(engine, db, store_schema_latest(), error);
 }

@@ -20,12 +20,12 @@ static bool add_change(StoreTx *tx, void *data, GError **error)
     int       n = GPOINTER_TO_INT(data);
     uint8_t   id[8] = { (uint8_t)n, 1 };
     char      name[16];
-    StoreCall network = {
-        STORE_ARGS(STORE_ARG_BLOB(id, sizeof id), STORE_ARG_TEXT(name), STORE_ARG_NULL,
-                   STORE_ARG_TEXT("fd00::/48"), STORE_ARG_INT(0), STORE_ARG_INT(1),
-                   STORE_ARG_INT(1), STORE_ARG_INT(0), STORE_ARG_INT(1), STORE_ARG_INT(0),
-                   STORE_ARG_INT(1), STORE_ARG_TEXT("{}"), STORE_ARG_BLOB("", 0), STORE_ARG_INT(n))
-    };
+    StoreCall network = { STORE_ARGS(STORE_ARG_BLOB(id, sizeof id), STORE_ARG_TEXT(name),
+                                     STORE_ARG_NULL, STORE_ARG_TEXT("fd00::/48"), STORE_ARG_INT(0),
+                                     STORE_ARG_INT(1), STORE_ARG_INT(1), STORE_ARG_INT(0),
+                                     STORE_ARG_INT(1), STORE_ARG_INT(0), STORE_ARG_INT(1),
+                                     STORE_ARG_TEXT("{}"), STORE_ARG_BLOB("", 0), STORE_ARG_INT(n),
+                                     STORE_ARG_INT(0)) };
 
     g_snprintf(name, sizeof name, "n%d", n);
     if (!store_query(tx, STORE_NETWORK_INSERT, &network, error))
@@ -35,7 +35,7 @@ static bool add_change(StoreTx *tx, void *data, GError **error)
         StoreCall call = { STORE_ARGS(STORE_ARG_BLOB(id, sizeof id),
                                       STORE_ARG_BLOB(public, sizeof public), STORE_ARG_INT(0),
                                       STORE_ARG_INT(0), STORE_ARG_INT(n), STORE_ARG_INT(0),
-                                      STORE_ARG_INT(0), STORE_ARG_TEXT("")) };
+                                      STORE_ARG_INT(0), STORE_ARG_TEXT(""), STORE_ARG_INT(0)) };
 
         if (!store_query(tx, STORE_JOIN_KEY_INSERT, &call, error))
             return false;

@@ -204,6 +204,98 @@ def check_nodes(points, server):
     points.ok("nodes: approve, rename, list, expire, return, remove for ever")
 
 
+def check_users(points, server):
+    made = server.json("user", "add", "ann", "--max-nodes", "1", "--note", "from accounting")
+    assert (made["name"], made["max_nodes"], made["disabled"], made["nodes"]) == \
+        ("ann", 1, False, 0)
+    server.bad(CONFLICT, "there is a user ann already", "user", "add", "ann")
+    server.bad(FAILED, "name: ", "user", "add", "none")
+    server.bad(NOT_FOUND, "no user bob here", "user", "show", "bob")
+    server.bad(USAGE, "nothing to set", "user", "set", "ann")
+    server.bad(USAGE, "--max-nodes", "user", "set", "ann", "--max-nodes", "many")
+    server.bad(USAGE, "--expires", "user", "set", "ann", "--expires", "soon")
+    server.bad(NOT_FOUND, "no user bob here", "key", "create", "-n", "office", "--user", "bob")
+    key = server.json("key", "create", "-n", "office", "--reusable", "--user", "ann")
+    link = Link(key["link"])
+    assert key["user"] == "ann"
+    laptop, phone = Node(link, "laptop"), Node(link, "phone")
+    assert laptop.register().status == 200
+    answer = phone.register()
+    assert (answer.status, answer.code()) == (409, "full") and "user ann has 1 node" in \
+        answer.json()["error"]["message"], answer.body
+    assert server.json("user", "set", "ann", "--max-nodes", "0")["max_nodes"] == 0
+    assert phone.register().status == 200
+    assert server.json("user", "show", "ann")["nodes"] == 2
+    assert server.json("node", "show", "phone", "-n", "office")["user"] == "ann"
+    assert "ann" in server.good("node", "list", "-n", "office")
+    points.ok("users: add, limits told to nodes, keys and nodes that are his")
+
+    stream = laptop.stream()
+    stream.until("snap-end")
+    server.good("user", "set", "ann", "--disabled", "yes")
+    assert stream.until("revoked")["why"] == "expired"
+    assert laptop.register(join=False).code() == "expired"
+    assert laptop.register().code() == "key-revoked"
+    assert server.json("node", "show", "laptop", "-n", "office")["state"] == "suspended"
+    assert "disabled" in server.good("user", "list")
+    other = Node(Link(server.json("key", "create", "-n", "office")["link"]), "other")
+    assert other.register().status == 200
+    server.good("user", "set", "ann", "--disabled", "no", "--expires", "2099-01-31")
+    wait_until(lambda: server.json("node", "show", "phone", "-n", "office")["state"] == "active",
+               10, "her nodes are members again")
+    assert laptop.register(join=False).status == 200
+    server.good("user", "set", "ann", "--expires", "1000000000")
+    wait_until(lambda: laptop.register(join=False).code() == "expired", 10, "her time is over")
+    assert server.good("user", "list").splitlines()[1].split()[1] == "expired"
+    server.good("user", "set", "ann", "--expires", "never", "--name", "anna")
+    points.ok("users: disabled or expired suspends their nodes, freed they are members again")
+
+    server.bad(CONFLICT, "owns 2 nodes", "user", "remove", "anna")
+    server.good("node", "set", "laptop", "-n", "office", "--user", "none", "--name", "notebook")
+    assert "user" not in server.json("node", "show", "notebook", "-n", "office")
+    server.good("node", "remove", "phone", "-n", "office")
+    server.good("user", "remove", "anna")
+    assert server.json("user", "list")["users"] == []
+    assert server.json("key", "show", key["id"], "-n", "office")["revoked"] is True
+    server.good("node", "remove", "notebook", "-n", "office")
+    server.good("node", "remove", "other", "-n", "office")
+    points.ok("users: remove gives up no node unasked, and revokes the keys")
+
+
+def check_sets(points, server):
+    """What show and set know beside the rest."""
+    key = server.json("key", "create", "-n", "office", "--note", "first")
+    server.bad(USAGE, "nothing to set", "key", "set", key["id"], "-n", "office")
+    server.good("key", "set", key["id"], "-n", "office", "--note", "second", "--expires",
+                "2098-02-03T04:05")
+    seen = server.json("key", "show", key["id"], "-n", "office")
+    assert seen["note"] == "second" and seen["expires"] > key["expires"] and "link" not in seen
+    node = Node(Link(key["link"]), "fixed")
+    assert node.register().status == 200
+    stream = node.stream()
+    stream.until("snap-end")
+    server.bad(FAILED, "ip4: ", "node", "set", "fixed", "-n", "office", "--ip4", "10.8.0.1")
+    server.bad(FAILED, "ip4: ", "node", "set", "fixed", "-n", "office", "--ip4", "10.9.255.255")
+    server.bad(USAGE, "nothing to set", "node", "set", "fixed", "-n", "office")
+    assert server.json("node", "set", "fixed", "-n", "office", "--ip4", "10.9.7.7")["ip4"] == \
+        "10.9.7.7"
+    assert '\\"ip4\\":\\"10.9.7.7\\"' in json.dumps(stream.until("delta")["m"]).replace(" ", "")
+    other = Node(Link(server.json("key", "create", "-n", "office")["link"]), "second")
+    assert other.register().status == 200
+    server.bad(CONFLICT, "another node has", "node", "set", "second", "-n", "office", "--ip4",
+               "10.9.7.7")
+    assert "ip4" not in server.json("node", "set", "second", "-n", "office", "--ip4", "none")
+    assert server.json("network", "set", "office", "--max-nodes", "2")["max_nodes"] == 2
+    late = Node(Link(server.json("key", "create", "-n", "office")["link"]), "late")
+    answer = late.register()
+    assert (answer.status, answer.code()) == (409, "full"), answer.body
+    server.good("network", "set", "office", "--max-nodes", "0")
+    assert late.register().status == 200, "the refusal used up the key"
+    for name in ("fixed", "second", "late"):
+        server.good("node", "remove", name, "-n", "office")
+    points.ok("set: a key's note and end, a node's address, a network's limit")
+
+
 def check_http(points, server):
     def post(body, extra=b""):
         return server.ask(b"POST /admin/v1/networks HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" +
@@ -288,6 +380,8 @@ def main():
         check_networks(points, server)
         check_keys(points, server)
         check_nodes(points, server)
+        check_users(points, server)
+        check_sets(points, server)
         check_http(points, server)
         check_crash(points, server)
         check_full_disk(points, server)

@@ -5,7 +5,7 @@
 typedef struct {
     const char *name, *method, *path;
     CoreVerb    verb;
-    const char *network, *key, *node;
+    const char *network, *key, *node, *user;
     int         want_code; /* of MESH_ERROR; -1: it is found */
 } RoutingCase;
 
@@ -17,11 +17,14 @@ static const RoutingCase cases[] = {
     { "key-revoke", "DELETE", "/admin/v1/networks/a/keys/k", CORE_KEY_REVOKE, "a", "k",
       .want_code = -1 },
     { "node-approve", "POST", "/admin/v1/networks/a/nodes/n/approve", CORE_NODE_APPROVE, "a", NULL,
-      "n", -1 },
+      "n", .want_code = -1 },
     { "node-remove", "DELETE", "/admin/v1/networks/a/nodes/n", CORE_NODE_REMOVE, "a", NULL, "n",
-      -1 },
+      .want_code = -1 },
     { "other-method", "PUT", "/admin/v1/networks", .want_code = MESH_ERROR_METHOD },
-    { "unknown", "GET", "/admin/v1/users", .want_code = MESH_ERROR_NOT_FOUND },
+    { "user-add", "POST", "/admin/v1/users", CORE_USER_ADD, .want_code = -1 },
+    { "user-set", "PATCH", "/admin/v1/users/u", CORE_USER_SET, .user = "u", .want_code = -1 },
+    { "key-set", "PATCH", "/admin/v1/networks/a/keys/k", CORE_KEY_SET, "a", "k", .want_code = -1 },
+    { "unknown", "GET", "/admin/v1/people", .want_code = MESH_ERROR_NOT_FOUND },
     { "empty-name", "PATCH", "/admin/v1/networks/", .want_code = MESH_ERROR_NOT_FOUND },
     { "trailing-slash", "GET", "/admin/v1/networks/a/keys/", .want_code = MESH_ERROR_NOT_FOUND },
     { "too-deep", "GET", "/admin/v1/networks/a/nodes/n/a/b/c/d/e",
@@ -47,6 +50,7 @@ static void test_find(gconstpointer data)
     g_assert_cmpstr(names.network, ==, c->network);
     g_assert_cmpstr(names.key, ==, c->key);
     g_assert_cmpstr(names.node, ==, c->node);
+    g_assert_cmpstr(names.user, ==, c->user);
     admin_routing_clear(&names);
 }
 

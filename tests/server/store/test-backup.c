@@ -10,7 +10,7 @@
 
 #define NETWORK                                                                   \
     "INSERT INTO network VALUES (x'01', 'home', '10.9.0.0/16', 'fd00:1:2::/48', " \
-    "0, 7, 3, 5, 9, 10, 1, '{}', x'', 1);"
+    "0, 7, 3, 5, 9, 10, 1, '{}', x'', 1, 0);"
 #define NODE(values)                                                                     \
     "INSERT INTO node (network, node, name, wg, k_seq, k_body, k_sig, m_nbf, m_exp,"     \
     " expires, due, want_ip4, created, last_seen, os, version, idx, ip4, ip6, state,"    \
@@ -26,7 +26,7 @@ typedef struct {
 
 static const CheckCase cases[] = {
     { "sound", SOUND, NULL },
-    { "foreign-key", "INSERT INTO tombstone VALUES (x'02', x'cc', 1, 1, NULL, 1, 1);",
+    { "foreign-key", "INSERT INTO tombstone VALUES (x'02', x'cc', 1, 1, NULL, 1, 1, 0);",
       "without its network" },
     { "node-version", NODE("1, 168361994, " IP6 ", 1, 5, 8"), "node is newer" },
     { "log-version", "INSERT INTO change_log VALUES (x'01', 8, 'put', x'aa', NULL, 1);",
@@ -36,7 +36,7 @@ static const CheckCase cases[] = {
     { "ip4", NODE("1, 168427530, " IP6 ", 1, 5, 7"), "IPv4 address outside" },
     { "ip6", NODE("1, 168361994, x'fd000001000300000000000000000005', 1, 5, 7"),
       "IPv6 address outside" },
-    { "removed", SOUND "INSERT INTO tombstone VALUES (x'01', x'aa', 1, 1, NULL, 1, 1);",
+    { "removed", SOUND "INSERT INTO tombstone VALUES (x'01', x'aa', 1, 1, NULL, 1, 1, 0);",
       "is there again" },
     { "epoch", "UPDATE network SET epoch=0;", "not positive" },
     { "schema", "PRAGMA user_version=99;", "schema 99" },

@@ -27,6 +27,31 @@ static void test_new(void)
     store_sqlite_engine.close(db);
 }
 
+/* A database of the first release keeps what is in it; new columns have their defaults. */
+static void test_first_release(void)
+{
+    void *db = open_memory();
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(store_schema_migrate_to(&store_sqlite_engine, db, 1, &error));
+    g_assert_no_error(error);
+    g_assert_true(store_sqlite_engine.script(
+        db, "INSERT INTO network VALUES (x'01','home',NULL,'fd00::/48',0,1,1,0,1,0,1,'{}',x'',5)",
+        &error));
+    g_assert_true(
+        store_sqlite_engine.script(db, "INSERT INTO join_key VALUES (x'01',x'02',0,0,1,2,0,'n')",
+                                   &error));
+    g_assert_true(store_schema_migrate(&store_sqlite_engine, db, &error));
+    g_assert_no_error(error);
+    g_assert_true(store_sqlite_engine.script(
+        db,
+        "CREATE TABLE seen (n CHECK (n=1)); INSERT INTO seen SELECT count(*) FROM network JOIN"
+        " join_key ON network=id WHERE max_nodes=0 AND owner=0 AND note='n'",
+        &error));
+    g_assert_no_error(error);
+    store_sqlite_engine.close(db);
+}
+
 static void test_newer(void)
 {
     void *db = open_memory();
@@ -59,6 +84,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/schema/from-nothing", test_new);
+    g_test_add_func("/schema/from-the-first-release", test_first_release);
     g_test_add_func("/schema/newer-is-refused", test_newer);
     g_test_add_func("/schema/failing-step-is-undone", test_failing_step);
     return g_test_run();
