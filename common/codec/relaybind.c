@@ -11,7 +11,8 @@
 #include <string.h>
 
 enum {
-    BIND_FIXED_BYTES = 76, /* before the token */
+    BIND_NETWORK_AT = 76,
+    BIND_FIXED_BYTES = 84, /* before the token */
     BOUND_MAC_BYTES = 16,
     BOUND_MACED_BYTES = MESH_RELAYBIND_BOUND_BYTES - BOUND_MAC_BYTES,
 };
@@ -85,16 +86,19 @@ int mesh_relaybind_decode_cookie(MeshSpan datagram, MeshRelayGreeting *out_greet
 }
 
 /* rk ‖ every byte of BIND before the signature, as the input of type "bind". */
-static MeshSignInput make_input(const MeshRelayScope *scope, MeshSpan before, uint8_t *buffer)
+static MeshSignInput make_input(const MeshKey *rk, MeshSpan before, uint8_t *buffer)
 {
-    memcpy(buffer, scope->relay.bytes, MESH_KEY_BYTES);
+    memcpy(buffer, rk->bytes, MESH_KEY_BYTES);
     memcpy(buffer + MESH_KEY_BYTES, before.data, before.len);
-    return (MeshSignInput){ .type = "bind",
-                            .network_id = scope->network_id,
-                            .message = MESH_SPAN(buffer, MESH_KEY_BYTES + before.len) };
+    return (MeshSignInput){
+        .type = "bind",
+        .network_id =
+            MESH_SPAN(buffer + MESH_KEY_BYTES + BIND_NETWORK_AT, MESH_RELAYBIND_NETWORK_BYTES),
+        .message = MESH_SPAN(buffer, MESH_KEY_BYTES + before.len),
+    };
 }
 
-int mesh_relaybind_encode_bind(const MeshRelayBind *bind, const MeshRelayScope *scope,
+int mesh_relaybind_encode_bind(const MeshRelayBind *bind, const MeshKey *rk,
                                const MeshSignSecret *node, MeshWriter *w)
 {
     uint8_t       buffer[MESH_KEY_BYTES + MESH_RELAYBIND_MAX_BYTES];
@@ -112,11 +116,12 @@ int mesh_relaybind_encode_bind(const MeshRelayBind *bind, const MeshRelayScope *
     mesh_writer_bytes(w, bind->greeting.cookie, sizeof(bind->greeting.cookie));
     mesh_writer_bytes(w, bind->ephemeral.bytes, sizeof(bind->ephemeral.bytes));
     mesh_writer_bytes(w, bind->server_id, sizeof(bind->server_id));
+    mesh_writer_bytes(w, bind->network_id, sizeof(bind->network_id));
     mesh_writer_bytes(w, bind->token.data, bind->token.len);
     mesh_writer_bytes(w, bind->token_signature.bytes, sizeof(bind->token_signature.bytes));
     if (w->overflow)
         return -ENOSPC;
-    input = make_input(scope, MESH_SPAN(start, (size_t)(w->at - start)), buffer);
+    input = make_input(rk, MESH_SPAN(start, (size_t)(w->at - start)), buffer);
     rc = mesh_sign_sign(node, &input, &signature);
     if (rc < 0)
         return rc;
@@ -136,6 +141,7 @@ int mesh_relaybind_decode_bind(MeshSpan datagram, MeshRelayBind *out_bind)
         !mesh_bytes_read_copy(&r, bind.greeting.cookie, sizeof(bind.greeting.cookie)) ||
         !mesh_bytes_read_copy(&r, bind.ephemeral.bytes, sizeof(bind.ephemeral.bytes)) ||
         !mesh_bytes_read_copy(&r, bind.server_id, sizeof(bind.server_id)) ||
+        !mesh_bytes_read_copy(&r, bind.network_id, sizeof(bind.network_id)) ||
         !mesh_bytes_take(&r, token_len, &token) ||
         !mesh_bytes_read_copy(&r, bind.token_signature.bytes, sizeof(bind.token_signature.bytes)) ||
         mesh_bytes_left(&r) != MESH_SIGN_BYTES)
@@ -145,7 +151,7 @@ int mesh_relaybind_decode_bind(MeshSpan datagram, MeshRelayBind *out_bind)
     return 0;
 }
 
-int mesh_relaybind_verify_bind(MeshSpan datagram, const MeshRelayScope *scope, const MeshKey *node)
+int mesh_relaybind_verify_bind(MeshSpan datagram, const MeshKey *rk, const MeshKey *node)
 {
     uint8_t       buffer[MESH_KEY_BYTES + MESH_RELAYBIND_MAX_BYTES];
     MeshSignature signature;
@@ -157,7 +163,7 @@ int mesh_relaybind_verify_bind(MeshSpan datagram, const MeshRelayScope *scope, c
         return -EBADMSG;
     before = datagram.len - MESH_SIGN_BYTES;
     memcpy(signature.bytes, (const uint8_t *)datagram.data + before, sizeof(signature.bytes));
-    input = make_input(scope, MESH_SPAN(datagram.data, before), buffer);
+    input = make_input(rk, MESH_SPAN(datagram.data, before), buffer);
     return mesh_sign_verify(node, &input, &signature);
 }
 

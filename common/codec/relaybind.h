@@ -28,8 +28,9 @@ enum {
     MESH_RELAYBIND_BOUND_BYTES = 56,
     MESH_RELAYBIND_RESET_BYTES = 12,
     MESH_RELAYBIND_SERVER_ID_BYTES = 16, /* of SHA-256(server key) */
+    MESH_RELAYBIND_NETWORK_BYTES = 8,
     MESH_RELAYBIND_MAX_TOKEN_BYTES = 1024,
-    MESH_RELAYBIND_MAX_BYTES = 76 + MESH_RELAYBIND_MAX_TOKEN_BYTES + 2 * MESH_SIGN_BYTES,
+    MESH_RELAYBIND_MAX_BYTES = 84 + MESH_RELAYBIND_MAX_TOKEN_BYTES + 2 * MESH_SIGN_BYTES,
 };
 
 typedef enum {
@@ -62,27 +63,23 @@ typedef struct {
     MeshRelayGreeting greeting;
     MeshKey           ephemeral;
     uint8_t           server_id[MESH_RELAYBIND_SERVER_ID_BYTES];
+    uint8_t           network_id[MESH_RELAYBIND_NETWORK_BYTES];
     MeshSpan          token; /* T's body; borrowed */
     MeshSignature     token_signature;
 } MeshRelayBind;
 
-/* What the node's signature is about beside the frame. */
-typedef struct {
-    MeshKey  relay;      /* rk */
-    MeshSpan network_id; /* T's, 8 bytes */
-} MeshRelayScope;
-
-/* Writes and signs BIND. Returns: 0; -ENOSPC: @size, of @out, is too small; -EINVAL: a token of
- * no or too many bytes; -ENOMEM. */
-MESH_CHECKED int mesh_relaybind_encode_bind(const MeshRelayBind *bind, const MeshRelayScope *scope,
+/* Writes BIND for the relay of @rk and signs it with the node's key. Returns: 0; -ENOSPC: does not
+ * fit; -EINVAL: a token of no or too many bytes; -ENOMEM. */
+MESH_CHECKED int mesh_relaybind_encode_bind(const MeshRelayBind *bind, const MeshKey *rk,
                                             const MeshSignSecret *node, MeshWriter *w);
 
 /* Reads BIND; no signature is looked at. Of another version only version, nonce, cookie and
  * ephemeral are promised to mean the same. Returns: 0; -EBADMSG. */
 MESH_CHECKED int mesh_relaybind_decode_bind(MeshSpan datagram, MeshRelayBind *out_bind);
 
-/* The node's signature at the end of a BIND that decodes. Returns: 0; -EBADMSG; -ENOMEM. */
-MESH_CHECKED int mesh_relaybind_verify_bind(MeshSpan datagram, const MeshRelayScope *scope,
+/* The node's signature at the end of a BIND that decodes, of the network named in it, for the
+ * relay of @rk. Returns: 0; -EBADMSG; -ENOMEM. */
+MESH_CHECKED int mesh_relaybind_verify_bind(MeshSpan datagram, const MeshKey *rk,
                                             const MeshKey *node);
 
 typedef struct {

@@ -109,11 +109,10 @@ static void try_strangers(const uint8_t *bytes, size_t len)
         assert(memcmp(again + 4, bytes + 4, MESH_RELAYBIND_RESET_BYTES - 4) == 0);
     }
     if (mesh_relaybind_decode_bind(datagram, &bind) == 0) {
-        const MeshKey  node = { { 1 } };
-        MeshRelayScope scope = { .network_id = MESH_SPAN("12345678", 8) };
+        const MeshKey node = { { 1 } }, rk = { { 2 } };
 
         assert((const uint8_t *)bind.token.data > bytes && bind.token.len < len);
-        assert(mesh_relaybind_verify_bind(datagram, &scope, &node) == -EBADMSG);
+        assert(mesh_relaybind_verify_bind(datagram, &rk, &node) == -EBADMSG);
     }
     if (mesh_relaybind_decode_bound(datagram, &key, &bound) == 0)
         assert(bound.session <= MESH_RELAY_SESSION_MAX);

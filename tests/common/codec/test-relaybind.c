@@ -48,43 +48,38 @@ static void test_cookie(void)
     g_assert_cmpmem(&back, sizeof(back), &greeting, sizeof(greeting));
 }
 
-static MeshRelayScope make_scope(void)
-{
-    static const uint8_t net[8] = { 9, 9, 9, 9, 9, 9, 9, 9 };
-
-    return (MeshRelayScope){ .relay = { { 5 } }, .network_id = MESH_SPAN(net, sizeof(net)) };
-}
+static const MeshKey relay = { { 5 } };
 
 static size_t make_bind(MeshSpan token, uint8_t *out, size_t size)
 {
-    MeshRelayBind  bind = { .greeting = greeting, .token = token };
-    MeshRelayScope scope = make_scope();
-    MeshWriter     w = mesh_writer_make(out, size);
+    MeshRelayBind bind = { .greeting = greeting, .token = token };
+    MeshWriter    w = mesh_writer_make(out, size);
 
     memset(bind.ephemeral.bytes, 0xE0, sizeof(bind.ephemeral.bytes));
     memset(bind.server_id, 0x51, sizeof(bind.server_id));
+    memset(bind.network_id, 0x4E, sizeof(bind.network_id));
     memset(bind.token_signature.bytes, 0x70, sizeof(bind.token_signature.bytes));
-    if (mesh_relaybind_encode_bind(&bind, &scope, &node, &w) < 0)
+    if (mesh_relaybind_encode_bind(&bind, &relay, &node, &w) < 0)
         return 0;
     return mesh_writer_length(&w);
 }
 
 static void test_bind(void)
 {
-    uint8_t        out[MESH_RELAYBIND_MAX_BYTES];
-    MeshRelayBind  back;
-    MeshRelayScope scope = make_scope();
-    size_t         len = make_bind(MESH_SPAN_TEXT("{\"t\":\"T\"}"), out, sizeof(out));
+    uint8_t       out[MESH_RELAYBIND_MAX_BYTES];
+    MeshRelayBind back;
+    size_t        len = make_bind(MESH_SPAN_TEXT("{\"t\":\"T\"}"), out, sizeof(out));
 
-    g_assert_cmpuint(len, ==, 76 + 9 + 64 + 64);
+    g_assert_cmpuint(len, ==, 84 + 9 + 64 + 64);
     g_assert_cmpint(mesh_relaybind_decode_bind(MESH_SPAN(out, len), &back), ==, 0);
     g_assert_cmpuint(back.version, ==, 1);
     g_assert_cmpmem(back.token.data, back.token.len, "{\"t\":\"T\"}", 9);
     g_assert_cmpmem(&back.greeting, sizeof(greeting), &greeting, sizeof(greeting));
     g_assert_cmpuint(back.ephemeral.bytes[31], ==, 0xE0);
     g_assert_cmpuint(back.server_id[15], ==, 0x51);
+    g_assert_cmpuint(back.network_id[7], ==, 0x4E);
     g_assert_cmpuint(back.token_signature.bytes[63], ==, 0x70);
-    g_assert_cmpint(mesh_relaybind_verify_bind(MESH_SPAN(out, len), &scope, &node_key), ==, 0);
+    g_assert_cmpint(mesh_relaybind_verify_bind(MESH_SPAN(out, len), &relay, &node_key), ==, 0);
     for (size_t part = 0; part < len; part++)
         g_assert_cmpint(mesh_relaybind_decode_bind(MESH_SPAN(out, part), &back), ==, -EBADMSG);
     g_assert_cmpint(mesh_relaybind_decode_bind(MESH_SPAN(out, len + 1), &back), ==, -EBADMSG);
@@ -93,23 +88,19 @@ static void test_bind(void)
 /* The signature holds for this frame at this relay in this network by this node. */
 static void test_bind_signature(void)
 {
-    uint8_t        out[MESH_RELAYBIND_MAX_BYTES], other_net[8] = { 1 };
-    MeshRelayScope scope = make_scope(), wrong = scope;
-    MeshKey        stranger = { { 1 } };
-    size_t         len = make_bind(MESH_SPAN_TEXT("{}"), out, sizeof(out));
+    uint8_t out[MESH_RELAYBIND_MAX_BYTES];
+    MeshKey stranger = { { 1 } }, wrong = relay;
+    size_t  len = make_bind(MESH_SPAN_TEXT("{}"), out, sizeof(out));
 
-    wrong.relay.bytes[0]++;
+    wrong.bytes[0]++;
     g_assert_cmpint(mesh_relaybind_verify_bind(MESH_SPAN(out, len), &wrong, &node_key), <, 0);
-    wrong = scope;
-    wrong.network_id = MESH_SPAN(other_net, sizeof(other_net));
-    g_assert_cmpint(mesh_relaybind_verify_bind(MESH_SPAN(out, len), &wrong, &node_key), <, 0);
-    g_assert_cmpint(mesh_relaybind_verify_bind(MESH_SPAN(out, len), &scope, &stranger), <, 0);
+    g_assert_cmpint(mesh_relaybind_verify_bind(MESH_SPAN(out, len), &relay, &stranger), <, 0);
     for (size_t i = 0; i < len; i++) {
         out[i] ^= 0x10;
-        g_assert_cmpint(mesh_relaybind_verify_bind(MESH_SPAN(out, len), &scope, &node_key), <, 0);
+        g_assert_cmpint(mesh_relaybind_verify_bind(MESH_SPAN(out, len), &relay, &node_key), <, 0);
         out[i] ^= 0x10;
     }
-    g_assert_cmpint(mesh_relaybind_verify_bind(MESH_SPAN(out, 20), &scope, &node_key), ==,
+    g_assert_cmpint(mesh_relaybind_verify_bind(MESH_SPAN(out, 20), &relay, &node_key), ==,
                     -EBADMSG);
 }
 
@@ -121,8 +112,8 @@ static void test_bind_token_size(void)
     g_assert_cmpuint(make_bind(MESH_SPAN(token, 1024), out, sizeof(out)), ==, sizeof(out));
     g_assert_cmpuint(make_bind(MESH_SPAN(token, 1025), out, sizeof(out)), ==, 0);
     g_assert_cmpuint(make_bind(MESH_SPAN(token, 0), out, sizeof(out)), ==, 0);
-    g_assert_cmpuint(make_bind(MESH_SPAN(token, 10), out, 76 + 10 + 127), ==, 0);
-    g_assert_cmpuint(make_bind(MESH_SPAN(token, 10), out, 76 + 10 + 128), ==, 76 + 10 + 128);
+    g_assert_cmpuint(make_bind(MESH_SPAN(token, 10), out, 84 + 10 + 127), ==, 0);
+    g_assert_cmpuint(make_bind(MESH_SPAN(token, 10), out, 84 + 10 + 128), ==, 84 + 10 + 128);
 }
 
 static void test_bound(void)
