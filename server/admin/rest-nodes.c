@@ -71,6 +71,8 @@ static void write_node(MeshJsonOut *out, const char *name, const void *value)
     mesh_jsonout_int(out, "created", info->created);
     mesh_jsonout_int(out, "last_seen", info->last_seen);
     mesh_jsonout_int(out, "expires", info->expires);
+    if (info->cloned != 0)
+        mesh_jsonout_int(out, "cloned", info->cloned);
     mesh_jsonout_text(out, "os", info->os);
     mesh_jsonout_text(out, "version", info->version);
     mesh_jsonout_close(out, '}');

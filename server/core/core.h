@@ -54,7 +54,7 @@ typedef struct {
     unsigned    status;     /* HTTP status; 200 also for lines */
     const char *code;       /* status ≥ 400: error code of PROTOCOL §5; static */
     char       *message;    /* status ≥ 400: for people; owned */
-    unsigned    retry_in_s; /* code "busy" only, else 0 */
+    unsigned    retry_in_s; /* codes "busy" and "cloned" only, else 0 */
     int64_t     after;      /* code "replayed" only, else 0: unix seconds */
     GBytes     *body;       /* register, report, leave: JSON object; owned */
     uint64_t    stream;     /* core_open_map(): names the stream from now on */

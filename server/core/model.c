@@ -54,6 +54,7 @@ static void free_node(CoreNode *node, CoreTimers *timers)
         core_timers_disarm(timers, &node->wait->timer);
     g_free(node->wait);
     g_free(node->stream);
+    g_free(node->clones);
     g_strfreev(node->endpoints);
     mesh_signed_unref(node->e);
     g_clear_pointer(&node->ep_line, g_bytes_unref);

@@ -9,13 +9,15 @@
 
 typedef struct CoreNetwork CoreNetwork;
 typedef struct CoreNode    CoreNode;
+typedef struct CoreClones  CoreClones; /* clones.h */
 
 /* An open map stream. */
 typedef struct {
     uint64_t   id;
     CoreReturn to;
     CoreNode  *node;
-    uint64_t   ver; /* what it was told last */
+    uint64_t   ver;      /* what it was told last */
+    uint8_t    start[8]; /* start id of the daemon that holds it */
 } CoreStream;
 
 /* A registration that is held until the node is approved. */
@@ -52,6 +54,7 @@ struct CoreNode {
     CoreTimer         offline;
     CoreWait         *wait; /* owned */
     MeshReqsignWindow window;
+    CoreClones       *clones;   /* owned; NULL: one start of the daemon was seen so far */
     int64_t           report_s; /* boot time second of the last reports */
     unsigned          reports;  /* in that second */
     bool              seen;     /* row->last_seen is newer than the database */

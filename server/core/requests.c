@@ -2,6 +2,7 @@
  * rules that run inside a transaction (nodes.h). */
 #include "common/proto/session.h"
 #include "common/std/clock.h"
+#include "server/core/clones.h"
 #include "server/core/control.h"
 #include "server/core/nodes.h"
 #include "server/core/presence.h"
@@ -48,6 +49,22 @@ static void forget_future(MeshReqsignWindow *window)
         *window = (MeshReqsignWindow){ 0 };
 }
 
+/* Takes @error: replayed or cloned. */
+static void refuse_nonce(const CoreNode *node, CoreReturn to, GError *error)
+{
+    const MeshErrorInfo *info = mesh_error_get_info(error->code);
+    CoreAnswer          *answer = core_answer_new(info->status);
+
+    answer->code = info->wire;
+    answer->message = g_strdup(error->message);
+    if (error->code == MESH_ERROR_CLONED)
+        answer->retry_in_s = CORE_CLONES_RETRY_S;
+    else
+        answer->after = node->window.created;
+    g_error_free(error);
+    core_answer_send(to, answer);
+}
+
 /* The network, if the server takes calls and the nonce of a node it knows is new; otherwise the
  * call is answered. @out_node: NULL when it is not a member. */
 static CoreNetwork *admit(Core *core, const NodeCall *self, CoreNode **out_node)
@@ -67,17 +84,9 @@ static CoreNetwork *admit(Core *core, const NodeCall *self, CoreNode **out_node)
     *out_node = core_model_find(network, &self->caller.params.node);
     if (*out_node != NULL)
         forget_future(&(*out_node)->window);
-    if (*out_node == NULL ||
-        mesh_reqsign_accept(&(*out_node)->window, &self->caller.params, &error))
+    if (*out_node == NULL || core_clones_accept(core, *out_node, &self->caller.params, &error))
         return network;
-    CoreAnswer          *answer = core_answer_new(401);
-    const MeshErrorInfo *info = mesh_error_get_info(MESH_ERROR_REPLAYED);
-
-    answer->code = info->wire;
-    answer->message = g_strdup(error->message);
-    answer->after = (*out_node)->window.created;
-    g_error_free(error);
-    core_answer_send(self->to, answer);
+    refuse_nonce(*out_node, self->to, error);
     return NULL;
 }
 

@@ -3,6 +3,7 @@
 #include "common/std/base64.h"
 #include "common/std/key.h"
 #include "server/core/addresses.h"
+#include "server/core/clones.h"
 #include "server/core/model.h"
 
 #include <string.h>
@@ -79,6 +80,7 @@ CoreNodeInfo *core_values_make_node(const CoreNode *node)
         mesh_ip_format_addr(&ip6, info->ip6);
     info->state = row->state;
     info->suspended = row->suspended;
+    info->cloned = core_clones_get_proof(node);
     info->user = user != NULL ? g_strdup(user->name) : NULL;
     info->online = node->online;
     info->endpoints = g_strdupv(node->endpoints);

@@ -110,6 +110,7 @@ typedef struct {
     bool          online;
     bool          suspended;                   /* expired only because its user is blocked */
     char         *user;                        /* NULL: nobody's */
+    int64_t       cloned;                      /* newest proof of two hosts with its key; 0: none */
     char        **endpoints;                   /* NULL-terminated, may be NULL */
     int64_t       created, last_seen, expires; /* last_seen, expires 0: never */
     char         *os, *version;

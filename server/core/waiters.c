@@ -2,9 +2,12 @@
 #include "server/core/waiters.h"
 
 #include "common/proto/register.h"
+#include "server/core/clones.h"
 #include "server/core/netmap.h"
 #include "server/core/news.h"
 #include "server/core/presence.h"
+
+#include <string.h>
 
 #define PENDING_RETRY_S 5
 
@@ -37,6 +40,7 @@ void core_waiters_open(Core *core, CoreNode *node, const CoreCaller *caller,
     stream->id = ++core->last_stream;
     stream->to = to;
     stream->node = node;
+    memcpy(stream->start, caller->params.nonce.start, sizeof stream->start);
     node->stream = stream;
     g_hash_table_insert(core->streams, &stream->id, stream);
     g_ptr_array_add(node->network->streams, stream);
@@ -46,6 +50,7 @@ void core_waiters_open(Core *core, CoreNode *node, const CoreCaller *caller,
     answer->hb_s = core_netmap_grant_hb(args->hb_s);
     answer->lines = core_netmap_new_lines();
     core_netmap_add_opening(answer->lines, node, caller, args);
+    core_clones_add_line(node, answer->lines);
     stream->ver = node->network->row.ver;
     node->network->opened = true;
     core_answer_send(to, answer);

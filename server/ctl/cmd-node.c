@@ -23,7 +23,7 @@ static const char *const headings[] = { "NAME", "STATE",     "ONLINE",  "IP4", "
 static void add_row(CtlTable *table, JsonObject *node)
 {
     ctl_table_add(table, text(node, "name"));
-    ctl_table_add(table, text(node, "state"));
+    ctl_table_add(table, number(node, "cloned") != 0 ? "cloned" : text(node, "state"));
     ctl_table_add(table, json_object_get_boolean_member_with_default(node, "online", FALSE) ? "yes"
                                                                                             : "no");
     ctl_table_add(table, text(node, "ip4"));
@@ -37,6 +37,19 @@ static void add_row(CtlTable *table, JsonObject *node)
 static bool run_list(const CtlCall *call, GError **error)
 {
     return ctl_cmd_list(call, "nodes", headings, add_row, error);
+}
+
+static void warn_cloned(const CtlCall *call, JsonObject *node)
+{
+    int64_t          at = number(node, "cloned");
+    g_autofree char *when = at != 0 ? ctl_table_format_time(at) : NULL;
+
+    if (at != 0 && !call->json)
+        (void)
+            printf("\nTwo hosts use the key of this node, seen last at %s: its state was copied.\n"
+                   "Delete the state of the copy (not with mesh leave: that removes both) and let\n"
+                   "it join with a link of its own.\n",
+                   when);
 }
 
 /* By name or key; among all of them, the server has no path for one. */
@@ -63,6 +76,7 @@ static bool run_show(const CtlCall *call, GError **error)
         if (strcmp(text(one, "name"), call->argv[0]) == 0 ||
             strcmp(text(one, "node"), call->argv[0]) == 0) {
             ctl_table_print_object(one, call->json);
+            warn_cloned(call, one);
             return true;
         }
     }

@@ -296,6 +296,35 @@ def check_sets(points, server):
     points.ok("set: a key's note and end, a node's address, a network's limit")
 
 
+def check_cloned(points, server):
+    """A copied state directory: the host that came first keeps the node, both are told."""
+    first = Node(Link(server.json("key", "create", "-n", "office")["link"]), "twin")
+    assert first.register().status == 200
+    copy = Node(Link(server.json("key", "create", "-n", "office")["link"]), "twin")
+    copy.key, copy.wg, copy.id = first.key, first.wg, first.id
+    stream = first.stream(clock=-20)
+    stream.until("snap-end")
+    assert "cloned" not in server.json("node", "show", "twin", "-n", "office")
+    other = copy.stream(clock=-10)
+    other.until("snap-end")
+    assert stream.until("replaced") # as after any restart: nothing is proven yet
+    assert "cloned" not in server.json("node", "show", "twin", "-n", "office")
+    stream = first.stream()
+    assert stream.until("cloned")
+    assert other.until("replaced")
+    for answer in (copy.ask("GET", "map", clock=20), copy.report("192.0.2.1:1"), copy.register(),
+                   copy.ask("POST", "leave", b"{}", clock=30)):
+        assert (answer.status, answer.code()) == (409, "cloned"), answer.body
+        assert answer.json()["error"]["retry_in_s"] == 60
+    assert first.report("192.0.2.9:51820").status == 200
+    seen = server.json("node", "show", "twin", "-n", "office")
+    assert seen["cloned"] > 0 and seen["endpoints"] == ["192.0.2.9:51820"] and seen["online"]
+    assert "Two hosts use the key" in server.good("node", "show", "twin", "-n", "office")
+    assert "cloned" in server.good("node", "list", "-n", "office")
+    server.good("node", "remove", "twin", "-n", "office")
+    points.ok("a copied key: the first host keeps the node, the other is refused, both are told")
+
+
 def check_http(points, server):
     def post(body, extra=b""):
         return server.ask(b"POST /admin/v1/networks HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" +
@@ -382,6 +411,7 @@ def main():
         check_nodes(points, server)
         check_users(points, server)
         check_sets(points, server)
+        check_cloned(points, server)
         check_http(points, server)
         check_crash(points, server)
         check_full_disk(points, server)
