@@ -5,6 +5,7 @@
    192.168.N.0/24   behind NAT N, with 2001:db8:N::/64 routed behind its stateful firewall
 
 Every host knows `mesh.example`: the first server, with both of its addresses."""
+import collections
 import hashlib
 import ipaddress
 import json
@@ -17,11 +18,10 @@ import sys
 import time
 import types
 
-import nat as nats
-from space import Host, link, make_dir, need, programs_dir, wait_until
+from router import Carrier, Nat, Uplink, attach
+from space import REPO, Host, find_program, make_dir, need, wait_until
 
 __all__ = ["Lab", "need", "wait_until"]
-REPO = pathlib.Path(__file__).resolve().parent.parent.parent
 SERVER_NAME = "mesh.example"
 WAN_GATEWAY4 = "203.0.113.1"
 
@@ -61,17 +61,6 @@ AS_SERVER = ("setpriv", "--reuid", "mesh-server", "--regid", "mesh-server", "--c
              "--no-new-privs", "--inh-caps", "-all", "--bounding-set", "-all")
 
 
-def find_program(name):
-    """Where a program of ours is; ends the test as skipped when it was not built."""
-    folders = ("daemon", "server", "cli", "wg") if os.environ.get("MESH_BUILD") else ("bin", "sbin")
-    for folder in folders:
-        place = f"{programs_dir()}/{folder}/{name}"
-        if os.access(place, os.X_OK):
-            return place
-    print(f"missing: {name}; run ./run build, or set MESH_BUILD", flush=True)
-    sys.exit(77)
-
-
 def as_object(value):
     """JSON as attributes: s.networks[0].server_state for "server-state"."""
     if isinstance(value, dict):
@@ -80,48 +69,6 @@ def as_object(value):
     if isinstance(value, list):
         return [as_object(item) for item in value]
     return value
-
-
-class Nat(Host):
-    """A home router: NAT for IPv4, a stateful firewall for routed IPv6, hosts on its lan0."""
-
-    def __init__(self, lab, name, kind, number, v6=True, forwards=(), udp_timeout_s=None):
-        super().__init__(lab, name)
-        self.kind, self.number, self.v6, self.hosts = kind, number, v6, 0
-        self.wan4 = f"203.0.113.{number}"
-        self.wan6 = f"2001:db8:ff::{number:x}" if v6 else None
-        lab.attach(self, self.wan4, self.wan6)
-        self.sh(f"""
-            ip link add lan0 type bridge; ip link set lan0 up
-            ip addr add 192.168.{number}.1/24 dev lan0
-            echo 1 > /proc/sys/net/ipv4/ip_forward
-            echo 1 > /proc/sys/net/ipv6/conf/all/forwarding""")
-        if v6:
-            self.run("ip", "addr", "add", f"2001:db8:{number:x}::1/64", "dev", "lan0", "nodad")
-            lab.wan.run("ip", "route", "add", f"2001:db8:{number:x}::/64", "via", self.wan6,
-                        "dev", lab.wan_dev(self))
-        full = [(port, f"192.168.{number}.{host}", to) for port, host, to in forwards]
-        self.run("nft", "-f", "-", text=nats.rules4(kind, self.wan4, full) +
-                 (nats.rules6() if v6 else ""))
-        if udp_timeout_s:
-            self.sh(f"""cd /proc/sys/net/netfilter
-                echo {udp_timeout_s} > nf_conntrack_udp_timeout
-                echo {udp_timeout_s} > nf_conntrack_udp_timeout_stream""")
-
-    def add(self, host, v4=True, v6=True):
-        """Puts a host on the LAN: .10, .11 … of both families."""
-        self.hosts += 1
-        number, port = self.hosts + 9, f"lan{self.hosts}"
-        link(host, "eth0", self, port)
-        self.run("ip", "link", "set", port, "master", "lan0")
-        if v4:
-            host.ip4 = f"192.168.{self.number}.{number}"
-            host.sh(f"ip addr add {host.ip4}/24 dev eth0; "
-                    f"ip route add default via 192.168.{self.number}.1")
-        if v6 and self.v6:
-            host.ip6 = f"2001:db8:{self.number:x}::{number:x}"
-            host.sh(f"ip addr add {host.ip6}/64 dev eth0 nodad; "
-                    f"ip -6 route add default via 2001:db8:{self.number:x}::1")
 
 
 class Server(Host):
@@ -267,7 +214,9 @@ class Lab:
         self.hosts_file = self.dir / "hosts"
         self.hosts_file.write_text("127.0.0.1 localhost\n::1 localhost\n")
         self._make_files({**SERVICE_USERS, **(users or {})})
-        self.wan = self._keep(Host(self, "wan"))
+        self.free = collections.deque() # numbers of hosts that left, the oldest first
+        self.wan = self.adopt(Host(self, "wan"))
+        self.uplink = Uplink(self.wan, WAN_GATEWAY4)
         self.wan.sh(f"""
             ip addr add {WAN_GATEWAY4}/32 dev lo; ip addr add 2001:db8::1/128 dev lo
             echo 1 > /proc/sys/net/ipv4/ip_forward
@@ -311,58 +260,59 @@ class Lab:
         os.mknod(self.dir / "tun", 0o666 | stat.S_IFCHR, os.makedev(10, 200))
         os.chmod(self.dir / "tun", 0o666)
 
-    def _keep(self, host):
+    def adopt(self, host):
+        """Makes a host one of the lab: its files, and its end with the lab's."""
         self.hosts.append(host)
         host.sh(f"""cd {self.dir}
             mount --bind hosts /etc/hosts; mount --bind passwd /etc/passwd
             mount --bind group /etc/group; mount --bind tun /dev/net/tun""")
         return host
 
-    def _next(self):
-        self.number += 1
-        return self.number
+    def take_number(self):
+        if self.number < 120:
+            self.number += 1
+            return self.number
+        return self.free.popleft()
 
-    def wan_dev(self, host):
-        return f"w-{host.name}"[:15]
-
-    def attach(self, host, ip4, ip6, dev="wan0"):
-        """Gives a host its own link to the internet, with these addresses (None: not this family)."""
-        far = self.wan_dev(host)
-        link(host, dev, self.wan, far)
-        if ip4:
-            self.wan.sh(f"ip addr add {WAN_GATEWAY4}/32 dev {far}; ip route add {ip4} dev {far}")
-            host.sh(f"ip addr add {ip4}/32 dev {dev}; ip route add {WAN_GATEWAY4} dev {dev}; "
-                    f"ip route add default via {WAN_GATEWAY4}")
-        if ip6:
-            self.wan.sh(f"ip addr add fe80::1/64 dev {far} nodad; ip -6 route add {ip6} dev {far}")
-            host.sh(f"ip addr add {ip6}/128 dev {dev} nodad; "
-                    f"ip -6 route add default via fe80::1 dev {dev}")
+    def leave(self, host):
+        """Takes a host away, as if it had never been; its number is given again, late."""
+        self.hosts.remove(host)
+        host.close()
+        if getattr(host, "number", None):
+            self.free.append(host.number)
 
     def on_internet(self, host, v4=True, v6=True):
         """A host straight on the internet."""
-        number = self._next()
+        number = self.take_number()
         host.ip4 = f"203.0.113.{number}" if v4 else None
         host.ip6 = f"2001:db8:ff::{number:x}" if v6 else None
-        self.attach(host, host.ip4, host.ip6)
+        host.number = number
+        attach(host, self.uplink, "wan0", host.ip4, host.ip6)
         return host
 
     def make_server(self, name, dns_name=None):
-        server = self.on_internet(self._keep(Server(self, name)))
+        server = self.on_internet(self.adopt(Server(self, name)))
         server.dns_name = dns_name or f"{name}.example"
         with open(self.hosts_file, "a", encoding="utf-8") as hosts:
             hosts.write(f"{server.ip4} {server.dns_name}\n{server.ip6} {server.dns_name}\n")
         return server
 
     def nat(self, name, kind="port-restricted", **options):
-        return self._keep(Nat(self, name, kind, self._next(), **options))
+        """A home router of a kind of nat.py. Options: v6, carrier, box, wan4, forwards, proxy, shift,
+        max_flows, udp_timeout_s."""
+        return self.adopt(Nat(self, name, kind, self.take_number(), **options))
+
+    def carrier(self, name, kind="port-restricted", **options):
+        """A carrier's NAT, for lab.nat(…, carrier=it)."""
+        return self.adopt(Carrier(self, name, kind, self.take_number(), **options))
 
     def host(self, name):
         """A computer on the internet with nothing of ours on it."""
-        return self.on_internet(self._keep(Host(self, name)))
+        return self.on_internet(self.adopt(Host(self, name)))
 
     def node(self, name, behind=None, v4=True, v6=True):
         """A computer on the internet, or behind a NAT. Its meshd is started by .up()."""
-        node = self._keep(Node(self, name))
+        node = self.adopt(Node(self, name))
         if behind is None:
             return self.on_internet(node, v4, v6)
         behind.add(node, v4, v6)

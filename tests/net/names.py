@@ -1,5 +1,4 @@
 """What tests of names share: a name server of the internet, a DNS client, resolv.conf as it is."""
-import os
 import socket
 import struct
 
@@ -124,12 +123,6 @@ def look(host):
 def left_over(host):
     """Files beside resolv.conf that should not be there after a stop."""
     return host.sh("ls -A /etc | grep meshd; ls -A /var/lib/mesh | grep resolv; true").stdout.split()
-
-
-def unpacked(path):
-    """A file of a package that is installed, or unpacked by ./run deps; None: neither."""
-    places = (path, f"{os.environ.get('MESH_UNPACKED', REPO / 'build/unpacked')}{path}")
-    return next((place for place in places if os.path.exists(place)), None)
 
 
 def start_polkit(b, policy):

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 
+REPO = pathlib.Path(__file__).resolve().parent.parent.parent
 SKIP = 77
 PROGRAMS = "/run/programs" # where a host finds our programs: its users may not enter our directory
 INSIDE = "MESH_LAB_INSIDE"
@@ -60,8 +61,24 @@ def wait_until(condition, limit_s=20.0, what="the condition"):
 
 def programs_dir():
     """Where our programs are: in $MESH_BUILD (a Meson build), else in the staged install."""
-    repo = pathlib.Path(__file__).resolve().parent.parent.parent
-    return os.environ.get("MESH_BUILD") or os.environ.get("MESH_PREFIX", str(repo / "build/root/usr"))
+    return os.environ.get("MESH_BUILD") or os.environ.get("MESH_PREFIX", str(REPO / "build/root/usr"))
+
+
+def find_program(name):
+    """Where a program of ours is; ends the test as skipped when it was not built."""
+    folders = ("daemon", "server", "cli", "wg", "tests/net") if os.environ.get("MESH_BUILD") else ("bin", "sbin")
+    for folder in folders:
+        place = f"{programs_dir()}/{folder}/{name}"
+        if os.access(place, os.X_OK):
+            return place
+    print(f"missing: {name}; run ./run build, or set MESH_BUILD", flush=True)
+    sys.exit(77)
+
+
+def unpacked(path):
+    """A file of a package that is installed, or unpacked by ./run deps; None: neither."""
+    places = (path, f"{os.environ.get('MESH_UNPACKED', REPO / 'build/unpacked')}{path}")
+    return next((place for place in places if os.path.exists(place)), None)
 
 
 class Host:

@@ -7,7 +7,8 @@ import os
 import sys
 
 from lab import Lab, need, wait_until
-from names import ANSWER, POLKITD, Upstream, ask, getent, packed, start_polkit, unpacked
+from names import ANSWER, POLKITD, Upstream, ask, getent, packed, start_polkit
+from space import unpacked
 
 NM = "org.freedesktop.NetworkManager"
 # Ours, that it must leave alone.

@@ -7,8 +7,9 @@ import os
 import sys
 
 from lab import Lab, need, wait_until
-from names import (ANSWER, POLKITD, Upstream, ask, getent, left_over, look, packed, start_polkit,
-                   unpacked)
+from names import ANSWER, POLKITD, Upstream, ask, getent, left_over, look, packed, start_polkit
+from router import outer_dev
+from space import unpacked
 
 REFUSED, NXDOMAIN = 5, 3
 RESOLVE1 = "org.freedesktop.resolve1"
@@ -74,7 +75,7 @@ def raw(lab, a, nas, far, stranger):
     assert ask(a, away[4], "nas.home.mesh") == (REFUSED, [])
     lab.ok("each network's resolver knows its own zone and refuses all else")
     stranger.run("ip", "route", "add", f"{home[4]}/32", "via", "203.0.113.1")
-    lab.wan.run("ip", "route", "add", f"{home[4]}/32", "dev", lab.wan_dev(a))
+    lab.wan.run("ip", "route", "add", f"{home[4]}/32", "dev", outer_dev(a))
     a.sh("for f in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 > $f; done")
     stranger.run("ping", "-n", "-c", "1", "-W", "2", home[4])  # so the way is there
     assert ask(stranger, home[4], "nas.home.mesh", limit_s=1) is None
