@@ -39,8 +39,10 @@ void wire_exchange_report(WireExchange *self, WireEventKind kind, WirePeer *peer
     WireEvent event = { .kind = kind, .peer = peer->public_key };
     WireHop   hop;
 
-    if (wire_route_get(&peer->route, &hop))
+    if (wire_route_get(&peer->route, &hop)) {
         event.endpoint = hop.remote;
+        event.way = wire_hop_get_way(&hop);
+    }
     event.time_ns = (uint64_t)mesh_clock_boot_ns();
     if (!wire_events_push(&self->plane->events, WIRE_THREAD_HANDSHAKE, &event))
         wire_count_drop(self->counters, WIRE_DROP_EVENTS, 1);
@@ -142,17 +144,45 @@ static int take_timestamp(const WireExchange *self, WirePeer *peer,
     return rc;
 }
 
+/* A message for a relay, in a place of its own. */
+typedef struct {
+    uint8_t    bytes[WIRE_LINK_HEADER + WIRE_INITIATION_BYTES];
+    WirePacket packet;
+} Wrapped;
+
+/* How @message goes over @hop. False: the relay is gone. */
+static bool make_run(const WireExchange *self, const WirePacket *message, const WireHop *hop,
+                     Wrapped *wrapped, WireUdpRun *out_run)
+{
+    const WireLink *link = wire_links_get(&self->plane->links, hop->link);
+
+    *out_run = (WireUdpRun){ .hop = *hop, .packets = message, .n_packets = 1 };
+    if (hop->link == 0)
+        return true;
+    if (link == NULL)
+        return false;
+    memcpy(wrapped->bytes + WIRE_LINK_HEADER, message->data, message->len);
+    wire_links_wrap(link, hop->index,
+                    (WirePacket){ wrapped->bytes + WIRE_LINK_HEADER, message->len });
+    wrapped->packet = (WirePacket){ wrapped->bytes, WIRE_LINK_HEADER + message->len };
+    out_run->packets = &wrapped->packet;
+    out_run->hop = (WireHop){ .remote = link->relay };
+    return true;
+}
+
 /* Sends one message over each of @hops. Returns how many went. */
 static size_t send_message(WireExchange *self, const WirePacket *message, const WireHop *hops,
                            size_t n_hops)
 {
     WireUdpRun runs[WIRE_MAX_CANDIDATES + 1];
-    size_t     n_sent = 0;
+    Wrapped    wrapped[2]; /* way and copy; candidates are direct */
+    size_t     n_sent = 0, n_runs = 0;
 
     if (atomic_load_explicit(&self->plane->sockets.port, memory_order_relaxed) == 0)
         return 0;
     for (size_t i = 0; i < n_hops; i++)
-        runs[i] = (WireUdpRun){ .hop = hops[i], .packets = message, .n_packets = 1 };
+        n_runs += make_run(self, message, &hops[i], &wrapped[i % 2], &runs[n_runs]);
+    n_hops = n_runs;
     wire_udp_send(self->sender, &self->plane->sockets, runs, n_hops);
     for (size_t i = 0; i < n_hops; i++) {
         n_sent += runs[i].n_sent;
@@ -179,6 +209,8 @@ static size_t choose_ways(const WireExchange *self, WirePeer *peer, bool retry,
     int64_t until = atomic_load_explicit(&peer->session_until_ms, memory_order_relaxed);
     size_t  n = wire_route_get(&peer->route, &out_hops[0]) ? 1 : 0;
 
+    if (atomic_load_explicit(&peer->pinned, memory_order_relaxed))
+        return n + (wire_route_get(&peer->copy, &out_hops[n]) ? 1 : 0);
     if (n == 1 && !retry && self->now_ms < until)
         return 1; /* the way is proven */
     for (size_t i = 0; i < peer->n_candidates; i++) {
@@ -242,13 +274,13 @@ static bool admit(WireExchange *self, const WireQueuedMessage *message, WireMac 
     WirePacket        packet = { .data = reply, .len = sizeof(reply) };
     WireCookieRequest request = { .message = message->bytes,
                                   .len = message->len,
-                                  .source = message->hop.remote,
+                                  .source = wire_hop_get_source(&message->hop),
                                   .now_ms = self->now_ms };
 
     if (!self->loaded)
         return true;
     if (mac == WIRE_MAC_WITH_COOKIE) {
-        if (wire_limiter_allow(self->limiter, &message->hop.remote.addr, self->now_ms))
+        if (wire_limiter_allow(self->limiter, &request.source.addr, self->now_ms))
             return true;
         wire_count_drop(self->counters, WIRE_DROP_HANDSHAKES, 1);
         return false;
@@ -294,7 +326,10 @@ static void credit(WireExchange *self, WirePeer *peer, const WireQueuedMessage *
 {
     wire_count(&peer->rx_handshake_bytes, message->len);
     (void)wire_timers_received(&peer->timers, false, keepalive_of(peer), self->now_ms);
-    if (wire_route_learn(&peer->route, &message->hop))
+    if (atomic_load_explicit(&peer->pinned, memory_order_relaxed))
+        (void)wire_route_learn_source(&peer->route,
+                                      &message->hop); /* data will tell, if it moved */
+    else if (wire_route_learn(&peer->route, &message->hop))
         wire_exchange_report(self, WIRE_EVENT_ROAMED, peer);
 }
 
@@ -397,15 +432,16 @@ static WirePeer *take_cookie(WireExchange *self, const WireQueuedMessage *messag
 
 WirePeer *wire_exchange_take(WireExchange *self, const WireQueuedMessage *message)
 {
-    WireMessage type = wire_noise_get_type(message->bytes, message->len);
-    WireMac     mac;
+    WireMessage  type = wire_noise_get_type(message->bytes, message->len);
+    MeshEndpoint source;
+    WireMac      mac;
 
     if (self->identity == NULL || !wire_tun_up(self->plane->tun))
         return NULL;
     if (type == WIRE_MESSAGE_COOKIE)
         return take_cookie(self, message);
-    mac = wire_cookie_check(&self->checker, message->bytes, message->len, &message->hop.remote,
-                            self->now_ms);
+    source = wire_hop_get_source(&message->hop);
+    mac = wire_cookie_check(&self->checker, message->bytes, message->len, &source, self->now_ms);
     if (mac == WIRE_MAC_INVALID) {
         wire_count_drop(self->counters, WIRE_DROP_FORGED, 1);
         return NULL;

@@ -220,6 +220,8 @@ static void expire(WireHandshaker *self, WirePeer *peer)
         wire_peer_tell(self->plane, peer, WIRE_TELL_DROP);
         wire_exchange_report(&self->exchange, WIRE_EVENT_GAVE_UP, peer);
     }
+    if (actions & WIRE_TIMER_SILENT)
+        wire_exchange_report(&self->exchange, WIRE_EVENT_SILENT, peer);
     if (actions & WIRE_TIMER_INITIATE)
         wire_exchange_initiate(&self->exchange, peer, true);
     if ((actions & WIRE_TIMER_KEEPALIVE) && wire_tun_up(self->plane->tun))

@@ -14,9 +14,12 @@
 #include "daemon/wire/udp.h"
 
 enum {
+    FIRST_ADOPTED = WIRE_N_SOCKETS + 1, /* where they begin in what is polled */
     STUN_COOKIE_AT = 4,
     STUN_MIN_BYTES = 20,
-    OUR_FIRST_BYTE = 0x40, /* WireGuard's are 1-4, STUN's below 0x40 */
+    ELSEWHERE_MS = 1000,    /* between two tellings that a peer was heard on another way */
+    OUR_FIRST_BYTE = 0x40,  /* WireGuard's are 1-4, STUN's below 0x40 */
+    LAST_FRAME_BYTE = 0x5f, /* of the relay */
     V4_HEADER = 20,
     V6_HEADER = 40,
 };
@@ -33,11 +36,14 @@ struct WireInbound {
     WireCounters    *counters;
     WireUdpReceiver *receivers[WIRE_N_SOCKETS];
     bool             ready[WIRE_N_SOCKETS]; /* may hold more */
+    WireUdpReceiver *adopted;               /* for all of those, one after the other */
+    bool             adopted_ready[WIRE_MAX_SOCKETS + 1];
 
     /* One round. */
     const WireSnapshot *snapshot;
     int64_t             now_ns;
     WireDatagram        datagrams[WIRE_UDP_MAX_RECEIVE];
+    WireHop             relayed[WIRE_UDP_MAX_RECEIVE]; /* hops of those that came by a relay */
     bool                done[WIRE_UDP_MAX_RECEIVE];
     Place               run[WIRE_UDP_MAX_RECEIVE]; /* of one session */
     WireSeg             segs[WIRE_UDP_MAX_RECEIVE];
@@ -61,6 +67,10 @@ int wire_inbound_new(WirePlane *plane, WireInbound **out_self)
             return -ENOMEM;
         }
     }
+    if (wire_udp_receiver_new(self->counters, &self->adopted) < 0) {
+        wire_inbound_free(self);
+        return -ENOMEM;
+    }
     *out_self = self;
     return 0;
 }
@@ -71,6 +81,7 @@ void wire_inbound_free(WireInbound *self)
         return;
     for (int s = 0; s < WIRE_N_SOCKETS; s++)
         wire_udp_receiver_free(self->receivers[s]);
+    wire_udp_receiver_free(self->adopted);
     free(self);
 }
 
@@ -96,6 +107,26 @@ static uint64_t get_u64le(const uint8_t *at)
     return (uint64_t)get_u32le(at) | (uint64_t)get_u32le(at + 4) << 32;
 }
 
+static void set_event_way(WireInbound *self, const WireHop *hop)
+{
+    self->event.endpoint = hop->remote;
+    self->event.way = wire_hop_get_way(hop);
+}
+
+static bool is_frame(uint8_t first)
+{
+    return first >= OUR_FIRST_BYTE && first <= LAST_FRAME_BYTE;
+}
+
+/* A frame of the relay's own, from the address of one that we know. */
+static void name_relay(const WireInbound *self, WireWay *way)
+{
+    uint8_t link = wire_links_find(&self->plane->links, &way->endpoint);
+
+    if (link != 0)
+        *way = (WireWay){ .link = link, .index = WIRE_WHOLE_FRAME };
+}
+
 /* To the control thread: STUN, and datagrams of our own kinds. */
 static void pass_raw(WireInbound *self, const WireDatagram *datagram)
 {
@@ -109,7 +140,9 @@ static void pass_raw(WireInbound *self, const WireDatagram *datagram)
         return;
     }
     self->event.kind = WIRE_EVENT_RAW;
-    self->event.endpoint = datagram->hop->remote;
+    set_event_way(self, datagram->hop);
+    if (self->event.way.link == 0 && is_frame(packet->data[0]))
+        name_relay(self, &self->event.way);
     self->event.n_data = (uint16_t)packet->len;
     memcpy(self->event.data, packet->data, packet->len);
     push_event(self);
@@ -188,6 +221,41 @@ static void accept_packet(WireInbound *self, const WirePeer *peer, const WireSeg
     push_event(self);
 }
 
+/* A peer whose way the control thread decides was heard on another: it is told, seldom. */
+static bool is_news(WirePeer *peer, int64_t now_ms)
+{
+    int64_t told_ms = atomic_load_explicit(&peer->elsewhere_ms, memory_order_relaxed);
+
+    if (told_ms != 0 && now_ms - told_ms < ELSEWHERE_MS)
+        return false;
+    atomic_store_explicit(&peer->elsewhere_ms, now_ms, memory_order_relaxed);
+    return true;
+}
+
+static void report(WireInbound *self, WireEventKind kind, const WirePeer *peer, const WireHop *hop)
+{
+    self->event.kind = kind;
+    self->event.peer = peer->public_key;
+    set_event_way(self, hop);
+    push_event(self);
+}
+
+/* Where it came from, once it is authentic. */
+static void learn(WireInbound *self, WirePeer *peer, const WireHop *hop, bool data)
+{
+    int64_t now_ms = self->now_ns / 1000000;
+
+    if (!atomic_load_explicit(&peer->pinned, memory_order_relaxed)) {
+        if (wire_route_learn(&peer->route, hop))
+            report(self, WIRE_EVENT_ROAMED, peer, hop);
+        return;
+    }
+    if (!wire_route_learn_source(&peer->route, hop) && is_news(peer, now_ms))
+        report(self, WIRE_EVENT_ROAMED, peer, hop);
+    if (data && wire_peer_mark_data(peer, now_ms))
+        report(self, WIRE_EVENT_ACTIVE, peer, hop);
+}
+
 /* What a run of authentic packets means for its peer. */
 static void credit(WireInbound *self, WireKeypair *keypair, const WireHop *hop, bool data)
 {
@@ -205,12 +273,7 @@ static void credit(WireInbound *self, WireKeypair *keypair, const WireHop *hop, 
     if (wire_keypair_wants_rekey_receiving(keypair, now_ms) &&
         !atomic_exchange_explicit(&peer->timers.last_minute, true, memory_order_relaxed))
         wire_peer_ask(plane, peer, WIRE_ASK_SESSION);
-    if (wire_route_learn(&peer->route, hop)) {
-        self->event.kind = WIRE_EVENT_ROAMED;
-        self->event.peer = peer->public_key;
-        self->event.endpoint = hop->remote;
-        push_event(self);
-    }
+    learn(self, peer, hop, data);
 }
 
 /* By counter, as they were sent: one that was overtaken would cut what is merged for the host in
@@ -293,10 +356,35 @@ static void take_run(WireInbound *self, size_t at, size_t n)
     open_run(self, keypair, n_run);
 }
 
+/* What a relay brought is from then on as if its sender's had come, by way of the relay. */
+static void unwrap(WireInbound *self, size_t i)
+{
+    WireDatagram   *datagram = &self->datagrams[i];
+    WirePacket     *packet = &datagram->packet;
+    uint8_t         number = wire_links_find(&self->plane->links, &datagram->hop->remote);
+    const WireLink *link = wire_links_get(&self->plane->links, number);
+    uint32_t        index;
+
+    if (link == NULL || wire_links_unwrap(link, packet, &index) < 0 ||
+        packet->data[WIRE_LINK_HEADER] == WIRE_LINK_DATA) {
+        drop(self, link == NULL ? WIRE_DROP_NO_SESSION : WIRE_DROP_FORGED);
+        self->done[i] = true;
+        return;
+    }
+    packet->data += WIRE_LINK_HEADER;
+    packet->len -= WIRE_LINK_HEADER;
+    self->relayed[i] = (WireHop){ .link = number, .index = index };
+    datagram->hop = &self->relayed[i];
+}
+
 static void take_batch(WireInbound *self, size_t n)
 {
     memset(self->done, 0, sizeof(self->done));
     self->n_accepted = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (self->datagrams[i].packet.data[0] == WIRE_LINK_DATA)
+            unwrap(self, i);
+    }
     for (size_t i = 0; i < n; i++) {
         const WireDatagram *datagram = &self->datagrams[i];
 
@@ -321,6 +409,32 @@ static void take_batch(WireInbound *self, size_t n)
                                                             self->accepted, self->n_accepted));
 }
 
+/* Sockets beside our own share a receiver, so what one of them filled is emptied before the next.
+ */
+static bool take_adopted(WireInbound *self)
+{
+    const WireSockets *sockets = &self->plane->sockets;
+    uint32_t           n_adopted = atomic_load(&sockets->n_adopted);
+    bool               more = false;
+
+    for (uint8_t s = 1; s <= n_adopted; s++) {
+        int    fd = atomic_load(&sockets->adopted[s]);
+        size_t n = 0;
+
+        if (!self->adopted_ready[s] || fd < 0)
+            continue;
+        wire_udp_receiver_set_socket(self->adopted, s);
+        do {
+            n = wire_udp_receive(self->adopted, fd, self->datagrams);
+            if (n > 0)
+                take_batch(self, n);
+        } while (!wire_udp_receiver_is_empty(self->adopted));
+        self->adopted_ready[s] = n > 0;
+        more |= n > 0;
+    }
+    return more;
+}
+
 bool wire_inbound_work(WireInbound *self)
 {
     bool more = false;
@@ -337,23 +451,30 @@ bool wire_inbound_work(WireInbound *self)
         self->ready[s] = n > 0; /* until it says that it is empty */
         more |= self->ready[s];
     }
-    return more;
+    return take_adopted(self) || more;
 }
 
 void wire_inbound_wait(WireInbound *self)
 {
-    struct pollfd fds[WIRE_N_SOCKETS + 1];
+    const WireSockets *sockets = &self->plane->sockets;
+    uint32_t           n_adopted = atomic_load(&sockets->n_adopted);
+    struct pollfd      fds[FIRST_ADOPTED + WIRE_MAX_SOCKETS];
 
     for (int s = 0; s < WIRE_N_SOCKETS; s++)
-        fds[s] = (struct pollfd){ .fd = self->plane->sockets.fds[s], .events = POLLIN };
+        fds[s] = (struct pollfd){ .fd = sockets->fds[s], .events = POLLIN };
     fds[WIRE_N_SOCKETS] =
         (struct pollfd){ .fd = wire_mailbox_fd(&self->plane->to_in), .events = POLLIN };
+    for (uint32_t s = 1; s <= n_adopted; s++)
+        fds[FIRST_ADOPTED + s - 1] =
+            (struct pollfd){ .fd = atomic_load(&sockets->adopted[s]), .events = POLLIN };
     self->snapshot = NULL;
     wire_rcu_offline();
-    (void)!poll(fds, MESH_N_ELEMENTS(fds), -1);
+    (void)!poll(fds, FIRST_ADOPTED + n_adopted, -1);
     wire_rcu_online();
     for (int s = 0; s < WIRE_N_SOCKETS; s++)
         self->ready[s] = fds[s].revents != 0;
+    for (uint32_t s = 1; s <= n_adopted; s++)
+        self->adopted_ready[s] = fds[FIRST_ADOPTED + s - 1].revents != 0;
     if (fds[WIRE_N_SOCKETS].revents != 0)
         wire_mailbox_hush(&self->plane->to_in);
 }

@@ -21,15 +21,20 @@ enum {
 
 /* With what and to where a run goes. */
 typedef struct {
-    WirePeer    *peer;
-    WireKeypair *keypair;
-    WireHop      hop;
+    WirePeer       *peer;
+    WireKeypair    *keypair;
+    WireHop         hop;
+    const WireLink *link; /* of hop; NULL: direct */
+    bool            copied;
+    WireHop         copy; /* where it goes too */
 } Session;
 
 /* A run that is sealed and waits for the end of the batch. */
 typedef struct {
     WirePeer *peer;
     bool      data; /* not only a keepalive */
+    bool      copied;
+    WireHop   copy;
 } SealedRun;
 
 struct WireOutbound {
@@ -52,6 +57,8 @@ struct WireOutbound {
     WireUdpRun          runs[WIRE_MAX_BATCH];    /* over sealed */
     SealedRun           sources[WIRE_MAX_BATCH]; /* beside runs */
     size_t              n_runs;
+    WireUdpRun          copy_runs[WIRE_MAX_BATCH]; /* over copies */
+    WirePacket          copies[WIRE_MAX_BATCH];    /* of sealed, with or without a relay's header */
 
     int64_t  refused_s; /* the second that @n_refused counts */
     unsigned n_refused;
@@ -89,6 +96,12 @@ void wire_outbound_free(WireOutbound *self)
     free(self);
 }
 
+static void report(WireOutbound *self, const WireEvent *event)
+{
+    if (!wire_events_push(&self->plane->events, WIRE_THREAD_OUT, event))
+        wire_count_drop(self->counters, WIRE_DROP_EVENTS, 1);
+}
+
 /* After sending: what happened to a run is told to its peer's timers, counters and way. */
 static void account(WireOutbound *self, const SealedRun *sealed, const WireUdpRun *run)
 {
@@ -106,8 +119,52 @@ static void account(WireOutbound *self, const SealedRun *sealed, const WireUdpRu
     wire_count_drop(self->counters, WIRE_DROP_SEND, run->n_packets - run->n_sent);
     if (run->source_failed)
         wire_route_forget_source(&peer->route, &run->hop);
+    if (sealed->data && atomic_load_explicit(&peer->pinned, memory_order_relaxed) &&
+        wire_peer_mark_data(peer, self->now_ms))
+        report(self, &(WireEvent){ .kind = WIRE_EVENT_ACTIVE, .peer = peer->public_key });
     if (wire_timers_sent(&peer->timers, sealed->data, keepalive_s, self->now_ms))
         wire_peer_ask(self->plane, peer, WIRE_ASK_LOOK);
+}
+
+/* The same datagrams for another way: every sealed one has room for a relay's header if it may need
+ * one there, or has one that is left out. Returns: false: the relay is gone. */
+static bool copy_run(WireOutbound *self, const SealedRun *sealed, const WireUdpRun *run,
+                     WireUdpRun *out)
+{
+    const WireLink *link = wire_links_get(&self->plane->links, sealed->copy.link);
+    WirePacket     *copies = &self->copies[run->packets - self->sealed];
+
+    if (sealed->copy.link != 0 && link == NULL)
+        return false;
+    for (size_t i = 0; i < run->n_packets; i++) {
+        copies[i] = run->packets[i];
+        if (link != NULL) {
+            wire_links_wrap(link, sealed->copy.index, copies[i]);
+            copies[i].data -= WIRE_LINK_HEADER;
+            copies[i].len += WIRE_LINK_HEADER;
+        } else if (copies[i].data[0] == WIRE_LINK_DATA) {
+            copies[i].data += WIRE_LINK_HEADER;
+            copies[i].len -= WIRE_LINK_HEADER;
+        }
+    }
+    *out = *run;
+    out->packets = copies;
+    out->hop = link != NULL ? (WireHop){ .remote = link->relay } : sealed->copy;
+    return true;
+}
+
+/* What is lost of a copy is no loss. */
+static void send_copies(WireOutbound *self)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < self->n_runs; i++) {
+        if (self->sources[i].copied &&
+            copy_run(self, &self->sources[i], &self->runs[i], &self->copy_runs[n]))
+            n++;
+    }
+    if (n > 0)
+        wire_udp_send(self->sender, &self->plane->sockets, self->copy_runs, n);
 }
 
 /* Sends all sealed runs of this round. */
@@ -116,6 +173,7 @@ static void flush(WireOutbound *self)
     if (self->n_runs == 0)
         return;
     wire_udp_send(self->sender, &self->plane->sockets, self->runs, self->n_runs);
+    send_copies(self);
     for (size_t i = 0; i < self->n_runs; i++)
         account(self, &self->sources[i], &self->runs[i]);
     self->n_runs = self->n_sealed = self->arena_used = 0;
@@ -158,13 +216,24 @@ static uint8_t *reserve(WireOutbound *self, size_t len)
     return self->arena.base + self->arena_used;
 }
 
+static void put_sealed(WireOutbound *self, const Session *session, WirePacket datagram)
+{
+    if (session->link != NULL) {
+        wire_links_wrap(session->link, session->hop.index, datagram);
+        datagram.data -= WIRE_LINK_HEADER;
+        datagram.len += WIRE_LINK_HEADER;
+    }
+    self->sealed[self->n_sealed++] = datagram;
+}
+
 /* Seals a packet into the arena. What the padding overwrites behind the packet is payload of the
  * next segment, perhaps, and is put back. */
 static void seal(WireOutbound *self, const Session *session, uint64_t counter,
                  const WirePacket *packet)
 {
     uint32_t len = pad_length(packet->len, wire_tun_mtu(self->plane->tun));
-    uint8_t *out = reserve(self, len + WIRE_DATA_OVERHEAD), behind[16];
+    uint32_t room = session->link != NULL || session->copied ? WIRE_LINK_HEADER : 0;
+    uint8_t *out = reserve(self, room + len + WIRE_DATA_OVERHEAD) + room, behind[16];
     uint32_t padding = len - packet->len;
     WireSeg  seg = { .in = packet->data, .out = out + WIRE_DATA_HEADER, .len = len };
 
@@ -176,8 +245,8 @@ static void seal(WireOutbound *self, const Session *session, uint64_t counter,
     if (padding > 0)
         memcpy(packet->data + packet->len, behind, padding);
     put_header(out, session->keypair->remote_index, counter);
-    self->sealed[self->n_sealed++] = (WirePacket){ out, len + WIRE_DATA_OVERHEAD };
-    self->arena_used += len + WIRE_DATA_OVERHEAD;
+    put_sealed(self, session, (WirePacket){ out, len + WIRE_DATA_OVERHEAD });
+    self->arena_used += room + len + WIRE_DATA_OVERHEAD;
 }
 
 /* Adds the datagram just sealed, of @packet, to the run of its peer, which is the last one, or a
@@ -189,16 +258,19 @@ static void append(WireOutbound *self, const Session *session, const WirePacket 
     WireUdpRun *run = &self->runs[self->n_runs];
 
     if (self->n_runs > 0 && self->sources[self->n_runs - 1].peer == session->peer &&
-        run[-1].ecn == ecn) {
+        run[-1].ecn == ecn && self->sources[self->n_runs - 1].copied == session->copied) {
         run[-1].n_packets++;
         self->sources[self->n_runs - 1].data |= data;
         return;
     }
-    *run = (WireUdpRun){ .hop = session->hop,
+    *run = (WireUdpRun){ .hop = session->link != NULL ? (WireHop){ .remote = session->link->relay }
+                                                      : session->hop,
                          .ecn = ecn,
                          .packets = &self->sealed[self->n_sealed - 1],
                          .n_packets = 1 };
-    self->sources[self->n_runs++] = (SealedRun){ .peer = session->peer, .data = data };
+    self->sources[self->n_runs++] = (SealedRun){
+        .peer = session->peer, .data = data, .copied = session->copied, .copy = session->copy
+    };
 }
 
 /* Splits, seals and queues. Returns: false: the session's time or counters are over. */
@@ -227,13 +299,30 @@ static bool queue_packet(WireOutbound *self, const Session *session, const WireP
     return true;
 }
 
+/* May what goes to the peer now go another way, too? Counted a batch, not a packet. */
+static bool find_copy(WirePeer *peer, WireHop *out_hop)
+{
+    uint16_t left = atomic_load_explicit(&peer->n_copies, memory_order_relaxed);
+
+    if (left == 0 || !wire_route_get(&peer->copy, out_hop))
+        return false;
+    if (left != UINT16_MAX) /* if the control thread sets it now, this one may be over */
+        (void)atomic_compare_exchange_strong(&peer->n_copies, &left, (uint16_t)(left - 1));
+    return true;
+}
+
 /* Returns: false: there is none to send with. */
 static bool find_session(const WireOutbound *self, WirePeer *peer, Session *out)
 {
-    out->peer = peer;
-    out->keypair = wire_slots_current(&peer->slots);
-    return out->keypair != NULL && wire_route_get(&peer->route, &out->hop) &&
-           wire_keypair_may_receive(out->keypair, self->now_ms);
+    *out = (Session){ .peer = peer, .keypair = wire_slots_current(&peer->slots) };
+    if (out->keypair == NULL || !wire_route_get(&peer->route, &out->hop) ||
+        !wire_keypair_may_receive(out->keypair, self->now_ms))
+        return false;
+    out->link = wire_links_get(&self->plane->links, out->hop.link);
+    if (out->hop.link != 0 && out->link == NULL)
+        return false;
+    out->copied = find_copy(peer, &out->copy) && (out->link == NULL || out->copy.link == 0);
+    return true;
 }
 
 /* After something was queued. */
@@ -435,11 +524,8 @@ static bool send_pings(WireOutbound *self)
 
 static void report_gone(WireOutbound *self, int error)
 {
-    WireEvent event = { .kind = WIRE_EVENT_FAILED, .id = error };
-
     self->tun_gone = true;
-    if (!wire_events_push(&self->plane->events, WIRE_THREAD_OUT, &event))
-        wire_count_drop(self->counters, WIRE_DROP_EVENTS, 1);
+    report(self, &(WireEvent){ .kind = WIRE_EVENT_FAILED, .id = error });
 }
 
 bool wire_outbound_work(WireOutbound *self)

@@ -23,6 +23,7 @@ WirePeer *wire_peer_new(const WirePeerSpec *spec, WireIndexTable *index)
     wire_slots_init(&self->slots, index);
     wire_timers_init(&self->timers);
     wire_route_init(&self->route);
+    wire_route_init(&self->copy);
     wire_cookie_jar_init(&self->jar, &self->public_key);
     return self;
 }
@@ -73,6 +74,8 @@ void wire_peer_get_info(WirePeer *self, int64_t now_ms, WirePeerInfo *out_info)
 
     if (wire_route_get(&self->route, &hop))
         info.endpoint = hop.remote;
+    info.way = wire_hop_get_way(&hop);
+    info.last_data_ms = (uint64_t)atomic_load_explicit(&self->data_ms, memory_order_relaxed);
     info.has_session = now_ms < atomic_load_explicit(&self->session_until_ms, memory_order_relaxed);
     info.last_handshake_s = handshake_ns / 1000000000;
     info.last_handshake_ns = (uint32_t)(handshake_ns % 1000000000);

@@ -21,6 +21,8 @@
 #include "daemon/wire/stage.h"
 #include "daemon/wire/timers.h"
 
+#define WIRE_PEER_IDLE_MS 30000 /* without data: then the next is told */
+
 /* What a note to the handshake thread asks for. */
 enum {
     WIRE_ASK_SESSION = 1u << 0, /* data waits for one, or the one there is is old */
@@ -47,7 +49,12 @@ struct WirePeer {
     WireSlots        slots;
     WireTimers       timers;
     WireRouteCell    route;
-    WireRoute       *news; /* owned; exchanged atomically by control and handshake thread */
+    WireRouteCell    copy;         /* of a pinned peer: where some packets go too */
+    _Atomic bool     pinned;       /* control thread */
+    _Atomic uint16_t n_copies;     /* left; control thread sets, out thread counts down */
+    _Atomic int64_t  data_ms;      /* last data of a pinned peer, sent or received */
+    _Atomic int64_t  elsewhere_ms; /* last told that it was heard on another way */
+    WireRoute       *news;         /* owned; exchanged atomically by control and handshake thread */
 
     /* Outer bytes, by the thread that counts them. */
     WireCount       rx_data_bytes, rx_handshake_bytes; /* in thread; handshake thread */
@@ -125,6 +132,17 @@ MESH_CHECKED int wire_peer_give_route(WirePeer *self, const WireRoute *route);
 
 /** wire_peer_take_route: Handshake thread. Returns: the news, owned, free(); NULL: none. */
 WireRoute *wire_peer_take_route(WirePeer *self);
+
+/* Data of a pinned peer, in either direction; once a run. Returns: true: the first after
+ * WIRE_PEER_IDLE_MS without. Packet threads. */
+static inline bool wire_peer_mark_data(WirePeer *self, int64_t now_ms)
+{
+    int64_t last_ms = atomic_load_explicit(&self->data_ms, memory_order_relaxed);
+
+    if (last_ms != now_ms)
+        atomic_store_explicit(&self->data_ms, now_ms, memory_order_relaxed);
+    return last_ms == 0 || now_ms - last_ms >= WIRE_PEER_IDLE_MS;
+}
 
 /** wire_peer_get_info: Control thread. */
 void wire_peer_get_info(WirePeer *self, int64_t now_ms, WirePeerInfo *out_info);

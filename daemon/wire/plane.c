@@ -13,9 +13,9 @@
 #include "daemon/wire/handshake.h"
 #include "daemon/wire/shard.h"
 #include "daemon/wire/state.h"
+#include "daemon/wire/udp-open.h"
 #include "daemon/wire/udp.h"
-
-enum { RAW_FIRST_BYTE = 0x40, RAW_MIN_BYTES = 20, RAW_COOKIE_AT = 4 };
+#include "daemon/wire/ways.h"
 
 /* A configuration on its way into a snapshot. */
 typedef struct {
@@ -161,6 +161,8 @@ static WirePlane *make_plane(void)
     self->engine = wire_aead_best();
     for (int s = 0; s < WIRE_N_SOCKETS; s++)
         self->sockets.fds[s] = -1;
+    for (size_t s = 0; s <= WIRE_MAX_SOCKETS; s++)
+        self->sockets.adopted[s] = -1;
     return self;
 }
 
@@ -238,6 +240,7 @@ void wire_plane_stop(WirePlane *self)
     wire_handshake_stop(self->handshaker);
     drop_notes(self);
     drop_peers(self);
+    wire_links_done(&self->links);
     wire_rcu_barrier(); /* deferred frees still reach into the index */
     mesh_key_free(self->identity_news);
     wire_index_free(self->index);
@@ -277,6 +280,33 @@ static WirePeer *find_peer(WirePlane *self, const MeshKey *key)
     return found == NULL ? NULL : found->peer;
 }
 
+/* Then our source for it stays, too. */
+static bool is_now(const WirePeer *peer, const WireWay *way)
+{
+    WireHop hop = { .link = 0 };
+    WireWay now;
+
+    (void)wire_route_get(&peer->route, &hop);
+    now = wire_hop_get_way(&hop);
+    return wire_way_equal(&now, way);
+}
+
+static void set_way(WirePeer *peer, const WireRoute *route)
+{
+    WireHop hop = wire_hop_from_way(&route->way), copy = wire_hop_from_way(&route->copy);
+
+    if (!route->pinned) {
+        hop = (WireHop){ .remote = route->endpoint };
+        copy = (WireHop){ .link = 0 };
+    }
+    atomic_store(&peer->pinned, route->pinned);
+    if (route->pinned ? !is_now(peer, &route->way) : wire_hop_is_set(&hop))
+        wire_route_set(&peer->route, &hop);
+    wire_route_set(&peer->copy, &copy);
+    atomic_store(&peer->n_copies, route->n_copies);
+    atomic_store(&peer->timers.silent_ms, route->pinned ? route->silent_ms : 0);
+}
+
 int wire_plane_set_route(WirePlane *self, const MeshKey *key, const WireRoute *route, bool initiate)
 {
     WirePeer *peer = find_peer(self, key);
@@ -290,9 +320,9 @@ int wire_plane_set_route(WirePlane *self, const MeshKey *key, const WireRoute *r
     rc = wire_peer_give_route(peer, route);
     if (rc < 0)
         return rc;
-    if (route->endpoint.addr.family != 0)
-        wire_route_set(&peer->route, &(WireHop){ .remote = route->endpoint });
-    atomic_store_explicit(&peer->has_candidates, route->n_candidates > 0, memory_order_relaxed);
+    set_way(peer, route);
+    atomic_store_explicit(&peer->has_candidates, !route->pinned && route->n_candidates > 0,
+                          memory_order_relaxed);
     until_ms = atomic_load_explicit(&peer->session_until_ms, memory_order_relaxed);
     wire_peer_ask(self, peer,
                   WIRE_ASK_ROUTE |
@@ -300,30 +330,10 @@ int wire_plane_set_route(WirePlane *self, const MeshKey *key, const WireRoute *r
     return 0;
 }
 
-static bool is_raw(const uint8_t *bytes, size_t n_bytes)
-{
-    static const uint8_t cookie[4] = { 0x21, 0x12, 0xa4, 0x42 }; /* STUN, RFC 8489 §5 */
-
-    if (n_bytes == 0 || n_bytes > WIRE_MAX_RAW)
-        return false;
-    return bytes[0] >= RAW_FIRST_BYTE ||
-           (n_bytes >= RAW_MIN_BYTES && memcmp(bytes + RAW_COOKIE_AT, cookie, 4) == 0);
-}
-
 int wire_plane_send_raw(WirePlane *self, const MeshEndpoint *to, const uint8_t *bytes,
                         size_t n_bytes)
 {
-    struct sockaddr_storage name;
-    socklen_t               len = mesh_endpoint_to_sockaddr(to, &name);
-    int fd = self->sockets.fds[to->addr.family == AF_INET6 ? WIRE_SOCKET_V6 : WIRE_SOCKET_V4];
-
-    if (len == 0 || !is_raw(bytes, n_bytes))
-        return -EINVAL;
-    if (fd < 0)
-        return -EAFNOSUPPORT;
-    if (atomic_load(&self->sockets.port) == 0)
-        return -ENOTCONN;
-    return sendto(fd, bytes, n_bytes, MSG_DONTWAIT, (struct sockaddr *)&name, len) < 0 ? -errno : 0;
+    return wire_ways_send(self, &(WireWay){ .endpoint = *to }, 0, (MeshSpan){ bytes, n_bytes });
 }
 
 int wire_plane_ping(WirePlane *self, const MeshAddr *source, const MeshAddr *destination,

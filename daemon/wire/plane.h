@@ -13,6 +13,7 @@
 #include "common/std/ip.h"
 #include "common/std/key.h"
 #include "daemon/wire/config.h"
+#include "daemon/wire/way.h"
 
 #define WIRE_IFNAME_SIZE    16u   /* IFNAMSIZ, with its NUL */
 #define WIRE_MAX_CANDIDATES 8u    /* endpoints tried at once for one peer */
@@ -35,7 +36,9 @@ typedef struct {
     WireSwitch gso;      /* UDP: GSO and GRO */
 } WirePlaneOptions;
 
-/** WireRoute: where a peer may be. While a session is unproven, and again after an unanswered
+/** WireRoute: where a peer may be. @pinned: it is where @way says, and only another route moves it:
+ * an authentic packet from elsewhere makes WIRE_EVENT_ROAMED, once a second at most. Otherwise,
+ * while a session is unproven, and again after an unanswered
  * initiation, each handshake initiation goes to @endpoint and to every candidate; the peer answers
  * the first copy (the rest are replays to it), and its authentic answer makes that address the
  * endpoint. */
@@ -43,6 +46,13 @@ typedef struct {
     MeshEndpoint endpoint; /* family 0: keep what the peer has now */
     uint8_t      n_candidates;
     MeshEndpoint candidates[WIRE_MAX_CANDIDATES];
+    bool         pinned; /* then the above is not looked at */
+    WireWay      way;    /* not set: none for now */
+    WireWay      copy;   /* handshakes, and the next @n_copies packets, go there too. Not by a
+                          * relay when @way is */
+    uint16_t n_copies;   /* UINT16_MAX: all, until another route is set */
+    uint16_t silent_ms;  /* WIRE_EVENT_SILENT when nothing authentic came for so long since data
+                          * was sent; 0: never */
 } WireRoute;
 
 typedef enum {
@@ -52,6 +62,8 @@ typedef enum {
     WIRE_EVENT_EXPIRED,   /* the last session of @peer was wiped (180 s × 3 without a new one) */
     WIRE_EVENT_PONG,      /* an answer to wire_plane_ping(): @id, @sequence, @time_ns */
     WIRE_EVENT_RAW,    /* a datagram that is not WireGuard's (STUN, probe): @data, from @endpoint */
+    WIRE_EVENT_SILENT, /* see WireRoute.silent_ms; again only after @peer was heard */
+    WIRE_EVENT_ACTIVE, /* data of a pinned @peer, either way, after 30 s without */
     WIRE_EVENT_LINK,   /* the TUN went up or down, or changed its MTU: see wire_plane_get_info() */
     WIRE_EVENT_FAILED, /* the plane cannot go on (TUN deleted): @id is a negative errno */
 } WireEventKind;
@@ -60,23 +72,27 @@ typedef enum {
  * is always to be read from wire_plane_get_peer(), never summed up from events. */
 typedef struct {
     WireEventKind kind;
-    MeshKey       peer;     /* HANDSHAKE, ROAMED, GAVE_UP, EXPIRED, PONG */
-    MeshEndpoint  endpoint; /* HANDSHAKE, ROAMED, RAW */
-    int32_t       id;       /* PONG: as given; FAILED: errno */
-    uint16_t      sequence; /* PONG */
-    uint16_t      n_data;   /* RAW, bytes */
-    uint64_t      time_ns;  /* boot clock at reception */
-    uint8_t       data[WIRE_MAX_RAW];
+    MeshKey       peer;     /* all but RAW, LINK, FAILED */
+    MeshEndpoint  endpoint; /* HANDSHAKE, ROAMED, RAW; family 0: by a relay */
+    WireWay       way;      /* the same. RAW from a relay: what it carried, without its header; or a
+                             * frame of its own, with index WIRE_WHOLE_FRAME */
+    int32_t  id;            /* PONG: as given; FAILED: errno */
+    uint16_t sequence;      /* PONG */
+    uint16_t n_data;        /* RAW, bytes */
+    uint64_t time_ns;       /* boot clock at reception */
+    uint8_t  data[WIRE_MAX_RAW];
 } WireEvent;
 
 /** WirePeerInfo: a peer as it is now. Times are wall clock, as `wg show` wants them. */
 typedef struct {
     MeshKey      public_key;
-    MeshEndpoint endpoint;         /* family 0: none known */
+    MeshEndpoint endpoint;         /* family 0: none known, or by a relay */
+    WireWay      way;              /* the same as a way */
     bool         has_session;      /* a keypair that may still send exists */
     int64_t      last_handshake_s; /* CLOCK_REALTIME; 0: never */
     uint32_t     last_handshake_ns;
-    uint64_t     last_received_ms;   /* boot clock, authentic packets only; 0: never */
+    uint64_t     last_received_ms; /* boot clock, authentic packets only; 0: never */
+    uint64_t     last_data_ms; /* of a pinned peer: packets with content, either way; 0: never */
     uint64_t     rx_bytes, tx_bytes; /* outer WireGuard bytes, as the kernel counts them */
     uint64_t     handshake_attempts; /* initiations sent since the last session */
     int64_t      taken_ns; /* greatest timestamp of its initiations, ns since 1970; 0: none */

@@ -3,6 +3,7 @@
 
 #include <sched.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "common/std/endpoint.h"
 
@@ -54,15 +55,55 @@ static void end_write(WireRouteCell *self, const WireHop *hop)
     news.hop.remote = hop->remote;
     news.hop.source = hop->source;
     news.hop.source_if = hop->source_if;
+    news.hop.index = hop->index;
+    news.hop.link = hop->link;
+    news.hop.socket = hop->socket;
     for (size_t i = 0; i < WIRE_ROUTE_WORDS; i++)
         atomic_store_explicit(&self->words[i], news.words[i], memory_order_release);
     atomic_fetch_add_explicit(&self->sequence, 1, memory_order_release);
 }
 
+bool wire_way_equal(const WireWay *a, const WireWay *b)
+{
+    return a->link == b->link && a->socket == b->socket && a->index == b->index &&
+           mesh_endpoint_equal(&a->endpoint, &b->endpoint);
+}
+
+WireHop wire_hop_from_way(const WireWay *way)
+{
+    if (way->link != 0)
+        return (WireHop){ .link = way->link, .index = way->index };
+    return (WireHop){ .remote = way->endpoint, .socket = way->socket };
+}
+
+WireWay wire_hop_get_way(const WireHop *hop)
+{
+    if (hop->link != 0)
+        return (WireWay){ .link = hop->link, .index = hop->index };
+    return (WireWay){ .endpoint = hop->remote, .socket = hop->socket };
+}
+
+MeshEndpoint wire_hop_get_source(const WireHop *hop)
+{
+    uint8_t bytes[16] = { 0xfe, 0xff, hop->link, 0 };
+
+    if (hop->link == 0)
+        return hop->remote;
+    for (int i = 0; i < 4; i++) /* in the first half: the limiter knows /64 */
+        bytes[4 + i] = (uint8_t)(hop->index >> (24 - 8 * i));
+    return (MeshEndpoint){ .addr = mesh_ip_make_addr(AF_INET6, bytes), .port = 1 };
+}
+
+static bool same_remote(const WireHop *a, const WireHop *b)
+{
+    return a->link == b->link && a->socket == b->socket && a->index == b->index &&
+           mesh_endpoint_equal(&a->remote, &b->remote);
+}
+
 static bool same_way(const WireHop *a, const WireHop *b)
 {
-    return mesh_endpoint_equal(&a->remote, &b->remote) &&
-           mesh_ip_equal_addr(&a->source, &b->source) && a->source_if == b->source_if;
+    return same_remote(a, b) && mesh_ip_equal_addr(&a->source, &b->source) &&
+           a->source_if == b->source_if;
 }
 
 bool wire_route_get(const WireRouteCell *self, WireHop *out_hop)
@@ -70,7 +111,7 @@ bool wire_route_get(const WireRouteCell *self, WireHop *out_hop)
     HopWords now;
 
     read_words(self, &now);
-    if (now.hop.remote.addr.family == 0)
+    if (!wire_hop_is_set(&now.hop))
         return false;
     *out_hop = now.hop;
     return true;
@@ -91,7 +132,19 @@ bool wire_route_learn(WireRouteCell *self, const WireHop *hop)
     if (same_way(&now.hop, hop) || !begin_write(self))
         return false;
     end_write(self, hop);
-    return !mesh_endpoint_equal(&now.hop.remote, &hop->remote);
+    return !same_remote(&now.hop, hop);
+}
+
+bool wire_route_learn_source(WireRouteCell *self, const WireHop *hop)
+{
+    HopWords now;
+
+    read_words(self, &now);
+    if (!same_remote(&now.hop, hop))
+        return false;
+    if (!same_way(&now.hop, hop) && begin_write(self))
+        end_write(self, hop);
+    return true;
 }
 
 void wire_route_forget_source(WireRouteCell *self, const WireHop *hop)

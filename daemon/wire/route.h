@@ -10,14 +10,30 @@
 #include <stdint.h>
 
 #include "common/std/ip.h"
+#include "daemon/wire/way.h"
 
 /** WireHop: one way through the underlay; as sender of what was received or target of what is sent.
  */
 typedef struct {
-    MeshEndpoint remote;    /* family 0: none known */
+    MeshEndpoint remote;    /* family 0: none known, or by a relay */
     MeshAddr     source;    /* our address that the peer knows; family 0: the kernel chooses */
     uint32_t     source_if; /* interface of a link-local source, else 0 */
+    uint32_t     index;     /* of the peer at the relay */
+    uint8_t      link;      /* number of the relay; 0: direct */
+    uint8_t      socket;    /* number of the adopted socket; 0: the plane's own */
 } WireHop;
+
+static inline bool wire_hop_is_set(const WireHop *hop)
+{
+    return hop->link != 0 || hop->remote.addr.family != 0;
+}
+
+WireHop wire_hop_from_way(const WireWay *way);
+WireWay wire_hop_get_way(const WireHop *hop);
+
+/** wire_hop_get_source: whom a message over @hop counts as: its address, or, by a relay, one made
+ * of the relay's number and the sender's index there. */
+MeshEndpoint wire_hop_get_source(const WireHop *hop);
 
 #define WIRE_ROUTE_WORDS ((sizeof(WireHop) + 7u) / 8u)
 
@@ -28,7 +44,7 @@ typedef struct {
 
 void wire_route_init(WireRouteCell *self);
 
-/** wire_route_get: a consistent copy. Returns: false: no endpoint is known. Any thread. */
+/** wire_route_get: a consistent copy. Returns: false: no way is known. Any thread. */
 bool wire_route_get(const WireRouteCell *self, WireHop *out_hop);
 
 /** wire_route_set: replaces the whole. Control and handshake thread. */
@@ -38,6 +54,10 @@ void wire_route_set(WireRouteCell *self, const WireHop *hop);
  * Returns: true when that moved the endpoint (not merely our source). Any thread; when another
  * thread writes at this moment nothing happens: the next packet will do. */
 bool wire_route_learn(WireRouteCell *self, const WireHop *hop);
+
+/** wire_route_learn_source: the same for a peer that does not move by itself: takes over our source
+ * when the way is the one there is. Returns: false: it came another way. */
+bool wire_route_learn_source(WireRouteCell *self, const WireHop *hop);
 
 /** wire_route_forget_source: the kernel shall choose again, if the source is still @hop's. */
 void wire_route_forget_source(WireRouteCell *self, const WireHop *hop);

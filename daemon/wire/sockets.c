@@ -3,8 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
+#include <stdlib.h>
 #include <unistd.h>
 
+#include "daemon/wire/rcu.h"
+#include "daemon/wire/udp-open.h"
 #include "daemon/wire/udp.h"
 
 enum { PORT_TRIES = 64 }; /* a port the kernel gave for IPv4 may be taken in IPv6 */
@@ -48,6 +52,8 @@ int wire_sockets_init(WireSockets *self)
     int n = 0;
 
     *self = (WireSockets){ .fds = { -1, -1 } };
+    for (size_t i = 0; i <= WIRE_MAX_SOCKETS; i++)
+        atomic_init(&self->adopted[i], -1);
     for (int i = 0; i < WIRE_N_SOCKETS; i++) { /* only to hold the numbers: never sent on unbound */
         self->fds[i] = socket(families[i], SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (self->fds[i] < 0 && errno != EAFNOSUPPORT) {
@@ -63,8 +69,76 @@ int wire_sockets_init(WireSockets *self)
 
 void wire_sockets_done(WireSockets *self)
 {
+    for (size_t i = 1; i <= WIRE_MAX_SOCKETS; i++) {
+        int fd = atomic_exchange(&self->adopted[i], -1);
+
+        if (fd >= 0)
+            close(fd);
+    }
     close_pair(self->fds);
     self->fds[WIRE_SOCKET_V4] = self->fds[WIRE_SOCKET_V6] = -1;
+}
+
+/* A descriptor that packet threads may still use. */
+typedef struct {
+    int             fd;
+    struct rcu_head rcu;
+} Closing;
+
+static void close_now(struct rcu_head *head)
+{
+    Closing *closing = (Closing *)((char *)head - offsetof(Closing, rcu));
+
+    WIRE_RCU_ACQUIRE();
+    close(closing->fd);
+    free(closing);
+}
+
+/* Threads read up to here. */
+static void count_adopted(WireSockets *self)
+{
+    uint32_t n = WIRE_MAX_SOCKETS;
+
+    while (n > 0 && atomic_load(&self->adopted[n]) < 0)
+        n--;
+    atomic_store(&self->n_adopted, n);
+}
+
+int wire_sockets_adopt(WireSockets *self, int fd)
+{
+    uint16_t port = 0;
+    int      rc = wire_udp_prepare(fd, self->fwmark, &port);
+
+    if (rc < 0)
+        return rc;
+    for (int i = 1; i <= (int)WIRE_MAX_SOCKETS; i++) {
+        if (atomic_load(&self->adopted[i]) >= 0)
+            continue;
+        if (self->gro)
+            (void)!wire_udp_set_gro(fd);
+        atomic_store(&self->adopted[i], fd);
+        count_adopted(self);
+        return i;
+    }
+    return -ENOSPC;
+}
+
+void wire_sockets_drop(WireSockets *self, uint8_t number)
+{
+    int      fd = number > WIRE_MAX_SOCKETS ? -1 : atomic_exchange(&self->adopted[number], -1);
+    Closing *closing;
+
+    if (fd < 0)
+        return;
+    count_adopted(self);
+    closing = malloc(sizeof(*closing));
+    if (closing == NULL) {
+        wire_rcu_wait(); /* at length, but without memory */
+        close(fd);
+        return;
+    }
+    closing->fd = fd;
+    wire_rcu_defer(&closing->rcu, close_now);
 }
 
 static int set_mark(WireSockets *self, uint32_t fwmark)

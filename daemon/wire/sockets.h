@@ -9,12 +9,16 @@
 #include <stdint.h>
 
 #include "common/std/attr.h"
+#include "daemon/wire/way.h"
 
 enum { WIRE_SOCKET_V4, WIRE_SOCKET_V6, WIRE_N_SOCKETS };
 
 typedef struct {
-    int              fds[WIRE_N_SOCKETS]; /* -1: this host does not have the family */
-    _Atomic uint16_t port; /* bound port, the same for both; 0: not bound, send nothing */
+    int fds[WIRE_N_SOCKETS]; /* -1: this host does not have the family */
+    /* By number, 0 is not used; -1: none. */
+    _Atomic int      adopted[WIRE_MAX_SOCKETS + 1];
+    _Atomic uint32_t n_adopted; /* greatest number in use */
+    _Atomic uint16_t port;      /* bound port, the same for both; 0: not bound, send nothing */
     uint32_t         fwmark;
     bool             gro;    /* ask for it on sockets to come */
     uint16_t         wished; /* as given: 0 is kept until another wish comes */
@@ -23,6 +27,11 @@ typedef struct {
 /* Returns: 0; -EMFILE, -ENFILE, -EAFNOSUPPORT: neither family. */
 MESH_CHECKED int wire_sockets_init(WireSockets *self);
 void             wire_sockets_done(WireSockets *self);
+
+/** wire_sockets_adopt: takes over a bound UDP socket. Returns: its number, from 1; -ENOSPC: all are
+ * in use; -EINVAL: it is none. */
+MESH_CHECKED int wire_sockets_adopt(WireSockets *self, int fd);
+void wire_sockets_drop(WireSockets *self, uint8_t number); /* closed when nobody reads it */
 
 /** wire_sockets_bind: binds both to @port (0: any that is free in both), with SO_MARK @fwmark. What
  * is so already stays. Returns: 0; -EADDRINUSE; -EPERM: the mark; on failure all is as it was. */

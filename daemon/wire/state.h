@@ -13,6 +13,7 @@
 #include "daemon/wire/events.h"
 #include "daemon/wire/filter.h"
 #include "daemon/wire/index.h"
+#include "daemon/wire/links.h"
 #include "daemon/wire/mailbox.h"
 #include "daemon/wire/noise.h"
 #include "daemon/wire/peer.h"
@@ -38,6 +39,7 @@ typedef struct {
 struct WirePlane {
     WireTun                *tun;
     WireSockets             sockets;
+    WireLinks               links;
     WireIndexTable         *index;
     WireFlows              *flows;
     const WireAead         *engine;

@@ -29,6 +29,14 @@ void wire_timers_init(WireTimers *self)
     atomic_store_explicit(&self->look_ms, WIRE_TIMERS_NEVER, RELAXED);
 }
 
+/* How long data may go unanswered before somebody looks. */
+static int64_t patience(const WireTimers *self)
+{
+    uint16_t silent_ms = atomic_load_explicit(&self->silent_ms, RELAXED);
+
+    return silent_ms != 0 ? silent_ms : WIRE_TIMERS_UNANSWERED;
+}
+
 /* Starts a waiting time. True: it ends before the handshake thread would look. */
 static bool begin(WireTimers *self, _Atomic int64_t *since, int64_t now_ms, int64_t length_ms)
 {
@@ -54,7 +62,7 @@ bool wire_timers_sent(WireTimers *self, bool data, uint16_t keepalive_s, int64_t
 
     store(&self->owed_ms, 0);
     if (data && load(&self->unanswered_ms) == 0)
-        wake |= begin(self, &self->unanswered_ms, now_ms, WIRE_TIMERS_UNANSWERED);
+        wake |= begin(self, &self->unanswered_ms, now_ms, patience(self));
     return wake;
 }
 
@@ -64,6 +72,8 @@ bool wire_timers_received(WireTimers *self, bool data, uint16_t keepalive_s, int
 
     store(&self->unanswered_ms, 0);
     store(&self->received_ms, now_ms);
+    if (atomic_load_explicit(&self->silent, RELAXED))
+        atomic_store_explicit(&self->silent, false, RELAXED);
     if (data && load(&self->owed_ms) == 0)
         wake |= begin(self, &self->owed_ms, now_ms, WIRE_KEEPALIVE_MS);
     return wake;
@@ -117,6 +127,16 @@ static int64_t unanswered_due(const WireTimers *self)
     return since_ms == 0 ? WIRE_TIMERS_NEVER : since_ms + WIRE_TIMERS_UNANSWERED + self->jitter_ms;
 }
 
+static int64_t silent_due(const WireTimers *self)
+{
+    int64_t  since_ms = atomic_load(&self->unanswered_ms);
+    uint16_t silent_ms = atomic_load_explicit(&self->silent_ms, RELAXED);
+
+    return since_ms == 0 || silent_ms == 0 || atomic_load_explicit(&self->silent, RELAXED)
+               ? WIRE_TIMERS_NEVER
+               : since_ms + silent_ms;
+}
+
 static int64_t owed_due(const WireTimers *self)
 {
     int64_t since_ms = atomic_load(&self->owed_ms);
@@ -150,6 +170,10 @@ unsigned wire_timers_expire(WireTimers *self, uint16_t keepalive_s, int64_t now_
 {
     unsigned actions = expire_retry(self, now_ms);
 
+    if (now_ms >= silent_due(self)) {
+        atomic_store_explicit(&self->silent, true, RELAXED);
+        actions |= WIRE_TIMER_SILENT;
+    }
     if (now_ms >= unanswered_due(self)) {
         store(&self->unanswered_ms, 0);
         if (wire_timers_request(self, now_ms))
@@ -179,6 +203,7 @@ static int64_t earliest(const WireTimers *self, uint16_t keepalive_s)
 {
     int64_t next_ms = min(unanswered_due(self), owed_due(self));
 
+    next_ms = min(next_ms, silent_due(self));
     next_ms = min(next_ms, keepalive_due(self, keepalive_s));
     if (self->retry_ms != 0)
         next_ms = min(next_ms, self->retry_ms);

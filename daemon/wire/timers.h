@@ -24,6 +24,7 @@ typedef enum {
     WIRE_TIMER_KEEPALIVE = 1u << 1, /* send an empty packet; without a session, request one */
     WIRE_TIMER_GIVE_UP = 1u << 2,   /* drop staged packets; WIRE_EVENT_GAVE_UP */
     WIRE_TIMER_ZERO = 1u << 3,      /* wipe handshake and keypairs; WIRE_EVENT_EXPIRED */
+    WIRE_TIMER_SILENT = 1u << 4,    /* WIRE_EVENT_SILENT */
 } WireTimerAction;
 
 /** WireTimers: embedded in WirePeer; see wire_timers_init(). */
@@ -35,6 +36,9 @@ typedef struct {
     _Atomic int64_t received_ms;   /* last authentic packet received */
     _Atomic int64_t look_ms;       /* when the handshake thread looks again */
     _Atomic bool    last_minute;   /* receiving asked for a rekey; once a session */
+    _Atomic bool    silent;        /* told so; until something is received */
+    /* Control thread writes. */
+    _Atomic uint16_t silent_ms; /* of unanswered data after which to tell; 0: never */
     /* Handshake thread only. */
     int64_t  initiated_ms; /* last initiation sent */
     int64_t  retry_ms;     /* when the initiation under way counts as lost; 0: none under way */

@@ -194,10 +194,24 @@ static size_t write_message(WireUdpSender *self, size_t place, const struct msgh
     return header->msg_iovlen;
 }
 
-/* Lays the runs of one family out as messages. Returns how many there are. */
-static size_t lay_out(WireUdpSender *self, WireUdpRun *runs, size_t n_runs, int socket)
+/* A socket to send on. */
+typedef struct {
+    int     fd;
+    int     family; /* one of WIRE_SOCKET_… */
+    uint8_t number; /* adopted; 0: the plane's own */
+} Outlet;
+
+static bool belongs(const WireUdpRun *run, const Outlet *outlet)
 {
-    int    family = socket == WIRE_SOCKET_V4 ? AF_INET : AF_INET6;
+    int family = run->hop.remote.addr.family == AF_INET6 ? WIRE_SOCKET_V6 : WIRE_SOCKET_V4;
+
+    return run->hop.remote.addr.family != 0 && run->hop.socket == outlet->number &&
+           family == outlet->family;
+}
+
+/* Lays the runs of one socket out as messages. Returns how many there are. */
+static size_t lay_out(WireUdpSender *self, WireUdpRun *runs, size_t n_runs, const Outlet *outlet)
+{
     size_t n = 0, n_vectors = 0, n_packets = 0;
 
     for (size_t r = 0; r < n_runs; r++) {
@@ -205,11 +219,11 @@ static size_t lay_out(WireUdpSender *self, WireUdpRun *runs, size_t n_runs, int 
         struct msghdr like = { .msg_name = &self->names[r] };
         size_t        at = 0;
 
-        if (run->hop.remote.addr.family != family)
+        if (!belongs(run, outlet))
             continue;
         like.msg_namelen = mesh_endpoint_to_sockaddr(&run->hop.remote, &self->names[r]);
         while (at < run->n_packets && n_packets < WIRE_MAX_BATCH) {
-            Message message = { run, at, measure(&self->gso[socket], run, at) };
+            Message message = { run, at, measure(&self->gso[outlet->family], run, at) };
 
             if (message.n_packets > WIRE_MAX_BATCH - n_packets)
                 message.n_packets = WIRE_MAX_BATCH - n_packets;
@@ -345,6 +359,28 @@ static void send_all(WireUdpSender *self, int fd, size_t n, Gso *gso)
     }
 }
 
+static void send_on(WireUdpSender *self, const Outlet *outlet, WireUdpRun *runs, size_t n_runs)
+{
+    size_t n = lay_out(self, runs, n_runs, outlet);
+
+    if (n > 0)
+        send_all(self, outlet->fd, n, &self->gso[outlet->family]);
+}
+
+/* The runs that leave by adopted sockets, which are few. */
+static void send_adopted(WireUdpSender *self, const WireSockets *sockets, WireUdpRun *runs,
+                         size_t n_runs)
+{
+    uint32_t n_adopted = atomic_load_explicit(&sockets->n_adopted, memory_order_acquire);
+
+    for (uint32_t number = 1; number <= n_adopted; number++) {
+        Outlet outlet = { .fd = atomic_load(&sockets->adopted[number]), .number = (uint8_t)number };
+
+        for (outlet.family = 0; outlet.fd >= 0 && outlet.family < WIRE_N_SOCKETS; outlet.family++)
+            send_on(self, &outlet, runs, n_runs);
+    }
+}
+
 void wire_udp_send(WireUdpSender *self, const WireSockets *sockets, WireUdpRun *runs, size_t n_runs)
 {
     for (size_t r = 0; r < n_runs; r++) {
@@ -353,5 +389,6 @@ void wire_udp_send(WireUdpSender *self, const WireSockets *sockets, WireUdpRun *
         runs[r].source_failed = false;
     }
     for (int s = 0; s < WIRE_N_SOCKETS; s++)
-        send_all(self, sockets->fds[s], lay_out(self, runs, n_runs, s), &self->gso[s]);
+        send_on(self, &(Outlet){ .fd = sockets->fds[s], .family = s }, runs, n_runs);
+    send_adopted(self, sockets, runs, n_runs);
 }

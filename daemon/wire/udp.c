@@ -1,5 +1,5 @@
-/* daemon/wire/udp.c: sockets, and receiving: recvmmsg with UDP GRO, addresses by packet info. Linux
- * only. Sending is in udp-send.c. */
+/* daemon/wire/udp.c: receiving: recvmmsg with UDP GRO, addresses by packet info. Linux
+ * only. Sending is in udp-send.c, sockets are made in udp-open.c. */
 #include "daemon/wire/udp.h"
 
 #include <errno.h>
@@ -12,11 +12,10 @@
 #include "common/std/endpoint.h"
 
 enum {
-    BUFFER_BYTES = 7 * 1024 * 1024, /* ~5 ms at 10 Gb/s */
-    CONTROL_BYTES = 128,            /* room for one packet info and what else the kernel may add */
-    SLOTS = 32,                     /* messages a call when they are single datagrams */
-    WIDE_SLOTS = 4,                 /* and when they are bundles: 256 KiB */
-    WIDE_BYTES = 4096,              /* messages longer than this, on average, are bundles */
+    CONTROL_BYTES = 128, /* room for one packet info and what else the kernel may add */
+    SLOTS = 32,          /* messages a call when they are single datagrams */
+    WIDE_SLOTS = 4,      /* and when they are bundles: 256 KiB */
+    WIDE_BYTES = 4096,   /* messages longer than this, on average, are bundles */
     /* Not a multiple of the page size, so that the slots' first lines differ in the cache. */
     SLOT_STRIDE = WIRE_HEADROOM + WIRE_MAX_PACKET + 1 + WIRE_TAILROOM + 5 * 64,
 };
@@ -24,6 +23,7 @@ enum {
 struct WireUdpReceiver {
     WireCounters           *counters;
     WireSlab                slab;
+    uint8_t                 socket;           /* number of what is received on */
     bool                    wide;             /* bundles came last time */
     size_t                  n_messages, next; /* received, and the first not handed out whole */
     size_t                  offset;           /* in that one: bytes handed out */
@@ -35,108 +35,6 @@ struct WireUdpReceiver {
     uint8_t ecns[SLOTS];
     size_t  sizes[SLOTS]; /* of a datagram in the message; 0: unusable */
 };
-
-/* Options that make it better but not possible: who lacks the right goes on without. */
-static void set_comforts(int fd, int family)
-{
-    static const int size = BUFFER_BYTES, off = IP_PMTUDISC_DONT, off6 = IPV6_PMTUDISC_DONT;
-
-    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
-        (void)!setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-    if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) < 0)
-        (void)!setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-    /* The inner packet has its own MTU; outer ones may be fragmented, as by the kernel's WireGuard.
-     */
-    if (family == AF_INET)
-        (void)!setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &off, sizeof(off));
-    else
-        (void)!setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &off6, sizeof(off6));
-}
-
-/* Tells the ECN of what is received. */
-static void ask_ecn(int fd, int family)
-{
-    static const int on = 1;
-
-    if (family == AF_INET)
-        (void)!setsockopt(fd, IPPROTO_IP, IP_RECVTOS, &on, sizeof(on));
-    else
-        (void)!setsockopt(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, &on, sizeof(on));
-}
-
-static int set_needs(int fd, int family, uint32_t fwmark)
-{
-    static const int on = 1;
-
-    if (family == AF_INET6 && (setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) < 0 ||
-                               setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on)) < 0))
-        return -errno;
-    if (family == AF_INET && setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on)) < 0)
-        return -errno;
-    return fwmark == 0 ? 0 : wire_udp_set_mark(fd, fwmark);
-}
-
-static int bind_any(int fd, int family, uint16_t *inout_port)
-{
-    struct sockaddr_storage name = { .ss_family = (sa_family_t)family };
-    struct sockaddr_in     *in = (struct sockaddr_in *)&name;
-    struct sockaddr_in6    *in6 = (struct sockaddr_in6 *)&name;
-    socklen_t               len = family == AF_INET ? sizeof(*in) : sizeof(*in6);
-
-    if (family == AF_INET)
-        in->sin_port = htons(*inout_port);
-    else
-        in6->sin6_port = htons(*inout_port);
-    if (bind(fd, (struct sockaddr *)&name, len) < 0 ||
-        getsockname(fd, (struct sockaddr *)&name, &len) < 0)
-        return errno == EADDRNOTAVAIL ? -EAFNOSUPPORT : -errno; /* IPv6 disabled by sysctl */
-    *inout_port = ntohs(family == AF_INET ? in->sin_port : in6->sin6_port);
-    return 0;
-}
-
-int wire_udp_open(int family, uint16_t *inout_port, uint32_t fwmark)
-{
-    int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    int rc;
-
-    if (fd < 0)
-        return -errno;
-    set_comforts(fd, family);
-    ask_ecn(fd, family);
-    rc = set_needs(fd, family, fwmark);
-    if (rc == 0)
-        rc = bind_any(fd, family, inout_port);
-    if (rc == 0)
-        return fd;
-    close(fd);
-    return rc;
-}
-
-int wire_udp_set_mark(int fd, uint32_t fwmark)
-{
-    return setsockopt(fd, SOL_SOCKET, SO_MARK, &fwmark, sizeof(fwmark)) < 0 ? -errno : 0;
-}
-
-int wire_udp_set_gro(int fd)
-{
-    static const int on = 1;
-
-    return setsockopt(fd, SOL_UDP, UDP_GRO, &on, sizeof(on)) < 0 ? -ENOPROTOOPT : 0;
-}
-
-int wire_udp_probe_gso(void)
-{
-    static const int off = 0;
-    int              fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), rc;
-
-    if (fd < 0)
-        fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -EOPNOTSUPP;
-    rc = setsockopt(fd, SOL_UDP, UDP_SEGMENT, &off, sizeof(off)) < 0 ? -EOPNOTSUPP : 0;
-    close(fd);
-    return rc;
-}
 
 int wire_udp_receiver_new(WireCounters *counters, WireUdpReceiver **out_self)
 {
@@ -230,7 +128,7 @@ static void look_at(WireUdpReceiver *self, size_t i)
     size_t         len = self->headers[i].msg_len, size;
 
     self->sizes[i] = 0;
-    self->hops[i] = (WireHop){ .source_if = 0 };
+    self->hops[i] = (WireHop){ .socket = self->socket };
     if ((header->msg_flags & MSG_TRUNC) != 0 || len == 0 ||
         mesh_endpoint_from_sockaddr(header->msg_name, header->msg_namelen, false,
                                     &self->hops[i].remote) < 0)
@@ -242,6 +140,16 @@ static void look_at(WireUdpReceiver *self, size_t i)
     if (size != 0 && size < len)
         wire_count_unit(&self->counters->offloads[WIRE_OFFLOAD_UDP_RECEIVE],
                         (len + size - 1) / size);
+}
+
+void wire_udp_receiver_set_socket(WireUdpReceiver *self, uint8_t socket)
+{
+    self->socket = socket;
+}
+
+bool wire_udp_receiver_is_empty(const WireUdpReceiver *self)
+{
+    return self->next == self->n_messages;
 }
 
 static void refill(WireUdpReceiver *self, int fd)

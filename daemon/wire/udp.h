@@ -16,20 +16,6 @@
 
 #define WIRE_UDP_MAX_RECEIVE 256u /* datagrams a call */
 
-/** wire_udp_open: a non-blocking socket of one family with all options the plane wants, bound.
- * @inout_port: 0: the kernel chooses; written then.
- * Returns: a descriptor; -EAFNOSUPPORT; -EADDRINUSE; -EPERM: the mark; other errno. */
-MESH_CHECKED int wire_udp_open(int family, uint16_t *inout_port, uint32_t fwmark);
-MESH_CHECKED int wire_udp_set_mark(int fd, uint32_t fwmark); /* 0; -EPERM */
-
-/** wire_udp_set_gro: lets the kernel hand over runs of datagrams as one (UDP_GRO, Linux 5.0).
- * Returns: 0; -ENOPROTOOPT: it does not know that. */
-MESH_CHECKED int wire_udp_set_gro(int fd);
-
-/** wire_udp_probe_gso: Returns: 0; -EOPNOTSUPP: the kernel does not know UDP_SEGMENT. That a route
- * takes it is seen only when it is used. */
-MESH_CHECKED int wire_udp_probe_gso(void);
-
 /* Received: @hop->remote is the sender, @hop->source our address that it used. Both lie in the
  * receiver until the next call. */
 typedef struct {
@@ -43,6 +29,13 @@ typedef struct WireUdpReceiver WireUdpReceiver;
 /** wire_udp_receiver_new: for one socket. @counters: of the thread. Returns: 0; -ENOMEM. */
 MESH_CHECKED int wire_udp_receiver_new(WireCounters *counters, WireUdpReceiver **out_self);
 void             wire_udp_receiver_free(WireUdpReceiver *self); /* NULL is fine */
+
+/** wire_udp_receiver_set_socket: the number that hops of what is received from now on bear. */
+void wire_udp_receiver_set_socket(WireUdpReceiver *self, uint8_t socket);
+
+/** wire_udp_receiver_is_empty: nothing received is left to be handed out: it may be used for
+ * another descriptor. */
+bool wire_udp_receiver_is_empty(const WireUdpReceiver *self);
 
 /** wire_udp_receive: what waits on @fd, at most WIRE_UDP_MAX_RECEIVE. Returns: how many. */
 size_t wire_udp_receive(WireUdpReceiver *self, int fd, WireDatagram *out_datagrams);

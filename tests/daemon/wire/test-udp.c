@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/std/endpoint.h"
+#include "daemon/wire/udp-open.h"
 #include "daemon/wire/udp.h"
 
 enum { MAX_MESSAGES = 128, LIMIT_MS = 10000 };

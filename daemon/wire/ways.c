@@ -1,0 +1,116 @@
+/* daemon/wire/ways.c: links and adopted sockets of a plane, and datagrams of the control thread. */
+#include "daemon/wire/ways.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "common/std/endpoint.h"
+#include "daemon/wire/state.h"
+
+enum {
+    RAW_FIRST_BYTE = 0x40,
+    STUN_MIN_BYTES = 20,
+    STUN_COOKIE_AT = 4,
+};
+
+int wire_ways_put_link(WirePlane *plane, uint8_t link, const WireLink *what)
+{
+    return wire_links_put(&plane->links, link, what);
+}
+
+void wire_ways_remove_link(WirePlane *plane, uint8_t link)
+{
+    wire_links_remove(&plane->links, link);
+}
+
+int wire_ways_adopt_socket(WirePlane *plane, int fd)
+{
+    int number = wire_sockets_adopt(&plane->sockets, fd);
+
+    if (number > 0)
+        wire_mailbox_ring(&plane->to_in);
+    return number;
+}
+
+void wire_ways_drop_socket(WirePlane *plane, uint8_t socket)
+{
+    wire_sockets_drop(&plane->sockets, socket);
+    wire_mailbox_ring(&plane->to_in);
+}
+
+static bool is_raw(MeshSpan bytes)
+{
+    static const uint8_t cookie[4] = { 0x21, 0x12, 0xa4, 0x42 }; /* STUN, RFC 8489 §5 */
+    const uint8_t       *data = bytes.data;
+
+    if (bytes.len == 0 || bytes.len > WIRE_MAX_RAW)
+        return false;
+    return data[0] >= RAW_FIRST_BYTE ||
+           (bytes.len >= STUN_MIN_BYTES && memcmp(data + STUN_COOKIE_AT, cookie, 4) == 0);
+}
+
+static int find_socket(const WirePlane *plane, const WireWay *way)
+{
+    int fd;
+
+    if (way->socket > WIRE_MAX_SOCKETS)
+        return -EINVAL;
+    if (way->socket != 0) {
+        fd = atomic_load(&plane->sockets.adopted[way->socket]);
+        return fd < 0 ? -ENOTCONN : fd;
+    }
+    fd =
+        plane->sockets.fds[way->endpoint.addr.family == AF_INET6 ? WIRE_SOCKET_V6 : WIRE_SOCKET_V4];
+    if (fd < 0)
+        return -EAFNOSUPPORT;
+    return atomic_load(&plane->sockets.port) == 0 ? -ENOTCONN : fd;
+}
+
+static int send_direct(WirePlane *plane, const WireWay *way, uint8_t ttl, MeshSpan bytes)
+{
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = { 0 };
+    struct sockaddr_storage       name;
+    bool                          v6 = way->endpoint.addr.family == AF_INET6;
+    int                           fd = find_socket(plane, way), hops = ttl;
+    struct iovec                  vector = { (void *)(uintptr_t)bytes.data, bytes.len };
+    struct msghdr header = { .msg_name = &name, .msg_iov = &vector, .msg_iovlen = 1 };
+
+    header.msg_namelen = mesh_endpoint_to_sockaddr(&way->endpoint, &name);
+    if (header.msg_namelen == 0)
+        return -EINVAL;
+    if (fd < 0)
+        return fd;
+    if (ttl != 0) {
+        struct cmsghdr *c = (struct cmsghdr *)control;
+
+        *c = (struct cmsghdr){ CMSG_LEN(sizeof(hops)), v6 ? IPPROTO_IPV6 : IPPROTO_IP,
+                               v6 ? IPV6_HOPLIMIT : IP_TTL };
+        memcpy(CMSG_DATA(c), &hops, sizeof(hops));
+        header.msg_control = control;
+        header.msg_controllen = sizeof(control);
+    }
+    return sendmsg(fd, &header, MSG_DONTWAIT) < 0 ? -errno : 0;
+}
+
+int wire_ways_send(WirePlane *plane, const WireWay *way, uint8_t ttl, MeshSpan bytes)
+{
+    const WireLink *link = wire_links_get(&plane->links, way->link);
+    uint8_t         frame[WIRE_LINK_HEADER + WIRE_MAX_RAW];
+    WireWay         relay = { .link = 0 };
+
+    if (!is_raw(bytes))
+        return -EINVAL;
+    if (way->link == 0)
+        return send_direct(plane, way, ttl, bytes);
+    if (link == NULL)
+        return -ENOTCONN;
+    relay.endpoint = link->relay;
+    if (way->index == WIRE_WHOLE_FRAME)
+        return send_direct(plane, &relay, 0, bytes);
+    memcpy(frame + WIRE_LINK_HEADER, bytes.data, bytes.len);
+    wire_links_wrap(link, way->index,
+                    (WirePacket){ frame + WIRE_LINK_HEADER, (uint32_t)bytes.len });
+    return send_direct(plane, &relay, 0, (MeshSpan){ frame, WIRE_LINK_HEADER + bytes.len });
+}

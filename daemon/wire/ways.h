@@ -1,0 +1,41 @@
+/* daemon/wire/ways.h: what the plane is told about relays and further sockets, and sending by any
+ * way. As plane.h: called from its control thread; errors are negative errno, then nothing changed.
+ *
+ * Frames of the relay: docs/PATHS.md §3. The plane puts the header of DATA on and takes it off;
+ * every other frame comes and goes as it is, for the control thread to understand. */
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/std/attr.h"
+#include "daemon/wire/plane.h"
+
+#define WIRE_LINK_KEY_BYTES 16u
+#define WIRE_WHOLE_FRAME    UINT32_MAX /* as index of wire_ways_send(): not to be wrapped */
+
+/** WireLink: our session at a relay, over UDP. */
+typedef struct {
+    MeshEndpoint relay;
+    uint32_t     session;                       /* 24 bits */
+    uint8_t      key_up[WIRE_LINK_KEY_BYTES];   /* SipHash-2-4, of what we send */
+    uint8_t      key_down[WIRE_LINK_KEY_BYTES]; /* of what comes */
+} WireLink;
+
+/** wire_ways_put_link: makes number @link, 1 to WIRE_MAX_LINKS, this session; copies. Peers that
+ * are routed there stay. Returns: 0; -EINVAL; -ENOMEM. */
+MESH_CHECKED int wire_ways_put_link(WirePlane *plane, uint8_t link, const WireLink *what);
+
+/** wire_ways_remove_link: wipes it; peers that are routed there have no way until they are given
+ * another. */
+void wire_ways_remove_link(WirePlane *plane, uint8_t link);
+
+/** wire_ways_adopt_socket: takes over a bound UDP socket; what comes on it counts as on our own.
+ * Returns: its number, from 1; -ENOSPC: WIRE_MAX_SOCKETS; -EINVAL: no UDP socket. */
+MESH_CHECKED int wire_ways_adopt_socket(WirePlane *plane, int fd);
+void             wire_ways_drop_socket(WirePlane *plane, uint8_t socket); /* closes it */
+
+/** wire_ways_send: sends what is not WireGuard's. By a link it becomes the payload of a DATA frame
+ * to way->index, or goes to the relay as it is with WIRE_WHOLE_FRAME. @ttl: hops of a direct
+ * datagram, 0: as usual. Returns: 0; -EINVAL; -ENOTCONN: no such link or socket, or no port yet;
+ * -EAGAIN: socket full; or what the kernel says. */
+MESH_CHECKED int wire_ways_send(WirePlane *plane, const WireWay *way, uint8_t ttl, MeshSpan bytes);
