@@ -1,7 +1,8 @@
-"""Every part is killed at random moments, in the middle of joins, leaves, keys and registrations; after
-each round, what must hold is checked by one function.
+"""Every part is killed, or loses all memory, at random moments, in the middle of joins, leaves, keys and
+registrations; after each round, what must hold is checked by one function.
 
-   [a], [b] members   [c] joins and leaves   [crowd] registers by HTTP   ══ internet ══   [server] mesh.example
+   [a], [b] members   [c] joins and leaves   ══ internet, with a tap ══   [server] mesh.example
+   [crowd] registers by HTTP, throws bad input at all of them, repeats what the tap heard
 
 MESH_SEED=N repeats the choices of a run; MESH_MINUTES=N goes on that long (`./run soak N`)."""
 import base64
@@ -23,6 +24,42 @@ BACK_S = 60         # a limit for a loaded machine; what it took is printed
 LOOK = """
 ip -br link; ip -br addr; ip -4 route show table all; ip -6 route show table all; ip -4 rule; ip -6 rule
 nft list ruleset"""
+WORD_PORT = 9009  # of datagrams through the mesh that are to come once
+STRANGERS = 20000   # junk datagrams of a stranger, and
+CALLS = 300         # connections that say nothing of sense
+RETAINED_KIB = 512  # that such a flood may leave once tables are full: less than its datagrams hold
+FLOODS = 8          # in which they are full
+PROBES = 60         # questions to a program that is to run out of memory
+STARVE = "/run/programs/tests/faults/libstarve.so" # as a host sees the build directory
+EAR = """
+import socket, sys
+s = socket.socket(socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET, socket.SOCK_DGRAM)
+s.bind((sys.argv[1], int(sys.argv[2])))
+print("ready", flush=True)
+while True:
+    print(s.recv(100).decode(), flush=True)
+"""
+MOUTH = """
+import socket, sys
+s = socket.socket(socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET, socket.SOCK_DGRAM)
+s.sendto(sys.argv[3].encode(), (sys.argv[1], int(sys.argv[2])))
+"""
+FLOOD = """
+import base64, hashlib, os, socket, sys
+datagrams, calls, host = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+for target in sys.argv[4:]:
+    address, port, public = target.split(",")
+    key = hashlib.blake2s(b"mac1----" + base64.b64decode(public)).digest()
+    s = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+    for n in range(datagrams):
+        body = bytes([n % 5, 0, 0, 0]) + os.urandom(112 if n % 5 == 1 else n % 1200)
+        if n % 5 == 1: # an initiation whose mac1 is right
+            body += hashlib.blake2s(body, key=key, digest_size=16).digest() + bytes(16)
+        s.sendto(body, (address, int(port)))
+for n in range(calls):
+    with socket.create_connection((host, 443), 10) as s:
+        s.sendall(os.urandom(200))
+"""
 CHECK_DB = """
 import sqlite3, sys
 db = sqlite3.connect("file:/var/lib/mesh-server/mesh.db?mode=ro", uri=True)
@@ -56,6 +93,7 @@ class Mesh:
         self.keys, self.nodes, self.races = set(), set(), []  # acknowledged; links raced for
         self.secrets = set()
         self.c_member = None  # True, False: the last join or leave was acknowledged
+        self.starved, self.heard, self.bad = 0, 0, None
 
     def begin(self):
         link = self.server.setup("home")
@@ -68,7 +106,12 @@ class Mesh:
             node.up()
             if node is not self.c:
                 node.join(text or self.key())
+        self.lab.wan.sh("echo 0 > /proc/sys/net/ipv4/conf/all/rp_filter") # forged sources pass
+        self.lab.wan.start("tap", sys.executable, HERE / "wiretap.py", "tap")
         self.meet()
+        self.targets = self.lab.dir / "targets"
+        self.aim()
+        self.crowd.start("vandal", sys.executable, HERE / "vandal.py", self.key(), self.targets)
         self.full = {node: look(node) for node in (self.a, self.b)}
         self.identity = self.who()
 
@@ -161,6 +204,34 @@ class Mesh:
         return f"{doing.__name__[3:]}: {', '.join(host.name for host, _ in victims)}" + \
             (f", {victims[0][0].name} again × {again}" if again else "")
 
+    def starve(self):
+        """A round without memory: GLib's programs end there, by design. Says what it did."""
+        self.round += 1
+        doing = self.random.choice([self.do_join, self.do_leave, self.do_keys, self.do_race])
+        self.links = [self.key() for _ in range(2)]
+        host, key = self.random.choice(self.parts)
+        at, times = int(2 ** (7 + 5 * self.random.random())), 1 << 20
+        if self.starved > 0: # later, or for a moment, it may survive
+            at, times = at * self.random.choice((1, 8)), self.random.choice((1, 1 << 20))
+        self.kill(host, key)
+        host.launch(LD_PRELOAD=STARVE, MESH_STARVE=key, MESH_STARVE_AT=str(at),
+                    MESH_STARVE_FOR=str(times))
+        worker = threading.Thread(target=doing)
+        worker.start()
+        ask = (lambda: host.ctl("status", check=False)) if host is self.server else \
+            (lambda: host.mesh("status", "--json", check=False))
+        for _ in range(PROBES): # each takes the program further, until that moment
+            if not host.runs(key) or (ask().returncode == 0 and not worker.is_alive() and times == 1):
+                break
+        died = not host.runs(key)
+        self.starved += died
+        self.kill(host, key)
+        host.up()
+        worker.join(150)
+        assert not worker.is_alive(), f"{doing.__name__} hangs"
+        return f"{doing.__name__[3:]}: {host.name} without memory at {at}, × {times}: " + \
+            ("ended" if died else "went on")
+
     # ---- what must hold ----
 
     def check(self):
@@ -172,6 +243,9 @@ class Mesh:
         self.check_server()
         self.check_hosts()
         self.check_secrets()
+        self.check_table()
+        self.check_strangers()
+        self.check_vandal()
 
     def meet(self):
         """Every member is connected to the server and reaches the others; nothing comes twice."""
@@ -248,6 +322,115 @@ class Mesh:
             assert not any(secret in text for text in shown), "a secret is shown"
 
 
+    # ---- strangers ----
+
+    def aim(self):
+        """Where the data planes of [a] and [b] are, as a stranger sees it: learns it from the tap."""
+        seen = [json.loads(line) for line in self.lab.wan.log("tap").splitlines()]
+        ways = [tuple(one["source"]) for one in seen if "source" in one]
+        self.ways = [next(way for way in reversed(ways) if way[0] in (node.ip4, node.ip6))
+                     for node in (self.a, self.b)]
+        self.targets.write_text("".join(f"{address} {port}\n" for address, port in self.ways))
+
+    def check_table(self):
+        """The data plane knows the members that the server has, and nobody else."""
+        def plain(key): # base64 of either kind
+            return key.rstrip("=").replace("+", "-").replace("/", "_")
+        members = [self.a, self.b] + ([self.c] if self.c.networks() else [])
+        for node in members:
+            def same(n):
+                known = {plain(node.wg) for node in
+                         self.server.json("node", "list", "--network", "home").nodes
+                         if node.state == "active"}
+                return {plain(peer.wg) for peer in n.peers().values()} == \
+                    known - {plain(n.network().public_key)}
+            node.wait_until(same, 20, f"{node.name} has the peers that are members")
+
+    def tapped(self):
+        """What was heard on the way since the last call, as objects."""
+        lines = self.lab.wan.log("tap").splitlines()
+        news, self.heard = lines[self.heard:], len(lines)
+        return [json.loads(line) for line in news]
+
+    def say(self, to, word):
+        """A datagram through the mesh, from [a] to the listener of [b]."""
+        self.a.run(sys.executable, "-c", MOUTH, to, WORD_PORT, word)
+        wait_until(lambda: word in self.b.log("ear").split(), 10, f"the word {word} comes")
+
+    def check_strangers(self):
+        """What was on the way, again and changed, from elsewhere: nothing comes twice, nobody moves.
+        And nothing of the mesh is bare on the internet."""
+        to = self.b.addresses()[self.random.choice((4, 6))]
+        words = [f"{self.round}-{n}" for n in range(5)]
+        before = self.b.peer("a").endpoint
+        old = self.tapped() # some of it while [b] was down: nobody may say that it came twice
+        self.b.start("ear", sys.executable, "-u", "-c", EAR, to, WORD_PORT)
+        wait_until(lambda: "ready" in self.b.log("ear"), 10, "a listener")
+        for word in words: # one by one, or several travel as one datagram that is cut later
+            self.say(to, word)
+        news = self.tapped()
+        bare = [one["bare"] for one in old + news if "bare" in one]
+        assert not bare, f"outside of the tunnel: {bare[:5]}"
+
+        def from_a(heard, arrived):
+            return [{**one, "arrived": arrived} for one in heard if "to" in one and
+                    one["to"][0] in (self.b.ip4, self.b.ip6) and
+                    one["source"][0] in (self.a.ip4, self.a.ip6)]
+
+        def all_words(): # the tap writes at its own pace
+            news.extend(self.tapped())
+            return len(from_a(news, True)) >= len(words)
+        wait_until(all_words, 10, "the tap hears the words")
+        again = from_a(old, False)[-30:] + from_a(news, True)[-30:]
+        self.crowd.run(sys.executable, HERE / "wiretap.py", "replay", 3,
+                       text="\n".join(map(json.dumps, again)))
+        self.say(to, "last")
+        got = [word for word in self.b.log("ear").split() if word.startswith(f"{self.round}-")]
+        assert got == words, f"{words} became {got}"
+        assert self.b.peer("a").endpoint == before, (self.b.peer("a").endpoint, before)
+        self.b.stop("ear", kill=True)
+        (self.lab.dir / "b-ear.log").unlink()
+
+    def check_vandal(self):
+        """Bad input went on all the time, was refused, and what is checked here holds all the same."""
+        self.aim() # a restarted plane has another port
+        def more():
+            last = json.loads(self.crowd.log("vandal").splitlines()[-1])
+            assert last["accepted"] == 0, last
+            return self.bad is None or all(last[what] > self.bad[what] for what in
+                                           ("datagrams", "connections", "refused")) and last
+        self.bad = wait_until(lambda: self.crowd.log("vandal") and more(), 20, "more bad input")
+        if self.bad is True:
+            self.bad = json.loads(self.crowd.log("vandal").splitlines()[-1])
+
+    def weigh(self):
+        """Resident memory of each part that is its own, KiB, and its seconds of processor."""
+        def of(host, key):
+            at = pathlib.Path("/proc", str(host.processes[key].pid))
+            spent = (at / "stat").read_text().rpartition(")")[2].split()[11:13]
+            return (int(re.search(r"RssAnon:\s+(\d+)", (at / "status").read_text())[1]),
+                    sum(map(int, spent)) / os.sysconf("SC_CLK_TCK"))
+        return {f"{host.name}'s {key}": of(host, key) for host, key in self.parts}
+
+    def flood(self):
+        """Strangers' bytes cost bounded work and leave nothing behind. Returns what they did."""
+        self.aim()
+        targets = [f"{address},{port},{node.network().public_key}"
+                   for node, (address, port) in zip((self.a, self.b), self.ways)]
+        before, grown = self.weigh(), {}
+        for number in range(FLOODS): # pools and tables with a bound may fill; what leaks goes on
+            self.crowd.run(sys.executable, "-c", FLOOD, STRANGERS, CALLS, self.server.ip4, *targets)
+            self.meet()
+            after = self.weigh()
+            grown = {part: after[part][0] - before[part][0] for part in after}
+            spent = {part: f"{after[part][1] - before[part][1]:.2f} s" for part in after}
+            print(f"#   flood {number + 1}: KiB more: {grown}, of processor: {spent}", flush=True)
+            before = after
+            if number > 0 and max(grown.values()) <= RETAINED_KIB:
+                return
+        raise AssertionError(f"strangers' bytes stay in memory: {grown}")
+
+
 def race_of_many(mesh):
     """One single-use key, a thousand nodes at the same moment."""
     answers = mesh.race([mesh.key()], RACERS)
@@ -271,10 +454,15 @@ def main():
         lab.ok("a mesh of two, and all that must hold does")
         race_of_many(mesh)
         end = time.monotonic() + minutes * 60
+        mesh.flood()
+        lab.ok(f"floods of {STRANGERS} junk datagrams and {CALLS} calls leave nothing behind")
+        starves = os.environ.get("MESH_BUILD") and \
+            (pathlib.Path(os.environ["MESH_BUILD"]) / "tests/faults/libstarve.so").exists()
         while mesh.kills < KILLS or time.monotonic() < end:
-            what = mesh.fault()
+            what = mesh.starve() if starves and mesh.round % 3 == 2 else mesh.fault()
             mesh.check()
             lab.ok(f"round {mesh.round}, {mesh.kills} kills: {what}")
+        assert mesh.starved > 0 or not starves, "no program ran out of memory"
         print(f"# the slowest return took {mesh.slowest_s:.1f} s", flush=True)
         for node in (mesh.a, mesh.b, mesh.c):
             assert node.stop("meshd") == 0
