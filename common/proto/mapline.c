@@ -2,13 +2,21 @@
 #include "common/proto/mapline.h"
 
 static const char *const type_names[] = {
-    [MESH_MAPLINE_HELLO] = "hello",     [MESH_MAPLINE_SNAP] = "snap",
-    [MESH_MAPLINE_PEERS] = "peers",     [MESH_MAPLINE_SNAP_END] = "snap-end",
-    [MESH_MAPLINE_DELTA] = "delta",     [MESH_MAPLINE_EP] = "ep",
-    [MESH_MAPLINE_ON] = "on",           [MESH_MAPLINE_OFF] = "off",
-    [MESH_MAPLINE_RESTART] = "restart", [MESH_MAPLINE_REPLACED] = "replaced",
-    [MESH_MAPLINE_RESYNC] = "resync",   [MESH_MAPLINE_REVOKED] = "revoked",
-    [MESH_MAPLINE_CLONED] = "cloned",   [MESH_MAPLINE_UNKNOWN] = "(unknown)",
+    [MESH_MAPLINE_HELLO] = "hello",
+    [MESH_MAPLINE_SNAP] = "snap",
+    [MESH_MAPLINE_PEERS] = "peers",
+    [MESH_MAPLINE_SNAP_END] = "snap-end",
+    [MESH_MAPLINE_DELTA] = "delta",
+    [MESH_MAPLINE_EP] = "ep",
+    [MESH_MAPLINE_ON] = "on",
+    [MESH_MAPLINE_OFF] = "off",
+    [MESH_MAPLINE_RESTART] = "restart",
+    [MESH_MAPLINE_REPLACED] = "replaced",
+    [MESH_MAPLINE_RESYNC] = "resync",
+    [MESH_MAPLINE_REVOKED] = "revoked",
+    [MESH_MAPLINE_RELAYS] = "relays",
+    [MESH_MAPLINE_CLONED] = "cloned",
+    [MESH_MAPLINE_UNKNOWN] = "(unknown)",
 };
 
 const char *mesh_mapline_type_name(MeshMaplineType type)
@@ -51,6 +59,8 @@ static void put_hello(MeshJsonOut *out, const MeshMapline *line)
     if (line->observed.family != 0)
         mesh_jsonout_text(out, "observed", mesh_ip_format_addr(&line->observed, text));
     mesh_network_encode(&line->network, out, "network");
+    if (line->relays != 0)
+        mesh_jsonout_int(out, "relays", (int64_t)line->relays);
 }
 
 static void put_snap(MeshJsonOut *out, const MeshMapline *line)
@@ -127,6 +137,9 @@ static void put_fields(MeshJsonOut *out, const MeshMapline *line)
         return;
     case MESH_MAPLINE_REVOKED:
         mesh_jsonout_text(out, "why", line->expired ? "expired" : "removed");
+        return;
+    case MESH_MAPLINE_RELAYS:
+        mesh_jsonout_int(out, "ver", (int64_t)line->relays);
         return;
     case MESH_MAPLINE_REPLACED:
     case MESH_MAPLINE_RESYNC:

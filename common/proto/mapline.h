@@ -28,6 +28,7 @@ typedef enum {
     MESH_MAPLINE_REPLACED,
     MESH_MAPLINE_RESYNC,
     MESH_MAPLINE_REVOKED,
+    MESH_MAPLINE_RELAYS,  /* the relay map changed */
     MESH_MAPLINE_CLONED,  /* another host uses this node's key; ends nothing */
     MESH_MAPLINE_UNKNOWN, /* a "t" of a newer server: to be ignored; never encoded */
 } MeshMaplineType;
@@ -53,6 +54,7 @@ typedef struct {
     int64_t         time;        /* hello */
     unsigned        hb_s;        /* hello */
     MeshAddr        observed;    /* hello; family 0: absent */
+    uint64_t        relays;      /* hello, relays: version of R; 0: none */
     bool            has_network; /* hello (always), delta */
     MeshNetwork     network;
     MeshSigned     *tip;        /* hello, delta */

@@ -35,7 +35,7 @@ void mesh_mapline_free(MeshMapline *self)
 
 /* Everything that any line has; each reader takes its own fields from it. */
 typedef struct {
-    uint64_t    time, hb, epoch, ver, count, from, to, index, retry_in, spread;
+    uint64_t    time, hb, epoch, ver, count, from, to, index, retry_in, spread, relays;
     bool        on, all, end;
     MeshAddr    observed;
     MeshKey     node;
@@ -126,6 +126,7 @@ static bool read_hello(JsonObject *object, MeshMapline *line, GError **error)
         FIELD("tip", OBJECT, true, tip),
         FIELD("observed", ADDR, false, observed),
         FIELD("network", OBJECT, true, network),
+        INT("relays", false, relays, 0),
     };
     Raw raw = { 0 };
 
@@ -136,6 +137,7 @@ static bool read_hello(JsonObject *object, MeshMapline *line, GError **error)
     line->time = (int64_t)raw.time;
     line->hb_s = (unsigned)raw.hb;
     line->observed = raw.observed;
+    line->relays = raw.relays;
     return true;
 }
 
@@ -303,6 +305,17 @@ static bool read_revoked(JsonObject *object, MeshMapline *line, GError **error)
     return false;
 }
 
+static bool read_relays(JsonObject *object, MeshMapline *line, GError **error)
+{
+    static const MeshJsonField fields[] = { INT("ver", true, ver, 0) };
+    Raw                        raw = { 0 };
+
+    if (!mesh_json_read(object, fields, G_N_ELEMENTS(fields), &raw, "relays", error))
+        return false;
+    line->relays = raw.ver;
+    return true;
+}
+
 static bool read_nothing(JsonObject *object, MeshMapline *line, GError **error)
 {
     (void)object;
@@ -320,7 +333,8 @@ static const ReadLine readers[] = {
     [MESH_MAPLINE_ON] = read_presence,     [MESH_MAPLINE_OFF] = read_presence,
     [MESH_MAPLINE_RESTART] = read_restart, [MESH_MAPLINE_REPLACED] = read_nothing,
     [MESH_MAPLINE_RESYNC] = read_nothing,  [MESH_MAPLINE_REVOKED] = read_revoked,
-    [MESH_MAPLINE_CLONED] = read_nothing,  [MESH_MAPLINE_UNKNOWN] = read_nothing,
+    [MESH_MAPLINE_RELAYS] = read_relays,   [MESH_MAPLINE_CLONED] = read_nothing,
+    [MESH_MAPLINE_UNKNOWN] = read_nothing,
 };
 
 static MeshMaplineType find_type(const char *name)

@@ -15,8 +15,8 @@ struct MeshSigned {
 };
 
 static const char *const type_names[] = {
-    [MESH_SIGNED_K] = "K", [MESH_SIGNED_E] = "E",     [MESH_SIGNED_M] = "M",
-    [MESH_SIGNED_P] = "P", [MESH_SIGNED_TIP] = "tip",
+    [MESH_SIGNED_K] = "K",     [MESH_SIGNED_E] = "E", [MESH_SIGNED_M] = "M", [MESH_SIGNED_P] = "P",
+    [MESH_SIGNED_TIP] = "tip", [MESH_SIGNED_R] = "R", [MESH_SIGNED_T] = "T",
 };
 
 const char *mesh_signed_type_name(MeshSignedType type)
@@ -26,7 +26,16 @@ const char *mesh_signed_type_name(MeshSignedType type)
 
 static size_t max_body(MeshSignedType type)
 {
-    return type == MESH_SIGNED_P ? MESH_SIGNED_MAX_POLICY : MESH_SIGNED_MAX_BODY;
+    switch (type) {
+    case MESH_SIGNED_P:
+        return MESH_SIGNED_MAX_POLICY;
+    case MESH_SIGNED_R:
+        return MESH_SIGNED_MAX_RELAYS;
+    case MESH_SIGNED_T:
+        return MESH_SIGNED_MAX_TOKEN;
+    default:
+        return MESH_SIGNED_MAX_BODY;
+    }
 }
 
 static MeshSigned *alloc_signed(const char *body, size_t body_len, const MeshSignature *signature)

@@ -17,6 +17,8 @@
 
 #define MESH_SIGNED_MAX_BODY   4096  /* bytes */
 #define MESH_SIGNED_MAX_POLICY 16384 /* bytes: the body of a P */
+#define MESH_SIGNED_MAX_RELAYS 16384 /* bytes: the body of an R */
+#define MESH_SIGNED_MAX_TOKEN  1024  /* bytes: the body of a T, which travels in a datagram */
 
 typedef enum {
     MESH_SIGNED_K,   /* durable record, by the node */
@@ -24,11 +26,13 @@ typedef enum {
     MESH_SIGNED_M,   /* membership, by the server */
     MESH_SIGNED_P,   /* policy, by the server */
     MESH_SIGNED_TIP, /* where the server is, by the server */
+    MESH_SIGNED_R,   /* relays, by the server */
+    MESH_SIGNED_T,   /* token for relays, by the server */
 } MeshSignedType;
 
 typedef struct MeshSigned MeshSigned;
 
-/* "K", "E", "M", "P", "tip": in signature and in the body's "t". */
+/* "K", "E", "M", "P", "tip", "R", "T": in signature and in the body's "t". */
 const char *mesh_signed_type_name(MeshSignedType type);
 
 /* Signs @body (NUL-terminated JSON object, which already has "t" and "net") with @secret.

@@ -1,12 +1,15 @@
-/* tests/fuzz/fuzz-signed.c: bodies of K, E, M, P and tip, signed by the rightful key so that
+/* tests/fuzz/fuzz-signed.c: bodies of K, E, M, P, tip, R and T, signed by the rightful key so that
  * decoding is reached: what is accepted encodes to a body that means the same; under another type,
  * network or key, or with one bit of the signature changed, nothing is accepted.
  *
- * The first byte of the input picks the type ("K", "E", "M", "P", "t"), the rest is the body. */
+ * The first byte of the input picks the type ("K", "E", "M", "P", "t", "R", "T"), the rest is the
+ * body. */
 #include "common/proto/acl.h"
 #include "common/proto/member.h"
 #include "common/proto/record.h"
+#include "common/proto/relaymap.h"
 #include "common/proto/tip.h"
+#include "common/proto/token.h"
 #include "tests/fuzz/fuzz-glib.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -146,6 +149,38 @@ static bool open_tip(MeshSigned *object, GError **error)
     return true;
 }
 
+static bool open_relays(MeshSigned *object, GError **error)
+{
+    MeshRelayMap map = { 0 }, again = { 0 };
+    MeshSigned  *first;
+
+    if (!mesh_relaymap_open(object, &net, &signer, &map, error))
+        return false;
+    assert(map.n_relays <= MESH_RELAYMAP_MAX_RELAYS);
+    for (size_t i = 0; i < map.n_relays; i++) {
+        assert(map.relays[i].id != 0 && (map.relays[i].udp != 0 || map.relays[i].tls != 0));
+        assert(map.relays[i].n_addrs <= MESH_RELAYMAP_MAX_ADDRS);
+    }
+    first = mesh_relaymap_sign(&map, &net, &secret, NULL);
+    assert(mesh_relaymap_open(first, &net, &signer, &again, NULL));
+    check_same_body(first, mesh_relaymap_sign(&again, &net, &secret, NULL));
+    return true;
+}
+
+static bool open_token(MeshSigned *object, GError **error)
+{
+    MeshToken   token = { .index = 0 }, again = token;
+    MeshSigned *first;
+
+    if (!mesh_token_open(object, &net, &signer, &token, error))
+        return false;
+    assert(token.bps > 0 && token.burst > 0 && token.exp >= 0);
+    first = mesh_token_sign(&token, &net, &secret, NULL);
+    assert(mesh_token_open(first, &net, &signer, &again, NULL));
+    check_same_body(first, mesh_token_sign(&again, &net, &secret, NULL));
+    return true;
+}
+
 static const struct {
     char           pick;
     MeshSignedType type;
@@ -153,7 +188,8 @@ static const struct {
 } kinds[] = {
     { 'K', MESH_SIGNED_K, open_k },     { 'E', MESH_SIGNED_E, open_e },
     { 'M', MESH_SIGNED_M, open_m },     { 'P', MESH_SIGNED_P, open_p },
-    { 't', MESH_SIGNED_TIP, open_tip },
+    { 't', MESH_SIGNED_TIP, open_tip }, { 'R', MESH_SIGNED_R, open_relays },
+    { 'T', MESH_SIGNED_T, open_token },
 };
 
 /* What the signature does not cover must not be believed. */
@@ -171,7 +207,8 @@ static void check_border(MeshSigned *object, size_t kind, uint8_t bit)
     forged = mesh_signed_new(body, len, signature.bytes, NULL);
     assert(!kinds[kind].open(forged, NULL));
     wrong_net = mesh_signed_open(object, kinds[kind].type, &other, &signer, NULL);
-    wrong_type = mesh_signed_open(object, kinds[(kind + 1) % 5].type, &net, &signer, NULL);
+    wrong_type =
+        mesh_signed_open(object, kinds[(kind + 1) % G_N_ELEMENTS(kinds)].type, &net, &signer, NULL);
     assert(wrong_net == NULL && wrong_type == NULL);
 }
 

@@ -30,7 +30,8 @@ static void test_hello(void)
                          .hb_s = 60,
                          .tip = tip,
                          .network = fixture_network(),
-                         .observed = fixture_addr("203.0.113.7") };
+                         .observed = fixture_addr("203.0.113.7"),
+                         .relays = 5 };
     g_autoptr(MeshMapline) again = round_trip(&line);
 
     g_assert_cmpint(again->time, ==, FIXTURE_NOW);
@@ -38,6 +39,15 @@ static void test_hello(void)
     g_assert_true(mesh_signed_equal(again->tip, tip));
     g_assert_true(again->has_network && mesh_network_equal(&again->network, &line.network));
     g_assert_true(mesh_ip_equal_addr(&again->observed, &line.observed));
+    g_assert_cmpuint(again->relays, ==, 5);
+}
+
+static void test_relays(void)
+{
+    MeshMapline line = { .type = MESH_MAPLINE_RELAYS, .relays = 9 };
+    g_autoptr(MeshMapline) again = round_trip(&line);
+
+    g_assert_cmpuint(again->relays, ==, 9);
 }
 
 static void test_snapshot(void)
@@ -213,6 +223,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     fixture_start();
     g_test_add_func("/mapline/hello", test_hello);
+    g_test_add_func("/mapline/relays", test_relays);
     g_test_add_func("/mapline/snapshot", test_snapshot);
     g_test_add_func("/mapline/delta", test_delta);
     g_test_add_func("/mapline/small-lines", test_small_lines);
