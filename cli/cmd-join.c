@@ -194,8 +194,10 @@ const CliCommand cli_cmd_join = { "join", "[LINK|-]", N_("Join a network by its 
 
 static CliExit run_leave(CliArguments *arguments, GError **error)
 {
-    gboolean           force = false;
+    gboolean           force = false, local = false;
     const GOptionEntry entries[] = {
+        { "local", 0, 0, G_OPTION_ARG_NONE, &local,
+          N_("Only here: this host is a copy of another, which stays a member"), NULL },
         { "force", 0, 0, G_OPTION_ARG_NONE, &force, N_("Even if the server cannot be told"), NULL },
         { NULL },
     };
@@ -213,6 +215,8 @@ static CliExit run_leave(CliArguments *arguments, GError **error)
         return CLI_FAILED;
     g_variant_builder_init(&dict, G_VARIANT_TYPE_VARDICT);
     g_variant_builder_add(&dict, "{sv}", "force", g_variant_new_boolean(force));
+    if (local)
+        g_variant_builder_add(&dict, "{sv}", "local", g_variant_new_boolean(true));
     reply = cli_client_call(client, network, "Leave", g_variant_new("(a{sv})", &dict), error);
     if (reply == NULL && error != NULL &&
         g_error_matches(*error, MESH_ERROR, MESH_ERROR_UNREACHABLE))

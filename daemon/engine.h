@@ -45,9 +45,15 @@ void meshd_engine_join(MeshdEngine *self, MeshdEngineDone done, void *user_data)
 void meshd_engine_up(MeshdEngine *self, MeshdEngineDone done, void *user_data);
 void meshd_engine_down(MeshdEngine *self);
 
-/** meshd_engine_leave: tells the server; the network is down after it, its documents stay. @force:
- * no error when the server cannot be told. */
-void meshd_engine_leave(MeshdEngine *self, bool force, MeshdEngineDone done, void *user_data);
+typedef enum {
+    MESHD_LEAVE_TOLD,  /* an error when the server cannot be told */
+    MESHD_LEAVE_FORCE, /* no error then */
+    MESHD_LEAVE_LOCAL, /* the server is not told: another host has the same keys and keeps them */
+} MeshdLeaveHow;
+
+/** meshd_engine_leave: tells the server; the network is down after it, its documents stay. */
+void meshd_engine_leave(MeshdEngine *self, MeshdLeaveHow how, MeshdEngineDone done,
+                        void *user_data);
 
 /** meshd_engine_set_host: addresses of this host beside meshes, and prefixes of its other networks.
  * Both borrowed. @kick: the network changed, so doubt the server's connection. */

@@ -43,7 +43,12 @@ struct MeshdEngine {
     guint                  done_timer;
     MeshdEngineDone        left; /* who waits for leave */
     void                  *left_data;
-    bool                   left_force;
+    MeshdLeaveHow          left_how;
+    bool                   displaced; /* another host runs with our keys and keeps the node */
+    bool                   unknown;   /* the server said that it does not know us */
+    int64_t                cloned_ms; /* boot clock: another host was said to use our keys; 0: no */
+    guint                  cloned;    /* timer: that is not shown any more; 0: none */
+    guint                  again;     /* timer: after the server ended the conversation; 0: none */
 };
 
 /* ---- engine.c, for membership.c ---- */
@@ -67,5 +72,7 @@ void meshd_membership_connect(MeshdEngine *self);
 void meshd_membership_disconnect(MeshdEngine *self);
 /* Our membership ended, by the server's word or by its own date. */
 void meshd_membership_end(MeshdEngine *self, MeshdProfileStage stage, const char *why);
+/* The server does not know this node any more: a join link brings it back. */
+bool meshd_membership_is_unknown(const MeshdEngine *self);
 /* Signs and reports our endpoints if they changed. */
 void meshd_membership_report(MeshdEngine *self);

@@ -5,6 +5,7 @@
 #include "common/std/endpoint.h"
 #include "daemon/host.h"
 #include "daemon/inside-networks.h"
+#include "daemon/inside.h"
 #include "daemon/load.h"
 
 #include <string.h>
@@ -138,6 +139,11 @@ static bool is_answer_lost(const GError *error)
            g_error_matches(error, MESH_ERROR, MESH_ERROR_CANCELLED);
 }
 
+static void on_back(MeshdEngine *engine, const GError *error, void *user_data)
+{
+    (void)engine, (void)error, (void)user_data; /* shown as its state */
+}
+
 static void on_joined(MeshdEngine *engine, const GError *told, void *user_data)
 {
     g_autofree Join *join = user_data;
@@ -151,6 +157,8 @@ static void on_joined(MeshdEngine *engine, const GError *told, void *user_data)
         profile->stage = join->before;
         mesh_joinlink_wipe(&profile->server);
         meshd_engine_down(engine);
+        if (join->before == MESHD_PROFILE_MEMBER) /* one that the server did not know */
+            meshd_engine_up(engine, on_back, NULL);
     } else if (profile->stage == MESHD_PROFILE_JOINING) {
         if (!is_answer_lost(error))
             (void)meshd_state_remove(self->state, &profile->server.network, NULL);
@@ -203,7 +211,8 @@ static void join_again(MeshdNetworks *self, MeshdEngine *engine, const MeshJoinl
         return fail(join.done, join.user_data,
                     g_error_new(MESH_ERROR, MESH_ERROR_BUSY,
                                 "a join of this network is under way"));
-    if (link->has_secret && profile->stage != MESHD_PROFILE_EXPIRED)
+    if (link->has_secret && profile->stage != MESHD_PROFILE_EXPIRED &&
+        !meshd_membership_is_unknown(engine))
         return fail(join.done, join.user_data,
                     g_error_new(MESH_ERROR, MESH_ERROR_ALREADY_JOINED,
                                 profile->stage == MESHD_PROFILE_REMOVED

@@ -3,12 +3,18 @@
 #include "common/glib/error.h"
 #include "common/glib/jsonout.h"
 #include "common/glib/log.h"
+#include "daemon/clone.h"
 #include "daemon/inside.h"
 
 #include <string.h>
 #include <sys/socket.h>
 
-enum { REGISTER_TRIES = 3, LEAVE_TIMEOUT_MS = 10000, MAX_HEALTH = 8 };
+enum {
+    REGISTER_TRIES = 3,
+    LEAVE_TIMEOUT_MS = 10000,
+    MAX_HEALTH = 8,
+    AGAIN_S = 600, /* after it ended the conversation, but not our membership */
+};
 
 static void tell(MeshdEngine *self, bool peers)
 {
@@ -35,9 +41,12 @@ static void on_state(ControlClient *client, ControlState state, const GError *wh
     self->server_state = state;
     g_free(self->server_error);
     self->server_error = why != NULL ? g_strdup(why->message) : NULL;
+    if (g_error_matches(why, MESH_ERROR, MESH_ERROR_CLONED) && !self->displaced)
+        meshd_clone_step_back(self);
     host = get_path_host(self);
     meshd_parts_set_host(self->parts, &host);
     if (state == CONTROL_PENDING && self->profile->stage != MESHD_PROFILE_PENDING) {
+        meshd_engine_stop_parts(self); /* it was a member: a restored server may think otherwise */
         self->profile->stage = MESHD_PROFILE_PENDING;
         mesh_joinlink_wipe(&self->profile->server);
         meshd_engine_save_profile(self);
@@ -91,8 +100,11 @@ static void on_registered(ControlClient *client, const MeshRegisterAnswer *answe
 static void on_map(ControlClient *client, const MeshNetmap *map, MeshNetmapChange change,
                    void *user_data)
 {
+    MeshdEngine *self = user_data;
+
     (void)client;
-    meshd_engine_use_map(user_data, map, change);
+    self->displaced = self->unknown = false;
+    meshd_engine_use_map(self, map, change);
 }
 
 static void on_observed(ControlClient *client, const MeshAddr *address, void *user_data)
@@ -111,6 +123,59 @@ static void on_seq(ControlClient *client, uint64_t min_seq, void *user_data)
     (void)client;
     meshd_report_raise(self->report, min_seq);
     meshd_membership_report(self);
+}
+
+/* It may wait for approval there, or be known by now. The second such answer is believed. */
+static void ask_again(MeshdEngine *self)
+{
+    self->unknown = true;
+    meshd_membership_register(self);
+}
+
+static gboolean on_again(gpointer user_data)
+{
+    MeshdEngine *self = user_data;
+
+    self->again = 0;
+    if (self->client == NULL || self->profile->stage == MESHD_PROFILE_JOINING)
+        return G_SOURCE_REMOVE;
+    if (self->unknown || self->profile->stage == MESHD_PROFILE_PENDING)
+        meshd_membership_register(self);
+    else
+        control_client_start(self->client, NULL);
+    return G_SOURCE_REMOVE;
+}
+
+/* The server refuses us: it may be restored, updated or given its key back, and nobody here should
+ * have to notice that. */
+static void wait_refused(MeshdEngine *self, const GError *why)
+{
+    bool gone = g_error_matches(why, MESH_ERROR, MESH_ERROR_NO_NETWORK) || self->unknown;
+    g_autofree char *text = NULL;
+
+    if (gone) /* else what runs goes on without news */
+        meshd_engine_stop_parts(self);
+    if (self->unknown)
+        text = g_strdup_printf("the server does not know this node any more (%s): join again with "
+                               "a new link; the keys stay the same",
+                               why->message);
+    meshd_engine_set_state(self,
+                           !gone && self->state == MESHD_ENGINE_UP ? MESHD_ENGINE_UP
+                                                                   : MESHD_ENGINE_ERROR,
+                           text != NULL ? text : why->message);
+    g_clear_handle_id(&self->again, g_source_remove);
+    self->again = g_timeout_add_seconds(AGAIN_S, on_again, self);
+}
+
+bool meshd_membership_is_unknown(const MeshdEngine *self)
+{
+    return self->unknown;
+}
+
+static void on_cloned(ControlClient *client, void *user_data)
+{
+    (void)client;
+    meshd_clone_heard(user_data);
 }
 
 static void on_fatal(ControlClient *client, const GError *told, void *user_data)
@@ -134,16 +199,10 @@ static void on_fatal(ControlClient *client, const GError *told, void *user_data)
         meshd_membership_end(self, MESHD_PROFILE_REMOVED, why->message);
     else if (g_error_matches(why, MESH_ERROR, MESH_ERROR_EXPIRED))
         meshd_membership_end(self, MESHD_PROFILE_EXPIRED, why->message);
-    else if (g_error_matches(why, MESH_ERROR, MESH_ERROR_NO_NETWORK) ||
-             g_error_matches(why, MESH_ERROR, MESH_ERROR_NOT_MEMBER)) {
-        meshd_engine_stop_parts(self);
-        meshd_engine_set_state(self, MESHD_ENGINE_ERROR, why->message);
-    } else { /* what runs goes on without news */
-        meshd_engine_set_state(self,
-                               self->state == MESHD_ENGINE_UP ? MESHD_ENGINE_UP
-                                                              : MESHD_ENGINE_ERROR,
-                               why->message);
-    }
+    else if (g_error_matches(why, MESH_ERROR, MESH_ERROR_NOT_MEMBER) && !self->unknown)
+        ask_again(self);
+    else
+        wait_refused(self, why);
     meshd_engine_finish(self, why);
 }
 
@@ -154,6 +213,7 @@ static const ControlEvents control_events = {
     .observed = on_observed,
     .seq = on_seq,
     .fatal = on_fatal,
+    .cloned = on_cloned,
 };
 
 /* ---- what the engine asks for ---- */
@@ -218,6 +278,9 @@ void meshd_membership_disconnect(MeshdEngine *self)
     g_autoptr(GError) error = NULL;
 
     control_client_free(g_steal_pointer(&self->client)); /* answers nobody any more */
+    g_clear_handle_id(&self->again, g_source_remove);
+    meshd_clone_forget(self);
+    self->unknown = false;
     self->server_state = CONTROL_OFF;
     self->left = NULL;
     if (left == NULL)
@@ -302,7 +365,7 @@ static void finish_leave(MeshdEngine *self, const GError *error)
     MeshdEngineDone left = self->left;
 
     self->left = NULL;
-    if (error == NULL || self->left_force) {
+    if (error == NULL || self->left_how == MESHD_LEAVE_FORCE) {
         meshd_engine_down(self);
         error = NULL;
     }
@@ -317,7 +380,7 @@ static void on_left(ControlClient *client, const GError *error, void *user_data)
     finish_leave(user_data, error);
 }
 
-void meshd_engine_leave(MeshdEngine *self, bool force, MeshdEngineDone done, void *user_data)
+void meshd_engine_leave(MeshdEngine *self, MeshdLeaveHow how, MeshdEngineDone done, void *user_data)
 {
     g_autoptr(GError) busy = NULL;
 
@@ -328,9 +391,10 @@ void meshd_engine_leave(MeshdEngine *self, bool force, MeshdEngineDone done, voi
     }
     self->left = done;
     self->left_data = user_data;
-    self->left_force = force;
+    self->left_how = how;
     if (self->profile->stage == MESHD_PROFILE_REMOVED || /* it knows */
-        (self->profile->stage == MESHD_PROFILE_DAMAGED && force)) {
+        how == MESHD_LEAVE_LOCAL ||
+        (self->profile->stage == MESHD_PROFILE_DAMAGED && how == MESHD_LEAVE_FORCE)) {
         finish_leave(self, NULL);
         return;
     }

@@ -182,7 +182,7 @@ static void on_left(MeshdEngine *engine, const GError *told, void *user_data)
     meshd_host_tell_all(self, false); /* its prefixes are free for the others */
 }
 
-void meshd_networks_leave(MeshdNetworks *self, MeshdEngine *engine, bool force,
+void meshd_networks_leave(MeshdNetworks *self, MeshdEngine *engine, MeshdLeaveHow how,
                           MeshdNetworksDone done, void *user_data)
 {
     Leave *leave = g_new0(Leave, 1);
@@ -190,7 +190,7 @@ void meshd_networks_leave(MeshdNetworks *self, MeshdEngine *engine, bool force,
     leave->owner = self;
     leave->done = done;
     leave->user_data = user_data;
-    meshd_engine_leave(engine, force, on_left, leave);
+    meshd_engine_leave(engine, how, on_left, leave);
 }
 
 /* While an expired member joins again its profile is half old, half new: none to be saved. */

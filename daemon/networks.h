@@ -47,7 +47,7 @@ void meshd_networks_start(MeshdNetworks *self, const MeshdNetworksEvents *events
 
 void meshd_networks_join(MeshdNetworks *self, const char *link, const MeshdJoinOptions *options,
                          MeshdNetworksDone done, void *user_data);
-void meshd_networks_leave(MeshdNetworks *self, MeshdEngine *engine, bool force,
+void meshd_networks_leave(MeshdNetworks *self, MeshdEngine *engine, MeshdLeaveHow how,
                           MeshdNetworksDone done, void *user_data);
 void meshd_networks_up(MeshdNetworks *self, MeshdEngine *engine, bool temporary,
                        MeshdNetworksDone done, void *user_data);

@@ -1,6 +1,7 @@
 #include "daemon/view.h"
 
 #include "common/std/base64.h"
+#include "daemon/clone.h"
 #include "daemon/inside.h"
 
 #include <sys/socket.h>
@@ -56,6 +57,15 @@ static void add_dns_warning(GStrvBuilder *builder, MeshdEngine *engine)
         g_strv_builder_add(builder, text);
 }
 
+/* Where another host keeps the node, the error says it. */
+static void add_clone(GStrvBuilder *builder, MeshdEngine *engine)
+{
+    g_autofree char *text = meshd_clone_describe(engine);
+
+    if (text != NULL && !engine->displaced)
+        g_strv_builder_add(builder, text);
+}
+
 /* Of a damaged network the error says it all. */
 static void add_troubles(GStrvBuilder *builder, MeshdEngine *engine)
 {
@@ -77,6 +87,7 @@ static char **list_warnings(MeshdEngine *engine, LockVerified *map)
     size_t             n = 0;
     const LockLeftOut *left_out = map != NULL ? lock_verified_get_left_out(map, &n) : NULL;
 
+    add_clone(builder, engine);
     if (engine->clash != NULL) {
         g_autofree char *text = g_strdup_printf("%s: joined with IPv6 only", engine->clash);
 

@@ -203,14 +203,17 @@ static gboolean handle_leave(MeshDBusNetwork *skeleton, GDBusMethodInvocation *i
                              GVariant *options, gpointer user_data)
 {
     BusNetwork     *self = user_data;
-    gboolean        force = false;
-    const BusOption table[] = { { "force", "b", &force, NULL } };
+    gboolean        force = false, local = false;
+    const BusOption table[] = { { "force", "b", &force, NULL }, { "local", "b", &local, NULL } };
+    MeshdLeaveHow   how;
     MeshdEngine    *engine = find_engine(self, invocation);
 
     (void)skeleton;
-    if (engine != NULL && read_options(invocation, options, table, G_N_ELEMENTS(table)))
-        meshd_networks_leave(self->networks, engine, force, on_done,
-                             make_call(self, invocation, mesh_dbus_network_complete_leave));
+    if (engine == NULL || !read_options(invocation, options, table, G_N_ELEMENTS(table)))
+        return true;
+    how = local ? MESHD_LEAVE_LOCAL : force ? MESHD_LEAVE_FORCE : MESHD_LEAVE_TOLD;
+    meshd_networks_leave(self->networks, engine, how, on_done,
+                         make_call(self, invocation, mesh_dbus_network_complete_leave));
     return true;
 }
 

@@ -94,8 +94,7 @@ void control_client_set_observed(ControlClient *self, const MeshAddr *observed)
 bool control_client_is_fatal(const GError *error)
 {
     static const int codes[] = { MESH_ERROR_BAD_REQUEST, MESH_ERROR_BAD_SIGNATURE,
-                                 MESH_ERROR_PROTO,       MESH_ERROR_CLOCK,
-                                 MESH_ERROR_REPLAYED,    MESH_ERROR_KEY_UNKNOWN,
+                                 MESH_ERROR_PROTO,       MESH_ERROR_KEY_UNKNOWN,
                                  MESH_ERROR_KEY_USED,    MESH_ERROR_KEY_EXPIRED,
                                  MESH_ERROR_KEY_REVOKED, MESH_ERROR_NOT_MEMBER,
                                  MESH_ERROR_REMOVED,     MESH_ERROR_EXPIRED,

@@ -44,9 +44,11 @@ typedef struct {
      * control_client_report() again. */
     void (*seq)(ControlClient *client, uint64_t min_seq, void *user_data);
     /* The client stopped for good and is OFF: REMOVED, EXPIRED, KEY_*, CONFLICT, WRONG_SERVER,
-     * BAD_SIGNATURE, PROTO, FULL, NO_NETWORK, REPLAYED (cloned state), NOT_MEMBER (register
-     * again), SERVER_KEY while registering. */
+     * BAD_SIGNATURE, PROTO, FULL, NO_NETWORK, NOT_MEMBER (register again), SERVER_KEY while
+     * registering. Not CLOCK, REPLAYED, CLONED: those may pass, so it is OFFLINE and asks again. */
     void (*fatal)(ControlClient *client, const GError *why, void *user_data);
+    /* Another host uses the key of this node; this one keeps it. Told again while that goes on. */
+    void (*cloned)(ControlClient *client, void *user_data);
 } ControlEvents;
 
 typedef struct {

@@ -41,6 +41,7 @@ typedef struct {
     GError          *why;           /* what a line made of the connection; ends it */
     unsigned         wait_ms;       /* how long before the next attempt, with ends */
     bool             ends, fatal;
+    bool             cloned; /* the line came, not told yet */
 } ControlStream;
 
 /* What we tell of ourselves. */

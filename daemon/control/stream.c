@@ -192,6 +192,9 @@ static bool take_line(ControlClient *self, const MeshMapline *line)
                                      "use on two machines?"));
     case MESH_MAPLINE_RESYNC:
         return end_after(s, 0, NULL);
+    case MESH_MAPLINE_CLONED:
+        s->cloned = true;
+        return true;
     case MESH_MAPLINE_REVOKED:
         return take_revoked(s, line);
     case MESH_MAPLINE_HELLO:
@@ -244,6 +247,15 @@ static void tell_greeting(ControlClient *self, bool first, const MeshAddr *obser
         control_client_set_observed(self, observed);
 }
 
+static void tell_cloned(ControlClient *self)
+{
+    bool cloned = self->stream.cloned;
+
+    self->stream.cloned = false;
+    if (cloned && self->events.cloned != NULL)
+        self->events.cloned(self, self->user_data);
+}
+
 /* What the batch means for the connection. */
 static void settle(ControlClient *self)
 {
@@ -281,6 +293,8 @@ static void on_data(void *user_data, const char *bytes, size_t len)
     tell_greeting(self, !greeted && s->greeted, &s->observed);
     if (goes_on(self, call))
         tell_map(self);
+    if (goes_on(self, call))
+        tell_cloned(self);
     if (goes_on(self, call))
         settle(self);
     control_client_release(self);

@@ -134,6 +134,20 @@ const char *control_client_state_name(ControlState state)
     return names[state];
 }
 
+void fakes_tell_offline(MeshErrorCode code)
+{
+    ControlClient *client = fakes.client;
+    g_autoptr(GError) why = g_error_new_literal(MESH_ERROR, (int)code, "the server's words");
+
+    client->state = CONTROL_OFFLINE;
+    client->events.state(client, CONTROL_OFFLINE, why, client->user_data);
+}
+
+void fakes_tell_cloned(void)
+{
+    fakes.client->events.cloned(fakes.client, fakes.client->user_data);
+}
+
 void fakes_tell_state(ControlState state)
 {
     ControlClient *client = fakes.client;

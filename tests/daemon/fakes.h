@@ -3,6 +3,7 @@
  * daemon/{control,wire,net}. */
 #pragma once
 
+#include "common/glib/error.h"
 #include "daemon/control/client.h"
 #include "daemon/net/net.h"
 #include "daemon/wire/plane.h"
@@ -40,6 +41,8 @@ extern Fakes fakes;
 
 /* The server speaks. */
 void fakes_tell_state(ControlState state);
+void fakes_tell_offline(MeshErrorCode code); /* and why */
+void fakes_tell_cloned(void);
 void fakes_answer(MeshSigned *m, const MeshNetwork *network);
 void fakes_tell_map(MeshNetmap *map); /* takes it */
 void fakes_tell_fatal(MeshErrorCode code);

@@ -428,6 +428,94 @@ static void test_leave_while_expiring(Joined *f, gconstpointer data)
     joined_assert_state(f, "expired");
 }
 
+static bool shows(Joined *f, const char *words)
+{
+    g_autoptr(MeshdView) view = meshd_view_make(joined_find(f));
+
+    for (char **text = view->warnings; *text != NULL; text++)
+        if (strstr(*text, words) != NULL)
+            return true;
+    return strstr(view->error, words) != NULL;
+}
+
+/* The server keeps us and says that a copy of us runs: shown, and nothing changes. */
+static void test_cloned(Joined *f, gconstpointer data)
+{
+    (void)data;
+    joined_join_whole(f);
+    g_assert_false(shows(f, "copy of this node's keys"));
+    fakes_tell_cloned();
+    fakes_tell_cloned();
+    g_assert_true(shows(f, "this one keeps the node. On the copy: \"mesh leave --local home\""));
+    joined_assert_state(f, "up");
+    g_assert_true(fakes.running && fakes.streaming);
+}
+
+/* It keeps the other: we fall silent, so that peers do not send to both in turns, until it takes us
+ * back. */
+static void test_displaced(Joined *f, gconstpointer data)
+{
+    (void)data;
+    joined_join_whole(f);
+    fakes_tell_offline(MESH_ERROR_CLONED);
+    joined_assert_state(f, "error");
+    g_assert_true(shows(f, "keeps the node; this one is out of the network"));
+    g_assert_true(shows(f, "mesh leave --local home"));
+    g_assert_false(fakes.running || fakes.applied);
+    g_assert_nonnull(fakes.client); /* which asks again */
+    fakes_tell_state(CONTROL_CONNECTED);
+    joined_send_map(true, 100);
+    joined_assert_state(f, "up");
+    g_assert_true(fakes.running);
+    fakes_tell_offline(MESH_ERROR_CLONED);
+    f->done = false;
+    meshd_networks_leave(f->networks, joined_find(f), MESHD_LEAVE_LOCAL, joined_on_done, f);
+    g_assert_no_error(f->error);
+    g_assert_cmpuint(fakes.n_leaves, ==, 0); /* the other stays a member */
+    g_assert_null(joined_find(f));
+    g_assert_false(joined_has_documents(f));
+}
+
+/* A server that forgot us is asked whether it knows us by another word; then a link helps, and the
+ * keys stay. */
+static void test_forgotten(Joined *f, gconstpointer data)
+{
+    MeshKey node;
+
+    (void)data;
+    joined_join_whole(f);
+    node = fakes.node;
+    fakes_tell_fatal(MESH_ERROR_NOT_MEMBER);
+    g_assert_cmpuint(fakes.n_registers, ==, 2);
+    g_assert_false(fakes.has_join);
+    g_assert_true(fakes.running); /* not yet believed */
+    fakes_tell_fatal(MESH_ERROR_NOT_MEMBER);
+    joined_assert_state(f, "error");
+    g_assert_true(shows(f, "join again with a new link"));
+    g_assert_false(fakes.running);
+    joined_join(f);
+    g_assert_true(fakes.has_join && mesh_key_equal(&node, &fakes.node));
+    joined_answer(true, 101);
+    joined_send_map(true, 101);
+    g_assert_true(f->done);
+    g_assert_no_error(f->error);
+    joined_assert_state(f, "up");
+}
+
+/* It may wait for approval there now. */
+static void test_forgotten_pending(Joined *f, gconstpointer data)
+{
+    (void)data;
+    joined_join_whole(f);
+    fakes_tell_fatal(MESH_ERROR_NOT_MEMBER);
+    fakes_tell_state(CONTROL_PENDING);
+    joined_assert_state(f, "pending");
+    g_assert_false(fakes.running);
+    joined_answer(true, 101);
+    joined_send_map(true, 101);
+    joined_assert_state(f, "up");
+}
+
 /* Somebody takes our addresses away: they come back, without a word from the server. */
 static void test_mends(Joined *f, gconstpointer data)
 {
@@ -468,6 +556,10 @@ static const struct {
     { "/networks/leave-revokes", test_leave_revokes },
     { "/networks/leave-interrupted", test_leave_interrupted },
     { "/networks/leave-while-expiring", test_leave_while_expiring },
+    { "/networks/cloned", test_cloned },
+    { "/networks/displaced", test_displaced },
+    { "/networks/forgotten", test_forgotten },
+    { "/networks/forgotten-pending", test_forgotten_pending },
     { "/networks/mends", test_mends },
 };
 

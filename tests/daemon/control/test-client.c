@@ -16,7 +16,7 @@ typedef struct {
     bool           free_in_callback;
     /* what was told */
     GString *states; /* "connecting,connected," */
-    unsigned maps, registered, left;
+    unsigned maps, registered, left, cloned;
     int      fatal, left_error; /* error codes; -1: none */
     char    *fatal_text, *why;  /* why: of the last OFFLINE */
     uint64_t seq, map_ver;
@@ -92,6 +92,15 @@ static void on_fatal(ControlClient *client, const GError *why, void *user_data)
     maybe_free(f);
 }
 
+static void on_cloned(ControlClient *client, void *user_data)
+{
+    Fixture *f = user_data;
+
+    (void)client;
+    f->cloned++;
+    maybe_free(f);
+}
+
 static void on_left(ControlClient *client, const GError *error, void *user_data)
 {
     Fixture *f = user_data;
@@ -103,8 +112,8 @@ static void on_left(ControlClient *client, const GError *error, void *user_data)
 
 static void set_up(Fixture *f, gconstpointer data)
 {
-    static const ControlEvents events = { on_state,    on_registered, on_map,
-                                          on_observed, on_seq,        on_fatal };
+    static const ControlEvents events = { on_state, on_registered, on_map,   on_observed,
+                                          on_seq,   on_fatal,      on_cloned };
     MeshNetwork                network = fixture_network();
     FixturePair                tls = fixture_pair(SERVER_SEED), wrong = fixture_pair(WRONG_SEED);
     MeshJoinlink   link = { .host = "127.0.0.1", .network = network.id, .server = network.server };
@@ -318,7 +327,7 @@ static void test_replayed(Fixture *f, gconstpointer data)
     g_assert_true(memcmp(first.params.nonce.start, second.params.nonce.start, 8) != 0);
     g_assert_cmpint(second.params.created, ==, after + 1);
     answer(f, "register", 401, body);
-    answer(f, "register", 401, body); /* twice: a cloned state */
+    answer(f, "register", 401, body);
     start_register(f, 1);
     wait_for(f->fatal >= 0);
     g_assert_cmpint(f->fatal, ==, MESH_ERROR_REPLAYED);
@@ -457,6 +466,49 @@ static void test_revoked(Fixture *f, gconstpointer data)
     g_assert_cmpint(control_client_get_state(f->client), ==, CONTROL_OFF);
 }
 
+/* What may pass does not end the conversation: it is said, and asked again. */
+typedef struct {
+    const char *code;
+    unsigned    status;
+} PassingCase;
+
+static const PassingCase passing[] = {
+    { "clock", 401 },
+    { "replayed", 401 },
+    { "cloned", 409 },
+};
+
+static void test_passing(Fixture *f, gconstpointer data)
+{
+    const PassingCase *c = data;
+    g_autofree char   *body = g_strdup_printf(
+          "{\"error\":{\"code\":\"%s\",\"message\":\"because\",\"time\":5,\"after\":5}}", c->code);
+
+    answer(f, "map", c->status, body);
+    answer(f, "map", c->status, body);
+    answer(f, "map", c->status, body);
+    answer(f, "map", c->status, body); /* of two attempts, each tried twice where that helps */
+    answer_map(f, "", true);
+    answer_map(f, "", true);
+    control_client_start(f->client, NULL);
+    wait_for(f->why != NULL);
+    g_assert_cmpstr(f->why, ==, "because");
+    wait_for(f->maps > 0);
+    g_assert_cmpint(f->fatal, ==, -1);
+    g_assert_cmpint(control_client_get_state(f->client), ==, CONTROL_CONNECTED);
+}
+
+/* The line tells and ends nothing: the delta after it is taken. */
+static void test_cloned_line(Fixture *f, gconstpointer data)
+{
+    (void)data;
+    answer_map(f, "{\"t\":\"cloned\"}\n{\"t\":\"delta\",\"from\":5,\"to\":6}\n", true);
+    control_client_start(f->client, NULL);
+    wait_for(f->cloned == 1 && f->map_ver == 6);
+    g_assert_cmpint(control_client_get_state(f->client), ==, CONTROL_CONNECTED);
+    g_assert_cmpuint(fake_count(f->server, "map"), ==, 1);
+}
+
 static void test_cached_map(Fixture *f, gconstpointer data)
 {
     static const char text[] = "{\"format\":1,\"epoch\":3,\"ver\":44,\"peers\":[]}";
@@ -587,6 +639,10 @@ static void add_tables(void)
         g_autofree char *path = g_strdup_printf("/client/end/%s", ends[i].name);
         add(path, &ends[i], test_end);
     }
+    for (size_t i = 0; i < G_N_ELEMENTS(passing); i++) {
+        g_autofree char *path = g_strdup_printf("/client/passing/%s", passing[i].code);
+        add(path, &passing[i], test_passing);
+    }
     for (size_t i = 0; i < G_N_ELEMENTS(leaves); i++) {
         g_autofree char *path = g_strdup_printf("/client/leave/%s", leaves[i].name);
         add(path, &leaves[i], test_leave);
@@ -610,6 +666,7 @@ int main(int argc, char **argv)
     add("/client/held-back", NULL, test_held_back);
     add("/client/long-line", NULL, test_long_line);
     add("/client/revoked", NULL, test_revoked);
+    add("/client/cloned-line", NULL, test_cloned_line);
     add("/client/cached-map", NULL, test_cached_map);
     add("/client/report", NULL, test_report);
     add("/client/report-refused", NULL, test_report_refused);
