@@ -76,6 +76,11 @@ static void make_cookie(const uint8_t secret[32], const MeshEndpoint *source, ui
     mesh_hash_blake2s_keyed(MESH_SPAN(secret, 32), MESH_SPAN(place, n + 2), out, MAC);
 }
 
+bool wire_cookie_wants_secret(const WireCookieChecker *self, int64_t now_ms)
+{
+    return self->secret_ms == 0 || now_ms - self->secret_ms >= WIRE_COOKIE_LIFE_MS;
+}
+
 WireMac wire_cookie_check(const WireCookieChecker *self, const uint8_t *message, size_t len,
                           const MeshEndpoint *source, int64_t now_ms)
 {
@@ -84,8 +89,8 @@ WireMac wire_cookie_check(const WireCookieChecker *self, const uint8_t *message,
     make_mac1(self->mac1_key, message, len, want);
     if (sodium_memcmp(want, message + len - MACS, MAC) != 0)
         return WIRE_MAC_INVALID;
-    if (self->secret_ms == 0 || now_ms - self->secret_ms >= WIRE_COOKIE_LIFE_MS)
-        return WIRE_MAC_NO_COOKIE;
+    if (sodium_is_zero(message + len - MAC, MAC) || wire_cookie_wants_secret(self, now_ms))
+        return WIRE_MAC_NO_COOKIE; /* the usual one costs one hash */
     make_cookie(self->secret, source, cookie);
     make_mac2(cookie, message, len, want);
     return sodium_memcmp(want, message + len - MAC, MAC) == 0 ? WIRE_MAC_WITH_COOKIE
@@ -98,7 +103,7 @@ void wire_cookie_make_reply(WireCookieChecker *self, const WireCookieRequest *re
     const uint8_t *mac1 = request->message + request->len - MACS;
     uint8_t        cookie[MAC];
 
-    if (self->secret_ms == 0 || request->now_ms - self->secret_ms >= WIRE_COOKIE_LIFE_MS) {
+    if (wire_cookie_wants_secret(self, request->now_ms)) {
         memcpy(self->secret, request->fresh_secret, sizeof self->secret);
         self->secret_ms = request->now_ms;
     }

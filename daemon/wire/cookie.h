@@ -1,5 +1,6 @@
 /* daemon/wire/cookie.h: mac1 and mac2 of handshake messages, and cookie replies (paper §5.3,
- * §5.4.4, §5.4.7). Pure: time and nonces are given. Thread: handshake. */
+ * §5.4.4, §5.4.7). Pure: time and nonces are given. Threads: handshake; in checks, too (screen.h).
+ */
 #pragma once
 
 #include "common/std/attr.h"
@@ -16,6 +17,7 @@
 #define WIRE_COOKIE_NONCE      24u  /* bytes; XChaCha20-Poly1305 */
 
 typedef enum {
+    WIRE_MAC_UNJUDGED,    /* nobody looked yet */
     WIRE_MAC_INVALID,     /* mac1 wrong: total silence */
     WIRE_MAC_NO_COOKIE,   /* mac1 right */
     WIRE_MAC_WITH_COOKIE, /* mac2 right too: the source address is real */
@@ -49,14 +51,18 @@ void wire_cookie_add_macs(WireCookieJar *self, uint8_t *message, size_t len, int
 WireMac wire_cookie_check(const WireCookieChecker *self, const uint8_t *message, size_t len,
                           const MeshEndpoint *source, int64_t now_ms);
 
+/** wire_cookie_wants_secret: the next reply makes a new secret: there is none younger than 120 s.
+ */
+bool wire_cookie_wants_secret(const WireCookieChecker *self, int64_t now_ms);
+
 /** wire_cookie_make_reply: answers @message (mac1 right, no cookie) while under load. Makes a new
- * secret from @fresh_secret if ours is older than 120 s. */
+ * secret from @fresh_secret if it wants one. */
 typedef struct {
     const uint8_t *message; /* what is answered */
     size_t         len;
     MeshEndpoint   source;
     uint8_t        nonce[WIRE_COOKIE_NONCE]; /* fresh random bytes */
-    uint8_t        fresh_secret[32];         /* fresh random bytes, used once in 120 s */
+    uint8_t        fresh_secret[32];         /* fresh random bytes; unread if none is wanted */
     int64_t        now_ms;
 } WireCookieRequest;
 void wire_cookie_make_reply(WireCookieChecker *self, const WireCookieRequest *request,

@@ -9,27 +9,17 @@
 #include "common/std/endpoint.h"
 #include "daemon/wire/freshness.h"
 
-enum {
-    LIMITER_SOURCES = 4096,
-    NS_PER_S = 1000000000,
-};
+enum { NS_PER_S = 1000000000 };
 
 int wire_exchange_init(WireExchange *self, WirePlane *plane)
 {
     *self = (WireExchange){ .plane = plane, .counters = &plane->counters[WIRE_THREAD_HANDSHAKE] };
-    if (wire_limiter_new(LIMITER_SOURCES, &self->limiter) < 0)
-        return -ENOMEM;
-    if (wire_udp_sender_new(self->counters, false, &self->sender) < 0) {
-        wire_limiter_free(self->limiter);
-        return -ENOMEM;
-    }
-    return 0;
+    return wire_udp_sender_new(self->counters, false, &self->sender);
 }
 
 void wire_exchange_done(WireExchange *self)
 {
     wire_udp_sender_free(self->sender);
-    wire_limiter_free(self->limiter);
     mesh_key_free(self->identity);
     mesh_key_wipe(&self->checker, sizeof(self->checker));
 }
@@ -97,6 +87,7 @@ void wire_exchange_set_identity(WireExchange *self, WireIdentity *identity)
     } else {
         wire_cookie_checker_init(&self->checker, &identity->public_key);
     }
+    wire_screen_set(self->plane->screen, self->identity == NULL ? NULL : &self->checker);
     for (size_t i = 0; i < self->snapshot->n_peers; i++) {
         WirePeer *peer = self->snapshot->peers[i].peer;
 
@@ -267,28 +258,27 @@ void wire_exchange_initiate(WireExchange *self, WirePeer *peer, bool retry)
     mark_sent(self, peer);
 }
 
-/* mac1 is right. Returns: true: go on; false: too many, or the sender must show a cookie first. */
-static bool admit(WireExchange *self, const WireQueuedMessage *message, WireMac mac)
+void wire_exchange_flush(WireExchange *self)
 {
-    uint8_t           reply[WIRE_COOKIE_BYTES];
-    WirePacket        packet = { .data = reply, .len = sizeof(reply) };
-    WireCookieRequest request = { .message = message->bytes,
-                                  .len = message->len,
-                                  .source = wire_hop_get_source(&message->hop),
-                                  .now_ms = self->now_ms };
+    wire_count_drop(self->counters, WIRE_DROP_SEND,
+                    wire_replies_send(&self->replies, self->sender, &self->plane->sockets));
+}
 
-    if (!self->loaded)
+/* mac1 is right. Returns: true: go on; false: the sender must show a cookie first. */
+static bool admit(WireExchange *self, WireQueuedMessage *message)
+{
+    WirePacket packet = { .data = message->bytes, .len = message->len };
+
+    if (!self->loaded || message->mac == WIRE_MAC_WITH_COOKIE)
         return true;
-    if (mac == WIRE_MAC_WITH_COOKIE) {
-        if (wire_limiter_allow(self->limiter, &request.source.addr, self->now_ms))
-            return true;
-        wire_count_drop(self->counters, WIRE_DROP_HANDSHAKES, 1);
-        return false;
+    if (wire_replies_full(&self->replies))
+        wire_exchange_flush(self);
+    if (wire_replies_add(&self->replies, &self->checker, &packet, &message->hop, self->now_ms))
+        wire_screen_set(self->plane->screen, &self->checker);
+    if (message->hop.link != 0) { /* seldom: a relay wants it wrapped */
+        packet = wire_replies_take_last(&self->replies);
+        (void)send_message(self, &packet, &message->hop, 1);
     }
-    mesh_key_random(request.nonce, sizeof(request.nonce));
-    mesh_key_random(request.fresh_secret, sizeof(request.fresh_secret));
-    wire_cookie_make_reply(&self->checker, &request, reply);
-    (void)send_message(self, &packet, &message->hop, 1);
     wire_count_drop(self->counters, WIRE_DROP_HANDSHAKES, 1);
     return false;
 }
@@ -430,23 +420,23 @@ static WirePeer *take_cookie(WireExchange *self, const WireQueuedMessage *messag
     return NULL;
 }
 
-WirePeer *wire_exchange_take(WireExchange *self, const WireQueuedMessage *message)
+WirePeer *wire_exchange_take(WireExchange *self, WireQueuedMessage *message)
 {
     WireMessage  type = wire_noise_get_type(message->bytes, message->len);
-    MeshEndpoint source;
-    WireMac      mac;
+    MeshEndpoint source = wire_hop_get_source(&message->hop);
 
     if (self->identity == NULL || !wire_tun_up(self->plane->tun))
         return NULL;
     if (type == WIRE_MESSAGE_COOKIE)
         return take_cookie(self, message);
-    source = wire_hop_get_source(&message->hop);
-    mac = wire_cookie_check(&self->checker, message->bytes, message->len, &source, self->now_ms);
-    if (mac == WIRE_MAC_INVALID) {
+    if (message->mac == WIRE_MAC_UNJUDGED)
+        message->mac =
+            wire_cookie_check(&self->checker, message->bytes, message->len, &source, self->now_ms);
+    if (message->mac == WIRE_MAC_INVALID) {
         wire_count_drop(self->counters, WIRE_DROP_FORGED, 1);
         return NULL;
     }
-    if (!admit(self, message, mac))
+    if (!admit(self, message))
         return NULL;
     return type == WIRE_MESSAGE_INITIATION ? take_initiation(self, message)
                                            : take_response(self, message);

@@ -6,8 +6,8 @@
 
 #include "common/std/attr.h"
 #include "daemon/wire/cookie.h"
-#include "daemon/wire/limiter.h"
 #include "daemon/wire/noise.h"
+#include "daemon/wire/replies.h"
 #include "daemon/wire/state.h"
 #include "daemon/wire/udp.h"
 
@@ -17,8 +17,8 @@ typedef struct {
     WireCounters       *counters;
     WireIdentity       *identity; /* guarded; NULL: none, we are silent */
     WireCookieChecker   checker;
-    WireLimiter        *limiter;
     WireUdpSender      *sender;
+    WireReplies         replies;
     bool                loaded;   /* answer with cookies */
     const WireSnapshot *snapshot; /* this round's */
     int64_t             now_ms;   /* this round's boot clock */
@@ -40,9 +40,13 @@ void wire_exchange_drop_secrets(WireExchange *self, WirePeer *peer);
  * marked; peer->held tells that, and it is made up for as soon as the want ends. */
 void wire_exchange_initiate(WireExchange *self, WirePeer *peer, bool retry);
 
-/** wire_exchange_take: judges a queued message and acts on it. What is wrong is met with silence.
+/** wire_exchange_take: judges a queued message and acts on it, except that cookie replies wait for
+ * wire_exchange_flush(). What is wrong is met with silence.
  * Returns: the peer whose session or timers changed; NULL: nobody's. */
-WirePeer *wire_exchange_take(WireExchange *self, const WireQueuedMessage *message);
+WirePeer *wire_exchange_take(WireExchange *self, WireQueuedMessage *message);
+
+/** wire_exchange_flush: sends the cookie replies of this round. */
+void wire_exchange_flush(WireExchange *self);
 
 /** wire_exchange_complete: the session of @peer is proven: clears the attempt and tells the world.
  */

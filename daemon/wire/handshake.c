@@ -186,17 +186,23 @@ static void read_notes(WireHandshaker *self)
     }
 }
 
-/* Returns: true: there may be more. */
-static bool read_messages(WireHandshaker *self)
+static void look_at_load(WireHandshaker *self)
 {
-    WireQueuedMessage message;
-    uint32_t          queued = atomic_load_explicit(&self->plane->n_messages, memory_order_relaxed);
-    int               n;
+    uint32_t queued = atomic_load_explicit(&self->plane->n_messages, memory_order_relaxed);
 
     if (queued >= WIRE_LOADED)
         self->loaded_until_ms = now_of(self) + LOADED_MS;
     self->exchange.loaded = now_of(self) < self->loaded_until_ms;
-    for (n = 0; n < MESSAGES_A_ROUND && mesh_ring_pop(self->plane->messages, &message); n++) {
+    wire_screen_set_loaded(self->plane->screen, self->exchange.loaded);
+}
+
+/* Returns: true: there may be more. */
+static bool read_ring(WireHandshaker *self, MeshRing *ring)
+{
+    WireQueuedMessage message;
+    int               n;
+
+    for (n = 0; n < MESSAGES_A_ROUND && mesh_ring_pop(ring, &message); n++) {
         WirePeer *peer;
 
         atomic_fetch_sub_explicit(&self->plane->n_messages, 1, memory_order_relaxed);
@@ -205,6 +211,20 @@ static bool read_messages(WireHandshaker *self)
             arm(self, peer);
     }
     return n == MESSAGES_A_ROUND;
+}
+
+/* Those whose senders are real first: what others send waits, whatever there is of it.
+ * Returns: true: there may be more. */
+static bool read_messages(WireHandshaker *self)
+{
+    bool more;
+
+    look_at_load(self);
+    more = read_ring(self, self->plane->proven);
+    if (read_ring(self, self->plane->messages))
+        more = true;
+    wire_exchange_flush(&self->exchange);
+    return more;
 }
 
 /* What is due at a peer. */
@@ -283,6 +303,7 @@ static bool wait(WireHandshaker *self, bool busy)
     struct pollfd fds[] = {
         { .fd = wire_mailbox_fd(&self->plane->to_handshake), .events = POLLIN },
         { .fd = mesh_ring_fd(self->plane->messages), .events = POLLIN },
+        { .fd = mesh_ring_fd(self->plane->proven), .events = POLLIN },
         { .fd = wire_tun_watch_fd(self->plane->tun), .events = POLLIN },
     };
     int timeout_ms = busy ? 0 : wait_ms(self);
@@ -294,7 +315,9 @@ static bool wait(WireHandshaker *self, bool busy)
         wire_mailbox_hush(&self->plane->to_handshake);
     if (fds[1].revents != 0)
         mesh_ring_hush(self->plane->messages);
-    return fds[2].revents != 0;
+    if (fds[2].revents != 0)
+        mesh_ring_hush(self->plane->proven);
+    return fds[3].revents != 0;
 }
 
 static void run(void *user_data)

@@ -1,6 +1,7 @@
 /* daemon/wire/inbound.c: the road of a datagram from the network to the host, top to bottom: sort
  * by the first bytes, find the session, open, refuse replays, check source and filter, write.
- * Handshakes go to their thread, what is not WireGuard's to the control thread. */
+ * Handshakes go to their thread if they are worth it, what is not WireGuard's to the control
+ * thread. */
 #include "daemon/wire/inbound.h"
 
 #include <errno.h>
@@ -22,6 +23,8 @@ enum {
     LAST_FRAME_BYTE = 0x5f, /* of the relay */
     V4_HEADER = 20,
     V6_HEADER = 40,
+    RESPONSE_RECEIVER_AT = 8,
+    COOKIE_RECEIVER_AT = 4,
 };
 
 static const uint8_t stun_cookie[4] = { 0x21, 0x12, 0xa4, 0x42 };
@@ -149,15 +152,35 @@ static void pass_raw(WireInbound *self, const WireDatagram *datagram)
     self->event.n_data = 0;
 }
 
-static void queue_message(WireInbound *self, const WireDatagram *datagram)
+/* Nobody can send these at will: the sender is where it says, or knows an index that we gave to a
+ * peer a moment ago. */
+static bool is_proven(const WireInbound *self, WireMessage type, const WirePacket *packet)
 {
-    WirePlane *plane = self->plane;
+    size_t at = type == WIRE_MESSAGE_COOKIE ? COOKIE_RECEIVER_AT : RESPONSE_RECEIVER_AT;
 
+    if (self->message.mac == WIRE_MAC_WITH_COOKIE)
+        return true;
+    return type != WIRE_MESSAGE_INITIATION &&
+           wire_index_get_peer(self->plane->index, get_u32le(packet->data + at)) != NULL;
+}
+
+static void queue_message(WireInbound *self, WireMessage type, const WireDatagram *datagram)
+{
+    WirePlane   *plane = self->plane;
+    MeshEndpoint source = wire_hop_get_source(datagram->hop);
+    WireDrop     why = wire_screen_judge(plane->screen, &datagram->packet, &source,
+                                         self->now_ns / 1000000, &self->message.mac);
+
+    if (why != WIRE_DROP_NONE) {
+        drop(self, why);
+        return;
+    }
     self->message.hop = *datagram->hop;
     self->message.len = datagram->packet.len;
     memcpy(self->message.bytes, datagram->packet.data, datagram->packet.len);
     atomic_fetch_add_explicit(&plane->n_messages, 1, memory_order_relaxed);
-    if (mesh_ring_push(plane->messages, &self->message))
+    if (mesh_ring_push(is_proven(self, type, &datagram->packet) ? plane->proven : plane->messages,
+                       &self->message))
         return;
     atomic_fetch_sub_explicit(&plane->n_messages, 1, memory_order_relaxed);
     drop(self, WIRE_DROP_HANDSHAKES);
@@ -387,17 +410,19 @@ static void take_batch(WireInbound *self, size_t n)
     }
     for (size_t i = 0; i < n; i++) {
         const WireDatagram *datagram = &self->datagrams[i];
+        WireMessage         type;
 
         if (self->done[i])
             continue;
-        switch (wire_noise_get_type(datagram->packet.data, datagram->packet.len)) {
+        type = wire_noise_get_type(datagram->packet.data, datagram->packet.len);
+        switch (type) {
         case WIRE_MESSAGE_DATA:
             take_run(self, i, n);
             break;
         case WIRE_MESSAGE_INITIATION:
         case WIRE_MESSAGE_RESPONSE:
         case WIRE_MESSAGE_COOKIE:
-            queue_message(self, datagram);
+            queue_message(self, type, datagram);
             break;
         case WIRE_MESSAGE_NONE:
             pass_raw(self, datagram);

@@ -22,8 +22,8 @@ void             wire_index_free(WireIndexTable *self);      /* no readers any m
  * Returns: 0; -ENOSPC: WIRE_INDEX_MAX are in use; -ENOMEM. */
 MESH_CHECKED int wire_index_reserve(WireIndexTable *self, WirePeer *peer, uint32_t *out_index);
 
-/** wire_index_get_peer: whose handshake or session @index is; NULL: nobody's. Handshake thread (the
- * one that frees peers), for messages of type 2 and 3. */
+/** wire_index_get_peer: whose handshake or session @index is; NULL: nobody's. For messages of type
+ * 2 and 3. Any thread; only the handshake thread, which frees peers, may look into it. */
 WirePeer *wire_index_get_peer(WireIndexTable *self, uint32_t index);
 
 /** wire_index_publish: from now on packets with the keypair's local index find it. */

@@ -136,6 +136,10 @@ static int make_parts(WirePlane *self, const WirePlaneOptions *options)
     if (rc == 0)
         rc = mesh_ring_new(sizeof(WireQueuedMessage), WIRE_MAX_MESSAGES, &self->messages);
     if (rc == 0)
+        rc = mesh_ring_new(sizeof(WireQueuedMessage), WIRE_MAX_PROVEN, &self->proven);
+    if (rc == 0)
+        rc = wire_screen_new(&self->screen);
+    if (rc == 0)
         rc = wire_mailbox_init(&self->to_handshake);
     if (rc == 0)
         rc = wire_mailbox_init(&self->to_out);
@@ -251,6 +255,8 @@ void wire_plane_stop(WirePlane *self)
     wire_mailbox_done(&self->to_out);
     wire_mailbox_done(&self->to_in);
     mesh_ring_free(self->messages);
+    mesh_ring_free(self->proven);
+    wire_screen_free(self->screen);
     wire_pings_done(&self->pings);
     wire_events_done(&self->events);
     free(self);
@@ -268,6 +274,7 @@ int wire_plane_set_private_key(WirePlane *self, const MeshKey *private_key)
         identity->private_key.bytes[31] = (identity->private_key.bytes[31] & 127) | 64;
         mesh_key_make_public(&identity->private_key, &identity->public_key);
     }
+    wire_screen_set(self->screen, NULL); /* what is for the new key is judged behind this news */
     mesh_key_free(__atomic_exchange_n(&self->identity_news, identity, __ATOMIC_ACQ_REL));
     wire_mailbox_ring(&self->to_handshake);
     return 0;

@@ -18,11 +18,13 @@
 #include "daemon/wire/noise.h"
 #include "daemon/wire/peer.h"
 #include "daemon/wire/pings.h"
+#include "daemon/wire/screen.h"
 #include "daemon/wire/snapshot.h"
 #include "daemon/wire/sockets.h"
 #include "daemon/wire/tun.h"
 
 #define WIRE_MAX_MESSAGES 1024u                    /* handshake messages queued */
+#define WIRE_MAX_PROVEN   256u                     /* and those of who has shown a cookie */
 #define WIRE_LOADED       (WIRE_MAX_MESSAGES / 8u) /* from here on we are under load */
 #define WIRE_N_LANES      1u                       /* shards */
 
@@ -32,6 +34,7 @@ typedef struct WireHandshaker WireHandshaker;
 /* A handshake message on its way from the in thread to the handshake thread. */
 typedef struct {
     WireHop  hop;
+    WireMac  mac; /* as the in thread saw it */
     uint32_t len;
     uint8_t  bytes[WIRE_INITIATION_BYTES]; /* the longest */
 } WireQueuedMessage;
@@ -50,8 +53,10 @@ struct WirePlane {
     WirePings        pings;
     WireMailbox      to_handshake, to_out;
     WireMailbox      to_in;      /* rung only */
+    WireScreen      *screen;     /* in thread judges, handshake thread says by what */
     MeshRing        *messages;   /* WireQueuedMessage: in thread → handshake thread */
-    _Atomic uint32_t n_messages; /* in it */
+    MeshRing        *proven;     /* the same; read first: with a cookie, or an answer to ours */
+    _Atomic uint32_t n_messages; /* in both */
     _Atomic bool     stopping;
 
     /* wire_time_set(): each stands for itself. */

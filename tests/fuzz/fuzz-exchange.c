@@ -165,6 +165,7 @@ static void open_side(unsigned number)
     side->plane.sockets.port = 1;
     assert(wire_index_new(&side->plane.index) == 0 && wire_events_init(&side->plane.events) == 0);
     assert(wire_mailbox_init(&side->plane.to_out) == 0);
+    assert(wire_screen_new(&side->plane.screen) == 0);
     assert(wire_config_put_peer(config, &spec) == 0);
     assert(wire_snapshot_new(config, give_peer, side, &snapshot) == 0);
     wire_config_free(config);
@@ -190,6 +191,7 @@ static void close_side(Side *side)
     wire_exchange_done(&side->exchange);
     wire_peer_unref(side->peer);
     end_grace_period();
+    wire_screen_free(side->plane.screen);
     wire_index_free(side->plane.index);
     wire_events_done(&side->plane.events);
     wire_mailbox_done(&side->plane.to_out);
@@ -320,11 +322,12 @@ static void check_taken(const WireQueuedMessage *message, unsigned to, const Bef
 
 /* ---- the steps ---- */
 
-static void deliver(const WireQueuedMessage *message, unsigned to)
+static void deliver(WireQueuedMessage *message, unsigned to)
 {
     Side       *side = &world.sides[to];
     Before      before = { .n_sent = world.n_sent, .pending = side->peer->pending };
     WireMessage type = wire_noise_get_type(message->bytes, message->len);
+    WirePacket  packet = { .data = message->bytes, .len = message->len };
 
     if (type == WIRE_MESSAGE_NONE || type == WIRE_MESSAGE_DATA)
         return; /* inbound.c sorts these out */
@@ -332,7 +335,11 @@ static void deliver(const WireQueuedMessage *message, unsigned to)
     count_events(side, WIRE_EVENT_HANDSHAKE);
     world.sending = to;
     side->exchange.now_ms = world.now_ms;
-    (void)wire_exchange_take(&side->exchange, message);
+    wire_screen_set_loaded(side->plane.screen, side->exchange.loaded);
+    if (wire_screen_judge(side->plane.screen, &packet, &message->hop.remote, world.now_ms,
+                          &message->mac) == WIRE_DROP_NONE)
+        (void)wire_exchange_take(&side->exchange, message);
+    wire_exchange_flush(&side->exchange);
     check_taken(message, to, &before);
     end_grace_period();
 }

@@ -1,16 +1,22 @@
 /* tests/daemon/wire/test-handshake.c: under load strangers are asked for a cookie, garbage gets
- * nothing, and the peer comes through. */
+ * nothing, and the peer comes through: at once when it has shown a cookie. */
 #include <glib.h>
 #include <poll.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/std/clock.h"
 #include "common/std/endpoint.h"
 #include "daemon/wire/cookie.h"
+#include "daemon/wire/freshness.h"
+#include "daemon/wire/state.h"
 #include "pair-steer.h"
 
 enum { FLOOD = 900 }; /* messages, sent faster than curves can be computed */
+
+#define NS_PER_MS INT64_C(1000000)
 
 typedef struct {
     int                     fd;
@@ -27,31 +33,38 @@ static void flooder_start(Flooder *self, PairSide *victim)
     g_assert_cmpint(self->fd, >=, 0);
 }
 
+static void say(Flooder *self, const uint8_t *message, size_t len)
+{
+    g_assert_cmpint(sendto(self->fd, message, len, 0, (struct sockaddr *)&self->to, self->len), ==,
+                    (int)len);
+}
+
 /* Initiations that nobody sealed; @honest: with the mac1 that whoever knows the victim can make. */
-static void flood(Flooder *self, const PairSide *victim, bool honest)
+static void flood(Flooder *self, const PairSide *victim, bool honest, unsigned n)
 {
     uint8_t       message[WIRE_INITIATION_BYTES];
     WireCookieJar jar;
 
     wire_cookie_jar_init(&jar, &victim->public_key);
-    for (unsigned i = 0; i < FLOOD; i++) {
+    for (unsigned i = 0; i < n; i++) {
         mesh_key_random(message, sizeof(message));
         memset(message, 0, 4);
         message[0] = 1;
         if (honest)
             wire_cookie_add_macs(&jar, message, sizeof(message), 1);
-        g_assert_cmpint(sendto(self->fd, message, sizeof(message), 0, (struct sockaddr *)&self->to,
-                               self->len),
-                        ==, (int)sizeof(message));
+        say(self, message, sizeof(message));
     }
+}
+
+static uint64_t count_judged(PairSide *side)
+{
+    return pair_drops(side, WIRE_DROP_FORGED) + pair_drops(side, WIRE_DROP_HANDSHAKES);
 }
 
 /* All of what was sent has been judged or refused. */
 static bool is_digested(void *data)
 {
-    PairSide *side = data;
-
-    return pair_drops(side, WIRE_DROP_FORGED) + pair_drops(side, WIRE_DROP_HANDSHAKES) >= FLOOD;
+    return count_judged(data) >= FLOOD;
 }
 
 static unsigned count_answers(Flooder *self)
@@ -75,7 +88,7 @@ static void test_garbage(void)
 
     pair_start(&pair, &(PairOptions){ .unrouted = true });
     flooder_start(&flooder, &pair.b);
-    flood(&flooder, &pair.b, false);
+    flood(&flooder, &pair.b, false, FLOOD);
     pair_wait_until(is_digested, &pair.b);
     g_assert_cmpuint(count_answers(&flooder), ==, 0);
     close(flooder.fd);
@@ -99,7 +112,7 @@ static void test_under_load(void)
 
     pair_start(&pair, &(PairOptions){ .unrouted = true });
     flooder_start(&flooder, &pair.b);
-    flood(&flooder, &pair.b, true);
+    flood(&flooder, &pair.b, true, FLOOD);
     pair_wait_until(is_digested, &pair.b);
     g_assert_cmpuint(count_answers(&flooder), >, 0);
     to = pair_endpoint(&pair.b, false);
@@ -115,11 +128,121 @@ static void test_under_load(void)
     pair_stop(&pair);
 }
 
+/* ---- a handshake thread that the test can hold, on a clock that stands still ---- */
+
+static struct {
+    _Atomic bool held;
+    _Atomic int  n_waiting;
+} rein;
+
+static int64_t read_clock(void *data)
+{
+    char name[16];
+
+    (void)data;
+    if (!rein.held || pthread_getname_np(pthread_self(), name, sizeof(name)) != 0 ||
+        strcmp(name, "mesh-handshake") != 0)
+        return 1000000 * NS_PER_MS;
+    rein.n_waiting++;
+    while (rein.held)
+        g_usleep(1000);
+    rein.n_waiting--;
+    return 1000000 * NS_PER_MS;
+}
+
+static bool are_waiting(void *data)
+{
+    (void)data;
+    return rein.n_waiting == 2; /* a's and b's */
+}
+
+static void hold_handshakes(Pair *pair)
+{
+    rein.held = true;
+    wire_mailbox_ring(&pair->a.plane->to_handshake);
+    wire_mailbox_ring(&pair->b.plane->to_handshake);
+    pair_wait_until(are_waiting, NULL);
+}
+
+/* An initiation of a to b, made by the test; @second tells those of one pair apart. */
+static void make_initiation(Pair *pair, WireCookieJar *jar, unsigned second,
+                            uint8_t out[WIRE_INITIATION_BYTES])
+{
+    WireIdentity   a = { pair->a.private_key, pair->a.public_key };
+    WireHandshake  handshake = { .local_index = 77 };
+    WireMoment     at = { .wall_ns = (1000 + second) * 1000 * NS_PER_MS };
+    MeshKey        no_psk = { { 0 } };
+    WireNoiseFresh fresh;
+    WireRemote     b;
+    int64_t        last_ns = 0;
+
+    g_assert_cmpint(wire_noise_make_remote(&a, &pair->b.public_key, &no_psk, &b), ==, 0);
+    mesh_key_make_private(&fresh.ephemeral);
+    wire_freshness_encode(wire_freshness_next(&last_ns, &at), fresh.timestamp);
+    g_assert_cmpint(wire_noise_create_initiation(&handshake, &a, &b, &fresh, out), ==, 0);
+    wire_cookie_add_macs(jar, out, WIRE_INITIATION_BYTES, 1);
+}
+
+/* The next datagram that comes back. */
+static size_t next_answer(Flooder *self, uint8_t out[256])
+{
+    struct pollfd wait = { .fd = self->fd, .events = POLLIN };
+    ssize_t       len;
+
+    g_assert_cmpint(poll(&wait, 1, 20000), ==, 1);
+    len = recv(self->fd, out, 256, 0);
+    g_assert_cmpint(len, >, 0);
+    return (size_t)len;
+}
+
+static bool one_is_beyond_the_full_queue(void *data)
+{
+    const PairSide *side = data;
+
+    return side->plane->n_messages == WIRE_MAX_MESSAGES + 1;
+}
+
+/* The queue is full of what strangers sent. Who shows a cookie finds a place, and is served before
+ * any of them. */
+static void test_cookie_goes_first(void)
+{
+    static const MeshClockSource frozen = { .boot_ns = read_clock, .wall_ns = read_clock };
+    uint8_t                      message[WIRE_INITIATION_BYTES], answer[256];
+    WireCookieJar                jar;
+    Flooder                      flooder;
+    Pair                         pair;
+
+    mesh_clock_set_source(&frozen);
+    pair_start(&pair, &(PairOptions){ .unrouted = true });
+    flooder_start(&flooder, &pair.b);
+    wire_cookie_jar_init(&jar, &pair.b.public_key);
+    flood(&flooder, &pair.b, true, FLOOD); /* under load, and as the clock stands, it remains so */
+    pair_wait_until(is_digested, &pair.b);
+    count_answers(&flooder);
+    make_initiation(&pair, &jar, 1, message);
+    say(&flooder, message, sizeof(message));
+    g_assert_cmpuint(next_answer(&flooder, answer), ==, WIRE_COOKIE_BYTES);
+    g_assert_cmpint(wire_cookie_take_reply(&jar, answer, 1), ==, 0);
+
+    hold_handshakes(&pair);
+    for (uint64_t drops = count_judged(&pair.b); count_judged(&pair.b) == drops;)
+        flood(&flooder, &pair.b, true, 64);
+    make_initiation(&pair, &jar, 2, message);
+    say(&flooder, message, sizeof(message));
+    pair_wait_until(one_is_beyond_the_full_queue, &pair.b);
+    rein.held = false;
+    g_assert_cmpuint(next_answer(&flooder, answer), ==, WIRE_RESPONSE_BYTES);
+    g_assert_cmpuint(answer[0], ==, WIRE_MESSAGE_RESPONSE);
+    close(flooder.fd);
+    pair_stop(&pair);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     pair_use_clock();
     g_test_add_func("/handshake/garbage", test_garbage);
     g_test_add_func("/handshake/under-load", test_under_load);
+    g_test_add_func("/handshake/cookie-goes-first", test_cookie_goes_first);
     return g_test_run();
 }

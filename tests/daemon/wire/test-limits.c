@@ -35,6 +35,7 @@ static const Constant constants[] = {
     { "replay-window", WIRE_REPLAY_WINDOW, 8128 },
     { "cookie-life", WIRE_COOKIE_LIFE_MS, 120000 },
     { "handshake-queue", WIRE_MAX_MESSAGES, 1024 },
+    { "queue-of-the-proven", WIRE_MAX_PROVEN, 256 },
     { "under-load", WIRE_LOADED, 128 },
     { "limiter-rate", WIRE_LIMITER_PER_SECOND, 20 },
     { "limiter-burst", WIRE_LIMITER_BURST, 5 },
