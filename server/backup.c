@@ -241,27 +241,34 @@ static bool replace(const Paths *paths, const char *key, bool same_key, GError *
     return move(paths->temp, paths->database, true, error);
 }
 
+/* Says what an administrator has to do again. */
+static void warn_forgotten(const StoreBackupReady *ready)
+{
+    if (!ready->merged)
+        (void)fputs("mesh-server: there is no sound database here to learn from what was removed, "
+                    "revoked or used after the backup: remove and revoke it again\n",
+                    stderr);
+}
+
 /* @paths->temp is a copy of the backup already. */
 static bool restore_copy(const Paths *paths, GError **error)
 {
-    g_autoptr(GError) unreadable = NULL;
-    int64_t epoch = 0;
-    char   *key = NULL;
-    bool    same = false, ok;
+    bool is_there = g_file_test(paths->database, G_FILE_TEST_EXISTS) &&
+                    store_backup_settle(paths->database, NULL);
+    StoreBackupReady ready = { 0 };
+    bool             same = false, ok;
 
-    if (!judge(paths->temp, error))
+    if (!judge(paths->temp, error) ||
+        !store_backup_prepare(paths->temp, is_there ? paths->database : NULL,
+                              g_get_real_time() / G_USEC_PER_SEC, &ready, error))
         return false;
-    if (g_file_test(paths->database, G_FILE_TEST_EXISTS) &&
-        !store_backup_settle(paths->database, &epoch, &unreadable))
-        (void)fprintf(stderr, "mesh-server: what is replaced cannot be read: %s\n",
-                      unreadable->message);
-    if (!store_backup_prepare(paths->temp, epoch, g_get_real_time() / G_USEC_PER_SEC, &key, error))
-        return false;
-    ok = (is_key(key) || fail(error, paths->file, "the server key in it is not one")) &&
-         compare_key(paths, key, &same, error) && sync_path(paths->temp, error) &&
-         replace(paths, key, same, error);
-    mesh_key_wipe(key, strlen(key));
-    g_free(key);
+    ok = (is_key(ready.key) || fail(error, paths->file, "the server key in it is not one")) &&
+         compare_key(paths, ready.key, &same, error) && sync_path(paths->temp, error) &&
+         replace(paths, ready.key, same, error);
+    mesh_key_wipe(ready.key, strlen(ready.key));
+    g_free(ready.key);
+    if (ok)
+        warn_forgotten(&ready);
     return ok;
 }
 

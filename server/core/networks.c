@@ -3,6 +3,7 @@
 
 #include "common/glib/error.h"
 #include "server/core/addresses.h"
+#include "server/core/certify.h"
 #include "server/core/policy.h"
 #include "server/core/users.h"
 
@@ -198,6 +199,83 @@ static bool load_tomb(const StoreRow *row, void *user_data)
     return true;
 }
 
+/* A restored network has no policy that a node would take: its version had to grow. */
+static bool sign_policies(StoreTx *tx, Core *core, GError **error)
+{
+    GHashTableIter iter;
+    gpointer       each;
+
+    g_hash_table_iter_init(&iter, core->networks);
+    while (g_hash_table_iter_next(&iter, NULL, &each)) {
+        CoreNetworkRow *row = &((CoreNetwork *)each)->row;
+
+        if (row->policy == NULL && (!core_policy_make(row, row->pver, core->signer, error) ||
+                                    !core_policy_save(tx, row, error)))
+            return false;
+    }
+    return true;
+}
+
+/* An M that a restore made void: its serial may be below one that nodes know. */
+static bool is_void(const CoreNodeRow *row)
+{
+    return row->state == CORE_NODE_ACTIVE && row->m_exp == 0;
+}
+
+/* All under one version: whoever asks is of another epoch, and gets a snapshot. */
+static bool sign_network(CoreChange *change, CoreNetwork *network, GError **error)
+{
+    GHashTableIter iter;
+    gpointer       each;
+
+    if (!core_change_open(change, error))
+        return false;
+    g_hash_table_iter_init(&iter, network->nodes);
+    while (g_hash_table_iter_next(&iter, NULL, &each)) {
+        CoreNodeRow *row = ((CoreNode *)each)->row;
+
+        if (!is_void(row))
+            continue;
+        row = core_rows_copy_node(row);
+        if (!core_certify_sign(change, row, error)) {
+            core_rows_free_node(row);
+            return false;
+        }
+        if (!core_change_put(change, row, false, error))
+            return false;
+    }
+    g_ptr_array_set_free_func(change->put, NULL);
+    for (guint i = 0; i < change->put->len; i++)
+        core_model_put(network, g_ptr_array_index(change->put, i));
+    network->row.ver = network->info_ver = network->policy_ver = change->network.ver;
+    return true;
+}
+
+/* Before the first node asks: none may see an M that is older than what it knows. */
+static bool sign_members(StoreTx *tx, Core *core, GError **error)
+{
+    GHashTableIter iter, nodes;
+    gpointer       each, node;
+    bool           ok = true;
+
+    g_hash_table_iter_init(&iter, core->networks);
+    while (ok && g_hash_table_iter_next(&iter, NULL, &each)) {
+        CoreNetwork *network = each;
+        CoreChange   change;
+        bool         any = false;
+
+        g_hash_table_iter_init(&nodes, network->nodes);
+        while (!any && g_hash_table_iter_next(&nodes, NULL, &node))
+            any = is_void(((CoreNode *)node)->row);
+        if (!any)
+            continue;
+        core_change_init(&change, tx, core->signer, &network->row.net.id);
+        ok = sign_network(&change, network, error);
+        core_change_done(&change);
+    }
+    return ok;
+}
+
 static bool load(StoreTx *tx, void *data, GError **error)
 {
     StoreCall users = { .on_row = core_users_load, .user_data = data };
@@ -206,8 +284,8 @@ static bool load(StoreTx *tx, void *data, GError **error)
     StoreCall tombs = { .on_row = load_tomb, .user_data = data };
 
     return store_query(tx, STORE_ACCOUNT_ALL, &users, error) &&
-           store_query(tx, STORE_NETWORK_ALL, &networks, error) &&
-           store_query(tx, STORE_NODE_ALL, &nodes, error) &&
+           store_query(tx, STORE_NETWORK_ALL, &networks, error) && sign_policies(tx, data, error) &&
+           store_query(tx, STORE_NODE_ALL, &nodes, error) && sign_members(tx, data, error) &&
            store_query(tx, STORE_TOMBSTONE_ALL, &tombs, error);
 }
 

@@ -18,6 +18,17 @@ bool core_policy_make(CoreNetworkRow *row, uint64_t pver, const CoreSigner *sign
     return true;
 }
 
+bool core_policy_save(StoreTx *tx, const CoreNetworkRow *row, GError **error)
+{
+    StoreCall call = {
+        STORE_ARGS(STORE_ARG_BLOB(&row->net.id, sizeof row->net.id), STORE_ARG_INT(row->pver),
+                   STORE_ARG_TEXT(mesh_signed_get_body(row->policy, NULL)),
+                   STORE_ARG_BLOB(mesh_signed_get_signature(row->policy)->bytes, MESH_SIGN_BYTES))
+    };
+
+    return store_query(tx, STORE_NETWORK_POLICY, &call, error);
+}
+
 bool core_policy_renew(CoreChange *change, GError **error)
 {
     CoreNetworkRow *row = &change->network;
@@ -25,13 +36,8 @@ bool core_policy_renew(CoreChange *change, GError **error)
     if (!core_change_bump(change, error) ||
         !core_policy_make(row, row->pver + 1, change->signer, error))
         return false;
-    StoreCall call = {
-        STORE_ARGS(STORE_ARG_BLOB(&change->net, sizeof change->net), STORE_ARG_INT(row->pver),
-                   STORE_ARG_TEXT(mesh_signed_get_body(row->policy, NULL)),
-                   STORE_ARG_BLOB(mesh_signed_get_signature(row->policy)->bytes, MESH_SIGN_BYTES))
-    };
 
     change->policy_changed = true;
-    return store_query(change->tx, STORE_NETWORK_POLICY, &call, error) &&
+    return core_policy_save(change->tx, row, error) &&
            core_change_log(change, "policy", row->policy, error);
 }

@@ -9,3 +9,6 @@ bool core_policy_make(CoreNetworkRow *row, uint64_t pver, const CoreSigner *sign
 
 /* The next version, because name or prefixes changed; saved and logged. */
 bool core_policy_renew(CoreChange *change, GError **error);
+
+/* Stores the P that @row has. Storage thread. */
+bool core_policy_save(StoreTx *tx, const CoreNetworkRow *row, GError **error);

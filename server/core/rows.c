@@ -61,7 +61,7 @@ static MeshSigned *read_signed(const StoreRow *row, int column)
     const char *body = store_row_text(row, column);
     uint8_t     signature[MESH_SIGN_BYTES];
 
-    if (body == NULL)
+    if (body == NULL || body[0] == '\0')
         return NULL;
     read_bytes(row, column + 1, signature, sizeof signature);
     return mesh_signed_new(body, strlen(body), signature, NULL);

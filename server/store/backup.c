@@ -203,19 +203,16 @@ bool store_backup_check(const char *path, GPtrArray *findings, GError **error)
     return ok;
 }
 
-bool store_backup_settle(const char *path, int64_t *out_epoch, GError **error)
+bool store_backup_settle(const char *path, GError **error)
 {
     sqlite3 *db = open_file(path, error);
-    int64_t  epoch = 0;
+    int64_t  networks = 0;
     bool     ok;
 
     if (db == NULL)
         return false;
     ok = script(db, path, "PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode=DELETE;", error) &&
-         (get_int(db, "SELECT coalesce(max(epoch),0) FROM network", &epoch) ||
-          fail(db, path, error));
-    if (ok)
-        *out_epoch = epoch;
+         (get_int(db, "SELECT count(*) FROM network", &networks) || fail(db, path, error));
     sqlite3_close(db);
     return ok;
 }
@@ -235,25 +232,88 @@ static char *read_key(sqlite3 *db, const char *path, GError **error)
     return key;
 }
 
-bool store_backup_prepare(const char *path, int64_t epoch, int64_t now_s, char **out_key,
-                          GError **error)
+/* What @replaced (attached as old) knows better: all that only ever grows. Both may be of any
+ * schema, so only columns of the first one are named. */
+static const char merge_sql[] =
+    "UPDATE network SET epoch=max(network.epoch, o.epoch), serial=max(network.serial, o.serial),"
+    " next_index=max(network.next_index, o.next_index), pver=max(network.pver, o.pver),"
+    " next_ip4=CASE WHEN network.ip4 IS o.ip4 THEN max(network.next_ip4, o.next_ip4)"
+    " ELSE network.next_ip4 END FROM old.network o WHERE o.id=network.id;"
+    "INSERT OR IGNORE INTO tombstone (network, node, idx, serial, ip4, removed, ver)"
+    " SELECT t.network, t.node, t.idx, t.serial, t.ip4, t.removed, n.ver FROM old.tombstone t"
+    " JOIN network n ON n.id=t.network;"
+    "DELETE FROM node WHERE EXISTS (SELECT 1 FROM tombstone t WHERE t.network=node.network"
+    " AND t.node=node.node);"
+    "UPDATE OR IGNORE node SET wg=o.wg, k_seq=o.k_seq, k_body=o.k_body, k_sig=o.k_sig"
+    " FROM old.node o WHERE o.network=node.network AND o.node=node.node AND o.k_seq>node.k_seq;"
+    "UPDATE join_key SET uses=max(join_key.uses, o.uses), revoked=max(join_key.revoked, o.revoked)"
+    " FROM old.join_key o WHERE o.network=join_key.network AND o.public=join_key.public;"
+    /* forgotten meanwhile, because nobody could use it any more */
+    "UPDATE join_key SET revoked=1 WHERE network IN (SELECT id FROM old.network) AND NOT EXISTS"
+    " (SELECT 1 FROM old.join_key o WHERE o.network=join_key.network"
+    " AND o.public=join_key.public);";
+
+/* Nothing is known of what was handed out after the backup. */
+static const char margin_sql[] =
+    "UPDATE network SET next_index=next_index+1024, next_ip4=CASE WHEN ip4 IS NULL THEN next_ip4"
+    " ELSE next_ip4+min(1024, (1<<(32-CAST(substr(ip4, instr(ip4,'/')+1) AS INTEGER)))/4) END;";
+
+static bool attach(sqlite3 *db, const char *path, const char *replaced, GError **error)
+{
+    char *sql = sqlite3_mprintf("ATTACH %Q AS old", replaced);
+    bool  ok = script(db, path, sql, error);
+
+    sqlite3_free(sql);
+    return ok;
+}
+
+/* True: done, in a transaction that is open. */
+static bool merge(sqlite3 *db, const char *path, const char *replaced)
+{
+    g_autoptr(GError) damaged = NULL;
+
+    if (replaced == NULL || !attach(db, path, replaced, &damaged))
+        return false;
+    if (script(db, path, "BEGIN IMMEDIATE", &damaged) && script(db, path, merge_sql, &damaged))
+        return true;
+    (void)sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+    return false;
+}
+
+static bool prepare(sqlite3 *db, const char *path, int64_t now_s, bool merged, GError **error)
+{
+    g_autofree char *sql = g_strdup_printf(
+        "DROP TABLE backup; UPDATE network SET epoch=max(epoch, %" G_GINT64_FORMAT ")+1,"
+        " serial=max(serial, %" G_GINT64_FORMAT "), pver=max(pver, %" G_GINT64_FORMAT ")+1,"
+        " policy_body='', policy_sig=x'';"
+        "UPDATE tombstone SET removed=max(removed, %" G_GINT64_FORMAT ") WHERE ip4 IS NOT NULL;"
+        "UPDATE node SET due=0, m_nbf=0, m_exp=0 WHERE state=1; COMMIT;",
+        now_s - 1, now_s, now_s - 1, now_s);
+
+    return (merged ||
+            (script(db, path, "BEGIN IMMEDIATE", error) && script(db, path, margin_sql, error))) &&
+           script(db, path, sql, error);
+}
+
+bool store_backup_prepare(const char *path, const char *replaced, int64_t now_s,
+                          StoreBackupReady *out_ready, GError **error)
 {
     sqlite3         *db = open_file(path, error);
-    char            *key = db != NULL ? read_key(db, path, error) : NULL;
-    g_autofree char *sql =
-        g_strdup_printf("PRAGMA secure_delete=ON; BEGIN IMMEDIATE; DROP TABLE backup;"
-                        "UPDATE network SET epoch=max(epoch, %" G_GINT64_FORMAT
-                        ", %" G_GINT64_FORMAT ")+1,"
-                        " serial=max(serial, %" G_GINT64_FORMAT ");"
-                        "UPDATE node SET due=0 WHERE state=1; COMMIT;",
-                        epoch, now_s - 1, now_s);
-    bool ok = key != NULL && script(db, path, sql, error);
+    StoreBackupReady ready = { 0 };
+    bool             ok = db != NULL && (ready.key = read_key(db, path, error)) != NULL &&
+              script(db, path, "PRAGMA secure_delete=ON", error);
 
+    if (ok) {
+        ready.merged = merge(db, path, replaced);
+        ok = prepare(db, path, now_s, ready.merged, error);
+    }
     sqlite3_close(db);
-    if (ok)
-        *out_key = g_steal_pointer(&key);
-    if (key != NULL)
-        mesh_key_wipe(key, strlen(key));
-    g_free(key);
-    return ok;
+    if (ok) {
+        *out_ready = ready;
+        return true;
+    }
+    if (ready.key != NULL)
+        mesh_key_wipe(ready.key, strlen(ready.key));
+    g_free(ready.key);
+    return false;
 }

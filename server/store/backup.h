@@ -15,13 +15,23 @@ bool store_backup_copy(const char *path, const char *to, const char *key, GError
  * schema, versions, addresses. False and @error: it cannot be read at all. */
 bool store_backup_check(const char *path, GPtrArray *findings, GError **error);
 
-/* Moves what is in the write-ahead log into @path, which nobody else may have open, and tells the
- * highest epoch in it (0: no networks). */
-bool store_backup_settle(const char *path, int64_t *out_epoch, GError **error);
+/* Moves what is in the write-ahead log into @path, which nobody else may have open. */
+bool store_backup_settle(const char *path, GError **error);
 
-/* Makes a copy ready to be served: its key is taken out; the epoch of each network goes above its
- * own, above @epoch and to @now_s at least, because nodes take an older version in a newer epoch
- * only; so do the serials, and each M is due to be signed again, because no serial ever goes back.
- * @out_key: owned, to be wiped. */
-bool store_backup_prepare(const char *path, int64_t epoch, int64_t now_s, char **out_key,
-                          GError **error);
+typedef struct {
+    char *key;    /* the secret text of the backup; owned, to be wiped */
+    bool  merged; /* what was replaced could be read, and what it knew is kept */
+} StoreBackupReady;
+
+/* Makes the copy @path ready to be served in place of the database @replaced (settled; NULL: there
+ * is none that can be read) at @now_s: its key is taken out, and nothing that may have been handed
+ * out since the backup is handed out again:
+ * - epochs, serials, policy versions go above all that is known, and to @now_s at least, because
+ *   none of them ever goes back for a node; each M and P is due to be signed anew (an empty P is
+ *   what the next start looks for);
+ * - removals, used and revoked join keys, newer records K of @replaced are kept; indexes and IPv4
+ *   addresses go on where @replaced was. Without @replaced they skip a margin;
+ * - no IPv4 address that is held back is given out within a day.
+ * A @replaced that turns out to be damaged counts as none. */
+bool store_backup_prepare(const char *path, const char *replaced, int64_t now_s,
+                          StoreBackupReady *out_ready, GError **error);

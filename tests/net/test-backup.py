@@ -25,6 +25,9 @@ public_port = 8445
 listen = 127.0.0.1:8445
 state_dir = {dir}/state
 admin_socket = {dir}/admin.sock
+[limits]
+accept_rate = 1000
+accept_burst = 1000
 """
 OK, FAILED, USAGE, NOT_FOUND = range(4)
 

@@ -96,29 +96,83 @@ static void test_check(gconstpointer data)
         g_assert_nonnull(strstr(g_ptr_array_index(findings, 0), c->want));
 }
 
-static void test_way_back(void)
+/* A copy of the sound database, after which the original went on. Returns the copy's path. */
+static char *make_backup(const char *path)
 {
-    g_autofree char *path = make_database(SOUND), *to = new_path("copy"), *key = NULL;
+    char *to = new_path("copy");
     g_autoptr(GError) error = NULL;
-    int64_t epoch = 0;
 
     g_assert_true(g_file_set_contents(to, "", 0, NULL));
     g_assert_true(store_backup_copy(path, to, "secret-text", &error));
     g_assert_no_error(error);
-    run_sql(path, "UPDATE network SET epoch=20");
-    g_assert_true(store_backup_settle(path, &epoch, &error));
-    g_assert_cmpint(epoch, ==, 20);
-    g_assert_true(store_backup_prepare(to, epoch, 15, &key, &error));
+    return to;
+}
+
+/* Nothing that was handed out after the backup comes back; what was taken away stays away. */
+static void test_way_back(void)
+{
+    g_autofree char *path = make_database(SOUND), *to = make_backup(path);
+    g_autoptr(GError) error = NULL;
+    StoreBackupReady ready = { 0 };
+
+    run_sql(path, "UPDATE network SET epoch=20, pver=40, next_index=30, next_ip4=168362000,"
+                  " serial=90, ver=50");
+    run_sql(path, "UPDATE node SET k_seq=7, k_body='newer', wg=x'b7'");
+    run_sql(path, "INSERT INTO tombstone VALUES (x'01', x'cc', 2, 60, 168361995, 14, 44, 0)");
+    g_assert_true(store_backup_settle(path, &error));
+    g_assert_true(store_backup_prepare(to, path, 15, &ready, &error));
     g_assert_no_error(error);
-    g_assert_cmpstr(key, ==, "secret-text");
+    g_assert_true(ready.merged);
+    g_assert_cmpstr(ready.key, ==, "secret-text");
     g_assert_cmpint(run_sql(to, "SELECT epoch FROM network"), ==, 21);
-    g_assert_cmpint(run_sql(to, "SELECT serial FROM network"), ==, 15);
+    g_assert_cmpint(run_sql(to, "SELECT serial FROM network"), ==, 90);
+    g_assert_cmpint(run_sql(to, "SELECT pver FROM network"), ==, 41);
+    g_assert_cmpint(run_sql(to, "SELECT next_index FROM network"), ==, 30);
+    g_assert_cmpint(run_sql(to, "SELECT next_ip4 FROM network"), ==, 168362000);
+    g_assert_cmpint(run_sql(to, "SELECT policy_body='' FROM network"), ==, 1);
+    g_assert_cmpint(run_sql(to, "SELECT k_seq FROM node WHERE wg=x'b7'"), ==, 7);
     g_assert_cmpint(run_sql(to, "SELECT due FROM node"), ==, 0);
+    g_assert_cmpint(run_sql(to, "SELECT removed FROM tombstone"), ==, 15); /* held from now on */
+    g_assert_cmpint(run_sql(to, "SELECT ver FROM tombstone"), ==, 7);
     g_assert_cmpint(run_sql(to, "SELECT count(*) FROM sqlite_master WHERE name='backup'"), ==, 0);
-    g_clear_pointer(&key, g_free);
-    g_assert_false(store_backup_prepare(to, 0, 0, &key, &error)); /* no key in it any more */
+    g_clear_pointer(&ready.key, g_free);
+    g_assert_false(store_backup_prepare(to, NULL, 0, &ready, &error)); /* no key in it any more */
     g_assert_error(error, MESH_ERROR, MESH_ERROR_STATE);
-    g_assert_null(key);
+    g_assert_null(ready.key);
+}
+
+static void test_removed_stays_removed(void)
+{
+    g_autofree char *path = make_database(SOUND), *to = make_backup(path);
+    g_autoptr(GError) error = NULL;
+    StoreBackupReady ready = { 0 };
+
+    run_sql(path, "DELETE FROM node");
+    run_sql(path, "INSERT INTO tombstone VALUES (x'01', x'aa', 1, 5, NULL, 14, 7, 0)");
+    g_assert_true(store_backup_prepare(to, path, 15, &ready, &error));
+    g_assert_no_error(error);
+    g_assert_true(ready.merged);
+    g_assert_cmpint(run_sql(to, "SELECT count(*) FROM node"), ==, 0);
+    g_free(ready.key);
+}
+
+/* Nothing, or nothing sound, to learn from: a margin. */
+static void test_margin(void)
+{
+    g_autofree char *path = make_database(SOUND), *to = make_backup(path);
+    g_autofree char *noise = new_path("noise");
+    g_autoptr(GError) error = NULL;
+    StoreBackupReady ready = { 0 };
+
+    g_assert_true(g_file_set_contents(noise, "nothing that SQLite knows", -1, NULL));
+    g_assert_true(store_backup_prepare(to, noise, 15, &ready, &error));
+    g_assert_no_error(error);
+    g_assert_false(ready.merged);
+    g_assert_cmpint(run_sql(to, "SELECT next_index FROM network"), ==, 9 + 1024);
+    g_assert_cmpint(run_sql(to, "SELECT next_ip4 FROM network"), ==, 10 + 1024);
+    g_assert_cmpint(run_sql(to, "SELECT pver FROM network"), ==, 15);
+    g_assert_cmpint(run_sql(to, "SELECT count(*) FROM node"), ==, 1);
+    g_free(ready.key);
 }
 
 static void test_not_a_database(void)
@@ -145,10 +199,12 @@ int main(int argc, char **argv)
         g_test_add_data_func(name, &cases[i], test_check);
     }
     g_test_add_func("/backup/way-back", test_way_back);
+    g_test_add_func("/backup/removed-stays-removed", test_removed_stays_removed);
+    g_test_add_func("/backup/margin", test_margin);
     g_test_add_func("/backup/not-a-database", test_not_a_database);
     rc = g_test_run();
-    for (const char *const *at =
-             (const char *const[]){ "mesh.db", "mesh.db-wal", "mesh.db-shm", "copy", NULL };
+    for (const char *const *at = (const char *const[]){ "mesh.db", "mesh.db-wal", "mesh.db-shm",
+                                                        "copy", "noise", NULL };
          *at != NULL; at++) {
         g_autofree char *path = g_build_filename(dir, *at, NULL);
 
