@@ -5,6 +5,7 @@
 #include "common/std/hash.h"
 #include "common/std/key.h"
 #include "daemon/bus/bus.h"
+#include "daemon/dns/hostdns.h"
 #include "daemon/networks.h"
 #include "daemon/sandbox.h"
 #include "daemon/undo.h"
@@ -25,7 +26,7 @@
 
 typedef struct {
     char    *state_dir, *runtime_dir; /* owned */
-    gboolean debug, undo, version;
+    gboolean debug, undo, resolvconf, version;
 } Options;
 
 typedef struct {
@@ -43,6 +44,9 @@ static bool read_options(int *argc, char ***argv, Options *out)
         { "debug", 0, 0, G_OPTION_ARG_NONE, &out->debug, "Log more", NULL },
         { "undo", 0, 0, G_OPTION_ARG_NONE, &out->undo,
           "Take back what a killed meshd left on this host, and end", NULL },
+        { "resolvconf", 0, 0, G_OPTION_ARG_NONE, &out->resolvconf,
+          "Put into /etc/resolv.conf what a meshd wishes that may not do it itself, and end",
+          NULL },
         { "version", 0, 0, G_OPTION_ARG_NONE, &out->version, "Print the version and end", NULL },
         { NULL },
     };
@@ -135,6 +139,24 @@ static bool close_in(const Options *options, GError **error)
            meshd_sandbox_enter(options->state_dir, options->runtime_dir, options->debug, error);
 }
 
+/* What mesh-resolvconf.service does; its state directory is not meshd's. */
+static bool serve_resolvconf(const Options *options, GError **error)
+{
+    g_autofree char      *wish = g_build_filename(options->runtime_dir, "resolv.conf", NULL);
+    g_autofree char      *record = g_build_filename(options->state_dir, "resolv.conf", NULL);
+    const DnsHostdnsPaths paths = {
+        .wish_path = wish,
+        .record_path = record,
+        .resolv_path = "/etc/resolv.conf",
+    };
+    bool        there = access(options->runtime_dir, X_OK) == 0; /* no meshd: no wish */
+    const char *runtime_dir = there ? options->runtime_dir : options->state_dir;
+
+    return make_dir(options->state_dir, 0700, error) &&
+           meshd_sandbox_enter(options->state_dir, runtime_dir, options->debug, error) &&
+           dns_hostdns_serve(&paths, error);
+}
+
 static GDBusConnection *connect_bus(GError **error)
 {
     GDBusConnection *connection = g_bus_get_sync(G_BUS_TYPE_SYSTEM, NULL, error);
@@ -190,8 +212,9 @@ int main(int argc, char **argv)
         return 1;
     }
     signal(SIGPIPE, SIG_IGN);
-    if (options.undo) {
-        if (meshd_undo(options.state_dir, options.runtime_dir, &error))
+    if (options.undo || options.resolvconf) {
+        if (options.undo ? meshd_undo(options.state_dir, options.runtime_dir, &error)
+                         : serve_resolvconf(&options, &error))
             return 0;
         mesh_log_error("%s", error->message);
         return 1;

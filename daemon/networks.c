@@ -69,11 +69,14 @@ static void on_dns_changed(void *user_data)
 }
 
 /* Before any network: what a killed predecessor left in resolv.conf may be in the way of all. */
-static void start_dns(MeshdNetworks *self, const char *state_dir)
+static void start_dns(MeshdNetworks *self, const char *state_dir, const char *runtime_dir)
 {
     g_autofree char *record = g_build_filename(state_dir, "resolv.conf", NULL);
+    g_autofree char *wish = g_build_filename(runtime_dir, "resolv.conf", NULL);
     g_autoptr(GDBusConnection) connection = g_bus_get_sync(G_BUS_TYPE_SYSTEM, NULL, NULL);
-    DnsHostdnsOptions options = { .connection = connection, .record_path = record };
+    DnsHostdnsOptions options = { .connection = connection,
+                                  .record_path = record,
+                                  .wish_path = wish };
 
     self->hostdns = dns_hostdns_start(&options, on_dns_changed, self);
 }
@@ -100,7 +103,7 @@ MeshdNetworks *meshd_networks_new(const char *state_dir, const char *runtime_dir
     if (self->state != NULL)
         self->net = net_start(ledger, meshd_host_changed, self, error);
     if (self->net != NULL)
-        start_dns(self, state_dir);
+        start_dns(self, state_dir, runtime_dir);
     self->host = (MeshdEngineHost){ .state = self->state,
                                     .net = self->net,
                                     .hostdns = self->hostdns,

@@ -36,6 +36,7 @@ bool meshd_undo(const char *state_dir, const char *runtime_dir, GError **error)
 {
     g_autofree char *ledger = g_build_filename(runtime_dir, "interfaces", NULL);
     g_autofree char *record = g_build_filename(state_dir, "resolv.conf", NULL);
+    g_autofree char *wish = g_build_filename(runtime_dir, "resolv.conf", NULL);
     g_autoptr(GError) lock_error = NULL;
     int  lock = take_lock(state_dir, &lock_error);
     Net *net;
@@ -45,6 +46,7 @@ bool meshd_undo(const char *state_dir, const char *runtime_dir, GError **error)
         g_propagate_error(error, g_steal_pointer(&lock_error));
         return false;
     }
+    (void)g_unlink(wish); /* mesh-resolvconf.service does the rest */
     cleaned = dns_hostdns_clean(record, error);
     net = net_start(ledger, on_net_changed, NULL,
                     cleaned ? error : NULL); /* this removes what was left */

@@ -154,11 +154,21 @@ static bool leave_foreign(DnsHostdnsFile *self, const DnsHostdnsRecord *now, GEr
     return dns_hostdns_record_put(stripped, self->path, error);
 }
 
+bool dns_hostdns_file_may_write(const DnsHostdnsFile *self)
+{
+    g_autofree char *dir = g_path_get_dirname(self->path);
+
+    return access(dir, W_OK) == 0;
+}
+
 bool dns_hostdns_file_undo(DnsHostdnsFile *self, GError **error)
 {
-    g_autoptr(DnsHostdnsRecord) now = dns_hostdns_record_look(self->path, error);
+    g_autoptr(DnsHostdnsRecord) now = NULL;
     bool undone;
 
+    if (self->record == NULL && !dns_hostdns_file_may_write(self))
+        return true; /* what is there is of somebody who may */
+    now = dns_hostdns_record_look(self->path, error);
     if (now == NULL)
         return false;
     if (self->record != NULL && dns_hostdns_record_is_ours(self->record, now))
@@ -210,8 +220,8 @@ static void watch(DnsHostdnsFile *self)
         g_signal_connect(self->monitor, "changed", G_CALLBACK(on_event), self);
 }
 
-DnsHostdnsFile *dns_hostdns_file_new(const char *path, const char *record_path,
-                                     DnsHostdnsFileChanged changed, void *user_data)
+DnsHostdnsFile *dns_hostdns_file_open(const char *path, const char *record_path,
+                                      DnsHostdnsFileChanged changed, void *user_data)
 {
     DnsHostdnsFile *self = g_new0(DnsHostdnsFile, 1);
     g_autoptr(GError) error = NULL;
@@ -221,10 +231,17 @@ DnsHostdnsFile *dns_hostdns_file_new(const char *path, const char *record_path,
     self->changed = changed;
     self->user_data = user_data;
     self->record = dns_hostdns_record_load(record_path, &error);
-    if (error != NULL) {
+    if (error != NULL)
         mesh_log_warning("%s", error->message);
-        g_clear_error(&error);
-    }
+    return self;
+}
+
+DnsHostdnsFile *dns_hostdns_file_new(const char *path, const char *record_path,
+                                     DnsHostdnsFileChanged changed, void *user_data)
+{
+    DnsHostdnsFile *self = dns_hostdns_file_open(path, record_path, changed, user_data);
+    g_autoptr(GError) error = NULL;
+
     if (self->record != NULL)
         mesh_log_notice("putting %s back as it was before an earlier run", path);
     if (!dns_hostdns_file_undo(self, &error))

@@ -6,6 +6,7 @@
 #include "daemon/dns/hostdns-nm.h"
 #include "daemon/dns/hostdns-nmlink.h"
 #include "daemon/dns/hostdns-resolved.h"
+#include "daemon/dns/hostdns-wish.h"
 #include "daemon/dns/name.h"
 #include "daemon/dns/resolvconf.h"
 
@@ -38,6 +39,7 @@ struct DnsHostdns {
     GDBusConnection  *connection; /* ref; NULL: none */
     char             *nsswitch_path;
     DnsHostdnsFile   *file;
+    DnsHostdnsWish   *wish; /* instead, where we may not write; NULL: we may, or nobody does */
     DnsHostdnsNm     *nm;
     GPtrArray        *entries;    /* of Entry, in the order of their coming */
     GHashTable       *leaving;    /* ifindex → owned DnsHostdnsNmlink that undoes itself */
@@ -224,7 +226,9 @@ static void undo_file(DnsHostdns *self)
 {
     g_autoptr(GError) error = NULL;
 
-    if (!dns_hostdns_file_undo(self->file, &error))
+    if (self->wish != NULL)
+        dns_hostdns_wish_undo(self->wish);
+    else if (!dns_hostdns_file_undo(self->file, &error))
         mesh_log_error("%s", error->message);
 }
 
@@ -246,6 +250,26 @@ static unsigned list_servers(DnsHostdns *self, MeshAddr out[DNS_RESOLVCONF_MAX_O
     return n;
 }
 
+static DnsHostdnsState put_file(DnsHostdns *self, const MeshAddr *servers, unsigned n,
+                                GError **error)
+{
+    static const DnsHostdnsState states[] = {
+        [DNS_HOSTDNS_WISH_WAITING] = DNS_HOSTDNS_WAITING,
+        [DNS_HOSTDNS_WISH_DONE] = DNS_HOSTDNS_FILE,
+        [DNS_HOSTDNS_WISH_FAILED] = DNS_HOSTDNS_FAILED,
+    };
+
+    if (is_fight(self)) {
+        g_set_error_literal(error, MESH_ERROR, MESH_ERROR_HOST,
+                            "another program keeps changing resolv.conf: it is left alone");
+        return DNS_HOSTDNS_FAILED;
+    }
+    if (self->wish != NULL)
+        return states[dns_hostdns_wish_apply(self->wish, servers, n, error)];
+    return dns_hostdns_file_apply(self->file, servers, n, error) ? DNS_HOSTDNS_FILE
+                                                                 : DNS_HOSTDNS_FAILED;
+}
+
 static void go_file(DnsHostdns *self)
 {
     MeshAddr         servers[DNS_RESOLVCONF_MAX_OURS];
@@ -253,18 +277,14 @@ static void go_file(DnsHostdns *self)
     const char      *why = NULL;
     g_autofree char *text = NULL;
     g_autoptr(GError) error = NULL;
-    bool applied = false;
+    DnsHostdnsState state;
 
     if (n == 0) {
         undo_file(self);
         return;
     }
-    if (is_fight(self))
-        why = "another program keeps changing resolv.conf: it is left alone";
-    else
-        applied = dns_hostdns_file_apply(self->file, servers, n, &error);
-    if (!applied && why == NULL)
-        why = error->message;
+    state = put_file(self, servers, n, &error);
+    why = error != NULL ? error->message : NULL;
     if (self->nm_refusal != NULL)
         why = text = g_strdup_printf("%s; resolv.conf is changed instead%s%s", self->nm_refusal,
                                      why != NULL ? ", but: " : "", why != NULL ? why : "");
@@ -272,7 +292,7 @@ static void go_file(DnsHostdns *self)
         Entry *entry = self->entries->pdata[i];
 
         if (entry->state != DNS_HOSTDNS_FAILED)
-            set_state(entry, applied ? DNS_HOSTDNS_FILE : DNS_HOSTDNS_FAILED, why);
+            set_state(entry, state, why);
     }
 }
 
@@ -365,6 +385,11 @@ static void on_nm_changed(void *user_data)
     choose_later(self);
 }
 
+static void on_wish_changed(void *user_data)
+{
+    choose_later(user_data);
+}
+
 static void on_file_changed(void *user_data)
 {
     DnsHostdns *self = user_data;
@@ -374,7 +399,8 @@ static void on_file_changed(void *user_data)
         self->fight_began = now;
         self->fights = 0;
     }
-    self->fights += self->way == WAY_FILE;
+    self->fights +=
+        self->way == WAY_FILE && (self->wish == NULL || !dns_hostdns_wish_is_done(self->wish));
     choose_later(self);
 }
 
@@ -488,6 +514,8 @@ DnsHostdns *dns_hostdns_start(const DnsHostdnsOptions *options, DnsHostdnsChange
     self->changed = changed;
     self->user_data = user_data;
     self->file = dns_hostdns_file_new(path, options->record_path, on_file_changed, self);
+    if (options->wish_path != NULL && !dns_hostdns_file_may_write(self->file))
+        self->wish = dns_hostdns_wish_new(options->wish_path, path, on_wish_changed, self);
     self->known = options->connection == NULL;
     if (options->connection == NULL)
         return self;
@@ -524,6 +552,7 @@ void dns_hostdns_stop(DnsHostdns *self)
     if (self->watch != 0)
         g_bus_unwatch_name(self->watch);
     dns_hostdns_nm_free(self->nm);
+    dns_hostdns_wish_free(self->wish);
     dns_hostdns_file_free(self->file);
     g_ptr_array_unref(self->entries); /* what is in NetworkManager goes with the interfaces */
     g_hash_table_unref(self->leaving);

@@ -38,9 +38,10 @@ typedef struct {
 /** DnsHostdnsOptions: @connection may be NULL: no bus, so resolv.conf. Paths NULL: the defaults. */
 typedef struct {
     GDBusConnection *connection;
-    const char      *record_path;   /* where the file before ours is kept while it is ours */
-    const char      *resolv_path;   /* /etc/resolv.conf */
-    const char      *nsswitch_path; /* /etc/nsswitch.conf */
+    const char      *record_path; /* where the file before ours is kept while it is ours */
+    const char      *resolv_path; /* /etc/resolv.conf */
+    const char *wish_path;     /* for mesh-resolvconf.service, where we may not write; NULL: none */
+    const char *nsswitch_path; /* /etc/nsswitch.conf */
 } DnsHostdnsOptions;
 
 /* A state changed. */
@@ -53,6 +54,16 @@ void        dns_hostdns_stop(DnsHostdns *self); /* undoes all; NULL is fine */
 
 /** dns_hostdns_clean: what dns_hostdns_start() puts back, alone; nothing to put back is fine. */
 bool dns_hostdns_clean(const char *record_path, GError **error);
+
+typedef struct {
+    const char *wish_path, *record_path, *resolv_path;
+} DnsHostdnsPaths;
+
+/** dns_hostdns_serve: what mesh-resolvconf.service does: makes resolv.conf what the wish says,
+ * once. Who writes wishes is not trusted: addresses that are not this host's are refused, and
+ * everything that is no small regular file. A wish that is refused leaves nothing of ours in the
+ * file. */
+bool dns_hostdns_serve(const DnsHostdnsPaths *paths, GError **error);
 
 /** dns_hostdns_apply: copies. The same link again is only looked at. A suffix that is that of
  * another network, or above or below it, is refused to the later one. */

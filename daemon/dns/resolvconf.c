@@ -76,6 +76,22 @@ char *dns_resolvconf_make(const char *text, const MeshAddr *servers, size_t n_se
     return g_string_free(out, false);
 }
 
+bool dns_resolvconf_has(const char *text, const MeshAddr *servers, size_t n_servers)
+{
+    GString *block = g_string_new(BEGIN);
+    char     addr[MESH_IP_ADDR_TEXT_SIZE];
+    size_t   n_lines = 0;
+    bool     has = strstr(text, BEGIN) == NULL;
+
+    for (; n_lines < n_servers; n_lines++)
+        g_string_append_printf(block, "nameserver %s\n",
+                               mesh_ip_format_addr(&servers[n_lines], addr));
+    if (n_servers > 0)
+        has = g_str_has_prefix(text, block->str);
+    g_string_free(block, true);
+    return has;
+}
+
 char *dns_resolvconf_strip(const char *text)
 {
     const char *begin = strstr(text, BEGIN);

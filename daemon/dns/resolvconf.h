@@ -19,6 +19,9 @@ char *dns_resolvconf_make(const char *text, const MeshAddr *servers, size_t n_se
 /** dns_resolvconf_strip: @text without our block; NULL: it has none. */
 char *dns_resolvconf_strip(const char *text);
 
+/** dns_resolvconf_has: is our block there, with these servers? None: is there no block of ours? */
+bool dns_resolvconf_has(const char *text, const MeshAddr *servers, size_t n_servers);
+
 /** dns_resolvconf_is_resolved: do programs that read this file ask systemd-resolved? @target: where
  * the file is a symbolic link to; NULL: it is none. */
 bool dns_resolvconf_is_resolved(const char *text, const char *target);

@@ -8,7 +8,7 @@ import subprocess
 from lab import REPO, SERVICE_USERS, Lab, find_program, need
 
 NET_BIND_SERVICE, NET_ADMIN = 1 << 10, 1 << 12
-UNITS = {"meshd.service": 20, "mesh-server.service": 12}  # exposure at most, × 10
+UNITS = {"meshd.service": 20, "mesh-resolvconf.service": 12, "mesh-server.service": 12}  # exposure at most, × 10
 
 
 def status(process):
