@@ -25,14 +25,16 @@ typedef struct {
     const char *const *calls;      /* names, beside the basic ones; NULL: none */
     const int         *families;   /* of socket(), ended by -1; AF_UNSPEC is 0 */
     const unsigned long *ioctls;   /* ended by 0 */
-    bool                 log_only; /* other system calls are logged by the kernel, not killed */
+    bool                 log_only; /* other system calls are logged by the kernel, not deadly */
 } MeshSandbox;
 
-/** mesh_sandbox_enter: from here on this process, and every thread it makes, is held to @sandbox.
- * Pages are never both written and run, and no process is made or started. A kernel without
- * Landlock is said in the log and tolerated; a kernel that has it and refuses is an error. In
- * builds with AddressSanitizer or ThreadSanitizer, whose runtimes need more, capabilities alone are
- * dropped. Errors: MESH_ERROR_HOST, with the step that failed; the process must end then. */
+/** mesh_sandbox_enter: a system call that is not on the list is not made; its number goes to
+ * standard error, and the process ends by SIGSYS. From here on this process, and every thread it
+ * makes, is held to @sandbox. Pages are never both written and run, and no process is made or
+ * started. A kernel without Landlock is said in the log and tolerated; a kernel that has it and
+ * refuses is an error. In builds with AddressSanitizer or ThreadSanitizer, whose runtimes need
+ * more, capabilities alone are dropped. Errors: MESH_ERROR_HOST, with the step that failed; the
+ * process must end then. */
 MESH_CHECKED bool mesh_sandbox_enter(const MeshSandbox *sandbox, GError **error);
 
 /** mesh_sandbox_filter: the system call part, for sandbox.c only. */

@@ -153,11 +153,13 @@ static int try_capabilities(void)
                : EPERM;
 }
 
+enum { SAID_SIZE = 512 };
+
 typedef struct {
     const char *name;
     int (*attempt)(void);
     int  errnum; /* how it ends; 0: it works */
-    bool deadly; /* killed by SIGSYS instead */
+    int  deadly; /* killed by SIGSYS instead, for this system call */
     bool needs_landlock;
 } Case;
 
@@ -166,12 +168,12 @@ static const Case cases[] = {
     { "no-capability", try_capabilities },
     { "listed-family", try_inet_socket },
     { "write-where-allowed", try_write_inside },
-    { "execve", try_exec, .deadly = true },
-    { "process", try_fork, .deadly = true },
-    { "ptrace", try_ptrace, .deadly = true },
-    { "bpf", try_bpf, .deadly = true },
-    { "mount", try_mount, .deadly = true },
-    { "unlisted-ioctl", try_unlisted_ioctl, .deadly = true },
+    { "execve", try_exec, .deadly = SYS_execve },
+    { "process", try_fork, .deadly = SYS_clone },
+    { "ptrace", try_ptrace, .deadly = SYS_ptrace },
+    { "bpf", try_bpf, .deadly = SYS_bpf },
+    { "mount", try_mount, .deadly = SYS_mount },
+    { "unlisted-ioctl", try_unlisted_ioctl, .deadly = SYS_ioctl },
     { "packet-socket", try_packet_socket, .errnum = EAFNOSUPPORT },
     { "page-of-writable-code", try_code_page, .errnum = EPERM },
     { "page-turned-into-code", try_turn_into_code, .errnum = EPERM },
@@ -179,7 +181,8 @@ static const Case cases[] = {
     { "read-elsewhere", try_read_outside, .errnum = EACCES, .needs_landlock = true },
 };
 
-static int run_child(const Case *c, const char *writable_dir)
+/* @out_said: its standard error, at most; NUL-terminated. */
+static int run_child(const Case *c, const char *writable_dir, char out_said[SAID_SIZE])
 {
     const char *const   writable[] = { writable_dir, NULL };
     const char *const   readable[] = { "/usr", "/proc", "/no/such/place", NULL };
@@ -188,13 +191,21 @@ static int run_child(const Case *c, const char *writable_dir)
     const MeshSandbox   sandbox = {
           .writable = writable, .readable = readable, .families = families, .ioctls = ioctls
     };
-    pid_t pid = fork();
-    int   ended = 0;
+    int     ended = 0, ends[2];
+    ssize_t len;
+    pid_t   pid;
 
+    g_assert_cmpint(pipe(ends), ==, 0);
+    pid = fork();
     g_assert_cmpint(pid, >=, 0);
-    if (pid == 0)
+    if (pid == 0 && dup2(ends[1], STDERR_FILENO) >= 0)
         _exit(mesh_sandbox_enter(&sandbox, NULL) ? c->attempt() : REFUSED_TO_START);
+    close(ends[1]);
     g_assert_cmpint(waitpid(pid, &ended, 0), ==, pid);
+    len = read(ends[0], out_said, SAID_SIZE - 1);
+    g_assert_cmpint(len, >=, 0);
+    out_said[len] = '\0';
+    close(ends[0]);
     return ended;
 }
 
@@ -206,17 +217,20 @@ static bool has_landlock(void)
 
 static void test_case(gconstpointer data)
 {
-    const Case *c = data;
-    int         ended;
+    const Case      *c = data;
+    g_autofree char *want = g_strdup_printf("not on the list, number %d ", c->deadly);
+    char             said[SAID_SIZE];
+    int              ended;
 
     if (SANITIZED || (c->needs_landlock && !has_landlock())) {
         g_test_skip(SANITIZED ? "a sanitizer's runtime needs more" : "no Landlock here");
         return;
     }
-    ended = run_child(c, inside);
-    if (c->deadly) {
+    ended = run_child(c, inside, said);
+    if (c->deadly != 0) {
         g_assert_true(WIFSIGNALED(ended));
         g_assert_cmpint(WTERMSIG(ended), ==, SIGSYS);
+        g_assert_nonnull(strstr(said, want));
     } else {
         g_assert_true(WIFEXITED(ended));
         g_assert_cmpint(WEXITSTATUS(ended), ==, c->errnum);
@@ -226,13 +240,14 @@ static void test_case(gconstpointer data)
 /* A directory that we must write to and that is not there: better not to start. */
 static void test_missing_directory(void)
 {
-    int ended;
+    char said[SAID_SIZE];
+    int  ended;
 
     if (SANITIZED || !has_landlock()) {
         g_test_skip("no Landlock here");
         return;
     }
-    ended = run_child(&cases[0], "/no/such/place");
+    ended = run_child(&cases[0], "/no/such/place", said);
     g_assert_true(WIFEXITED(ended));
     g_assert_cmpint(WEXITSTATUS(ended), ==, REFUSED_TO_START);
 }
