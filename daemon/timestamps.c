@@ -185,8 +185,10 @@ static void reserve(MeshdTimestamps *self, int64_t true_s)
     int64_t before_s = self->until_s, now_s = get_now(true_s);
     bool    absurd = true_s != 0 && MAX(self->from_s, before_s) > true_s + TRUST_S;
 
-    if (absurd)
-        self->from_s = 0; /* our clock was ahead: who knows the time took none of those */
+    /* Our clock was ahead: who knows the time took none of those. A bound of this run alone says
+     * nothing about what the last one sent. */
+    if (true_s != 0 && self->from_s > true_s + TRUST_S)
+        self->from_s = 0;
     if (!absurd && before_s - now_s >= RENEW_S && before_s >= self->from_s + AFTER_S)
         return;
     self->until_s = MAX(now_s + AHEAD_S, self->from_s + AFTER_S);

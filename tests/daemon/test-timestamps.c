@@ -228,6 +228,25 @@ static void test_clock_far_ahead(Fixture *f, gconstpointer data)
     g_assert_cmpint(told.from_s, ==, NOW + HOUR / 2);
 }
 
+/* The clock is ahead, but less than anybody minds, so peers have taken those timestamps: what was
+ * sent before the restart stays a bound, though this run's own bound lies further ahead. */
+static void test_clock_ahead_in_trust(Fixture *f, gconstpointer data)
+{
+    (void)data;
+    true_offset_s = NOW - boot_s;
+    wall_s = NOW + 50 * 60;
+    sent_s = wall_s;
+    restart(f);
+    g_assert_cmpint(told.from_s, ==, NOW + 50 * 60 + 1);
+    g_assert_cmpint(told.until_s, >, NOW + HOUR);
+    meshd_timestamps_keep(f->self, PLANE, MAP);
+    g_assert_cmpint(told.from_s, ==, NOW + 50 * 60 + 1);
+    wall_s = NOW; /* somebody sets it right before anything was sent */
+    meshd_timestamps_keep(f->self, PLANE, MAP);
+    g_assert_cmpint(told.from_s, ==, NOW + 50 * 60 + 1);
+    g_assert_cmpint(told.until_s, >=, told.from_s);
+}
+
 /* The clock jumps while the server's time is known: timestamps follow the server. */
 static void test_jump_with_true_time(Fixture *f, gconstpointer data)
 {
@@ -293,6 +312,7 @@ int main(int argc, char **argv)
         { "renewed-in-time", test_renewed_in_time },
         { "clock-at-1970", test_clock_at_1970 },
         { "clock-far-ahead", test_clock_far_ahead },
+        { "clock-ahead-in-trust", test_clock_ahead_in_trust },
         { "jump-with-true-time", test_jump_with_true_time },
         { "taken", test_taken },
     };
