@@ -28,6 +28,15 @@ static const BusOption *find(const BusOption *table, size_t n, const char *name)
     return NULL;
 }
 
+/* The name is anybody's text: on one line, and not longer than needed to find it. */
+static void set_unknown(GError **error, const char *name)
+{
+    g_autofree char *shown = g_strescape(name, NULL); /* ASCII: can be cut anywhere */
+
+    g_set_error(error, MESH_ERROR, MESH_ERROR_INVALID_ARGUMENT, "unknown option \"%.64s%s\"", shown,
+                strlen(shown) > 64 ? "…" : "");
+}
+
 /* All are looked at before any is stored. */
 static bool check(GVariant *options, const BusOption *table, size_t n, GError **error)
 {
@@ -44,8 +53,7 @@ static bool check(GVariant *options, const BusOption *table, size_t n, GError **
         if (fits)
             continue;
         if (row == NULL)
-            g_set_error(error, MESH_ERROR, MESH_ERROR_INVALID_ARGUMENT, "unknown option \"%s\"",
-                        name);
+            set_unknown(error, name);
         else
             g_set_error(error, MESH_ERROR, MESH_ERROR_INVALID_ARGUMENT,
                         "option \"%s\" has type %s instead of %s", name,
