@@ -6,6 +6,7 @@
 
 Every host knows `mesh.example`: the first server, with both of its addresses."""
 import collections
+import dataclasses
 import hashlib
 import ipaddress
 import json
@@ -18,6 +19,7 @@ import sys
 import time
 import types
 
+from box import Box
 from router import Carrier, Nat, Uplink, attach
 from space import REPO, Host, find_program, make_dir, need, wait_until
 
@@ -281,13 +283,14 @@ class Lab:
         if getattr(host, "number", None):
             self.free.append(host.number)
 
-    def on_internet(self, host, v4=True, v6=True):
-        """A host straight on the internet."""
+    def on_internet(self, host, v4=True, v6=True, box=False):
+        """A host straight on the internet; with a box its cable is natbox, .box."""
         number = self.take_number()
+        host.box = Box(self, f"box-{host.name}"[:15]) if box else None
         host.ip4 = f"203.0.113.{number}" if v4 else None
         host.ip6 = f"2001:db8:ff::{number:x}" if v6 else None
         host.number = number
-        attach(host, self.uplink, "wan0", host.ip4, host.ip6)
+        attach(host, dataclasses.replace(self.uplink, box=host.box), "wan0", host.ip4, host.ip6)
         return host
 
     def make_server(self, name, dns_name=None):
@@ -310,11 +313,11 @@ class Lab:
         """A computer on the internet with nothing of ours on it."""
         return self.on_internet(self.adopt(Host(self, name)))
 
-    def node(self, name, behind=None, v4=True, v6=True):
+    def node(self, name, behind=None, v4=True, v6=True, box=False):
         """A computer on the internet, or behind a NAT. Its meshd is started by .up()."""
         node = self.adopt(Node(self, name))
         if behind is None:
-            return self.on_internet(node, v4, v6)
+            return self.on_internet(node, v4, v6, box)
         behind.add(node, v4, v6)
         return node
 
