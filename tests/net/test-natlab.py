@@ -60,12 +60,12 @@ class Sites:
 
     def __init__(self, lab, observer):
         self.proxy = Proxy(lab, user="mole", password="dig:deep")
-        self.nats, self.hosts = {}, {}
-        for kind in nat.KINDS:
+        self.nats, self.hosts, looks = {}, {}, {}
+        for kind in sorted(nat.KINDS, key=lambda kind: kind not in TCP): # silence takes longest
             more = {"proxy": (self.proxy.address, self.proxy.port)} if kind == "proxy-only" else {}
             self.nats[kind] = lab.nat(f"r{len(self.nats)}", kind=kind, v6=False, **more)
             self.hosts[kind] = lab.node(f"h{len(self.hosts)}", behind=self.nats[kind])
-        looks = {kind: observer.begin(host) for kind, host in self.hosts.items()}
+            looks[kind] = observer.begin(self.hosts[kind])
         self.seen = {kind: finish() for kind, finish in looks.items()}
 
 
