@@ -90,7 +90,8 @@ static gboolean on_look_again(gpointer user_data)
 
     self->timer = 0;
     if (self->client != NULL && self->profile->stage == MESHD_PROFILE_MEMBER)
-        meshd_engine_use_map(self, control_client_get_map(self->client), MESH_NETMAP_PRESENCE);
+        /* as if it had changed: whose membership ended meanwhile has to leave the data plane */
+        meshd_engine_use_map(self, control_client_get_map(self->client), MESH_NETMAP_CHANGED);
     return G_SOURCE_REMOVE;
 }
 
@@ -283,6 +284,16 @@ void meshd_engine_mend(MeshdEngine *self)
 {
     if (self->mend == 0 && meshd_parts_get_map(self->parts) != NULL)
         self->mend = g_timeout_add(MEND_AFTER_MS, on_mend, self);
+}
+
+void meshd_engine_set_clock(MeshdEngine *self)
+{
+    LockVerified *map = meshd_parts_get_map(self->parts);
+
+    if (map != NULL)
+        meshd_timestamps_keep(self->timestamps, meshd_parts_get_plane(self->parts), map);
+    if (map != NULL || self->timer != 0)
+        look_again(self, 0);
 }
 
 /* ---- life ---- */

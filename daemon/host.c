@@ -112,6 +112,8 @@ void meshd_host_changed(void *user_data)
     MeshdNetworks   *self = user_data;
     g_autofree char *now = meshd_host_describe(self);
 
+    if (self->clocks != NULL)
+        meshd_clocks_look(self->clocks); /* a network that comes back may be a laptop's lid */
     for (unsigned i = 0; i < self->engines->len; i++)
         meshd_engine_mend(self->engines->pdata[i]);
     if (g_strcmp0(now, self->seen) == 0)

@@ -2,6 +2,7 @@
  * load.c and host.c. */
 #pragma once
 
+#include "daemon/clocks.h"
 #include "daemon/networks.h"
 
 struct MeshdNetworks {
@@ -13,6 +14,7 @@ struct MeshdNetworks {
     MeshdEngineHost     host;    /* what the engines borrow */
     MeshdNetworksEvents events;
     void               *user_data;
+    MeshdClocks        *clocks;
     char               *seen; /* meshd_host_describe() of last time */
     bool                stopping;
 };

@@ -1,4 +1,5 @@
-/* daemon/inside.h: the inside of an engine, for engine.c (which owns it), membership.c and view.c.
+/* daemon/inside.h: the inside of an engine, for engine.c (which owns it), membership.c, clone.c,
+ * view.c and the networks.
  */
 #pragma once
 
@@ -58,6 +59,8 @@ void meshd_engine_finish(MeshdEngine  *self,
                          const GError *error); /* calls done, if somebody waits */
 void meshd_engine_save_profile(MeshdEngine *self);
 void meshd_engine_stop_parts(MeshdEngine *self);
+/* The wall clock was set, or timers stood still in sleep: judges anew what depends on the time. */
+void meshd_engine_set_clock(MeshdEngine *self);
 
 /* Takes a map from server or disk into force; failures are shown, and told to who waits. */
 void meshd_engine_use_map(MeshdEngine *self, const MeshNetmap *map, MeshNetmapChange change);

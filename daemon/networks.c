@@ -5,6 +5,7 @@
 #include "common/std/clock.h"
 #include "daemon/host.h"
 #include "daemon/inside-networks.h"
+#include "daemon/inside.h"
 #include "daemon/load.h"
 #include "daemon/repair.h"
 
@@ -126,6 +127,7 @@ void meshd_networks_free(MeshdNetworks *self)
     self->stopping = true;
     for (unsigned i = 0; i < self->engines->len; i++)
         meshd_engine_free(self->engines->pdata[i]);
+    meshd_clocks_stop(self->clocks);
     g_ptr_array_unref(self->engines);
     g_ptr_array_unref(self->hidden);
     dns_hostdns_stop(self->hostdns);
@@ -143,10 +145,27 @@ static void on_started(MeshdEngine *engine, const GError *error, void *user_data
                          error->message);
 }
 
+static void on_woke(int64_t slept_s, void *user_data)
+{
+    (void)slept_s;
+    meshd_networks_wake(user_data);
+}
+
+static void on_clock_set(void *user_data)
+{
+    MeshdNetworks *self = user_data;
+
+    for (unsigned i = 0; i < self->engines->len; i++)
+        meshd_engine_set_clock(self->engines->pdata[i]);
+}
+
 void meshd_networks_start(MeshdNetworks *self, const MeshdNetworksEvents *events, void *user_data)
 {
+    static const MeshdClocksEvents clocks_events = { .woke = on_woke, .set = on_clock_set };
+
     self->events = *events;
     self->user_data = user_data;
+    self->clocks = meshd_clocks_start(&clocks_events, self);
     for (unsigned i = 0; i < self->engines->len; i++) {
         if (self->events.added != NULL)
             self->events.added(self->engines->pdata[i], user_data);
@@ -277,8 +296,10 @@ bool meshd_networks_set(MeshdNetworks *self, MeshdEngine *engine, const MeshdSet
 
 void meshd_networks_wake(MeshdNetworks *self)
 {
-    for (unsigned i = 0; i < self->engines->len; i++)
+    for (unsigned i = 0; i < self->engines->len; i++) {
         meshd_engine_mend(self->engines->pdata[i]);
+        meshd_engine_set_clock(self->engines->pdata[i]); /* its timers stood still */
+    }
     meshd_host_tell_all(self, true);
 }
 

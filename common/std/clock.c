@@ -42,6 +42,15 @@ int64_t mesh_clock_boot_ms(void)
     return mesh_clock_boot_ns() / NS_PER_MS;
 }
 
+int64_t mesh_clock_slept_ms(void)
+{
+    const MeshClockSource *source = atomic_load_explicit(&test_source, memory_order_acquire);
+
+    if (source != NULL)
+        return source->slept_ns != NULL ? source->slept_ns(source->user_data) / NS_PER_MS : 0;
+    return (read_clock(CLOCK_LIFETIME) - read_clock(CLOCK_MONOTONIC)) / NS_PER_MS;
+}
+
 int64_t mesh_clock_wall_s(void)
 {
     return wall_ns() / NS_PER_S;

@@ -29,10 +29,12 @@ struct ControlLink {
     char                  fingerprint[MESH_REQSIGN_FINGERPRINT_SIZE];
     const MeshSignSecret *secret;
     MeshKey               node;
-    MeshNonce             nonce;      /* of the last request */
-    int64_t               offset_s;   /* the server's time minus ours; for created alone */
-    int64_t               least;      /* created may not be below */
-    int64_t               doubted_ms; /* of the boot clock; 0: never */
+    MeshNonce             nonce;   /* of the last request */
+    bool                  told;    /* the server said that our clock is off: */
+    int64_t               ahead_s; /* its time minus our boot clock, which nobody sets; for
+                                    * created alone */
+    int64_t least;                 /* created may not be below */
+    int64_t doubted_ms;            /* of the boot clock; 0: never */
 };
 
 static void make_pin(const MeshKey *key, char *out_text, size_t size)
@@ -158,6 +160,11 @@ static void add_header(struct curl_slist **list, const char *name, const char *v
     *list = longer;
 }
 
+static int64_t get_time(const ControlLink *self)
+{
+    return self->told ? mesh_clock_boot_ms() / 1000 + self->ahead_s : mesh_clock_wall_s();
+}
+
 static void sign(ControlLink *self, const ControlRequest *request, const char *path,
                  struct curl_slist **headers)
 {
@@ -173,7 +180,7 @@ static void sign(ControlLink *self, const ControlRequest *request, const char *p
 
     mesh_reqsign_next(&self->nonce);
     params.nonce = self->nonce;
-    params.created = MAX(mesh_clock_wall_s() + self->offset_s, self->least);
+    params.created = MAX(get_time(self), self->least);
     mesh_reqsign_sign(&signing, &params, self->secret, &values);
     add_header(headers, "Content-Digest", values.content_digest);
     add_header(headers, "Mesh-Server", values.mesh_server);
@@ -212,10 +219,11 @@ CURL *control_link_make(ControlLink *self, const ControlRequest *request,
 bool control_link_take_hints(ControlLink *self, MeshErrorCode code, const MeshSessionHints *hints)
 {
     if (code == MESH_ERROR_CLOCK && hints->time > 0) {
-        self->offset_s = hints->time - mesh_clock_wall_s();
-        self->least = 0;
         mesh_log_info("our clock is %" G_GINT64_FORMAT " s off the server's: allowed for",
-                      -self->offset_s);
+                      mesh_clock_wall_s() - hints->time);
+        self->told = true;
+        self->ahead_s = hints->time - mesh_clock_boot_ms() / 1000;
+        self->least = 0;
         return true;
     }
     if (code == MESH_ERROR_REPLAYED) {

@@ -53,9 +53,15 @@ static LockFloor *get_floor(LockFloors *self, const MeshKey *node, GError **erro
     return floor;
 }
 
+/* By the boot clock: the wall clock may be set at any time, and the server's word stands. */
+static int64_t get_told(const LockFloors *self)
+{
+    return self->heard_s + (mesh_clock_boot_ms() - self->heard_boot_ms) / 1000;
+}
+
 int64_t lock_floors_now(const LockFloors *self)
 {
-    int64_t now = mesh_clock_wall_s() + (self->has_offset ? self->offset_s : 0);
+    int64_t now = self->heard ? get_told(self) : mesh_clock_wall_s();
     int64_t least = self->time + (mesh_clock_boot_ms() - self->time_boot_ms) / 1000;
 
     return self->time > 0 ? MAX(now, least) : now;

@@ -35,10 +35,9 @@ typedef struct {
     MeshSigned   *policy; /* the last good P; NULL: none */
     int64_t       time;   /* of the last verified tip, when the boot clock was time_boot_ms */
     int64_t       time_boot_ms;
-    int64_t       heard_s, heard_boot_ms; /* server's time in that tip, and when it came */
-    bool          has_offset;             /* server's time minus ours, from a tip with our nonce */
-    int64_t       offset_s;
-    GHashTable   *nodes; /* MeshKey inside the value → owned LockFloor */
+    bool          heard;                  /* a tip with our nonce came, in this run */
+    int64_t       heard_s, heard_boot_ms; /* server's time in it, and when it came */
+    GHashTable   *nodes;                  /* MeshKey inside the value → owned LockFloor */
     bool          changed;
 } LockFloors;
 

@@ -79,15 +79,14 @@ int64_t lock_gate_true_time(const LockGate *self)
 {
     const LockFloors *floors = self->floors;
 
-    if (!floors->has_offset)
+    if (!floors->heard)
         return 0;
     return floors->heard_s + (mesh_clock_boot_ms() - floors->heard_boot_ms) / 1000;
 }
 
 int64_t lock_gate_server_now(const LockGate *self)
 {
-    return self->floors->has_offset ? mesh_clock_wall_s() + self->floors->offset_s
-                                    : lock_gate_now(self);
+    return self->floors->heard ? lock_gate_true_time(self) : lock_gate_now(self);
 }
 
 /* One of the two tips of @head. A tip is taken once: its time is that of its arrival. */
@@ -110,8 +109,7 @@ static bool take_tip(LockGate *self, const MeshNetmapHead *head, int which, GErr
     if (!lock_floors_take_tip(self->floors, &tip, error))
         return false;
     if (which == HELLO_TIP) {
-        self->floors->offset_s = tip.time - mesh_clock_wall_s();
-        self->floors->has_offset = true;
+        self->floors->heard = true;
         self->floors->heard_s = tip.time;
         self->floors->heard_boot_ms = mesh_clock_boot_ms();
     }
@@ -166,7 +164,7 @@ static MeshMember *open_own(LockGate *self, MeshSigned *m, GError **error)
 MeshMember *lock_gate_open_member(LockGate *self, MeshSigned *m, GError **error)
 {
     g_autoptr(MeshMember) member = open_own(self, m, error);
-    bool told = self->floors->has_offset || self->floors->time > 0;
+    bool told = self->floors->heard || self->floors->time > 0;
 
     if (member == NULL || (told && !mesh_member_check_time(member, lock_gate_now(self), error)))
         return NULL;

@@ -107,7 +107,7 @@ static void restart(Fixture *f)
 
 static void set_up(Fixture *f, gconstpointer data)
 {
-    static const MeshClockSource source = { get_boot_ns, get_wall_ns, NULL };
+    static const MeshClockSource source = { .boot_ns = get_boot_ns, .wall_ns = get_wall_ns };
 
     (void)data;
     mesh_clock_set_source(&source);

@@ -22,7 +22,7 @@ static int64_t get_now(void *user_data)
 
 static void begin(void)
 {
-    static const MeshClockSource source = { get_now, get_now, NULL };
+    static const MeshClockSource source = { .boot_ns = get_now, .wall_ns = get_now };
 
     lines = g_ptr_array_new_with_free_func(g_free);
     now_ns = 1000000000000;

@@ -31,7 +31,7 @@ static int64_t fixed_wall(void *user_data)
 static void test_source(void)
 {
     int64_t         boot = 5000000000;
-    MeshClockSource source = { fixed_boot, fixed_wall, &boot };
+    MeshClockSource source = { .boot_ns = fixed_boot, .wall_ns = fixed_wall, .user_data = &boot };
 
     mesh_clock_set_source(&source);
     g_assert_cmpint(mesh_clock_boot_ms(), ==, 5000);

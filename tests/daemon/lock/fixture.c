@@ -198,7 +198,7 @@ void gate_add(const char *group, const char *name, gconstpointer data, GateTest 
 
 void gate_begin(void)
 {
-    static const MeshClockSource source = { get_boot, get_wall, NULL };
+    static const MeshClockSource source = { .boot_ns = get_boot, .wall_ns = get_wall };
 
     fixture_start();
     mesh_clock_set_source(&source);

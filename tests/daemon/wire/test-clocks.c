@@ -201,7 +201,7 @@ static void test_ten_years_ahead(gconstpointer data)
 
 int main(int argc, char **argv)
 {
-    static const MeshClockSource source = { get_boot_ns, get_wall_ns, NULL };
+    static const MeshClockSource source = { .boot_ns = get_boot_ns, .wall_ns = get_wall_ns };
 
     g_test_init(&argc, &argv, NULL);
     mesh_clock_set_source(&source);
