@@ -1,7 +1,7 @@
 #include "server/loop/accept.h"
 
+#include "common/std/buckets.h"
 #include "common/std/endpoint.h"
-#include "server/loop/buckets.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -29,7 +29,7 @@ struct LoopAcceptor {
     LoopAlarm    pause;
     Loop        *loop;
     LoopShard   *shard;
-    LoopBuckets *buckets;
+    MeshBuckets *buckets;
     Listener     listeners[2 * LOOP_MAX_LISTEN];
     unsigned     n_listeners;
 };
@@ -83,7 +83,7 @@ static bool admit(LoopAcceptor *self, const MeshEndpoint *peer)
 {
     Loop *loop = self->loop;
 
-    if (!loop_buckets_take(self->buckets, &peer->addr, self->shard->now_ms)) {
+    if (!mesh_buckets_take(self->buckets, &peer->addr, self->shard->now_ms)) {
         (void)atomic_fetch_add(&loop->refused_rate, 1);
         return false;
     }
@@ -241,7 +241,8 @@ int loop_accept_new(Loop *loop, LoopAcceptor **out_acceptor, char *out_why)
     int               rc = -ENOMEM;
 
     if (self != NULL)
-        rc = loop_buckets_new(config->accept_rate, config->accept_burst, &self->buckets);
+        rc = mesh_buckets_new(MESH_BUCKETS_BY_24, config->accept_rate, config->accept_burst,
+                              &self->buckets);
     if (rc < 0) {
         (void)snprintf(out_why, LOOP_WHY_SIZE, "out of memory");
         free(self);
@@ -266,7 +267,7 @@ void loop_accept_free(LoopAcceptor *self)
     if (self == NULL)
         return;
     loop_accept_close(self);
-    loop_buckets_free(self->buckets);
+    mesh_buckets_free(self->buckets);
     free(self);
 }
 

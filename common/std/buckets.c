@@ -1,4 +1,4 @@
-#include "server/loop/buckets.h"
+#include "common/std/buckets.h"
 
 #include <errno.h>
 #include <sodium.h>
@@ -19,18 +19,20 @@ typedef struct {
     int64_t at_ms;                /* when level was true */
 } Bucket;
 
-struct LoopBuckets {
-    int64_t rate, burst;
-    uint8_t hash_key[crypto_shorthash_KEYBYTES]; /* ours: nobody aims at one set from outside */
-    Bucket  sets[SETS][WAYS];
+struct MeshBuckets {
+    unsigned ip4_bytes;
+    int64_t  rate, burst;
+    uint8_t  hash_key[crypto_shorthash_KEYBYTES]; /* ours: nobody aims at one set from outside */
+    Bucket   sets[SETS][WAYS];
 };
 
-int loop_buckets_new(unsigned rate, unsigned burst, LoopBuckets **out_buckets)
+int mesh_buckets_new(unsigned ip4_bytes, unsigned rate, unsigned burst, MeshBuckets **out_buckets)
 {
-    LoopBuckets *self = calloc(1, sizeof(*self));
+    MeshBuckets *self = calloc(1, sizeof(*self));
 
     if (self == NULL)
         return -ENOMEM;
+    self->ip4_bytes = ip4_bytes;
     self->rate = rate;
     self->burst = (int64_t)burst * MILLI;
     randombytes_buf(self->hash_key, sizeof(self->hash_key));
@@ -38,20 +40,20 @@ int loop_buckets_new(unsigned rate, unsigned burst, LoopBuckets **out_buckets)
     return 0;
 }
 
-void loop_buckets_free(LoopBuckets *self)
+void mesh_buckets_free(MeshBuckets *self)
 {
     free(self);
 }
 
-static void make_prefix(const MeshAddr *addr, uint8_t out[PREFIX_BYTES])
+static void make_prefix(const MeshAddr *addr, unsigned ip4_bytes, uint8_t out[PREFIX_BYTES])
 {
     memset(out, 0, PREFIX_BYTES);
     out[0] = addr->family == AF_INET ? 4 : 6;
-    memcpy(out + 1, addr->bytes, addr->family == AF_INET ? 3 : 8);
+    memcpy(out + 1, addr->bytes, addr->family == AF_INET ? ip4_bytes : 8);
 }
 
 /* The bucket of @prefix in its set, made anew in a free or the longest quiet place. */
-static Bucket *find(LoopBuckets *self, const uint8_t prefix[PREFIX_BYTES], int64_t now_ms)
+static Bucket *find(MeshBuckets *self, const uint8_t prefix[PREFIX_BYTES], int64_t now_ms)
 {
     uint8_t hash[crypto_shorthash_BYTES];
     Bucket *set, *quiet;
@@ -71,12 +73,12 @@ static Bucket *find(LoopBuckets *self, const uint8_t prefix[PREFIX_BYTES], int64
     return quiet;
 }
 
-bool loop_buckets_take(LoopBuckets *self, const MeshAddr *addr, int64_t now_ms)
+bool mesh_buckets_take(MeshBuckets *self, const MeshAddr *addr, int64_t now_ms)
 {
     uint8_t prefix[PREFIX_BYTES];
     Bucket *bucket;
 
-    make_prefix(addr, prefix);
+    make_prefix(addr, self->ip4_bytes, prefix);
     bucket = find(self, prefix, now_ms);
     bucket->level += (now_ms - bucket->at_ms) * self->rate; /* per ms: rate / 1000 tokens */
     if (bucket->level > self->burst)
