@@ -1,0 +1,237 @@
+#include "server/relay/queue.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PLACES = 64 };
+
+typedef struct Flow Flow;
+struct Flow {
+    Flow        *next_in_place; /* same hash */
+    Flow        *prev, *next;   /* the round */
+    uint32_t     source;
+    size_t       bytes;
+    int          deficit;
+    RelayParcel *first, **last;
+};
+
+struct RelayQueue {
+    size_t       bytes;
+    RelayParcel *urgent, **urgent_last;
+    size_t       urgent_bytes;
+    Flow        *round; /* who is served next; a ring; NULL: nobody waits */
+    Flow        *places[PLACES];
+};
+
+/* What it costs to keep a parcel: small packets must not fill more memory than large ones. */
+static size_t cost(size_t len)
+{
+    return sizeof(RelayParcel) + 32 + len;
+}
+
+RelayQueue *relay_queue_new(void)
+{
+    RelayQueue *self = calloc(1, sizeof(*self));
+
+    if (self != NULL)
+        self->urgent_last = &self->urgent;
+    return self;
+}
+
+static void free_parcels(RelayParcel *parcel)
+{
+    while (parcel != NULL) {
+        RelayParcel *next = parcel->next;
+
+        free(parcel);
+        parcel = next;
+    }
+}
+
+bool relay_queue_is_empty(const RelayQueue *self)
+{
+    return self->bytes == 0;
+}
+
+bool relay_queue_has_urgent(const RelayQueue *self)
+{
+    return self->urgent != NULL;
+}
+
+size_t relay_queue_get_bytes(const RelayQueue *self)
+{
+    return self->bytes;
+}
+
+static Flow **find_place(RelayQueue *self, uint32_t source)
+{
+    Flow **place = &self->places[source * 0x9E3779B1U >> 26];
+
+    while (*place != NULL && (*place)->source != source)
+        place = &(*place)->next_in_place;
+    return place;
+}
+
+static Flow *find_or_add_flow(RelayQueue *self, uint32_t source)
+{
+    Flow **place = find_place(self, source), *flow = *place;
+
+    if (flow != NULL)
+        return flow;
+    flow = calloc(1, sizeof(*flow));
+    if (flow == NULL)
+        return NULL;
+    flow->source = source;
+    flow->last = &flow->first;
+    *place = flow;
+    if (self->round == NULL) {
+        flow->prev = flow->next = flow;
+        self->round = flow;
+        return flow;
+    }
+    flow->next = self->round; /* last in the round */
+    flow->prev = self->round->prev;
+    flow->prev->next = flow;
+    flow->next->prev = flow;
+    return flow;
+}
+
+static void drop_flow(RelayQueue *self, Flow *flow)
+{
+    *find_place(self, flow->source) = flow->next_in_place;
+    if (self->round == flow)
+        self->round = flow->next != flow ? flow->next : NULL;
+    flow->prev->next = flow->next;
+    flow->next->prev = flow->prev;
+    free(flow);
+}
+
+static RelayParcel *take_oldest(RelayQueue *self, Flow *flow)
+{
+    RelayParcel *parcel = flow->first;
+
+    flow->first = parcel->next;
+    if (flow->first == NULL)
+        flow->last = &flow->first;
+    flow->bytes -= cost(parcel->len);
+    self->bytes -= cost(parcel->len);
+    parcel->next = NULL;
+    if (flow->first == NULL)
+        drop_flow(self, flow);
+    return parcel;
+}
+
+static RelayParcel *take_urgent(RelayQueue *self)
+{
+    RelayParcel *parcel = self->urgent;
+
+    self->urgent = parcel->next;
+    if (self->urgent == NULL)
+        self->urgent_last = &self->urgent;
+    self->urgent_bytes -= cost(parcel->len);
+    self->bytes -= cost(parcel->len);
+    parcel->next = NULL;
+    return parcel;
+}
+
+void relay_queue_free(RelayQueue *self)
+{
+    if (self == NULL)
+        return;
+    free_parcels(self->urgent);
+    while (self->round != NULL) {
+        free_parcels(self->round->first);
+        drop_flow(self, self->round);
+    }
+    free(self);
+}
+
+static Flow *find_largest(const RelayQueue *self)
+{
+    Flow *largest = self->round;
+
+    for (Flow *at = self->round->next; at != self->round; at = at->next)
+        if (at->bytes > largest->bytes)
+            largest = at;
+    return largest;
+}
+
+/* One parcel goes: of @flow when it has too much, else of who has most when all have too much. */
+static RelayParcel *make_room(RelayQueue *self, Flow *flow)
+{
+    if (flow != NULL && flow->bytes > RELAY_QUEUE_SOURCE_BYTES)
+        return take_oldest(self, flow);
+    if (self->urgent_bytes > RELAY_QUEUE_SOURCE_BYTES)
+        return take_urgent(self);
+    if (self->bytes <= RELAY_QUEUE_BYTES)
+        return NULL;
+    return self->round != NULL ? take_oldest(self, find_largest(self)) : take_urgent(self);
+}
+
+static int push_parcel(RelayQueue *self, RelayParcel *parcel, bool urgent, Flow **out_flow)
+{
+    Flow *flow = NULL;
+
+    if (urgent) {
+        *self->urgent_last = parcel;
+        self->urgent_last = &parcel->next;
+        self->urgent_bytes += cost(parcel->len);
+    } else {
+        flow = find_or_add_flow(self, parcel->source);
+        if (flow == NULL)
+            return -ENOMEM;
+        *flow->last = parcel;
+        flow->last = &parcel->next;
+        flow->bytes += cost(parcel->len);
+    }
+    self->bytes += cost(parcel->len);
+    *out_flow = flow;
+    return 0;
+}
+
+int relay_queue_push(RelayQueue *self, uint32_t source, MeshSpan data, bool urgent,
+                     uint32_t *out_dropped)
+{
+    RelayParcel *parcel = malloc(sizeof(*parcel) + data.len), *victim;
+    Flow        *flow;
+    int          rc = 0;
+
+    if (parcel == NULL)
+        return -ENOMEM;
+    parcel->next = NULL;
+    parcel->source = source;
+    parcel->len = (uint16_t)data.len;
+    memcpy(parcel->data, data.data, data.len);
+    if (push_parcel(self, parcel, urgent, &flow) < 0) {
+        free(parcel);
+        return -ENOMEM;
+    }
+    /* A flow has more than one parcel when it has too much, so it outlives this. */
+    while ((victim = make_room(self, flow)) != NULL) {
+        *out_dropped = victim->source;
+        free(victim);
+        rc = 1;
+        flow = urgent ? NULL : *find_place(self, source);
+    }
+    return rc;
+}
+
+/* Each flow's turn lasts until its quantum, and what it kept, does not pay for its next packet. No
+ * packet is longer than a quantum, so one refill is enough. */
+RelayParcel *relay_queue_pop(RelayQueue *self)
+{
+    Flow *flow;
+
+    if (self->urgent != NULL)
+        return take_urgent(self);
+    if (self->round == NULL)
+        return NULL;
+    flow = self->round;
+    if (flow->deficit < (int)flow->first->len)
+        flow->deficit += RELAY_QUEUE_QUANTUM;
+    flow->deficit -= (int)flow->first->len;
+    if (flow->first->next != NULL && flow->deficit < (int)flow->first->next->len)
+        self->round = flow->next; /* its turn is over; what is left it keeps */
+    return take_oldest(self, flow);
+}

@@ -1,0 +1,46 @@
+/* server/relay/queue.h: what waits for one receiver: what must not wait first, then deficit round
+ * robin over the sources (docs/PATHS.md §3).
+ *
+ * Not thread-safe: the receiver's lock. Bounded by bytes, of packets and of what keeps them; the
+ * oldest of the source that has too much goes first. Source: RFC 8290 without CoDel. */
+#pragma once
+
+#include "common/std/attr.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    RELAY_QUEUE_BYTES = 256 << 10,
+    RELAY_QUEUE_SOURCE_BYTES = 64 << 10,
+    RELAY_QUEUE_QUANTUM = 1536,
+    RELAY_PARCEL_HEAD = 16,
+};
+
+typedef struct RelayQueue RelayQueue;
+
+/* A packet that waits; free() it. */
+typedef struct RelayParcel RelayParcel;
+struct RelayParcel {
+    RelayParcel *next;                    /* the queue's */
+    uint32_t     source;                  /* i of who sent it */
+    uint16_t     len;                     /* bytes of data */
+    uint8_t      head[RELAY_PARCEL_HEAD]; /* room for the frame's, in front of data */
+    uint8_t      data[];                  /* payload of DATA */
+};
+
+RelayQueue *relay_queue_new(void);              /* NULL: no memory */
+void        relay_queue_free(RelayQueue *self); /* with what waits; NULL is fine */
+
+/* Copies @data behind what waits. @urgent: before all that is not. Returns: 0; 1: something was
+ * dropped to make room, of the source in @out_dropped; -ENOMEM: this packet is lost. */
+MESH_CHECKED int relay_queue_push(RelayQueue *self, uint32_t source, MeshSpan data, bool urgent,
+                                  uint32_t *out_dropped);
+
+/* The next packet, the caller's from here on; NULL: none. */
+RelayParcel *relay_queue_pop(RelayQueue *self);
+
+bool   relay_queue_is_empty(const RelayQueue *self);
+bool   relay_queue_has_urgent(const RelayQueue *self);
+size_t relay_queue_get_bytes(const RelayQueue *self);
