@@ -3,15 +3,18 @@ systemd-resolved; two networks are two zones; whatever was there before is there
 
    [a] in home and away   [nas] in home   [far] in away   [b] in both, with systemd-resolved
    [dns] the name server of the internet, which must never hear of a mesh name"""
+import ipaddress
 import os
+import struct
 import sys
 
 from lab import Lab, need, wait_until
-from names import ANSWER, POLKITD, Upstream, ask, getent, left_over, look, packed, start_polkit
+from names import (ANSWER, POLKITD, Upstream, ask, getent, left_over, look, make_query, packed, send,
+                   start_polkit)
 from router import outer_dev
 from space import unpacked
 
-REFUSED, NXDOMAIN = 5, 3
+FORMERR, NXDOMAIN, NOTIMP, REFUSED = 1, 3, 4, 5
 RESOLVE1 = "org.freedesktop.resolve1"
 SERVE = """
 import socket, sys
@@ -19,6 +22,16 @@ s = socket.create_server((sys.argv[1], 22), family=socket.AF_INET6)
 print("ready", flush=True)
 while True:
     s.accept()[0].sendall(b"SSH-2.0-lab\\r\\n")
+"""
+FLOOD = """
+import os, socket, sys
+family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+s = socket.socket(family, socket.SOCK_DGRAM)
+for n in range(2000):
+    s.sendto(os.urandom(n % 300), (sys.argv[1], 53))
+idle = [socket.create_connection((sys.argv[1], 53), 5) for _ in range(8)]
+for one in idle:
+    one.sendall(bytes([255, 255, 0]))
 """
 CONNECT = """
 import socket, sys
@@ -74,12 +87,46 @@ def raw(lab, a, nas, far, stranger):
     assert ask(a, away[4], "far.away.mesh") == (0, [packed(far.addresses("away")[4])])
     assert ask(a, away[4], "nas.home.mesh") == (REFUSED, [])
     lab.ok("each network's resolver knows its own zone and refuses all else")
+    for server in home.values():
+        for address in found.values():
+            pointer = ipaddress.ip_address(address).reverse_pointer
+            for over in ("udp", "tcp"):
+                code, rows = ask(a, server, pointer, "PTR", over)
+                assert code == 0 and len(rows) == 1, (server, pointer, over)
+            assert ask(a, away[4], pointer, "PTR") == (REFUSED, []), pointer
+    lab.ok("PTR of both families, over UDP and TCP, of its own zone alone")
+    hostile(lab, a, home, found)
     stranger.run("ip", "route", "add", f"{home[4]}/32", "via", "203.0.113.1")
     lab.wan.run("ip", "route", "add", f"{home[4]}/32", "dev", outer_dev(a))
     a.sh("for f in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 > $f; done")
     stranger.run("ping", "-n", "-c", "1", "-W", "2", home[4])  # so the way is there
     assert ask(stranger, home[4], "nas.home.mesh", limit_s=1) is None
     lab.ok("a neighbour outside the network gets no answer")
+
+
+def hostile(lab, a, home, found):
+    """What no well-meant program sends; the answer's code, or None."""
+    whole = make_query("nas.home.mesh", "A")
+    head, question = whole[:12], whole[12:]
+    edns = b"\0" + struct.pack("!HHIH", 41, 1232, 0, 0)
+    cases = {
+        "half a header": (head[:7], None),
+        "an answer": (head[:2] + b"\x81\x80" + head[4:] + question, None),
+        "a loop of pointers": (head + b"\xc0\x0c\0\1\0\1", FORMERR),
+        "a name that is cut": (head + b"\3na", FORMERR),
+        "an update": (head[:2] + b"\x28\0" + head[4:] + question, NOTIMP),
+        "two EDNS records": (head[:10] + b"\0\2" + question + edns * 2, FORMERR),
+    }
+    for server in home.values():
+        reply = send(a, server, head[:10] + b"\0\1" + question + edns)
+        assert reply[3] & 15 == 0 and reply[10:12] == b"\0\1", reply.hex()  # an EDNS record too
+        for what, (query, code) in cases.items():
+            reply = send(a, server, query, limit_s=0.5 if code is None else 3)
+            assert (reply and reply[3] & 15) == code, (what, reply)
+        a.run(sys.executable, "-c", FLOOD, server)
+        for over in ("udp", "tcp"):
+            assert ask(a, server, "nas.home.mesh", "A", over)[0] == 0, over
+    lab.ok("EDNS is answered; malformed queries get an error or nothing; junk stops nobody")
 
 
 def with_file(lab, a, others, upstream, before):
