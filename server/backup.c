@@ -4,9 +4,11 @@
 #include "common/glib/error.h"
 #include "common/std/base64.h"
 #include "common/std/key.h"
+#include "common/std/sign.h"
 #include "server/config.h"
 #include "server/statedir.h"
 #include "server/store/backup.h"
+#include "server/store/verify.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -142,12 +144,29 @@ static bool write_backup(const Paths *paths, GError **error)
     return ok;
 }
 
-/* Prints what is wrong with a database; true when nothing is. */
-static bool judge(const char *database, GError **error)
+static bool make_public(const char *key, MeshKey *out_public)
+{
+    uint8_t        seed[MESH_SIGN_SEED_BYTES];
+    MeshSignSecret secret;
+    bool           ok = mesh_base64url_decode(key, seed, sizeof seed, NULL) == 0;
+
+    if (ok)
+        mesh_sign_make_pair(seed, &secret, out_public);
+    mesh_key_wipe(seed, sizeof seed);
+    mesh_key_wipe(&secret, sizeof secret);
+    return ok;
+}
+
+/* Prints what is wrong with a database; true when nothing is. @server NULL: no signature is
+ * verified. */
+static bool judge(const char *database, const MeshKey *server, GError **error)
 {
     g_autoptr(GPtrArray) findings = g_ptr_array_new_with_free_func(g_free);
 
     if (!store_backup_check(database, findings, error))
+        return false;
+    if (server != NULL && findings->len == 0 &&
+        !store_verify_signatures(database, server, findings, error))
         return false;
     for (guint i = 0; i < findings->len; i++)
         (void)fprintf(stderr, "%s: %s\n", database, (char *)g_ptr_array_index(findings, i));
@@ -161,13 +180,14 @@ static bool judge(const char *database, GError **error)
 static bool check(const Paths *paths, GError **error)
 {
     g_autoptr(GError) of_key = NULL;
-    char key[KEY_TEXT + 2];
-    bool ok = read_key(paths->key, key, &of_key);
+    char    key[KEY_TEXT + 2];
+    MeshKey server;
+    bool    ok = read_key(paths->key, key, &of_key) && make_public(key, &server);
 
     mesh_key_wipe(key, sizeof key);
     if (!ok)
-        (void)fprintf(stderr, "%s\n", of_key->message);
-    if (!judge(paths->database, error))
+        (void)fprintf(stderr, "%s\n", of_key != NULL ? of_key->message : paths->key);
+    if (!judge(paths->database, ok ? &server : NULL, error))
         return false;
     if (!ok)
         return fail(error, paths->key, "the server key is not sound");
@@ -258,7 +278,7 @@ static bool restore_copy(const Paths *paths, GError **error)
     StoreBackupReady ready = { 0 };
     bool             same = false, ok;
 
-    if (!judge(paths->temp, error) ||
+    if (!judge(paths->temp, NULL, error) ||
         !store_backup_prepare(paths->temp, is_there ? paths->database : NULL,
                               g_get_real_time() / G_USEC_PER_SEC, &ready, error))
         return false;

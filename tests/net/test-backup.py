@@ -215,12 +215,25 @@ def run(server, folder, file):
         broken.execute("UPDATE node SET ver=999999 WHERE idx=1")
     server.call("check", code=FAILED, says="outside the prefix")
     server.call("check", code=FAILED, says="newer than its network")
+    for column, says in (("m_sig", "membership of first of home: "), ("k_sig", "record of first of "),
+                         ("k_seq", "another sequence"), ("serial", "another serial")):
+        server.call("restore", file)
+        with sqlite3.connect(server.state / "mesh.db") as broken:
+            broken.execute(f"UPDATE node SET {column}=" + ("zeroblob(64)" if "sig" in column else "1000")
+                           + " WHERE name='first'")
+        server.call("check", code=FAILED, says=says)
+    server.call("restore", file)
+    server.up() # signs its policy anew
+    server.down()
+    with sqlite3.connect(server.state / "mesh.db") as broken:
+        broken.execute("UPDATE network SET policy_body=replace(policy_body, 'accept', 'refuse')")
+    server.call("check", code=FAILED, says="policy of home: ")
     server.call("restore", file)
     server.call("check", says="are sound")
     (server.state / "server.key").chmod(0o644)
     server.call("check", code=FAILED, says="others may read")
     server.call("backup", folder / "never", code=FAILED, says="others may read")
-    ok("check finds addresses, versions and a key that others may read")
+    ok("check finds addresses, versions, signatures that do not verify, and a key that others may read")
 
 
 main()
