@@ -101,6 +101,8 @@ void core_networks_apply(Core *core, CoreChange *change)
         remove_network(core, network);
         return;
     }
+    for (guint i = 0; i < change->forgotten->len; i++)
+        core_model_forget_tomb(network, &g_array_index(change->forgotten, MeshKey, i));
     put_rows(core, network, change->facts);
     if (!change->bumped)
         return;

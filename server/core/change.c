@@ -16,6 +16,7 @@ void core_change_init(CoreChange *self, StoreTx *tx, const CoreSigner *signer,
     self->put = g_ptr_array_new_with_free_func(free_node);
     self->facts = g_ptr_array_new_with_free_func(free_node);
     self->gone = g_array_new(FALSE, TRUE, sizeof(CoreTombRow));
+    self->forgotten = g_array_new(FALSE, TRUE, sizeof(MeshKey));
 }
 
 void core_change_done(CoreChange *self)
@@ -25,6 +26,7 @@ void core_change_done(CoreChange *self)
     g_clear_pointer(&self->put, g_ptr_array_unref);
     g_clear_pointer(&self->facts, g_ptr_array_unref);
     g_clear_pointer(&self->gone, g_array_unref);
+    g_clear_pointer(&self->forgotten, g_array_unref);
 }
 
 bool core_change_open(CoreChange *self, GError **error)
@@ -106,13 +108,14 @@ bool core_change_put_facts(CoreChange *self, CoreNodeRow *row, GError **error)
     return core_rows_save_node(self->tx, &self->net, row, false, error);
 }
 
-bool core_change_remove(CoreChange *self, const CoreNodeRow *row, GError **error)
+bool core_change_remove(CoreChange *self, const CoreNodeRow *row, bool parted, GError **error)
 {
     CoreTombRow tomb = { .node = row->node,
                          .index = row->index,
                          .serial = row->serial,
                          .ip4 = row->ip4,
-                         .removed = self->now };
+                         .removed = self->now,
+                         .parted = parted };
     StoreCall delete = { STORE_ARGS(STORE_ARG_BLOB(&self->net, sizeof self->net),
                                     STORE_ARG_BLOB(&row->node, sizeof row->node)) };
 
@@ -124,7 +127,8 @@ bool core_change_remove(CoreChange *self, const CoreNodeRow *row, GError **error
                                     STORE_ARG_BLOB(&tomb.node, sizeof tomb.node),
                                     STORE_ARG_INT(tomb.index), STORE_ARG_INT(tomb.serial),
                                     tomb.ip4 != 0 ? STORE_ARG_INT(tomb.ip4) : STORE_ARG_NULL,
-                                    STORE_ARG_INT(tomb.removed), STORE_ARG_INT(tomb.ver)) };
+                                    STORE_ARG_INT(tomb.removed), STORE_ARG_INT(tomb.ver),
+                                    STORE_ARG_INT(tomb.parted)) };
 
     return store_query(self->tx, STORE_NODE_DELETE, &delete, error) &&
            store_query(self->tx, STORE_TOMBSTONE_INSERT, &insert, error) &&

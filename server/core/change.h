@@ -25,6 +25,7 @@ typedef struct {
     bool              network_changed, policy_changed;
     GPtrArray        *put;       /* of owned CoreNodeRow: the whole new state of nodes */
     GArray           *gone;      /* of CoreTombRow: removed for ever */
+    GArray           *forgotten; /* of MeshKey: tombstones that are no more */
     CoreNodeRow      *subject;   /* who a registration is about, as it is now; owned */
     CoreUserRow       user;      /* id 0: no user changed; else as it is after the change */
     bool              user_gone; /* removed */
@@ -47,8 +48,8 @@ bool core_change_put(CoreChange *self, CoreNodeRow *row, bool insert, GError **e
 /* Saves @row without a new version; takes it. */
 bool core_change_put_facts(CoreChange *self, CoreNodeRow *row, GError **error);
 
-/* Turns the node into a tombstone. */
-bool core_change_remove(CoreChange *self, const CoreNodeRow *row, GError **error);
+/* Turns the node into a tombstone. @parted: it left by itself. */
+bool core_change_remove(CoreChange *self, const CoreNodeRow *row, bool parted, GError **error);
 
 /* Writes @kind ("network", "policy") into the log. */
 bool core_change_log(CoreChange *self, const char *kind, const MeshSigned *object, GError **error);

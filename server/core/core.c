@@ -8,6 +8,7 @@
 #include "server/core/control.h"
 #include "server/core/networks.h"
 #include "server/core/nodes.h"
+#include "server/core/pace.h"
 #include "server/core/presence.h"
 #include "server/core/users.h"
 #include "server/core/waiters.h"
@@ -129,6 +130,20 @@ static void renew(Core *core, CoreNetwork *network)
     core_control_submit(core, job);
 }
 
+static bool forget_rule(CoreJob *job, GError **error)
+{
+    return core_change_open(&job->change, error) && core_nodes_forget(&job->change, error);
+}
+
+static void forget(Core *core, const CoreNetwork *network)
+{
+    CoreJob *job = g_new0(CoreJob, 1);
+
+    job->net = network->row.net.id;
+    job->rule = forget_rule;
+    core_control_submit(core, job);
+}
+
 /* Also when an M begins only later: our clock was ahead when it was made. */
 static bool is_due(const Core *core, const CoreNodeRow *row, int64_t now)
 {
@@ -154,6 +169,8 @@ static void on_housekeeping(void *context, void *data)
         if (!network->opened)
             core_model_forget_texts(network);
         network->opened = false;
+        if (core_pace_is_forget_due(network))
+            forget(core, network);
         g_hash_table_iter_init(&nodes, network->nodes);
         while (!network->renewing && g_hash_table_iter_next(&nodes, NULL, &node)) {
             const CoreNodeRow *row = ((CoreNode *)node)->row;

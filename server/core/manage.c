@@ -277,7 +277,7 @@ static bool node_rule(ManageJob *self, GError **error)
     case CORE_NODE_EXPIRE:
         return core_nodes_expire(change, &self->node, error);
     case CORE_NODE_REMOVE:
-        return core_nodes_remove(change, &self->node, error);
+        return core_nodes_remove(change, &self->node, false, error);
     default:
         return no_verb(error);
     }

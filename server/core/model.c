@@ -156,6 +156,18 @@ void core_model_bury(CoreNetwork *network, const CoreTombRow *row, CoreTimers *t
     tomb->log.data = &tomb->item;
     g_queue_push_tail_link(&network->log, &tomb->log);
     g_hash_table_replace(network->tombs, &tomb->row.node, tomb);
+    network->parted += row->parted;
+}
+
+void core_model_forget_tomb(CoreNetwork *network, const MeshKey *node)
+{
+    CoreTomb *tomb = g_hash_table_lookup(network->tombs, node);
+
+    if (tomb == NULL)
+        return;
+    network->parted -= tomb->row.parted;
+    g_queue_unlink(&network->log, &tomb->log);
+    g_hash_table_remove(network->tombs, node);
 }
 
 static void forget_chunk(CoreChunk *chunk)

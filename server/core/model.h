@@ -54,10 +54,11 @@ struct CoreNode {
     CoreTimer         offline;
     CoreWait         *wait; /* owned */
     MeshReqsignWindow window;
-    CoreClones       *clones;   /* owned; NULL: one start of the daemon was seen so far */
-    int64_t           report_s; /* boot time second of the last reports */
-    unsigned          reports;  /* in that second */
-    bool              seen;     /* row->last_seen is newer than the database */
+    CoreClones       *clones;       /* owned; NULL: one start of the daemon was seen so far */
+    int64_t           report_s;     /* boot time second of the last reports */
+    unsigned          reports;      /* in that second */
+    int64_t           registers_ms; /* boot time up to which registrations used what they may */
+    bool              seen;         /* row->last_seen is newer than the database */
 };
 
 typedef struct {
@@ -91,8 +92,11 @@ struct CoreNetwork {
     int64_t           tip_s;
     uint64_t          info_ver, policy_ver; /* version of their last change */
     unsigned          active, online;
-    bool              renewing; /* a renewal is under way */
-    bool              opened;   /* a stream was, since the last housekeeping */
+    unsigned          parted;    /* tombstones of nodes that left by themselves */
+    int64_t           joins_ms;  /* boot time up to which new nodes have used what they may */
+    int64_t           forgot_ms; /* boot time: when tombstones were last looked through */
+    bool              renewing;  /* a renewal is under way */
+    bool              opened;    /* a stream was, since the last housekeeping */
 };
 
 enum { CORE_CHUNK_NODES = 8 };
@@ -110,6 +114,9 @@ CoreNode *core_model_put(CoreNetwork *network, CoreNodeRow *row);
 
 /* Replaces the node, if it is there, by a tombstone. */
 void core_model_bury(CoreNetwork *network, const CoreTombRow *row, CoreTimers *timers);
+
+/* The tombstone is no more. */
+void core_model_forget_tomb(CoreNetwork *network, const MeshKey *node);
 
 /* Gives back what was kept for the next stream to open. */
 void core_model_forget_texts(CoreNetwork *network);

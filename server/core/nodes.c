@@ -138,16 +138,38 @@ bool core_nodes_expire(CoreChange *change, const MeshKey *node, GError **error)
     return end_membership(change, row, error);
 }
 
-bool core_nodes_remove(CoreChange *change, const MeshKey *node, GError **error)
+bool core_nodes_remove(CoreChange *change, const MeshKey *node, bool parted, GError **error)
 {
     CoreNodeRow *row = get(change, node, error);
     bool         ok;
 
     if (row == NULL)
         return false;
-    ok = core_change_remove(change, row, error);
+    ok = core_change_remove(change, row, parted, error);
     core_rows_free_node(row);
     return ok;
+}
+
+static bool on_old(const StoreRow *row, void *user_data)
+{
+    MeshNetworkId net;
+    CoreTombRow   tomb;
+
+    core_rows_read_tomb(row, &net, &tomb);
+    g_array_append_val((GArray *)user_data, tomb.node);
+    return true;
+}
+
+bool core_nodes_forget(CoreChange *change, GError **error)
+{
+    int64_t   before = change->now - MESH_MEMBER_MAX_LIFE_S - MESH_MEMBER_SKEW_S;
+    StoreCall call = { STORE_ARGS(STORE_ARG_BLOB(&change->net, sizeof change->net),
+                                  STORE_ARG_INT(before),
+                                  STORE_ARG_INT((int64_t)change->network.ver - CORE_LOG_ENTRIES)),
+                       .on_row = on_old, .user_data = change->forgotten };
+
+    return store_query(change->tx, STORE_TOMBSTONE_OLD, &call, error) &&
+           store_query(change->tx, STORE_TOMBSTONE_FORGET, &call, error);
 }
 
 bool core_nodes_set_k(CoreChange *change, MeshSigned *object, const MeshRecordK *k, GError **error)

@@ -11,6 +11,7 @@
 enum {
     CORE_NODES_MAX = 65000,        /* in a network */
     CORE_NODES_PENDING_MAX = 1024, /* of these */
+    CORE_NODES_PARTED_MAX = 65000, /* tombstones of nodes that left by themselves */
     CORE_NODES_RENEW_BATCH = 2,    /* under one version, so that its delta fits a line */
 };
 
@@ -33,8 +34,12 @@ bool core_nodes_set(CoreChange *change, const MeshKey *node, const CoreManage *r
 /* Ends the membership now; fine when it has ended. */
 bool core_nodes_expire(CoreChange *change, const MeshKey *node, GError **error);
 
-/* Removes the key for ever. MESH_ERROR_REMOVED, MESH_ERROR_NOT_MEMBER. */
-bool core_nodes_remove(CoreChange *change, const MeshKey *node, GError **error);
+/* Removes the key for ever. @parted: it left by itself. MESH_ERROR_REMOVED, _NOT_MEMBER. */
+bool core_nodes_remove(CoreChange *change, const MeshKey *node, bool parted, GError **error);
+
+/* Forgets those that left by themselves so long ago that no M of theirs is valid and no cursor
+ * reaches back to it. */
+bool core_nodes_forget(CoreChange *change, GError **error);
 
 /* Suspends nodes of blocked users, frees those of others, expires and renews what is due,
  * CORE_NODES_RENEW_BATCH nodes of it. */

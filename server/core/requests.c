@@ -5,6 +5,7 @@
 #include "server/core/clones.h"
 #include "server/core/control.h"
 #include "server/core/nodes.h"
+#include "server/core/pace.h"
 #include "server/core/presence.h"
 #include "server/core/waiters.h"
 
@@ -120,6 +121,7 @@ typedef struct {
     unsigned     wait_s;
     MeshRegister request; /* owned content */
     MeshRecordK  k;
+    bool         was_new; /* not known when it asked */
 } RegisterJob;
 
 static bool register_rule(CoreJob *job, GError **error)
@@ -128,6 +130,13 @@ static bool register_rule(CoreJob *job, GError **error)
 
     return core_change_open(&job->change, error) &&
            core_nodes_register(&job->change, &self->request, &self->k, error);
+}
+
+static void answer_member(Core *core, const RegisterJob *self, CoreNode *node)
+{
+    if (self->was_new)
+        core_pace_count_join(node->network);
+    core_waiters_answer_register(core, node, &self->caller, self->wait_s, self->job.to);
 }
 
 static void register_answer(Core *core, CoreJob *job)
@@ -144,7 +153,7 @@ static void register_answer(Core *core, CoreJob *job)
     else if (node == NULL) /* removed again before the answer */
         core_answer_refuse(job->to, MESH_ERROR_REMOVED, "this node was removed from the network");
     else
-        core_waiters_answer_register(core, node, &self->caller, self->wait_s, job->to);
+        answer_member(core, self, node);
 }
 
 static void register_free(CoreJob *job)
@@ -184,10 +193,16 @@ static void run_register(Core *core, CoreCall *call)
     CoreNode    *node;
     RegisterJob *job;
 
-    if (admit(core, self, &node) != NULL) {
+    CoreNetwork *network = admit(core, self, &node);
+    unsigned     retry_in_s = network != NULL ? core_pace_register(network, node) : 0;
+
+    if (retry_in_s > 0) {
+        core_answer_send_limit(self->to, "registrations come too fast", retry_in_s);
+    } else if (network != NULL) {
         job = g_new0(RegisterJob, 1);
         job->caller = self->caller;
         job->wait_s = self->wait_s;
+        job->was_new = node == NULL;
         job->job.net = self->caller.network;
         job->job.to = self->to;
         job->job.rule = register_rule;
@@ -368,7 +383,7 @@ typedef struct {
 static bool leave_rule(CoreJob *job, GError **error)
 {
     return core_change_open(&job->change, error) &&
-           core_nodes_remove(&job->change, &((LeaveJob *)job)->node, error);
+           core_nodes_remove(&job->change, &((LeaveJob *)job)->node, true, error);
 }
 
 static void leave_answer(Core *core, CoreJob *job)

@@ -126,6 +126,7 @@ void core_rows_read_tomb(const StoreRow *row, MeshNetworkId *out_net, CoreTombRo
     out->ip4 = (uint32_t)store_row_int(row, 4);
     out->removed = store_row_int(row, 5);
     out->ver = (uint64_t)store_row_int(row, 6);
+    out->parted = store_row_int(row, 7) != 0;
 }
 
 typedef struct {

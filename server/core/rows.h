@@ -55,7 +55,7 @@ typedef struct {
     int64_t  expires, created;
 } CoreUserRow;
 
-/* A removed node key: never admitted again. */
+/* A removed node key: never admitted again; one that left by itself is forgotten in the end. */
 typedef struct {
     MeshKey  node;
     uint32_t index;
@@ -63,6 +63,7 @@ typedef struct {
     uint32_t ip4; /* held back; 0: none, or returned */
     int64_t  removed;
     uint64_t ver;
+    bool     parted; /* left by itself */
 } CoreTombRow;
 
 /* When housekeeping has to look at the node: its end, or half of the life of an M that can be

@@ -18,7 +18,7 @@
 /* those whose nodes may not be members at ?2 */
 #define BLOCKED_ACCOUNTS \
     "(SELECT id FROM account WHERE disabled<>0 OR (expires<>0 AND expires<=?2))"
-#define TOMBSTONE_COLUMNS "network, node, idx, serial, ip4, removed, ver"
+#define TOMBSTONE_COLUMNS "network, node, idx, serial, ip4, removed, ver, parted"
 
 static const char *const texts[STORE_N_QUERIES] = {
     [STORE_NETWORK_ALL] = "SELECT " NETWORK_COLUMNS " FROM network ORDER BY created, id",
@@ -76,7 +76,12 @@ static const char *const texts[STORE_N_QUERIES] = {
     [STORE_TOMBSTONE_GET] =
         "SELECT " TOMBSTONE_COLUMNS " FROM tombstone WHERE network=?1 AND node=?2",
     [STORE_TOMBSTONE_INSERT] =
-        "INSERT INTO tombstone (" TOMBSTONE_COLUMNS ") VALUES (?1,?2,?3,?4,?5,?6,?7)",
+        "INSERT INTO tombstone (" TOMBSTONE_COLUMNS ") VALUES (?1,?2,?3,?4,?5,?6,?7,?8)",
+    /* of those that left by themselves before ?2, under version ?3 at most */
+    [STORE_TOMBSTONE_OLD] = "SELECT " TOMBSTONE_COLUMNS " FROM tombstone WHERE network=?1"
+                            " AND parted<>0 AND removed<?2 AND ver<=?3",
+    [STORE_TOMBSTONE_FORGET] = "DELETE FROM tombstone WHERE network=?1 AND parted<>0"
+                               " AND removed<?2 AND ver<=?3",
     /* of those removed at or before ?2 */
     [STORE_TOMBSTONE_LOWEST_FREE] =
         "SELECT min(ip4) FROM tombstone WHERE network=?1 AND ip4 IS NOT NULL AND removed<=?2",

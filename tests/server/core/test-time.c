@@ -3,7 +3,10 @@
 #include "common/proto/member.h"
 #include "common/proto/register.h"
 #include "common/std/clock.h"
+#include "server/core/pace.h"
 #include "tests/server/core/rig.h"
+
+#include <sqlite3.h>
 
 #define DAY_S INT64_C(86400)
 
@@ -314,6 +317,85 @@ static void test_held_registration_ends(Rig *rig, gconstpointer unused)
     rig_assert(rig_wait(rig, held), 202, NULL);
 }
 
+/* One node asks and asks: it is told when to come back, and then may. */
+static void test_register_paced(Rig *rig, gconstpointer unused)
+{
+    MeshNetworkId    net;
+    g_autofree char *id = rig_network(rig, "home", "10.9.0.0/16", &net);
+    MeshJoinlink     link = rig_key(rig, "home", true);
+    RigNode          a = rig_node(&net, "a"), b = rig_node(&net, "b");
+    CoreAnswer      *answer;
+    unsigned         retry_in_s;
+
+    (void)unused;
+    rig_assert(rig_register(rig, &a, &link), 200, NULL);
+    for (unsigned i = 0; i < CORE_PACE_NODE_BURST; i++)
+        rig_assert(rig_register(rig, &a, NULL), 200, NULL);
+    answer = rig_register(rig, &a, NULL);
+    retry_in_s = answer->retry_in_s;
+    rig_assert(answer, 429, "busy");
+    g_assert_cmpuint(retry_in_s, >, 0);
+    rig_assert(rig_register(rig, &b, &link), 200, NULL); /* others are not kept out */
+    move(rig, retry_in_s);
+    rig_assert(rig_register(rig, &a, NULL), 200, NULL);
+}
+
+/* The network's database, behind the server's back: many changes went by. */
+static void grow_version(Rig *rig)
+{
+    g_autofree char *path = g_build_filename(rig->dir, "mesh.db", NULL);
+    sqlite3         *db = NULL;
+
+    g_assert_cmpint(sqlite3_open(path, &db), ==, SQLITE_OK);
+    sqlite3_busy_timeout(db, 10000);
+    g_assert_cmpint(sqlite3_exec(db, "UPDATE network SET ver=ver+20000", NULL, NULL, NULL), ==,
+                    SQLITE_OK);
+    sqlite3_close(db);
+    rig_restart(rig);
+}
+
+/* Of a key that never ends. */
+static MeshJoinlink key_for_ever(Rig *rig)
+{
+    CoreManage   create = { .verb = CORE_KEY_CREATE, .network = "home", .reusable = true };
+    CoreAnswer  *answer = rig_manage(rig, &create);
+    MeshJoinlink link = { 0 };
+
+    g_assert_true(mesh_joinlink_parse(((CoreKeyInfo *)g_ptr_array_index(answer->result, 0))->link,
+                                      &link, NULL));
+    core_answer_free(answer);
+    return link;
+}
+
+/* A node that left is forgotten once nothing of it can be valid; one that was removed never is. */
+static void test_parted_is_forgotten(Rig *rig, gconstpointer unused)
+{
+    MeshNetworkId    net;
+    g_autofree char *id = rig_network(rig, "home", "10.9.0.0/16", &net);
+    MeshJoinlink     link = key_for_ever(rig);
+    RigNode          left = rig_node(&net, "left"), removed = rig_node(&net, "removed");
+    CoreManage       remove = { .verb = CORE_NODE_REMOVE, .network = "home", .node = "removed" };
+
+    (void)unused;
+    rig_assert(rig_register(rig, &left, &link), 200, NULL);
+    rig_assert(rig_register(rig, &removed, &link), 200, NULL);
+    rig_assert(rig_leave(rig, &left), 200, NULL);
+    rig_assert(rig_manage(rig, &remove), 200, NULL);
+    rig_assert(rig_register(rig, &left, &link), 403, "removed");
+    grow_version(rig);
+    move(rig, 29 * DAY_S);
+    rig_assert(rig_register(rig, &left, &link), 403, "removed");
+    move(rig, 2 * DAY_S);
+    for (bool forgotten = false; !forgotten;) { /* the test's own time limit ends a hang */
+        CoreAnswer *answer = rig_register(rig, &left, &link);
+
+        forgotten = answer->status == 200;
+        core_answer_free(answer);
+        g_thread_yield();
+    }
+    rig_assert(rig_register(rig, &removed, &link), 403, "removed");
+}
+
 #define ADD(name, func) g_test_add("/time/" name, Rig, NULL, rig_start, func, rig_stop)
 
 int main(int argc, char **argv)
@@ -332,5 +414,7 @@ int main(int argc, char **argv)
     ADD("offline-after-10-s", test_grace);
     ADD("key-expires", test_key_expires);
     ADD("held-registration-ends", test_held_registration_ends);
+    ADD("registrations-are-paced", test_register_paced);
+    ADD("who-left-is-forgotten", test_parted_is_forgotten);
     return g_test_run();
 }
