@@ -8,7 +8,6 @@
 #include "server/config.h"
 #include "server/statedir.h"
 #include "server/store/backup.h"
-#include "server/store/verify.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,6 +3,8 @@
  * store_backup_settle() and store_backup_prepare() are fine while a server runs on the file. */
 #pragma once
 
+#include "server/store/verify.h"
+
 #include <glib.h>
 #include <stdbool.h>
 #include <stdint.h>
