@@ -138,8 +138,7 @@ static void on_forbidden(int signal_number, siginfo_t *info, void *context)
     at += digits;
     memcpy(text + at, after, sizeof after - 1);
     at += sizeof after - 1;
-    if (write(STDERR_FILENO, text, at) < 0)
-        at = 0;                 /* nobody listens */
+    (void)!write(STDERR_FILENO, text, at); /* perhaps nobody listens */
     (void)raise(signal_number); /* the handler is gone (SA_RESETHAND): deadly when this one ends */
 }
 
