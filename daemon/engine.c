@@ -3,9 +3,11 @@
 #include "common/glib/error.h"
 #include "common/glib/json.h"
 #include "common/glib/log.h"
+#include "common/std/clock.h"
 #include "daemon/clash.h"
 #include "daemon/inside.h"
 
+#include <malloc.h>
 #include <sys/socket.h>
 
 enum {
@@ -14,6 +16,8 @@ enum {
     LOOK_AGAIN_S = 3600, /* our own record is signed anew in time */
     MEND_S = 5,          /* after the data plane failed */
     MEND_AFTER_MS = 500, /* who takes ours away again and again meets us twice a second */
+    TIDY_S = 3,          /* after a map came into force */
+    LARGE_MAP = 1000,    /* peers */
     HOST_AGAIN_S = 30,   /* after the host refused: a port may be free, a device there, by then */
 };
 
@@ -95,6 +99,22 @@ static gboolean on_look_again(gpointer user_data)
     return G_SOURCE_REMOVE;
 }
 
+/* Reading, verifying and telling of a large map takes more memory than keeping it. */
+static gboolean on_tidy(gpointer user_data)
+{
+    MeshdEngine *self = user_data;
+
+    self->tidy = 0;
+    (void)malloc_trim(0);
+    return G_SOURCE_REMOVE;
+}
+
+static void tidy_later(MeshdEngine *self, const MeshNetmap *map)
+{
+    if (self->tidy == 0 && mesh_netmap_count(map) >= LARGE_MAP)
+        self->tidy = g_timeout_add_seconds(TIDY_S, on_tidy, self);
+}
+
 static void look_again(MeshdEngine *self, int64_t in_s)
 {
     g_clear_handle_id(&self->timer, g_source_remove);
@@ -118,14 +138,28 @@ static bool decide_ip4(MeshdEngine *self, const LockVerifiedHead *head, GError *
     return true;
 }
 
+/* Thread: the saver's. */
+static GBytes *make_map(gpointer map)
+{
+    size_t len = 0;
+    char  *text = mesh_netmap_encode(map, &len);
+
+    return g_bytes_new_take(text, len);
+}
+
+static void free_map(gpointer map)
+{
+    mesh_netmap_free(map);
+}
+
+/* The text of ten thousand peers takes its time: the copy shares all objects. */
 static void save_map(MeshdEngine *self, const MeshNetmap *map)
 {
-    const MeshNetworkId *net = &self->profile->server.network;
-    size_t               len = 0;
-    char                *text = mesh_netmap_encode(map, &len);
-    g_autoptr(GBytes) bytes = g_bytes_new_take(text, len);
+    const MeshdStateMaker maker = { .make = make_map,
+                                    .data = mesh_netmap_copy(map),
+                                    .free_data = free_map };
 
-    meshd_state_save_later(self->host->state, net, "map", bytes);
+    meshd_state_make_later(self->host->state, &self->profile->server.network, "map", &maker);
 }
 
 static void save_floors(MeshdEngine *self)
@@ -141,14 +175,14 @@ static void save_floors(MeshdEngine *self)
     meshd_state_save_later(self->host->state, &self->profile->server.network, "floors", bytes);
 }
 
-static bool apply(MeshdEngine *self, LockVerified *verified, MeshNetmapChange change,
-                  GError **error)
+static bool apply(MeshdEngine *self, LockVerified *verified, GError **error)
 {
     const LockVerifiedHead *head = lock_verified_get_head(verified);
-    bool                    fresh = meshd_parts_get_map(self->parts) == NULL;
+    LockVerified           *running = meshd_parts_get_map(self->parts);
+    bool                    fresh = running == NULL;
     bool                    ip4;
 
-    if (!fresh && change == MESH_NETMAP_PRESENCE) {
+    if (!fresh && lock_verified_is_alike(running, verified)) {
         meshd_parts_apply_presence(self->parts, verified);
         return true;
     }
@@ -184,6 +218,37 @@ static void fail_map(MeshdEngine *self, const GError *error)
                g_error_matches(error, MESH_ERROR, MESH_ERROR_HOST) ? HOST_AGAIN_S : LOOK_AGAIN_S);
 }
 
+/* A batch of peers was verified: those that passed come in. */
+static void on_checked(void *user_data)
+{
+    MeshdEngine *self = user_data;
+
+    if (self->client != NULL && self->profile->stage == MESHD_PROFILE_MEMBER)
+        meshd_engine_use_map(self, control_client_get_map(self->client), MESH_NETMAP_PRESENCE);
+}
+
+/* What the gate could not verify at once goes to threads, and on_checked() comes back. The floors
+ * are of what passed: they are saved when all has. */
+static void verify_rest(MeshdEngine *self, const MeshNetmap *map, LockVerified *verified)
+{
+    const LockVerifiedHead *head = lock_verified_get_head(verified);
+    int64_t                 now_ms = mesh_clock_boot_ms();
+
+    if (head->n_waiting == 0 && self->news_ms != 0) {
+        mesh_log_info("network %s: map %" G_GUINT64_FORMAT ".%" G_GUINT64_FORMAT
+                      ": all of %zu peers verified after %" G_GINT64_FORMAT " ms",
+                      self->profile->network, head->epoch, head->ver, mesh_netmap_count(map),
+                      now_ms - self->news_ms);
+        self->news_ms = 0;
+    }
+    if (head->n_waiting > 0 && self->news_ms == 0)
+        self->news_ms = now_ms;
+    meshd_checks_start(self->checks, map);
+    tidy_later(self, map);
+    if (head->n_waiting == 0)
+        save_floors(self);
+}
+
 void meshd_engine_use_map(MeshdEngine *self, const MeshNetmap *map, MeshNetmapChange change)
 {
     bool fresh = meshd_parts_get_map(self->parts) == NULL;
@@ -191,7 +256,7 @@ void meshd_engine_use_map(MeshdEngine *self, const MeshNetmap *map, MeshNetmapCh
     g_autoptr(LockVerified) verified = lock_gate_verify(self->gate, map, &error);
     int64_t next_change;
 
-    if (verified == NULL || !apply(self, verified, change, &error)) {
+    if (verified == NULL || !apply(self, verified, &error)) {
         fail_map(self, error);
         meshd_engine_finish(self, error);
         return;
@@ -199,7 +264,7 @@ void meshd_engine_use_map(MeshdEngine *self, const MeshNetmap *map, MeshNetmapCh
     lock_gate_set_running(self->gate, verified);
     if (change == MESH_NETMAP_CHANGED)
         save_map(self, map);
-    save_floors(self);
+    verify_rest(self, map, verified);
     note_changes(self, verified, fresh);
     meshd_engine_set_state(self, MESHD_ENGINE_UP, lock_verified_get_head(verified)->policy_error);
     meshd_membership_report(self);
@@ -258,6 +323,7 @@ void meshd_engine_stop_parts(MeshdEngine *self)
     g_clear_handle_id(&self->broken, g_source_remove);
     g_clear_handle_id(&self->mend, g_source_remove);
     meshd_ping_cancel_all(self->pings);
+    self->news_ms = 0;
     lock_gate_set_running(self->gate, NULL);
     meshd_parts_stop(self->parts);
 }
@@ -332,6 +398,7 @@ MeshdEngine *meshd_engine_new(const MeshdEngineHost *host, MeshdProfile *profile
     self->profile = profile;
     self->gate = lock_gate_new(&profile->server.network, &profile->server.server, &profile->node);
     lock_gate_set_wg(self->gate, &profile->wg);
+    self->checks = meshd_checks_new(self->gate, on_checked, self);
     self->timestamps = meshd_timestamps_new(host->state, &profile->server.network, self->gate);
     self->names = meshd_names_new(host->hostdns, profile);
     self->parts =
@@ -361,6 +428,8 @@ void meshd_engine_free(MeshdEngine *self)
     meshd_names_free(self->names);
     meshd_timestamps_free(self->timestamps);
     meshd_report_free(self->report);
+    g_clear_handle_id(&self->tidy, g_source_remove);
+    meshd_checks_free(self->checks);
     lock_gate_free(self->gate);
     meshd_profile_free(self->profile);
     g_array_unref(self->addrs);

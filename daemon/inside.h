@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include "daemon/checks.h"
 #include "daemon/control/client.h"
 #include "daemon/engine.h"
 #include "daemon/lock/gate.h"
@@ -24,32 +25,35 @@ struct MeshdEngine {
     MeshdEngineState       state;
     char                  *error; /* why ERROR, or what else is wrong; NULL: nothing */
     LockGate              *gate;
-    bool                   floors_loaded;
-    ControlClient         *client; /* NULL while down */
-    ControlState           server_state;
-    char                  *server_error;
-    MeshdTimestamps       *timestamps;
-    MeshdNames            *names;
-    MeshdParts            *parts;
-    MeshdPings            *pings;
-    MeshdReport           *report;
-    MeshAddr               observed; /* family 0: not known */
-    GArray                *addrs;    /* MeshAddr of this host, meshes left out */
-    char                  *clash;    /* why IPv4 is left out; NULL: it is not */
-    guint                  timer;    /* verify and report again; 0: none */
-    guint                  broken;   /* idle source after the plane failed; 0: none */
-    guint                  mend;     /* timer of meshd_engine_mend(); 0: none */
-    MeshdEngineDone        done;     /* who waits for join or up; NULL: nobody */
-    void                  *done_data;
-    guint                  done_timer;
-    MeshdEngineDone        left; /* who waits for leave */
-    void                  *left_data;
-    MeshdLeaveHow          left_how;
-    bool                   displaced; /* another host runs with our keys and keeps the node */
-    bool                   unknown;   /* the server said that it does not know us */
-    int64_t                cloned_ms; /* boot clock: another host was said to use our keys; 0: no */
-    guint                  cloned;    /* timer: that is not shown any more; 0: none */
-    guint                  again;     /* timer: after the server ended the conversation; 0: none */
+    MeshdChecks           *checks; /* verifies what a large map brings */
+    int64_t          news_ms; /* boot clock: since when peers wait to be verified; 0: none do */
+    bool             floors_loaded;
+    ControlClient   *client; /* NULL while down */
+    ControlState     server_state;
+    char            *server_error;
+    MeshdTimestamps *timestamps;
+    MeshdNames      *names;
+    MeshdParts      *parts;
+    MeshdPings      *pings;
+    MeshdReport     *report;
+    MeshAddr         observed; /* family 0: not known */
+    GArray          *addrs;    /* MeshAddr of this host, meshes left out */
+    char            *clash;    /* why IPv4 is left out; NULL: it is not */
+    guint            timer;    /* verify and report again; 0: none */
+    guint            broken;   /* idle source after the plane failed; 0: none */
+    guint            mend;     /* timer of meshd_engine_mend(); 0: none */
+    guint            tidy;     /* timer that gives memory back; 0: none */
+    MeshdEngineDone  done;     /* who waits for join or up; NULL: nobody */
+    void            *done_data;
+    guint            done_timer;
+    MeshdEngineDone  left; /* who waits for leave */
+    void            *left_data;
+    MeshdLeaveHow    left_how;
+    bool             displaced; /* another host runs with our keys and keeps the node */
+    bool             unknown;   /* the server said that it does not know us */
+    int64_t          cloned_ms; /* boot clock: another host was said to use our keys; 0: no */
+    guint            cloned;    /* timer: that is not shown any more; 0: none */
+    guint            again;     /* timer: after the server ended the conversation; 0: none */
 };
 
 /* ---- engine.c, for membership.c ---- */

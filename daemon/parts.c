@@ -134,10 +134,11 @@ static bool set_filter(WireConfig *config, const LockVerifiedHead *head)
 }
 
 /* The first peers of the map that may be online are connected without traffic; where there are few
- * peers that is all of them. */
+ * peers that is all of them. Those who are yet to be verified count. */
 static bool is_eager(LockVerified *map, const LockPeer *peer, size_t *count)
 {
-    bool few = lock_verified_count(map) <= PATH_MAX_EAGER;
+    size_t n = lock_verified_count(map) + lock_verified_get_head(map)->n_waiting;
+    bool   few = n <= PATH_MAX_EAGER;
 
     if (!few && (!peer->online || *count >= PATH_MAX_EAGER))
         return false;
@@ -260,7 +261,8 @@ static void undo_dns(MeshdParts *self)
 
 static bool apply_path(MeshdParts *self, const Wanted *wanted, GError **error)
 {
-    g_autoptr(GArray) peers = g_array_new(false, true, sizeof(PathPeer));
+    g_autoptr(GArray) peers =
+        g_array_sized_new(false, true, sizeof(PathPeer), (guint)lock_verified_count(wanted->map));
     size_t n_eager = 0;
 
     (void)error;
@@ -270,8 +272,8 @@ static bool apply_path(MeshdParts *self, const Wanted *wanted, GError **error)
 
         row.inner = peer->member->ip6;
         row.eager = is_eager(wanted->map, peer, &n_eager);
-        row.n_endpoints = MIN(peer->n_endpoints, G_N_ELEMENTS(row.endpoints));
-        memcpy(row.endpoints, peer->endpoints, row.n_endpoints * sizeof row.endpoints[0]);
+        row.n_endpoints = peer->n_endpoints;
+        row.endpoints = peer->endpoints;
         g_array_append_val(peers, row);
     }
     if (self->path == NULL) {

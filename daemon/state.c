@@ -26,7 +26,7 @@ struct MeshdState {
     GThreadPool *saver;    /* one thread, so that saves keep their order */
     GMutex       files;    /* held while files are touched; taken before the other */
     GMutex       mutex;    /* guards what follows; held for moments only */
-    GHashTable  *waiting;  /* path → GBytes, not begun yet, or failed and to be tried again */
+    GHashTable  *waiting; /* path → owned Draft, not begun yet, or failed and to be tried again */
     GHashTable  *troubles; /* path → Trouble */
     guint        retry;    /* timer; 0: none */
     guint        idle;     /* to call changed; 0: none */
@@ -34,6 +34,12 @@ struct MeshdState {
     void (*changed)(void *user_data); /* main loop; NULL: nobody listens */
     void *user_data;
 };
+
+/* A document to be saved: its bytes, or how to make them. */
+typedef struct {
+    GBytes         *bytes; /* NULL: not made yet */
+    MeshdStateMaker maker;
+} Draft;
 
 /* What is wrong with one document. */
 typedef struct {
@@ -212,6 +218,26 @@ void meshd_state_watch(MeshdState *self, void (*changed)(void *user_data), void 
 
 /* ---- the saver ---- */
 
+static void free_draft(gpointer data)
+{
+    Draft *draft = data;
+
+    if (draft == NULL)
+        return;
+    g_clear_pointer(&draft->bytes, g_bytes_unref);
+    if (draft->maker.free_data != NULL)
+        draft->maker.free_data(draft->maker.data);
+    g_free(draft);
+}
+
+/* Borrowed. */
+static GBytes *get_bytes(Draft *draft)
+{
+    if (draft->bytes == NULL)
+        draft->bytes = draft->maker.make(draft->maker.data);
+    return draft->bytes;
+}
+
 static bool save_path(MeshdState *self, const char *path, GBytes *bytes, GError **error)
 {
     if (!meshd_document_save(path, bytes, is_damaged(self, path), error))
@@ -236,14 +262,17 @@ static gboolean on_retry(gpointer user_data)
 }
 
 /* It stays in memory, and is tried again until the disk takes it: nothing is lost but by a crash.
+ * Takes over @draft.
  * Thread: the saver's. */
-static void keep_waiting(MeshdState *self, const char *path, GBytes *bytes, const GError *why)
+static void keep_waiting(MeshdState *self, const char *path, Draft *draft, const GError *why)
 {
     Trouble *trouble;
 
     g_mutex_lock(&self->mutex);
-    if (!g_hash_table_contains(self->waiting, path)) /* else something newer is */
-        g_hash_table_replace(self->waiting, g_strdup(path), g_bytes_ref(bytes));
+    if (g_hash_table_contains(self->waiting, path)) /* something newer */
+        free_draft(draft);
+    else
+        g_hash_table_replace(self->waiting, g_strdup(path), draft);
     if (self->retry == 0 && !self->closing)
         self->retry = g_timeout_add_seconds(RETRY_S, on_retry, self);
     trouble = get_trouble(self, path);
@@ -262,18 +291,19 @@ static void run_save(gpointer data, gpointer user_data)
     MeshdState      *self = user_data;
     g_autofree char *path = data;
     g_autofree char *stored_path = NULL;
-    g_autoptr(GBytes) bytes = NULL;
-    g_autoptr(GError) error = NULL;
     g_autofree char *dir = g_path_get_dirname(path);
+    g_autoptr(GError) error = NULL;
+    Draft *draft = NULL;
 
     g_mutex_lock(&self->files);
     g_mutex_lock(&self->mutex);
     (void)g_hash_table_steal_extended(self->waiting, path, (gpointer *)&stored_path,
-                                      (gpointer *)&bytes);
+                                      (gpointer *)&draft);
     g_mutex_unlock(&self->mutex);
-    if (bytes != NULL && g_file_test(dir, G_FILE_TEST_IS_DIR) &&
-        !save_path(self, path, bytes, &error))
-        keep_waiting(self, path, bytes, error);
+    if (draft != NULL && g_file_test(dir, G_FILE_TEST_IS_DIR) &&
+        !save_path(self, path, get_bytes(draft), &error))
+        keep_waiting(self, path, g_steal_pointer(&draft), error);
+    free_draft(draft);
     g_mutex_unlock(&self->files);
 }
 
@@ -285,8 +315,7 @@ MeshdState *meshd_state_open(const char *dir, GError **error)
     g_mutex_init(&self->mutex);
     self->lock_fd = -1;
     self->networks = g_build_filename(dir, "networks", NULL);
-    self->waiting =
-        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_bytes_unref);
+    self->waiting = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, free_draft);
     self->troubles = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, free_trouble);
     if (!make_dir(self->networks, error) || !take_lock(self, dir, error)) {
         meshd_state_close(self);
@@ -438,27 +467,46 @@ bool meshd_state_save(MeshdState *self, const MeshNetworkId *net, const char *na
     return saved;
 }
 
-void meshd_state_save_later(MeshdState *self, const MeshNetworkId *net, const char *name,
-                            GBytes *bytes)
+/* Takes over @draft. */
+static void save_draft(MeshdState *self, const MeshNetworkId *net, const char *name, Draft *draft)
 {
     g_autofree char *dir = dup_dir(self, net);
     char            *path = g_build_filename(dir, name, NULL);
 
     g_mutex_lock(&self->mutex);
-    g_hash_table_replace(self->waiting, g_strdup(path), g_bytes_ref(bytes));
+    g_hash_table_replace(self->waiting, g_strdup(path), draft);
     g_mutex_unlock(&self->mutex);
     g_thread_pool_push(self->saver, path, NULL);
+}
+
+void meshd_state_save_later(MeshdState *self, const MeshNetworkId *net, const char *name,
+                            GBytes *bytes)
+{
+    Draft *draft = g_new0(Draft, 1);
+
+    draft->bytes = g_bytes_ref(bytes);
+    save_draft(self, net, name, draft);
+}
+
+void meshd_state_make_later(MeshdState *self, const MeshNetworkId *net, const char *name,
+                            const MeshdStateMaker *maker)
+{
+    Draft *draft = g_new0(Draft, 1);
+
+    draft->maker = *maker;
+    save_draft(self, net, name, draft);
 }
 
 /* Takes a save that has not begun as if it were on disk. */
 static GBytes *find_waiting(MeshdState *self, const char *path)
 {
-    GBytes *bytes;
+    GBytes *bytes = NULL;
+    Draft  *draft;
 
     g_mutex_lock(&self->mutex);
-    bytes = g_hash_table_lookup(self->waiting, path);
-    if (bytes != NULL)
-        g_bytes_ref(bytes);
+    draft = g_hash_table_lookup(self->waiting, path);
+    if (draft != NULL)
+        bytes = g_bytes_ref(get_bytes(draft));
     g_mutex_unlock(&self->mutex);
     return bytes;
 }

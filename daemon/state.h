@@ -33,6 +33,19 @@ bool meshd_state_save(MeshdState *self, const MeshNetworkId *net, const char *na
 void meshd_state_save_later(MeshdState *self, const MeshNetworkId *net, const char *name,
                             GBytes *bytes);
 
+/** MeshdStateMaker: how a document is made that is costly to make. Both run in the saver's thread,
+ * or on the main loop when the document is asked for before it is saved. */
+typedef struct {
+    GBytes *(*make)(gpointer data); /* owned */
+    gpointer       data;
+    GDestroyNotify free_data;
+} MeshdStateMaker;
+
+/** meshd_state_make_later: as meshd_state_save_later(); the document is made in the background,
+ * too. Copies @maker and takes over its data. */
+void meshd_state_make_later(MeshdState *self, const MeshNetworkId *net, const char *name,
+                            const MeshdStateMaker *maker);
+
 /** meshd_state_load: the newest generation that is whole. Its memory is wiped when freed.
  * Returns: owned; NULL without @error set: there is none; NULL and @error: none can be read. */
 GBytes *meshd_state_load(MeshdState *self, const MeshNetworkId *net, const char *name,

@@ -166,10 +166,8 @@ static bool check_rest(const Raw *raw, GError **error)
     return true;
 }
 
-MeshMember *mesh_member_open(MeshSigned *object, const MeshNetworkId *net, const MeshKey *server,
-                             GError **error)
+static MeshMember *read_body(JsonObject *body, GError **error)
 {
-    g_autoptr(JsonObject) body = mesh_signed_open(object, MESH_SIGNED_M, net, server, error);
     g_autoptr(MeshMember) self = mesh_member_new();
     Raw raw = { 0 };
 
@@ -185,6 +183,21 @@ MeshMember *mesh_member_open(MeshSigned *object, const MeshNetworkId *net, const
     self->nbf = (int64_t)raw.nbf;
     self->exp = (int64_t)raw.exp;
     return g_steal_pointer(&self);
+}
+
+MeshMember *mesh_member_open(MeshSigned *object, const MeshNetworkId *net, const MeshKey *server,
+                             GError **error)
+{
+    g_autoptr(JsonObject) body = mesh_signed_open(object, MESH_SIGNED_M, net, server, error);
+
+    return read_body(body, error);
+}
+
+MeshMember *mesh_member_reopen(const MeshSigned *object, const MeshNetworkId *net, GError **error)
+{
+    g_autoptr(JsonObject) body = mesh_signed_reopen(object, MESH_SIGNED_M, net, error);
+
+    return read_body(body, error);
 }
 
 bool mesh_member_check_time(const MeshMember *self, int64_t now, GError **error)

@@ -48,6 +48,9 @@ MeshSigned *mesh_member_sign(const MeshMember *self, const MeshNetworkId *net,
 MeshMember *mesh_member_open(MeshSigned *object, const MeshNetworkId *net, const MeshKey *server,
                              GError **error);
 
+/* The same for one that verified before, see mesh_signed_reopen(). */
+MeshMember *mesh_member_reopen(const MeshSigned *object, const MeshNetworkId *net, GError **error);
+
 /* nbf - 300 s ≤ now < exp; else MESH_ERROR_EXPIRED (or not yet valid) with the times. */
 bool mesh_member_check_time(const MeshMember *self, int64_t now, GError **error);
 

@@ -59,7 +59,7 @@ const MeshPeer *mesh_netmap_find_peer(const MeshNetmap *self, uint32_t index); /
  * might come back: floors for the gate. Borrowed; @out_count. */
 const MeshGone *mesh_netmap_get_gone(const MeshNetmap *self, size_t *out_count);
 
-/* The disk cache: JSON, presence and tip left out. Owned text. */
+/* The disk cache: lines of JSON, presence and tip left out. Owned text. */
 char *mesh_netmap_encode(const MeshNetmap *self, size_t *out_len);
 
 /* The same back; NULL: MESH_ERROR_BAD_JSON. */

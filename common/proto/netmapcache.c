@@ -6,15 +6,17 @@
 
 #include <string.h>
 
-#define MAX_BYTES (UINT64_C(256) * 1024 * 1024) /* 65 536 peers of 4 KiB */
+#define MAX_HEAD_BYTES 65536
 
+/* One line for all that is not peers, then one for each peer: ten thousand are read without ever
+ * having the whole as a tree in memory. */
 char *mesh_netmap_encode(const MeshNetmap *self, size_t *out_len)
 {
     MeshJsonOut out;
 
     mesh_jsonout_init(&out);
     mesh_jsonout_open(&out, NULL, '{');
-    mesh_jsonout_int(&out, "format", 1);
+    mesh_jsonout_int(&out, "format", 2);
     mesh_jsonout_int(&out, "epoch", (int64_t)self->head.epoch);
     mesh_jsonout_int(&out, "ver", (int64_t)self->head.ver);
     if (self->head.has_network)
@@ -23,35 +25,75 @@ char *mesh_netmap_encode(const MeshNetmap *self, size_t *out_len)
         mesh_signed_encode(self->head.m, &out, "m");
     if (self->head.p != NULL)
         mesh_signed_encode(self->head.p, &out, "p");
-    mesh_jsonout_open(&out, "peers", '[');
+    mesh_jsonout_int(&out, "count", self->peers->len);
+    mesh_jsonout_close(&out, '}');
+    g_string_append_c(out.text, '\n');
     for (guint i = 0; i < self->peers->len; i++) {
         MeshPeer         peer = g_array_index(self->peers, MeshPeer, i); /* borrowed */
         g_autofree char *text = NULL;
 
         peer.online = false;
         text = mesh_mapline_encode_peer(&peer);
-        mesh_jsonout_raw(&out, NULL, text);
+        g_string_append(out.text, text);
+        g_string_append_c(out.text, '\n');
     }
-    mesh_jsonout_close(&out, ']');
-    mesh_jsonout_close(&out, '}');
     return mesh_jsonout_finish(&out, out_len);
 }
 
 typedef struct {
-    uint64_t    format, epoch, ver;
+    uint64_t    format, epoch, ver, count;
     JsonObject *network, *m, *p;
-    JsonArray  *peers;
 } Raw;
 
 static const MeshJsonField fields[] = {
-    { "format", MESH_JSON_INT, true, offsetof(Raw, format), .min = 1, .max = 1 },
+    { "format", MESH_JSON_INT, true, offsetof(Raw, format), .min = 2, .max = 2 },
     { "epoch", MESH_JSON_INT, true, offsetof(Raw, epoch) },
     { "ver", MESH_JSON_INT, true, offsetof(Raw, ver) },
     { "network", MESH_JSON_OBJECT, false, offsetof(Raw, network) },
     { "m", MESH_JSON_OBJECT, false, offsetof(Raw, m) },
     { "p", MESH_JSON_OBJECT, false, offsetof(Raw, p) },
-    { "peers", MESH_JSON_ARRAY, true, offsetof(Raw, peers), .max = MESH_NETMAP_MAX_PEERS },
+    { "count", MESH_JSON_INT, true, offsetof(Raw, count), .max = MESH_NETMAP_MAX_PEERS },
 };
+
+/* The next line without its newline, which it must have. NULL: there is none. */
+static const char *take_line(MeshSpan *text, size_t *out_len)
+{
+    const char *line = text->data;
+    const char *end = text->len > 0 ? memchr(line, '\n', text->len) : NULL;
+
+    if (end == NULL)
+        return NULL;
+    *out_len = (size_t)(end - line);
+    *text = MESH_SPAN(end + 1, text->len - *out_len - 1);
+    return line;
+}
+
+static bool fail(GError **error, uint64_t at, const char *why)
+{
+    g_set_error(error, MESH_ERROR, MESH_ERROR_BAD_JSON, "peer %" G_GUINT64_FORMAT ": %s", at, why);
+    return false;
+}
+
+static bool read_peer(MeshNetmap *self, uint64_t at, MeshSpan *text, GError **error)
+{
+    size_t      len = 0;
+    const char *line = take_line(text, &len);
+    g_autoptr(JsonObject) object = NULL;
+    MeshPeer peer;
+    char     path[32];
+
+    if (line == NULL)
+        return fail(error, at, "the text ends before it");
+    object = mesh_json_parse(line, len, MESH_MAPLINE_MAX_BYTES, error);
+    g_snprintf(path, sizeof(path), "peers[%" G_GUINT64_FORMAT "]", at);
+    if (object == NULL || !mesh_mapline_decode_peer(object, path, &peer, error))
+        return false;
+    peer.online = false; /* whatever the file says: presence is news of this connection */
+    g_array_append_val(self->peers, peer);
+    if (at > 0 && g_array_index(self->peers, MeshPeer, at - 1).index >= peer.index)
+        return fail(error, at, "not in the order of the indexes");
+    return true;
+}
 
 static bool read_head(MeshNetmap *self, const Raw *raw, GError **error)
 {
@@ -75,34 +117,24 @@ static bool read_head(MeshNetmap *self, const Raw *raw, GError **error)
     return true;
 }
 
-static bool read_peers(MeshNetmap *self, JsonArray *array, GError **error)
-{
-    for (unsigned i = 0; i < json_array_get_length(array); i++) {
-        JsonObject *object = mesh_json_get_object(array, i, "peers", error);
-        MeshPeer    peer;
-        char        path[32];
-
-        g_snprintf(path, sizeof(path), "peers[%u]", i);
-        if (object == NULL || !mesh_mapline_decode_peer(object, path, &peer, error))
-            return false;
-        peer.online = false; /* whatever the file says: presence is news of this connection */
-        g_array_append_val(self->peers, peer);
-        if (i > 0 && g_array_index(self->peers, MeshPeer, i - 1).index >= peer.index) {
-            g_set_error(error, MESH_ERROR, MESH_ERROR_BAD_JSON, "%s.i: not in order", path);
-            return false;
-        }
-    }
-    return true;
-}
-
 MeshNetmap *mesh_netmap_decode(const char *text, size_t len, GError **error)
 {
-    g_autoptr(JsonObject) object = mesh_json_parse(text, len, MAX_BYTES, error);
+    MeshSpan    rest = MESH_SPAN(text, len);
+    size_t      head_len = 0;
+    const char *head = take_line(&rest, &head_len);
+    g_autoptr(JsonObject) object = NULL;
     g_autoptr(MeshNetmap) self = mesh_netmap_new();
     Raw raw = { 0 };
 
+    object = mesh_json_parse(text, head != NULL ? head_len : len, MAX_HEAD_BYTES, error);
     if (object == NULL || !mesh_json_read(object, fields, G_N_ELEMENTS(fields), &raw, "", error) ||
-        !read_head(self, &raw, error) || !read_peers(self, raw.peers, error))
+        !read_head(self, &raw, error))
         return NULL;
-    return g_steal_pointer(&self);
+    for (uint64_t i = 0; i < raw.count; i++)
+        if (!read_peer(self, i, &rest, error))
+            return NULL;
+    if (head != NULL && rest.len == 0)
+        return g_steal_pointer(&self);
+    g_set_error(error, MESH_ERROR, MESH_ERROR_BAD_JSON, "map: it goes on behind its last peer");
+    return NULL;
 }

@@ -140,10 +140,8 @@ static const MeshJsonField e_fields[] = {
     { "eps", MESH_JSON_ARRAY, true, offsetof(Raw, list), .max = MESH_RECORD_MAX_ENDPOINTS },
 };
 
-bool mesh_record_open_k(MeshSigned *object, const MeshNetworkId *net, const MeshKey *node,
-                        MeshRecordK *out_record, GError **error)
+static bool read_k(JsonObject *body, const MeshKey *node, MeshRecordK *out_record, GError **error)
 {
-    g_autoptr(JsonObject) body = mesh_signed_open(object, MESH_SIGNED_K, net, node, error);
     Raw         raw = { 0 };
     MeshRecordK record = { 0 };
 
@@ -159,6 +157,22 @@ bool mesh_record_open_k(MeshSigned *object, const MeshNetworkId *net, const Mesh
     record.seq = raw.seq;
     *out_record = record;
     return true;
+}
+
+bool mesh_record_open_k(MeshSigned *object, const MeshNetworkId *net, const MeshKey *node,
+                        MeshRecordK *out_record, GError **error)
+{
+    g_autoptr(JsonObject) body = mesh_signed_open(object, MESH_SIGNED_K, net, node, error);
+
+    return read_k(body, node, out_record, error);
+}
+
+bool mesh_record_reopen_k(const MeshSigned *object, const MeshNetworkId *net, const MeshKey *node,
+                          MeshRecordK *out_record, GError **error)
+{
+    g_autoptr(JsonObject) body = mesh_signed_reopen(object, MESH_SIGNED_K, net, error);
+
+    return read_k(body, node, out_record, error);
 }
 
 typedef struct {

@@ -63,6 +63,8 @@ MeshSigned *mesh_record_sign_e(const MeshRecordE *record, const MeshNetworkId *n
  * caller compares seq and exp with what it knows. */
 bool mesh_record_open_k(MeshSigned *object, const MeshNetworkId *net, const MeshKey *node,
                         MeshRecordK *out_record, GError **error);
+bool mesh_record_reopen_k(const MeshSigned *object, const MeshNetworkId *net, const MeshKey *node,
+                          MeshRecordK *out_record, GError **error); /* it verified before */
 bool mesh_record_open_e(MeshSigned *object, const MeshNetworkId *net, const MeshKey *node,
                         MeshRecordE *out_record, GError **error);
 

@@ -139,19 +139,12 @@ static bool check_what(JsonObject *body, MeshSignedType type, const MeshNetworkI
     return true;
 }
 
-JsonObject *mesh_signed_open(MeshSigned *self, MeshSignedType type, const MeshNetworkId *net,
-                             const MeshKey *signer, GError **error)
+JsonObject *mesh_signed_reopen(const MeshSigned *self, MeshSignedType type,
+                               const MeshNetworkId *net, GError **error)
 {
-    MeshSignInput input = make_input(type, net, MESH_SPAN(self->body, self->body_len));
-    g_autoptr(JsonObject) body = NULL;
     g_autoptr(GError) why = NULL;
+    g_autoptr(JsonObject) body = mesh_json_parse(self->body, self->body_len, max_body(type), &why);
 
-    if (mesh_sign_verify(signer, &input, &self->signature) < 0) {
-        g_set_error(error, MESH_ERROR, MESH_ERROR_UNVERIFIED, "%s: the signature is wrong",
-                    type_names[type]);
-        return NULL;
-    }
-    body = mesh_json_parse(self->body, self->body_len, max_body(type), &why);
     if (body == NULL) {
         g_propagate_prefixed_error(error, g_steal_pointer(&why), "%s: ", type_names[type]);
         return NULL;
@@ -159,6 +152,19 @@ JsonObject *mesh_signed_open(MeshSigned *self, MeshSignedType type, const MeshNe
     if (!check_what(body, type, net, error))
         return NULL;
     return g_steal_pointer(&body);
+}
+
+JsonObject *mesh_signed_open(MeshSigned *self, MeshSignedType type, const MeshNetworkId *net,
+                             const MeshKey *signer, GError **error)
+{
+    MeshSignInput input = make_input(type, net, MESH_SPAN(self->body, self->body_len));
+
+    if (mesh_sign_verify(signer, &input, &self->signature) < 0) {
+        g_set_error(error, MESH_ERROR, MESH_ERROR_UNVERIFIED, "%s: the signature is wrong",
+                    type_names[type]);
+        return NULL;
+    }
+    return mesh_signed_reopen(self, type, net, error);
 }
 
 typedef struct {

@@ -7,13 +7,25 @@
 
 enum { MAX_PAGE = 1000, MAX_SIGNAL = 256 };
 
+/* What was told last of one peer. A serial has one content: see "What a node checks" in
+ * docs/PROTOCOL.md; so no dictionary is made to find out that nothing changed. */
+typedef struct {
+    MeshKey  node;
+    uint64_t serial;
+    guint    reason; /* its hash */
+    PathKind kind;
+    bool     online, has_ip4;
+    unsigned round; /* of the last comparison that met it */
+} Told;
+
 struct BusPeers {
-    GHashTable *told; /* node key text → a{sv} as told */
+    GHashTable *told; /* &Told.node → owned Told */
+    unsigned    round;
 };
 
-static const char *format_node(const MeshdPeerView *peer, char *out_text, size_t size)
+static const char *format_node(const MeshKey *node, char *out_text, size_t size)
 {
-    MeshSpan key = MESH_SPAN(peer->member->node.bytes, MESH_KEY_BYTES);
+    MeshSpan key = MESH_SPAN(node->bytes, MESH_KEY_BYTES);
 
     if (mesh_base64url_encode(key, out_text, size) < 0)
         out_text[0] = '\0'; /* cannot be: the buffer is made for it */
@@ -79,7 +91,8 @@ static GVariant *make_peer(const MeshdPeerView *peer, BusPeersDetail detail)
     g_variant_builder_init(&dict, G_VARIANT_TYPE("a{sv}"));
     g_variant_builder_add(&dict, "{sv}", "name", g_variant_new_string(peer->member->name));
     g_variant_builder_add(&dict, "{sv}", "node",
-                          g_variant_new_string(format_node(peer, node, sizeof node)));
+                          g_variant_new_string(
+                              format_node(&peer->member->node, node, sizeof node)));
     g_variant_builder_add(&dict, "{sv}", "addresses", make_addresses(peer));
     g_variant_builder_add(&dict, "{sv}", "online", g_variant_new_boolean(peer->online));
     g_variant_builder_add(&dict, "{sv}", "path",
@@ -114,12 +127,24 @@ GVariant *bus_peers_make_page(GPtrArray *peers, const char *after, unsigned limi
     return g_variant_builder_end(&list);
 }
 
+static guint hash_node(gconstpointer node)
+{
+    guint hash;
+
+    memcpy(&hash, ((const MeshKey *)node)->bytes, sizeof hash); /* random already, and verified */
+    return hash;
+}
+
+static gboolean equal_nodes(gconstpointer a, gconstpointer b)
+{
+    return memcmp(a, b, sizeof(MeshKey)) == 0;
+}
+
 BusPeers *bus_peers_new(void)
 {
     BusPeers *self = g_new0(BusPeers, 1);
 
-    self->told =
-        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_variant_unref);
+    self->told = g_hash_table_new_full(hash_node, equal_nodes, NULL, g_free);
     return self;
 }
 
@@ -131,40 +156,61 @@ void bus_peers_free(BusPeers *self)
     g_free(self);
 }
 
-/* Owned array of a{sv} that are new or differ; @present gets every node key. */
-static GPtrArray *find_changed(BusPeers *self, GPtrArray *peers, GHashTable *present)
+static Told make_told(const BusPeers *self, const MeshdPeerView *peer)
 {
-    GPtrArray *changed = g_ptr_array_new_with_free_func((GDestroyNotify)g_variant_unref);
+    return (Told){ .node = peer->member->node,
+                   .serial = peer->member->serial,
+                   .reason = g_str_hash(peer->path.reason),
+                   .kind = peer->path.kind,
+                   .online = peer->online,
+                   .has_ip4 = peer->has_ip4,
+                   .round = self->round };
+}
 
-    for (unsigned i = 0; i < peers->len; i++) {
-        char      node[MESH_BASE64URL_SIZE(MESH_KEY_BYTES)];
-        GVariant *now = g_variant_ref_sink(make_peer(peers->pdata[i], BUS_PEERS_SIGNAL));
-        GVariant *before;
+/* Notes that @peer is there, and as what. Returns whether that is news. */
+static bool note_peer(BusPeers *self, const MeshdPeerView *peer)
+{
+    Told  now = make_told(self, peer);
+    Told *told = g_hash_table_lookup(self->told, &now.node);
+    bool  news = told == NULL || told->serial != now.serial || told->reason != now.reason ||
+                told->kind != now.kind || told->online != now.online ||
+                told->has_ip4 != now.has_ip4;
 
-        format_node(peers->pdata[i], node, sizeof node);
-        before = g_hash_table_lookup(self->told, node);
-        if (before == NULL || !g_variant_equal(before, now)) {
-            g_ptr_array_add(changed, g_variant_ref(now));
-            g_hash_table_replace(self->told, g_strdup(node), g_variant_ref(now));
-        }
-        g_hash_table_add(present, g_strdup(node));
-        g_variant_unref(now);
+    if (told == NULL) {
+        told = g_new0(Told, 1);
+        told->node = now.node;
+        g_hash_table_insert(self->told, &told->node, told);
     }
+    *told = now;
+    return news;
+}
+
+/* Those of @peers that are new or differ, borrowed. Owned array. */
+static GPtrArray *find_changed(BusPeers *self, GPtrArray *peers)
+{
+    GPtrArray *changed = g_ptr_array_new();
+
+    for (unsigned i = 0; i < peers->len; i++)
+        if (note_peer(self, peers->pdata[i]))
+            g_ptr_array_add(changed, peers->pdata[i]);
     return changed;
 }
 
-/* Owned array of owned node keys. */
-static GPtrArray *find_removed(BusPeers *self, GHashTable *present)
+/* Owned array of owned node keys: those that this round has not met. */
+static GPtrArray *find_removed(BusPeers *self)
 {
     GPtrArray     *removed = g_ptr_array_new_with_free_func(g_free);
     GHashTableIter iter;
-    gpointer       node;
+    gpointer       value;
 
     g_hash_table_iter_init(&iter, self->told);
-    while (g_hash_table_iter_next(&iter, &node, NULL)) {
-        if (g_hash_table_contains(present, node))
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const Told *told = value;
+        char        node[MESH_BASE64URL_SIZE(MESH_KEY_BYTES)];
+
+        if (told->round == self->round)
             continue;
-        g_ptr_array_add(removed, g_strdup(node));
+        g_ptr_array_add(removed, g_strdup(format_node(&told->node, node, sizeof node)));
         g_hash_table_iter_remove(&iter);
     }
     return removed;
@@ -172,18 +218,20 @@ static GPtrArray *find_removed(BusPeers *self, GHashTable *present)
 
 void bus_peers_compare(BusPeers *self, GPtrArray *peers, BusPeersEmit emit, void *user_data)
 {
-    g_autoptr(GHashTable) present = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    g_autoptr(GPtrArray) changed = find_changed(self, peers, present);
-    g_autoptr(GPtrArray) removed = find_removed(self, present);
     unsigned at = 0, gone = 0;
+    g_autoptr(GPtrArray) changed = NULL;
+    g_autoptr(GPtrArray) removed = NULL;
 
+    self->round++;
+    changed = find_changed(self, peers);
+    removed = find_removed(self);
     while (at < changed->len || gone < removed->len) {
         GVariantBuilder list;
         g_autoptr(GPtrArray) keys = g_ptr_array_new();
 
         g_variant_builder_init(&list, G_VARIANT_TYPE("aa{sv}"));
         for (int n = 0; n < MAX_SIGNAL && at < changed->len; n++)
-            g_variant_builder_add_value(&list, changed->pdata[at++]);
+            g_variant_builder_add_value(&list, make_peer(changed->pdata[at++], BUS_PEERS_SIGNAL));
         for (int n = 0; n < MAX_SIGNAL && gone < removed->len; n++)
             g_ptr_array_add(keys, removed->pdata[gone++]);
         g_ptr_array_add(keys, NULL);

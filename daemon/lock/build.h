@@ -19,7 +19,7 @@ void lock_build_set_policy(LockVerified *self, MeshAcl *policy, GArray *rows);
 void lock_build_set_self(LockVerified *self, MeshMember *self_member);
 void lock_build_set_policy_error(LockVerified *self, char *text);
 
-/* Copies @peer and refs its member. */
+/* Copies @peer with its endpoints and refs its member. */
 void lock_build_add_peer(LockVerified *self, const LockPeer *peer);
 
 /* @name NULL: "#index". */

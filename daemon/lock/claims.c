@@ -4,6 +4,8 @@
 #include "daemon/lock/build.h"
 #include "daemon/lock/keyhash.h"
 
+#include <stdlib.h>
+
 /* Who has what so far: key or address → name (borrowed). */
 typedef struct {
     GHashTable *nodes, *wgs, *addrs;
@@ -22,13 +24,19 @@ static bool runs(const LockVerified *running, const LockPeer *peer)
            mesh_ip_equal_addr(&now->member->ip6, &peer->member->ip6);
 }
 
-static int compare_rank(const void *a, const void *b, void *running)
-{
-    const LockPeer *x = *(const LockPeer *const *)a, *y = *(const LockPeer *const *)b;
-    int             order = (int)runs(running, y) - (int)runs(running, x);
+/* A peer and what decides who comes first. */
+typedef struct {
+    const LockPeer *peer;
+    bool            runs;
+} Ranked;
 
-    if (order != 0)
-        return order;
+static int compare_rank(const void *a, const void *b)
+{
+    const Ranked   *one = a, *other = b;
+    const LockPeer *x = one->peer, *y = other->peer;
+
+    if (one->runs != other->runs)
+        return one->runs ? -1 : 1;
     if (x->member->serial != y->member->serial)
         return x->member->serial < y->member->serial ? -1 : 1;
     return x->index < y->index ? -1 : x->index > y->index;
@@ -78,27 +86,28 @@ static void take_ours(Taken *taken, const LockClaims *claims)
 
 void lock_claims_settle(const LockClaims *claims, LockVerified *out)
 {
-    g_autofree LockPeer **ranked = g_new0(LockPeer *, claims->peers->len + 1);
-    Taken                 taken = {
-                        g_hash_table_new(lock_keyhash_hash, lock_keyhash_equal),
-                        g_hash_table_new(lock_keyhash_hash, lock_keyhash_equal),
-                        g_hash_table_new(lock_keyhash_hash_addr, lock_keyhash_equal_addr),
+    g_autofree Ranked *ranked = g_new0(Ranked, claims->peers->len + 1);
+    Taken              taken = {
+                     g_hash_table_new(lock_keyhash_hash, lock_keyhash_equal),
+                     g_hash_table_new(lock_keyhash_hash, lock_keyhash_equal),
+                     g_hash_table_new(lock_keyhash_hash_addr, lock_keyhash_equal_addr),
     };
 
-    for (guint i = 0; i < claims->peers->len; i++)
-        ranked[i] = &g_array_index(claims->peers, LockPeer, i);
-    g_qsort_with_data(ranked, (gint)claims->peers->len, sizeof(*ranked), compare_rank,
-                      (gpointer)claims->running);
+    for (guint i = 0; i < claims->peers->len; i++) {
+        ranked[i].peer = &g_array_index(claims->peers, LockPeer, i);
+        ranked[i].runs = runs(claims->running, ranked[i].peer);
+    }
+    qsort(ranked, claims->peers->len, sizeof(*ranked), compare_rank);
     take_ours(&taken, claims);
     for (guint i = 0; i < claims->peers->len; i++) {
-        g_autofree char *why = find_conflict(&taken, ranked[i]);
+        g_autofree char *why = find_conflict(&taken, ranked[i].peer);
 
         if (why != NULL) {
-            lock_build_leave_out(out, ranked[i]->index, ranked[i]->member->name, why);
+            lock_build_leave_out(out, ranked[i].peer->index, ranked[i].peer->member->name, why);
             continue;
         }
-        take(&taken, ranked[i]);
-        lock_build_add_peer(out, ranked[i]);
+        take(&taken, ranked[i].peer);
+        lock_build_add_peer(out, ranked[i].peer);
     }
     g_hash_table_unref(taken.nodes);
     g_hash_table_unref(taken.wgs);

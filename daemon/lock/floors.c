@@ -3,9 +3,9 @@
 
 #include "common/glib/error.h"
 #include "common/std/clock.h"
-#include "common/std/hash.h"
 #include "daemon/lock/keyhash.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define NO_CLOCK_BEFORE INT64_C(1735689600) /* 2025: this program is younger */
@@ -141,54 +141,40 @@ bool lock_floors_take_map(LockFloors *self, const MeshNetmapHead *head, GError *
     return true;
 }
 
-static void hash_body(const MeshSigned *object, uint8_t out[LOCK_FLOORS_HASH_BYTES])
+static bool is_blank(const LockHash *hash)
 {
-    uint8_t     full[MESH_HASH_BYTES];
-    size_t      len;
-    const char *body = mesh_signed_get_body(object, &len);
-    MeshSpan    part = MESH_SPAN(body, len);
+    static const LockHash zero;
 
-    mesh_hash_sha256(&part, 1, full);
-    memcpy(out, full, LOCK_FLOORS_HASH_BYTES);
-}
-
-static bool is_blank(const uint8_t hash[LOCK_FLOORS_HASH_BYTES])
-{
-    static const uint8_t zero[LOCK_FLOORS_HASH_BYTES];
-
-    return memcmp(hash, zero, sizeof(zero)) == 0;
+    return memcmp(hash, &zero, sizeof(zero)) == 0;
 }
 
 /* One number and the body it came with: never lower, and equal only with the same bytes. */
 typedef struct {
-    uint64_t         *number;
-    uint8_t          *hash;
-    const char       *what; /* "membership: serial" */
-    uint64_t          value;
-    const MeshSigned *object;
+    uint64_t       *number;
+    LockHash       *hash;
+    const char     *what; /* "membership: serial" */
+    uint64_t        value;
+    const LockHash *with;
 } Step;
 
 static bool take_step(LockFloors *self, const Step *step, GError **error)
 {
-    uint8_t hash[LOCK_FLOORS_HASH_BYTES];
-
-    hash_body(step->object, hash);
     if (step->value < *step->number)
         return rollback(error, "%s %" G_GUINT64_FORMAT " is older than %" G_GUINT64_FORMAT,
                         step->what, step->value, *step->number);
     if (step->value == *step->number && !is_blank(step->hash)) {
-        if (memcmp(hash, step->hash, sizeof(hash)) == 0)
+        if (memcmp(step->with, step->hash, sizeof(LockHash)) == 0)
             return true;
         return rollback(error, "%s %" G_GUINT64_FORMAT " came with other content before",
                         step->what, step->value);
     }
     *step->number = step->value;
-    memcpy(step->hash, hash, sizeof(hash));
+    *step->hash = *step->with;
     self->changed = true;
     return true;
 }
 
-bool lock_floors_take_member(LockFloors *self, const MeshMember *member, const MeshSigned *m,
+bool lock_floors_take_member(LockFloors *self, const MeshMember *member, const LockHash *hash,
                              GError **error)
 {
     LockFloor *floor = get_floor(self, &member->node, error);
@@ -198,20 +184,40 @@ bool lock_floors_take_member(LockFloors *self, const MeshMember *member, const M
         return false;
     if (floor->gone > 0 && member->serial <= floor->gone)
         return rollback(error, "it was removed from the network");
-    step = (Step){ &floor->serial, floor->m_hash, "membership: serial", member->serial, m };
+    step = (Step){ &floor->serial, &floor->m_hash, "membership: serial", member->serial, hash };
     return take_step(self, &step, error);
 }
 
-bool lock_floors_take_k(LockFloors *self, const MeshRecordK *record, const MeshSigned *k,
+bool lock_floors_take_k(LockFloors *self, const MeshKey *node, uint64_t seq, const LockHash *hash,
                         GError **error)
 {
-    LockFloor *floor = get_floor(self, &record->node, error);
+    LockFloor *floor = get_floor(self, node, error);
     Step       step;
 
     if (floor == NULL)
         return false;
-    step = (Step){ &floor->k_seq, floor->k_hash, "record: seq", record->seq, k };
+    step = (Step){ &floor->k_seq, &floor->k_hash, "record: seq", seq, hash };
     return take_step(self, &step, error);
+}
+
+GBytes *lock_floors_list_proven(const LockFloors *self)
+{
+    size_t         room = 2 * (size_t)g_hash_table_size(self->nodes), n = 0;
+    LockHash      *list = g_new0(LockHash, room + 1);
+    GHashTableIter iter;
+    gpointer       value;
+
+    g_hash_table_iter_init(&iter, self->nodes);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const LockFloor *floor = value;
+
+        if (!is_blank(&floor->m_hash))
+            list[n++] = floor->m_hash;
+        if (!is_blank(&floor->k_hash))
+            list[n++] = floor->k_hash;
+    }
+    qsort(list, n, sizeof(*list), lock_check_compare_hashes);
+    return g_bytes_new_take(list, n * sizeof(*list));
 }
 
 void lock_floors_take_gone(LockFloors *self, const MeshGone *gone)

@@ -8,13 +8,13 @@
 #include "common/proto/netmap.h"
 #include "common/proto/record.h"
 #include "common/proto/tip.h"
+#include "daemon/lock/check.h"
 
 #include <glib.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 enum {
-    LOCK_FLOORS_HASH_BYTES = 16,
     LOCK_FLOORS_MAX_NODES = 262144, /* members and tombstones of one network */
 };
 
@@ -24,7 +24,7 @@ typedef struct {
     uint64_t serial, k_seq;
     uint64_t gone;  /* removed with this serial; 0: never */
     uint64_t e_seq; /* in memory alone: E lives a day */
-    uint8_t  m_hash[LOCK_FLOORS_HASH_BYTES], k_hash[LOCK_FLOORS_HASH_BYTES];
+    LockHash m_hash, k_hash;
 } LockFloor;
 
 typedef struct {
@@ -49,9 +49,10 @@ int64_t lock_floors_now(const LockFloors *self);
 
 bool lock_floors_take_tip(LockFloors *self, const MeshTip *tip, GError **error);
 bool lock_floors_take_map(LockFloors *self, const MeshNetmapHead *head, GError **error);
-bool lock_floors_take_member(LockFloors *self, const MeshMember *member, const MeshSigned *m,
+/* @hash: of the body of M, of K; it verified. */
+bool lock_floors_take_member(LockFloors *self, const MeshMember *member, const LockHash *hash,
                              GError **error);
-bool lock_floors_take_k(LockFloors *self, const MeshRecordK *record, const MeshSigned *k,
+bool lock_floors_take_k(LockFloors *self, const MeshKey *node, uint64_t seq, const LockHash *hash,
                         GError **error);
 void lock_floors_take_gone(LockFloors *self, const MeshGone *gone);
 
@@ -61,6 +62,5 @@ bool lock_floors_take_policy(LockFloors *self, uint64_t ver, MeshSigned *p, GErr
 /* Of @node; NULL: none yet. */
 LockFloor *lock_floors_find(LockFloors *self, const MeshKey *node);
 
-char *lock_floors_encode(const LockFloors *self, size_t *out_len);
-/* Into a fresh one. */
-bool lock_floors_decode(LockFloors *self, const char *text, size_t len, GError **error);
+/* The bodies that verified, as LockCheckRules wants them. Owned. */
+GBytes *lock_floors_list_proven(const LockFloors *self);

@@ -1,9 +1,9 @@
-/* daemon/lock/floorsfile.c: floors as JSON and back, see floors.h. */
+/* daemon/lock/floorsfile.c: see floorsfile.h. */
+#include "daemon/lock/floorsfile.h"
 #include "common/glib/error.h"
 #include "common/glib/json.h"
 #include "common/glib/jsonout.h"
 #include "common/std/clock.h"
-#include "daemon/lock/floors.h"
 
 #include <string.h>
 
@@ -14,9 +14,9 @@ static void encode_floor(const LockFloor *floor, MeshJsonOut *out)
     mesh_jsonout_open(out, NULL, '{');
     mesh_jsonout_b64u(out, "node", floor->node.bytes, sizeof(floor->node.bytes));
     mesh_jsonout_int(out, "serial", (int64_t)floor->serial);
-    mesh_jsonout_b64u(out, "m", floor->m_hash, sizeof(floor->m_hash));
+    mesh_jsonout_b64u(out, "m", floor->m_hash.bytes, sizeof(floor->m_hash));
     mesh_jsonout_int(out, "seq", (int64_t)floor->k_seq);
-    mesh_jsonout_b64u(out, "k", floor->k_hash, sizeof(floor->k_hash));
+    mesh_jsonout_b64u(out, "k", floor->k_hash.bytes, sizeof(floor->k_hash));
     mesh_jsonout_int(out, "gone", (int64_t)floor->gone);
     mesh_jsonout_close(out, '}');
 }
@@ -55,9 +55,9 @@ char *lock_floors_encode(const LockFloors *self, size_t *out_len)
 static const MeshJsonField floor_fields[] = {
     { "node", MESH_JSON_KEY, true, offsetof(LockFloor, node) },
     { "serial", MESH_JSON_INT, true, offsetof(LockFloor, serial) },
-    { "m", MESH_JSON_BYTES, true, offsetof(LockFloor, m_hash), .max = LOCK_FLOORS_HASH_BYTES },
+    { "m", MESH_JSON_BYTES, true, offsetof(LockFloor, m_hash), .max = LOCK_CHECK_HASH_BYTES },
     { "seq", MESH_JSON_INT, true, offsetof(LockFloor, k_seq) },
-    { "k", MESH_JSON_BYTES, true, offsetof(LockFloor, k_hash), .max = LOCK_FLOORS_HASH_BYTES },
+    { "k", MESH_JSON_BYTES, true, offsetof(LockFloor, k_hash), .max = LOCK_CHECK_HASH_BYTES },
     { "gone", MESH_JSON_INT, true, offsetof(LockFloor, gone) },
 };
 

@@ -7,7 +7,9 @@
 #include "daemon/lock/build.h"
 #include "daemon/lock/claims.h"
 #include "daemon/lock/floors.h"
+#include "daemon/lock/floorsfile.h"
 #include "daemon/lock/peers.h"
+#include "daemon/lock/workinside.h"
 
 #include <string.h>
 
@@ -17,7 +19,8 @@ struct LockGate {
     bool          has_wg;
     GArray       *foreign; /* of MeshPrefix */
     LockFloors   *floors;
-    LockPeers    *peers;   /* what verified before */
+    LockPeers    *peers;   /* what was opened before */
+    GBytes       *proven;  /* bodies that verified in earlier runs; NULL: none */
     LockVerified *running; /* in the data plane */
     MeshSigned   *tips[2]; /* hello's and the delta's that were taken last */
 };
@@ -44,6 +47,7 @@ void lock_gate_free(LockGate *self)
     g_array_unref(self->foreign);
     lock_floors_free(self->floors);
     lock_peers_free(self->peers);
+    g_clear_pointer(&self->proven, g_bytes_unref);
     lock_verified_unref(self->running);
     mesh_signed_unref(self->tips[HELLO_TIP]);
     mesh_signed_unref(self->tips[DELTA_TIP]);
@@ -146,6 +150,7 @@ static bool check_head(const LockGate *self, const MeshNetmapHead *head, GError 
 static MeshMember *open_own(LockGate *self, MeshSigned *m, GError **error)
 {
     g_autoptr(MeshMember) member = mesh_member_open(m, &self->net, &self->server, error);
+    LockHash hash = lock_check_hash(m);
 
     if (member == NULL)
         return NULL;
@@ -154,7 +159,7 @@ static MeshMember *open_own(LockGate *self, MeshSigned *m, GError **error)
                     "own membership: it is of another node");
         return NULL;
     }
-    if (!lock_floors_take_member(self->floors, member, m, error))
+    if (!lock_floors_take_member(self->floors, member, &hash, error))
         return NULL;
     return g_steal_pointer(&member);
 }
@@ -171,12 +176,41 @@ MeshMember *lock_gate_open_member(LockGate *self, MeshSigned *m, GError **error)
     return g_steal_pointer(&member);
 }
 
+static LockCheckRules get_check_rules(const LockGate *self)
+{
+    return (LockCheckRules){ .net = self->net, .server = self->server, .proven = self->proven };
+}
+
+LockWork *lock_gate_take_work(LockGate *self, const MeshNetmap *map, size_t max)
+{
+    LockCheckRules rules = get_check_rules(self);
+    GArray        *checks = lock_peers_list_work(self->peers, map, max);
+
+    if (checks->len > 0)
+        return lock_work_new(&rules, checks);
+    g_array_unref(checks);
+    return NULL;
+}
+
+void lock_gate_put_work(LockGate *self, LockWork *work)
+{
+    for (guint i = 0; i < work->checks->len; i++)
+        lock_peers_take(self->peers, &g_array_index(work->checks, LockCheck, i));
+    lock_work_free(work);
+}
+
 /* Judges the peers of @map under @policy and settles their conflicts. */
 static void judge_peers(LockGate *self, const MeshNetmap *map, const MeshAcl *policy,
                         LockVerified *out)
 {
-    LockPeersRules    rules = { &self->net,    &self->server, policy,
-                                self->foreign, self->floors,  lock_gate_now(self) };
+    LockCheckRules    check = get_check_rules(self);
+    unsigned          left = LOCK_GATE_AT_ONCE;
+    LockPeersRules    rules = { .policy = policy,
+                                .foreign = self->foreign,
+                                .floors = self->floors,
+                                .now = lock_gate_now(self),
+                                .check = &check,
+                                .left = &left };
     LockVerifiedHead *head = lock_build_head(out);
     g_autoptr(GArray) passed = g_array_new(FALSE, TRUE, sizeof(LockPeer));
     LockClaims claims = { passed, self->has_wg ? &self->wg : NULL, head->self, self->running };
@@ -186,16 +220,26 @@ static void judge_peers(LockGate *self, const MeshNetmap *map, const MeshAcl *po
         LockVerdict     verdict;
         g_autoptr(GError) why = NULL;
 
-        if (lock_peers_judge(self->peers, &rules, peer, &verdict, &why))
+        switch (lock_peers_judge(self->peers, &rules, peer, &verdict, &why)) {
+        case LOCK_PEERS_PASSED:
             g_array_append_val(passed, verdict.peer);
-        else
+            head->n_unheard += verdict.e_waits ? 1 : 0;
+            break;
+        case LOCK_PEERS_REFUSED:
             lock_build_leave_out(out, peer->index, verdict.name[0] != '\0' ? verdict.name : NULL,
                                  why->message);
+            break;
+        case LOCK_PEERS_WAITING:
+            head->n_waiting++;
+            break;
+        }
         head->next_change = MIN(head->next_change, verdict.next_change);
     }
     lock_claims_settle(&claims, out);
-    for (guint i = 0; i < passed->len; i++)
+    for (guint i = 0; i < passed->len; i++) {
         mesh_member_unref(g_array_index(passed, LockPeer, i).member);
+        g_free(g_array_index(passed, LockPeer, i).endpoints);
+    }
 }
 
 static GArray *flatten(const LockVerified *verified, const MeshAcl *policy, GError **error)
@@ -320,5 +364,7 @@ bool lock_gate_load_floors(LockGate *self, const char *text, size_t len, GError 
     }
     lock_floors_free(self->floors);
     self->floors = loaded;
+    g_clear_pointer(&self->proven, g_bytes_unref);
+    self->proven = lock_floors_list_proven(loaded);
     return true;
 }

@@ -13,6 +13,7 @@
 #include "common/std/key.h"
 #include "daemon/lock/gatetime.h"
 #include "daemon/lock/verified.h"
+#include "daemon/lock/work.h"
 
 #include <glib.h>
 #include <stdbool.h>
@@ -34,6 +35,14 @@ void lock_gate_set_foreign(LockGate *self, const MeshPrefix *prefixes, size_t n_
  * rollback, wrong nonce); the engine then keeps what it has. MESH_ERROR_UNVERIFIED, _ROLLBACK,
  * _EXPIRED (own membership), _BAD_JSON, _BAD_ANSWER (map without policy or membership). */
 LockVerified *lock_gate_verify(LockGate *self, const MeshNetmap *map, GError **error);
+
+enum { LOCK_GATE_AT_ONCE = 64 }; /* peers that lock_gate_verify() itself opens: some 10 ms */
+
+/* Of a map with more news than that the other peers wait (head.n_waiting, n_unheard): up to @max of
+ * them as work for a thread. NULL: none wait. lock_gate_put_work() takes it back when it has run;
+ * then the map is verified again. */
+LockWork *lock_gate_take_work(LockGate *self, const MeshNetmap *map, size_t max);
+void      lock_gate_put_work(LockGate *self, LockWork *work); /* frees it */
 
 /* Own membership as register answered it: signature, node and serial are checked as in a map; its
  * time only once a tip has told the server's. Owned; NULL and @error. */

@@ -5,26 +5,43 @@
 
 #include <sys/socket.h>
 
-/* What verified under one index. */
+/* What was opened under one index. Objects are remembered to know them again. */
 typedef struct {
-    MeshSigned *m, *k, *e; /* the objects; NULL: none verified yet */
-    MeshMember *member;
-    MeshRecordK record;
-    MeshRecordE ephemeral;
+    MeshSigned  *m, *bad_m; /* the last that verified, the last that did not */
+    MeshSigned  *k, *bad_k;
+    MeshSigned  *e; /* the last that was opened */
+    MeshMember  *member;
+    MeshKey      wg;
+    uint64_t     k_seq;
+    LockHash     m_hash, k_hash;
+    char        *m_why, *k_why;    /* of the bad ones */
+    MeshRecordE *ephemeral, *next; /* in use; verified, and to be judged. Owned */
 } Known;
 
 struct LockPeers {
     GHashTable *known; /* index → owned Known */
 };
 
+/* All that hangs on the node key. */
+static void forget_records(Known *known)
+{
+    g_clear_pointer(&known->k, mesh_signed_unref);
+    g_clear_pointer(&known->bad_k, mesh_signed_unref);
+    g_clear_pointer(&known->e, mesh_signed_unref);
+    g_clear_pointer(&known->k_why, g_free);
+    g_clear_pointer(&known->ephemeral, g_free);
+    g_clear_pointer(&known->next, g_free);
+}
+
 static void free_known(gpointer data)
 {
     Known *known = data;
 
+    forget_records(known);
     mesh_signed_unref(known->m);
-    mesh_signed_unref(known->k);
-    mesh_signed_unref(known->e);
+    mesh_signed_unref(known->bad_m);
     mesh_member_unref(known->member);
+    g_free(known->m_why);
     g_free(known);
 }
 
@@ -59,58 +76,170 @@ static Known *get_known(LockPeers *self, uint32_t index)
 
 static void remember(MeshSigned **slot, MeshSigned *object)
 {
+    mesh_signed_ref(object);
     mesh_signed_unref(*slot);
-    *slot = mesh_signed_ref(object);
+    *slot = object;
 }
 
-static bool open_member(Known *known, const LockPeersRules *rules, const MeshPeer *peer,
-                        GError **error)
+static void replace_text(char **slot, char *text)
 {
-    MeshMember *member;
+    g_free(*slot);
+    *slot = text;
+}
 
-    if (mesh_signed_equal(known->m, peer->m))
-        return true;
-    member = mesh_member_open(peer->m, rules->net, rules->server, error);
-    if (member == NULL)
-        return false;
-    if (known->member != NULL && !mesh_key_equal(&known->member->node, &member->node)) {
-        g_clear_pointer(&known->k, mesh_signed_unref); /* the index went to another node */
-        g_clear_pointer(&known->e, mesh_signed_unref);
+/* ---- opening ---- */
+
+/* Which objects of @peer were not opened yet; LOCK_CHECK_…. Of one whose M is refused nothing else
+ * is worth a signature. */
+static unsigned list_wants(const Known *known, const MeshPeer *peer)
+{
+    unsigned wants = 0;
+
+    if (known != NULL && mesh_signed_equal(known->bad_m, peer->m))
+        return 0;
+    if (known == NULL || !mesh_signed_equal(known->m, peer->m))
+        wants |= LOCK_CHECK_M;
+    if (known == NULL ||
+        (!mesh_signed_equal(known->k, peer->k) && !mesh_signed_equal(known->bad_k, peer->k)))
+        wants |= LOCK_CHECK_K;
+    if (peer->e != NULL && (known == NULL || !mesh_signed_equal(known->e, peer->e)))
+        wants |= LOCK_CHECK_E;
+    return wants;
+}
+
+static LockCheck make_check(const Known *known, const MeshPeer *peer, unsigned wants)
+{
+    LockCheck check = { .index = peer->index,
+                        .wants = wants,
+                        .m = mesh_signed_ref(peer->m),
+                        .k = mesh_signed_ref(peer->k),
+                        .e = mesh_signed_ref(peer->e) };
+
+    if (known != NULL && known->member != NULL) {
+        check.has_node = true;
+        check.node = known->member->node;
     }
+    return check;
+}
+
+static void take_m(Known *known, LockCheck *check)
+{
+    if (known->member != NULL && !mesh_key_equal(&known->member->node, &check->node))
+        forget_records(known); /* the index went to another node */
     mesh_member_unref(known->member);
-    known->member = member;
-    remember(&known->m, peer->m);
-    return true;
+    known->member = g_steal_pointer(&check->member);
+    known->m_hash = check->m_hash;
+    remember(&known->m, check->m);
+    g_clear_pointer(&known->bad_m, mesh_signed_unref);
+    g_clear_pointer(&known->m_why, g_free);
 }
 
-static bool open_k(Known *known, const LockPeersRules *rules, const MeshPeer *peer, GError **error)
+static void take_k(Known *known, LockCheck *check)
 {
-    if (mesh_signed_equal(known->k, peer->k))
-        return true;
-    if (!mesh_record_open_k(peer->k, rules->net, &known->member->node, &known->record, error)) {
-        g_clear_pointer(&known->k, mesh_signed_unref);
-        return false;
+    if (check->k_why != NULL) {
+        remember(&known->bad_k, check->k);
+        replace_text(&known->k_why, g_steal_pointer(&check->k_why));
+        return;
     }
-    remember(&known->k, peer->k);
-    return true;
+    known->wg = check->record.wg;
+    known->k_seq = check->record.seq;
+    known->k_hash = check->k_hash;
+    remember(&known->k, check->k);
 }
+
+void lock_peers_take(LockPeers *self, LockCheck *check)
+{
+    Known *known = get_known(self, check->index);
+
+    if (check->m_why != NULL) {
+        remember(&known->bad_m, check->m);
+        replace_text(&known->m_why, g_steal_pointer(&check->m_why));
+        return;
+    }
+    if (check->member != NULL)
+        take_m(known, check);
+    if (known->member == NULL || !mesh_key_equal(&known->member->node, &check->node))
+        return; /* of the node that had this index before */
+    if ((check->wants & LOCK_CHECK_K) != 0)
+        take_k(known, check);
+    if ((check->wants & LOCK_CHECK_E) != 0 && check->e != NULL) {
+        remember(&known->e, check->e);
+        g_free(known->next);
+        known->next = g_steal_pointer(&check->ephemeral);
+    }
+}
+
+static void add_work(LockPeers *self, const MeshPeer *peer, unsigned only, GArray *list)
+{
+    const Known *known = g_hash_table_lookup(self->known, GUINT_TO_POINTER(peer->index));
+    unsigned     wants = list_wants(known, peer);
+    LockCheck    check;
+
+    if ((wants & only) == 0)
+        return;
+    check = make_check(known, peer, wants);
+    g_array_append_val(list, check);
+}
+
+GArray *lock_peers_list_work(LockPeers *self, const MeshNetmap *map, size_t max)
+{
+    static const struct {
+        unsigned only;
+        bool     online;
+    } sweeps[] = { { LOCK_CHECK_M | LOCK_CHECK_K, true },
+                   { LOCK_CHECK_M | LOCK_CHECK_K, false },
+                   { LOCK_CHECK_E, true },
+                   { LOCK_CHECK_E, false } };
+    GArray *list = g_array_new(FALSE, TRUE, sizeof(LockCheck));
+    size_t  n = mesh_netmap_count(map);
+
+    for (size_t s = 0; s < G_N_ELEMENTS(sweeps); s++) {
+        if (s == 2 && list->len > 0) /* these two would list the same peers again */
+            break;
+        for (size_t i = 0; i < n && list->len < max; i++) {
+            const MeshPeer *peer = mesh_netmap_get_peer(map, i);
+
+            if (peer->online == sweeps[s].online)
+                add_work(self, peer, sweeps[s].only, list);
+        }
+    }
+    return list;
+}
+
+/* Opens @peer here and now, if there is something to open and there may be. Returns what is still
+ * not opened. */
+static unsigned open_some(LockPeers *self, const LockPeersRules *rules, const MeshPeer *peer)
+{
+    const Known *known = g_hash_table_lookup(self->known, GUINT_TO_POINTER(peer->index));
+    unsigned     wants = list_wants(known, peer);
+    LockCheck    check;
+
+    if (wants == 0 || *rules->left == 0)
+        return wants;
+    --*rules->left;
+    check = make_check(known, peer, wants);
+    lock_check_open(&check, rules->check);
+    lock_peers_take(self, &check);
+    lock_check_clear(&check);
+    return 0;
+}
+
+/* ---- judging ---- */
 
 /* E harms nobody but its own peer's endpoints: what is wrong with it is not an error of the peer.
  * The last good one stays until it ends. */
-static const MeshRecordE *open_e(Known *known, const LockPeersRules *rules, const MeshPeer *peer)
+static const MeshRecordE *judge_e(Known *known, const LockPeersRules *rules)
 {
-    LockFloor  *floor = lock_floors_find(rules->floors, &known->member->node);
-    MeshRecordE next;
+    LockFloor *floor = lock_floors_find(rules->floors, &known->member->node);
 
-    if (peer->e != NULL && !mesh_signed_equal(known->e, peer->e) &&
-        mesh_record_open_e(peer->e, rules->net, &known->member->node, &next, NULL) &&
-        (floor == NULL || next.seq > floor->e_seq)) {
-        known->ephemeral = next;
-        remember(&known->e, peer->e);
+    if (known->next != NULL && (floor == NULL || known->next->seq > floor->e_seq)) {
+        g_free(known->ephemeral);
+        known->ephemeral = g_steal_pointer(&known->next);
         if (floor != NULL)
-            floor->e_seq = next.seq;
+            floor->e_seq = known->ephemeral->seq;
     }
-    return known->e != NULL && known->ephemeral.exp > rules->now ? &known->ephemeral : NULL;
+    g_clear_pointer(&known->next, g_free);
+    return known->ephemeral != NULL && known->ephemeral->exp > rules->now ? known->ephemeral : NULL;
 }
 
 static bool is_inside_any(const GArray *prefixes, const MeshAddr *addr)
@@ -138,16 +267,20 @@ static void take_endpoints(const LockPeersRules *rules, const MeshRecordE *recor
 {
     static const MeshRecordKind order[] = { MESH_RECORD_STATIC, MESH_RECORD_LOCAL,
                                             MESH_RECORD_OBSERVED };
+    MeshRecordEndpoint          found[LOCK_MAX_ENDPOINTS];
+    size_t                      n = 0;
 
     for (size_t o = 0; o < G_N_ELEMENTS(order); o++) {
         for (size_t i = 0; i < record->n_endpoints; i++) {
             const MeshRecordEndpoint *endpoint = &record->endpoints[i];
 
-            if (endpoint->kind == order[o] && out->n_endpoints < LOCK_MAX_ENDPOINTS &&
+            if (endpoint->kind == order[o] && n < LOCK_MAX_ENDPOINTS &&
                 is_worth_trying(rules, &endpoint->endpoint.addr))
-                out->endpoints[out->n_endpoints++] = *endpoint;
+                found[n++] = *endpoint;
         }
     }
+    out->endpoints = g_memdup2(found, n * sizeof(found[0]));
+    out->n_endpoints = n;
 }
 
 bool lock_peers_check_addresses(const MeshAcl *policy, const MeshMember *member, GError **error)
@@ -174,38 +307,56 @@ static int64_t get_turn(const MeshMember *member, int64_t now)
     return now < member->exp ? member->exp : INT64_MAX;
 }
 
+static bool refuse(const char *why, GError **error)
+{
+    g_set_error_literal(error, MESH_ERROR, MESH_ERROR_UNVERIFIED, why);
+    return false;
+}
+
 static bool judge_member(Known *known, const LockPeersRules *rules, const MeshPeer *peer,
                          LockVerdict *out, GError **error)
 {
-    if (!open_member(known, rules, peer, error))
-        return false;
+    if (mesh_signed_equal(known->bad_m, peer->m))
+        return refuse(known->m_why, error);
     g_strlcpy(out->name, known->member->name, sizeof(out->name));
     out->next_change = get_turn(known->member, rules->now);
-    return lock_floors_take_member(rules->floors, known->member, peer->m, error) &&
+    return lock_floors_take_member(rules->floors, known->member, &known->m_hash, error) &&
            mesh_member_check_time(known->member, rules->now, error) &&
            lock_peers_check_addresses(rules->policy, known->member, error);
 }
 
-bool lock_peers_judge(LockPeers *self, const LockPeersRules *rules, const MeshPeer *peer,
-                      LockVerdict *out, GError **error)
+static bool judge_k(Known *known, const LockPeersRules *rules, const MeshPeer *peer, GError **error)
 {
-    Known             *known = get_known(self, peer->index);
+    if (mesh_signed_equal(known->bad_k, peer->k))
+        return refuse(known->k_why, error);
+    return lock_floors_take_k(rules->floors, &known->member->node, known->k_seq, &known->k_hash,
+                              error);
+}
+
+LockPeersEnd lock_peers_judge(LockPeers *self, const LockPeersRules *rules, const MeshPeer *peer,
+                              LockVerdict *out, GError **error)
+{
+    unsigned           waits = open_some(self, rules, peer);
+    Known             *known;
     const MeshRecordE *ephemeral;
 
     *out = (LockVerdict){ .next_change = INT64_MAX };
-    if (!judge_member(known, rules, peer, out, error) || !open_k(known, rules, peer, error) ||
-        !lock_floors_take_k(rules->floors, &known->record, peer->k, error))
-        return false;
+    if ((waits & (LOCK_CHECK_M | LOCK_CHECK_K)) != 0)
+        return LOCK_PEERS_WAITING;
+    known = get_known(self, peer->index);
+    if (!judge_member(known, rules, peer, out, error) || !judge_k(known, rules, peer, error))
+        return LOCK_PEERS_REFUSED;
+    out->e_waits = waits != 0;
     out->peer.index = peer->index;
     out->peer.online = peer->online;
     out->peer.member = mesh_member_ref(known->member);
-    out->peer.wg = known->record.wg;
-    out->peer.k_seq = known->record.seq;
-    ephemeral = open_e(known, rules, peer);
+    out->peer.wg = known->wg;
+    out->peer.k_seq = known->k_seq;
+    ephemeral = judge_e(known, rules);
     if (ephemeral == NULL)
-        return true;
+        return LOCK_PEERS_PASSED;
     out->peer.e_seq = ephemeral->seq;
     out->next_change = MIN(out->next_change, ephemeral->exp);
     take_endpoints(rules, ephemeral, &out->peer);
-    return true;
+    return LOCK_PEERS_PASSED;
 }

@@ -22,6 +22,7 @@ struct LockVerified {
 static void clear_peer(gpointer peer)
 {
     mesh_member_unref(((LockPeer *)peer)->member);
+    g_free(((LockPeer *)peer)->endpoints);
 }
 
 static void clear_left_out(gpointer left_out)
@@ -100,6 +101,7 @@ void lock_build_add_peer(LockVerified *self, const LockPeer *peer)
     LockPeer copy = *peer;
 
     mesh_member_ref(copy.member);
+    copy.endpoints = g_memdup2(peer->endpoints, peer->n_endpoints * sizeof(*peer->endpoints));
     g_array_append_val(self->peers, copy);
 }
 
@@ -179,6 +181,37 @@ const LockPeer *lock_verified_find_name(const LockVerified *self, const char *na
 const LockPeer *lock_verified_find_addr(const LockVerified *self, const MeshAddr *addr)
 {
     return g_hash_table_lookup(self->by_addr, addr);
+}
+
+static bool are_peers_alike(const LockPeer *a, const LockPeer *b)
+{
+    /* a member is opened once and shared by all maps that follow */
+    return a->member == b->member && mesh_key_equal(&a->wg, &b->wg);
+}
+
+static bool are_rows_alike(const MeshAclRow *a, const MeshAclRow *b)
+{
+    return a->accept == b->accept && a->protocol == b->protocol && a->port_first == b->port_first &&
+           a->port_last == b->port_last && mesh_ip_equal_prefix(&a->source, &b->source) &&
+           mesh_ip_equal_prefix(&a->destination, &b->destination);
+}
+
+bool lock_verified_is_alike(const LockVerified *a, const LockVerified *b)
+{
+    const LockVerifiedHead *x = &a->head, *y = &b->head;
+
+    if (a->peers->len != b->peers->len || x->n_rows != y->n_rows ||
+        x->policy->ver != y->policy->ver || x->self->serial != y->self->serial ||
+        strcmp(x->network.name, y->network.name) != 0)
+        return false;
+    for (size_t i = 0; i < x->n_rows; i++)
+        if (!are_rows_alike(&x->rows[i], &y->rows[i]))
+            return false;
+    for (guint i = 0; i < a->peers->len; i++)
+        if (!are_peers_alike(&g_array_index(a->peers, LockPeer, i),
+                             &g_array_index(b->peers, LockPeer, i)))
+            return false;
+    return true;
 }
 
 const LockLeftOut *lock_verified_get_left_out(const LockVerified *self, size_t *out_count)

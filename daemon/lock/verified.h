@@ -21,14 +21,14 @@ typedef struct LockVerified LockVerified;
 
 /* A peer that passed. */
 typedef struct {
-    uint32_t           index;
-    bool               online; /* the server says so */
-    MeshMember        *member; /* name, node key, addresses, prefixes, tags */
-    MeshKey            wg;
-    uint64_t           k_seq;
-    uint64_t           e_seq; /* 0: no valid E */
-    size_t             n_endpoints;
-    MeshRecordEndpoint endpoints[LOCK_MAX_ENDPOINTS]; /* those worth a try, best kind first */
+    uint32_t            index;
+    bool                online; /* the server says so */
+    MeshMember         *member; /* name, node key, addresses, prefixes, tags */
+    MeshKey             wg;
+    uint64_t            k_seq;
+    uint64_t            e_seq;       /* 0: no valid E */
+    size_t              n_endpoints; /* at most LOCK_MAX_ENDPOINTS */
+    MeshRecordEndpoint *endpoints;   /* those worth a try, best kind first; owned by the map */
 } LockPeer;
 
 /* A peer that did not. */
@@ -51,6 +51,8 @@ typedef struct {
      * begins: verify the same map again then. INT64_MAX: never. */
     int64_t     next_change;
     const char *policy_error; /* why the newest P was not taken; NULL: it was */
+    size_t      n_waiting;    /* peers that are not there because nobody has verified them yet */
+    size_t      n_unheard;    /* peers that are, but whose newest endpoints nobody has verified */
 } LockVerifiedHead;
 
 LockVerified *lock_verified_ref(LockVerified *self);
@@ -68,6 +70,9 @@ const LockPeer *lock_verified_find_node(const LockVerified *self, const MeshKey 
 const LockPeer *lock_verified_find_wg(const LockVerified *self, const MeshKey *wg);
 const LockPeer *lock_verified_find_name(const LockVerified *self, const char *name);
 const LockPeer *lock_verified_find_addr(const LockVerified *self, const MeshAddr *addr);
+
+/* Would the data plane, the host's addresses and the names be the same under both? */
+bool lock_verified_is_alike(const LockVerified *a, const LockVerified *b);
 
 /* Who was left out, and why; borrowed. */
 const LockLeftOut *lock_verified_get_left_out(const LockVerified *self, size_t *out_count);

@@ -17,14 +17,14 @@ enum {
 };
 
 typedef struct {
-    PathPeer           told;
-    size_t             n_candidates;
-    MeshRecordEndpoint candidates[WIRE_MAX_CANDIDATES];
-    bool               trying; /* the data plane sends initiations for us */
-    bool               failed;
-    int64_t            due_ms; /* boot clock: when to look at it again; INT64_MAX: never */
-    MeshBackoff        backoff;
-    PathKind           shown; /* as told by the last changed() */
+    PathPeer            told; /* its endpoints are ours */
+    size_t              n_candidates;
+    MeshRecordEndpoint *candidates; /* owned; of ten thousand peers most have few */
+    bool                trying;     /* the data plane sends initiations for us */
+    bool                failed;
+    int64_t             due_ms; /* boot clock: when to look at it again; INT64_MAX: never */
+    MeshBackoff         backoff;
+    PathKind            shown; /* as told by the last changed() */
 } Peer;
 
 struct Path {
@@ -140,10 +140,13 @@ static bool wants_connection(Path *self, const Peer *peer)
 /* Something about the peer or the host is new: all earlier failure is forgotten. */
 static void start_over(Path *self, Peer *peer)
 {
-    PathHost host = get_host(self);
+    PathHost           host = get_host(self);
+    MeshRecordEndpoint chosen[WIRE_MAX_CANDIDATES];
 
     peer->n_candidates = path_candidates_choose(host.addrs, host.n_addrs, peer->told.endpoints,
-                                                peer->told.n_endpoints, peer->candidates);
+                                                peer->told.n_endpoints, chosen);
+    g_free(peer->candidates);
+    peer->candidates = g_memdup2(chosen, peer->n_candidates * sizeof chosen[0]);
     peer->trying = peer->failed = false;
     peer->due_ms = INT64_MAX;
     mesh_backoff_reset(&peer->backoff);
@@ -211,6 +214,15 @@ static void arm(Path *self, int64_t due_ms)
     self->timer = g_timeout_add((guint)CLAMP(in_ms, 1, G_MAXINT), on_timer, self);
 }
 
+static void free_peer(gpointer data)
+{
+    Peer *peer = data;
+
+    g_free((gpointer)peer->told.endpoints);
+    g_free(peer->candidates);
+    g_free(peer);
+}
+
 Path *path_start(WirePlane *plane, const MeshAddr *inner, PathChangedFunc changed, void *user_data)
 {
     Path *self = g_new0(Path, 1);
@@ -219,7 +231,7 @@ Path *path_start(WirePlane *plane, const MeshAddr *inner, PathChangedFunc change
     self->inner = *inner;
     self->changed = changed;
     self->user_data = user_data;
-    self->peers = g_hash_table_new_full(hash_key, equal_key, NULL, g_free);
+    self->peers = g_hash_table_new_full(hash_key, equal_key, NULL, free_peer);
     self->addrs = g_array_new(false, true, sizeof(MeshAddr));
     return self;
 }
@@ -237,7 +249,7 @@ void path_stop(Path *self)
 static bool is_same(const PathPeer *a, const PathPeer *b)
 {
     return a->online == b->online && a->eager == b->eager && a->e_seq == b->e_seq &&
-           a->n_endpoints == b->n_endpoints;
+           a->n_endpoints == MIN(b->n_endpoints, WIRE_MAX_CANDIDATES);
 }
 
 static Peer *put_peer(Path *self, const PathPeer *told)
@@ -255,7 +267,11 @@ static Peer *put_peer(Path *self, const PathPeer *told)
                                        .cap_ms = RETRY_CAP_MS };
         g_hash_table_insert(self->peers, &peer->told.wg, peer);
     }
+    g_free((gpointer)peer->told.endpoints);
     peer->told = *told;
+    peer->told.n_endpoints = MIN(told->n_endpoints, WIRE_MAX_CANDIDATES);
+    peer->told.endpoints =
+        g_memdup2(told->endpoints, peer->told.n_endpoints * sizeof told->endpoints[0]);
     start_over(self, peer);
     return peer;
 }
@@ -367,7 +383,8 @@ bool path_explain(Path *self, const MeshKey *key, PathInfo *out_info)
         return false;
     info.kind = judge(self, peer, &info.wire, &info.reason);
     info.n_candidates = peer->n_candidates;
-    memcpy(info.candidates, peer->candidates, sizeof info.candidates);
+    if (info.n_candidates > 0)
+        memcpy(info.candidates, peer->candidates, info.n_candidates * sizeof info.candidates[0]);
     *out_info = info;
     return true;
 }

@@ -24,13 +24,13 @@ typedef struct Path Path;
 
 /** PathPeer: what the verified map says about a peer. */
 typedef struct {
-    MeshKey            wg;     /* X25519, names the peer here */
-    MeshAddr           inner;  /* its IPv6 address in the mesh */
-    bool               online; /* the server says so */
-    bool               eager;  /* connect without waiting for traffic */
-    uint64_t           e_seq;  /* of the record the endpoints come from; 0: none */
-    size_t             n_endpoints;
-    MeshRecordEndpoint endpoints[WIRE_MAX_CANDIDATES];
+    MeshKey                   wg;     /* X25519, names the peer here */
+    MeshAddr                  inner;  /* its IPv6 address in the mesh */
+    bool                      online; /* the server says so */
+    bool                      eager;  /* connect without waiting for traffic */
+    uint64_t                  e_seq;  /* of the record the endpoints come from; 0: none */
+    size_t                    n_endpoints;
+    const MeshRecordEndpoint *endpoints; /* borrowed for the call; the first ones count */
 } PathPeer;
 
 typedef enum {

@@ -1,7 +1,7 @@
 /* tests/fuzz/fuzz-floors.c: the stored floors of a network: refused, or floors that refuse the same
  * after they were written back. */
 #include "common/std/clock.h"
-#include "daemon/lock/floors.h"
+#include "daemon/lock/floorsfile.h"
 #include "tests/fuzz/fuzz-glib.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -2,6 +2,7 @@
  *
  * Commands on standard input, one a line; each is answered by one line of JSON when it is done:
  *   join            all register and open their streams; done when all have all as peers
+ *   enrol           all register, report and go; done when all have
  *   whole           done when all also have the endpoints of all and know them present
  *   report I        node I reports new endpoints; done when all others have them
  *   watch           from now on note when a delta comes
@@ -79,6 +80,15 @@ static bool whole(Rig *self)
     if (!all_mapped(self, true))
         return false;
     answer("{\"whole_s\":%.3f}", (double)(g_get_monotonic_time() - self->began_us) / S_US);
+    return true;
+}
+
+static bool enrolled(Rig *self)
+{
+    for (guint i = self->crowd.nodes->len; i-- > 0;)
+        if (node_at(self, i)->state != LOAD_AWAY)
+            return false;
+    answer("{\"enrolled_s\":%.3f}", (double)(g_get_monotonic_time() - self->began_us) / S_US);
     return true;
 }
 
@@ -220,6 +230,13 @@ static void do_join(Rig *self)
     self->goal = mapped;
 }
 
+static void do_enrol(Rig *self)
+{
+    self->crowd.enrols = true;
+    do_join(self);
+    self->goal = enrolled;
+}
+
 static void do_report(Rig *self, const char *argument)
 {
     forget_heard(self);
@@ -246,6 +263,8 @@ static void command(Rig *self, char *text)
         *argument++ = '\0';
     if (strcmp(text, "join") == 0) {
         do_join(self);
+    } else if (strcmp(text, "enrol") == 0) {
+        do_enrol(self);
     } else if (strcmp(text, "whole") == 0) {
         self->goal = whole;
     } else if (strcmp(text, "report") == 0 && argument != NULL) {

@@ -280,7 +280,13 @@ static void take_register(LoadNode *self, const char *body, size_t len)
         return;
     }
     self->registered = true;
-    send_map(self);
+    if (!self->crowd->enrols) {
+        send_map(self);
+        return;
+    }
+    self->post = self->stream;
+    self->stream = NULL;
+    send_report(self);
 }
 
 static void take_report(LoadNode *self, const char *body, size_t len)
@@ -296,6 +302,11 @@ static void take_report(LoadNode *self, const char *body, size_t len)
         self->crowd->bad++;
     if (self->report_wanted)
         send_report(self);
+    if (!self->crowd->enrols)
+        return;
+    load_link_close(self->post);
+    self->post = NULL;
+    self->state = LOAD_AWAY;
 }
 
 static void on_answer(LoadLink *link, unsigned status, const char *body, size_t len)

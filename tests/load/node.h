@@ -23,6 +23,7 @@ typedef struct {
     GPtrArray     *nodes;
     MeshBackoff    backoff;     /* of a node that has lost its connection */
     unsigned       max_shaking; /* connections on their way at once */
+    bool           enrols;      /* nodes register and report, and open no stream */
 
     unsigned resyncs, gaps, refused, bad; /* bad: lines and answers that failed to verify */
     unsigned ends;                        /* connections lost */
@@ -35,6 +36,7 @@ typedef enum {
     LOAD_IDLE,  /* to be started, or started again at retry_us */
     LOAD_JOINS, /* on its way to the opening lines */
     LOAD_LIVE,  /* has its opening lines, gets changes */
+    LOAD_AWAY,  /* enrolled: registered and reported, then gone */
 } LoadState;
 
 struct LoadNode {

@@ -130,10 +130,11 @@ class Server:
 class Crowd:
     """mesh-load: one command, one answer."""
 
-    def __init__(self, build, link, count, spread_ms=0):
+    def __init__(self, build, link, count, spread_ms=0, host=None):
         program = pathlib.Path(build).resolve() / "tests/load/mesh-load"
+        command = [program, link, str(count), str(spread_ms)]
         self.count = count
-        self.process = subprocess.Popen([program, link, str(count), str(spread_ms)], text=True,
+        self.process = subprocess.Popen(host.argv(*command) if host else command, text=True,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.read()
 

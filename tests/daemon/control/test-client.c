@@ -511,7 +511,7 @@ static void test_cloned_line(Fixture *f, gconstpointer data)
 
 static void test_cached_map(Fixture *f, gconstpointer data)
 {
-    static const char text[] = "{\"format\":1,\"epoch\":3,\"ver\":44,\"peers\":[]}";
+    static const char text[] = "{\"format\":2,\"epoch\":3,\"ver\":44,\"count\":0}\n";
     g_autoptr(GError) error = NULL;
     g_autoptr(MeshNetmap) map = mesh_netmap_decode(text, strlen(text), &error);
 

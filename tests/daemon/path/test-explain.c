@@ -49,13 +49,15 @@ static const ExplainCase cases[] = {
       .words = "any of its 4 endpoints (10.0.0.5:1, 10.0.0.5:2, 10.0.0.5:3 …)" },
 };
 
-static void read_peer(const ExplainCase *c, PathPeer *out)
+/* @endpoints has room for WIRE_MAX_CANDIDATES. */
+static void read_peer(const ExplainCase *c, MeshRecordEndpoint *endpoints, PathPeer *out)
 {
     g_auto(GStrv) words = g_strsplit(c->told, " ", -1);
 
     out->online = c->online;
+    out->endpoints = endpoints;
     for (char **word = words; *word != NULL; word++) {
-        MeshRecordEndpoint *endpoint = &out->endpoints[out->n_endpoints];
+        MeshRecordEndpoint *endpoint = &endpoints[out->n_endpoints];
 
         if (**word == '\0')
             continue;
@@ -71,14 +73,14 @@ static void test_explain(gconstpointer data)
     MeshAddr           own;
     PathHost           host = { .addrs = &own, .presence_known = !c->unknown };
     PathPeer           peer = { 0 };
-    MeshRecordEndpoint candidates[WIRE_MAX_CANDIDATES];
+    MeshRecordEndpoint candidates[WIRE_MAX_CANDIDATES], told[WIRE_MAX_CANDIDATES];
     PathFacts          facts = { .peer = &peer, .host = &host, .candidates = candidates };
     g_autofree char   *reason = NULL;
 
     host.n_addrs = c->own[0] != '\0' ? 1 : 0;
     if (host.n_addrs > 0)
         g_assert_cmpint(mesh_ip_parse_addr(c->own, &own), ==, 0);
-    read_peer(c, &peer);
+    read_peer(c, told, &peer);
     facts.n_candidates = path_candidates_choose(host.addrs, host.n_addrs, peer.endpoints,
                                                 peer.n_endpoints, candidates);
     facts.live = c->live;

@@ -59,10 +59,11 @@ static const MeshClockSource clock_source = { .boot_ns = get_boot_ns, .wall_ns =
 /* ---- */
 
 typedef struct {
-    Path    *path;
-    unsigned n_changed;
-    PathPeer peer;
-    MeshAddr own;
+    Path              *path;
+    unsigned           n_changed;
+    PathPeer           peer;
+    MeshRecordEndpoint endpoint; /* the peer's one */
+    MeshAddr           own;
 } Fixture;
 
 static void on_changed(const MeshKey *peer, void *user_data)
@@ -91,8 +92,9 @@ static void set_up(Fixture *f, gconstpointer data)
     f->path = path_start(NULL, &f->own, on_changed, f);
     set_host(f, "10.0.0.2", true);
     f->peer = (PathPeer){ .online = true, .eager = true, .e_seq = 1, .n_endpoints = 1 };
+    f->peer.endpoints = &f->endpoint;
     f->peer.wg.bytes[0] = 1;
-    g_assert_cmpint(mesh_endpoint_parse("10.0.0.5:4", &f->peer.endpoints[0].endpoint), ==, 0);
+    g_assert_cmpint(mesh_endpoint_parse("10.0.0.5:4", &f->endpoint.endpoint), ==, 0);
 }
 
 static void tear_down(Fixture *f, gconstpointer data)
@@ -199,7 +201,7 @@ static void test_new_endpoint(Fixture *f, gconstpointer data)
     path_apply(f->path, &f->peer, 1);
     send_event(f, WIRE_EVENT_GAVE_UP);
     f->peer.e_seq++;
-    f->peer.endpoints[0].endpoint.port = 5;
+    f->endpoint.endpoint.port = 5;
     path_apply(f->path, &f->peer, 1);
     g_assert_cmpint(plane.n_initiations, ==, 2);
     g_assert_cmpuint(plane.last.candidates[0].port, ==, 5);
