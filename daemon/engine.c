@@ -164,15 +164,21 @@ static void save_map(MeshdEngine *self, const MeshNetmap *map)
 
 static void save_floors(MeshdEngine *self)
 {
-    size_t len = 0;
-    char  *text;
+    const MeshNetworkId *net = &self->profile->server.network;
+    size_t               len = 0;
+    char                *text;
     g_autoptr(GBytes) bytes = NULL;
 
     if (!lock_gate_floors_changed(self->gate))
         return;
     text = lock_gate_encode_floors(self->gate, &len);
     bytes = g_bytes_new_take(text, len);
-    meshd_state_save_later(self->host->state, &self->profile->server.network, "floors", bytes);
+    if (self->profile->floors || !meshd_state_save(self->host->state, net, "floors", bytes, NULL)) {
+        meshd_state_save_later(self->host->state, net, "floors", bytes);
+        return;
+    }
+    self->profile->floors = true; /* once they are there, and not before */
+    meshd_engine_save_profile(self);
 }
 
 static bool apply(MeshdEngine *self, LockVerified *verified, GError **error)
@@ -451,10 +457,15 @@ static bool load_floors(MeshdEngine *self, GError **error)
         return true;
     bytes =
         meshd_state_load(self->host->state, &self->profile->server.network, "floors", &load_error);
-    if (load_error != NULL) {
-        g_propagate_error(error, g_steal_pointer(&load_error));
+    if (load_error != NULL || (bytes == NULL && self->profile->floors)) {
+        g_set_error(error, MESH_ERROR, MESH_ERROR_STATE,
+                    "%s. Without it an older map could pass for the newest, so this network stays "
+                    "down: put the file back from a copy, or leave the network and join again",
+                    load_error != NULL ? load_error->message
+                                       : "what was seen before (floors) is gone from the disk");
         return false;
     }
+    self->profile->floors = bytes != NULL;
     text = bytes != NULL ? g_bytes_get_data(bytes, &len) : NULL;
     if (text != NULL && !lock_gate_load_floors(self->gate, text, len, error))
         return false;

@@ -9,6 +9,8 @@
 #include "daemon/load.h"
 #include "daemon/repair.h"
 
+#include <string.h>
+
 typedef struct {
     MeshdNetworks    *owner;
     MeshdNetworksDone done;
@@ -232,6 +234,8 @@ static bool save_wish(MeshdNetworks *self, MeshdEngine *engine, bool up, GError 
     bool          before = profile->up;
     g_autoptr(GBytes) bytes = NULL;
 
+    if (before == up) /* on disk, or on its way there */
+        return true;
     profile->up = up;
     bytes = meshd_profile_encode(profile);
     if (meshd_state_save(self->state, &profile->server.network, "profile", bytes, error))
@@ -267,16 +271,34 @@ bool meshd_networks_down(MeshdNetworks *self, MeshdEngine *engine, bool temporar
     return true;
 }
 
-bool meshd_networks_set(MeshdNetworks *self, MeshdEngine *engine, const MeshdSetOptions *options,
-                        GError **error)
-{
-    MeshdProfile *profile = meshd_engine_get_profile(engine);
-    uint16_t      port = profile->port;
-    bool          fixed = profile->port_fixed, dns = profile->dns;
+/* What a Set may change. */
+typedef struct {
+    uint16_t     port;
+    bool         port_fixed, dns;
+    size_t       n_statics;
+    MeshEndpoint statics[MESHD_PROFILE_MAX_STATICS];
+} Wishes;
 
-    (void)self;
-    if (!check_whole(engine, error))
-        return false;
+static void read_wishes(const MeshdProfile *profile, Wishes *out)
+{
+    *out = (Wishes){ .port = profile->port,
+                     .port_fixed = profile->port_fixed,
+                     .dns = profile->dns,
+                     .n_statics = profile->n_statics };
+    memcpy(out->statics, profile->statics, sizeof out->statics);
+}
+
+static void write_wishes(MeshdProfile *profile, const Wishes *wishes)
+{
+    profile->port = wishes->port;
+    profile->port_fixed = wishes->port_fixed;
+    profile->dns = wishes->dns;
+    profile->n_statics = wishes->n_statics;
+    memcpy(profile->statics, wishes->statics, sizeof profile->statics);
+}
+
+static bool take_wishes(MeshdProfile *profile, const MeshdSetOptions *options, GError **error)
+{
     if (options->endpoints != NULL &&
         !meshd_join_read_endpoints(profile, options->endpoints, error))
         return false;
@@ -286,11 +308,31 @@ bool meshd_networks_set(MeshdNetworks *self, MeshdEngine *engine, const MeshdSet
     }
     if (options->set_dns)
         profile->dns = options->dns;
+    return true;
+}
+
+/* On disk first, then in force; or neither. */
+bool meshd_networks_set(MeshdNetworks *self, MeshdEngine *engine, const MeshdSetOptions *options,
+                        GError **error)
+{
+    MeshdProfile *profile = meshd_engine_get_profile(engine);
+    g_autoptr(GBytes) bytes = NULL;
+    Wishes before;
+
+    if (!check_whole(engine, error))
+        return false;
+    read_wishes(profile, &before);
+    if (!take_wishes(profile, options, error))
+        return false;
+    bytes = meshd_profile_encode(profile);
+    if (!meshd_state_save(self->state, &profile->server.network, "profile", bytes, error)) {
+        write_wishes(profile, &before);
+        return false;
+    }
     if (meshd_engine_refresh(engine, error))
         return true;
-    profile->dns = dns;
-    profile->port = port;
-    profile->port_fixed = fixed;
+    write_wishes(profile, &before);
+    meshd_engine_save_profile(engine);
     return false;
 }
 

@@ -26,7 +26,7 @@ typedef struct {
     MeshKey     server;
     uint8_t     seed[MESH_SIGN_SEED_BYTES], wg_private[MESH_KEY_BYTES];
     uint8_t     join[MESH_JOINLINK_SECRET_BYTES];
-    bool        has_join, webpki, ifname_fixed, port_fixed, wants_ip4, has_ip4, up, dns;
+    bool        has_join, webpki, ifname_fixed, port_fixed, wants_ip4, has_ip4, up, dns, floors;
     JsonArray  *statics;
 } Document;
 
@@ -64,6 +64,7 @@ static const MeshJsonField fields[] = {
     FIELD("has-ip4", BOOL, true, has_ip4, 0, 0),
     FIELD("up", BOOL, true, up, 0, 0),
     FIELD("dns", BOOL, false, dns, 0, 0),
+    FIELD("floors", BOOL, false, floors, 0, 0),
 };
 
 static void set_keys(MeshdProfile *self, const uint8_t *seed, const MeshKey *wg_private)
@@ -132,6 +133,7 @@ static void encode_wishes(const MeshdProfile *self, MeshJsonOut *out)
     mesh_jsonout_bool(out, "has-ip4", self->has_ip4);
     mesh_jsonout_bool(out, "up", self->up);
     mesh_jsonout_bool(out, "dns", self->dns);
+    mesh_jsonout_bool(out, "floors", self->floors);
 }
 
 GBytes *meshd_profile_encode(const MeshdProfile *self)
@@ -215,6 +217,7 @@ static void take_document(MeshdProfile *self, const Document *doc)
     self->has_ip4 = doc->has_ip4;
     self->up = doc->up;
     self->dns = doc->dns;
+    self->floors = doc->floors;
     memcpy(wg_private.bytes, doc->wg_private, sizeof wg_private.bytes);
     set_keys(self, doc->seed, &wg_private);
     mesh_key_wipe(&wg_private, sizeof wg_private);

@@ -14,7 +14,8 @@ enum {
     POLL_WAIT_S = 55,
     POLL_MARGIN_MS = 20000,     /* beyond that wait */
     POLL_FOR_MS = 86400 * 1000, /* a path that buffers streams is left alone for so long */
-    REPLACED_MIN_MS = 5000,     /* two nodes with one key must not take turns quickly */
+    POLL_REPORT_MS = 120 * 1000,
+    REPLACED_MIN_MS = 5000, /* two nodes with one key must not take turns quickly */
     REPLACED_MAX_MS = 30000,
     ATTEMPT_GAP_MS = 1000, /* between two attempts, however good the reason of the second */
     DOUBT_GAP_MS = 5000,   /* doubts come in flocks: one new connection for all */
@@ -236,12 +237,20 @@ static void tell_map(ControlClient *self)
         self->events.map(self, self->map, change, self->user_data);
 }
 
+/* A server keeps our endpoints in memory, and may have been started anew. A stream sees that as its
+ * end; between two polls nobody sees it, so there they are told again from time to time. */
+static bool may_have_forgotten(const ControlClient *self)
+{
+    return !self->stream.polling || self->state != CONTROL_CONNECTED ||
+           mesh_clock_boot_ms() - self->reports.sent_ms > POLL_REPORT_MS;
+}
+
 static void tell_greeting(ControlClient *self, bool first, const MeshAddr *observed)
 {
     if (!first)
         return;
     mesh_backoff_reset(&self->stream.backoff);
-    control_report_again(self, !self->stream.polling || self->state != CONTROL_CONNECTED);
+    control_report_again(self, may_have_forgotten(self));
     control_client_set_state(self, CONTROL_CONNECTED, NULL);
     if (!self->dead && observed->family != 0)
         control_client_set_observed(self, observed);

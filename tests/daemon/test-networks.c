@@ -438,6 +438,49 @@ static bool shows(Joined *f, const char *words)
     return strstr(view->error, words) != NULL;
 }
 
+/* What cannot be put in force is not kept either. */
+static void test_set_refused(Joined *f, gconstpointer data)
+{
+    const char *const endpoints[] = { "198.51.100.7:5", NULL };
+    MeshdSetOptions   options = { .endpoints = endpoints, .set_port = true, .port = 5000 };
+    g_autoptr(GError) error = NULL;
+    const MeshdProfile *profile;
+
+    (void)data;
+    joined_join_whole(f);
+    fakes.net_fails = true;
+    g_assert_false(meshd_networks_set(f->networks, joined_find(f), &options, &error));
+    g_assert_error(error, MESH_ERROR, MESH_ERROR_HOST);
+    fakes.net_fails = false;
+    for (unsigned i = 0; i < 2; i++) {
+        profile = meshd_engine_get_profile(joined_find(f));
+        g_assert_cmpuint(profile->n_statics, ==, 0);
+        g_assert_false(profile->port_fixed);
+        joined_restart(f); /* nor is it on disk */
+    }
+    g_assert_true(meshd_networks_set(f->networks, joined_find(f), &options, NULL));
+    joined_restart(f);
+    profile = meshd_engine_get_profile(joined_find(f));
+    g_assert_cmpuint(profile->n_statics, ==, 1);
+    g_assert_true(profile->port_fixed);
+}
+
+/* Once there were floors, a map without them is not used: it might be any older one. */
+static void test_floors_gone(Joined *f, gconstpointer data)
+{
+    g_autofree char *dir = g_build_filename(f->dir, "networks", JOINED_ID, NULL);
+    g_autofree char *command = g_strdup_printf("sh -c 'rm %s/floors*'", dir);
+
+    (void)data;
+    joined_join_whole(f);
+    meshd_networks_free(f->networks);
+    g_assert_true(g_spawn_command_line_sync(command, NULL, NULL, NULL, NULL));
+    joined_start(f);
+    joined_assert_state(f, "error");
+    g_assert_true(shows(f, "floors"));
+    g_assert_false(fakes.running || fakes.streaming);
+}
+
 /* The server keeps us and says that a copy of us runs: shown, and nothing changes. */
 static void test_cloned(Joined *f, gconstpointer data)
 {
@@ -556,6 +599,8 @@ static const struct {
     { "/networks/leave-revokes", test_leave_revokes },
     { "/networks/leave-interrupted", test_leave_interrupted },
     { "/networks/leave-while-expiring", test_leave_while_expiring },
+    { "/networks/set-refused", test_set_refused },
+    { "/networks/floors-gone", test_floors_gone },
     { "/networks/cloned", test_cloned },
     { "/networks/displaced", test_displaced },
     { "/networks/forgotten", test_forgotten },

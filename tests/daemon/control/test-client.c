@@ -484,11 +484,8 @@ static void test_passing(Fixture *f, gconstpointer data)
     g_autofree char   *body = g_strdup_printf(
           "{\"error\":{\"code\":\"%s\",\"message\":\"because\",\"time\":5,\"after\":5}}", c->code);
 
-    answer(f, "map", c->status, body);
-    answer(f, "map", c->status, body);
-    answer(f, "map", c->status, body);
-    answer(f, "map", c->status, body); /* of two attempts, each tried twice where that helps */
-    answer_map(f, "", true);
+    for (unsigned i = 0; i < 4; i++) /* two attempts, each tried twice where that helps */
+        answer(f, "map", c->status, body);
     answer_map(f, "", true);
     control_client_start(f->client, NULL);
     wait_for(f->why != NULL);
@@ -573,6 +570,27 @@ static void test_report_refused(Fixture *f, gconstpointer data)
     g_assert_cmpint(control_client_get_state(f->client), ==, CONTROL_CONNECTED);
 }
 
+/* A server that was started anew between two polls is told again. */
+static void test_report_between_polls(Fixture *f, gconstpointer data)
+{
+    g_autoptr(MeshSigned) e = fixture_e(1, 5, "192.0.2.1:5", MESH_RECORD_LOCAL);
+
+    (void)data;
+    f->client->stream.poll_until_ms = mesh_clock_boot_ms() + 3600 * 1000;
+    answer_map(f, "", false);
+    answer(f, "report", 200, "{\"time\":1,\"e_seq\":5}");
+    answer(f, "report", 200, "{\"time\":1,\"e_seq\":5}");
+    control_client_report(f->client, e, NULL, NULL);
+    control_client_start(f->client, NULL);
+    wait_for(fake_count(f->server, "report") == 1 && f->client->reports.call == NULL);
+    answer_map(f, "", false);
+    wait_for(fake_count(f->server, "map") >= 2 && f->maps >= 2);
+    g_assert_cmpuint(fake_count(f->server, "report"), ==, 1); /* not with every poll */
+    f->client->reports.sent_ms -= 600 * 1000;
+    answer_map(f, "", true);
+    wait_for(fake_count(f->server, "report") == 2);
+}
+
 /* ---- leave ---- */
 
 typedef struct {
@@ -631,6 +649,12 @@ static void add(const char *path, gconstpointer data, Test test)
 
 static void add_tables(void)
 {
+    static const char *const frees[] = { "registered", "fatal", "stream" };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(frees); i++) {
+        g_autofree char *path = g_strdup_printf("/client/free-in/%s", frees[i]);
+        add(path, frees[i], test_free_in_callback);
+    }
     for (size_t i = 0; i < G_N_ELEMENTS(fatals); i++) {
         g_autofree char *path = g_strdup_printf("/client/fatal/%s", fatals[i].code);
         add(path, &fatals[i], test_fatal);
@@ -670,9 +694,7 @@ int main(int argc, char **argv)
     add("/client/cached-map", NULL, test_cached_map);
     add("/client/report", NULL, test_report);
     add("/client/report-refused", NULL, test_report_refused);
-    add("/client/free-in/registered", "registered", test_free_in_callback);
-    add("/client/free-in/fatal", "fatal", test_free_in_callback);
-    add("/client/free-in/stream", "stream", test_free_in_callback);
+    add("/client/report-between-polls", NULL, test_report_between_polls);
     add_tables();
     return g_test_run();
 }
