@@ -1,10 +1,13 @@
 /* daemon/wire/screen.c: see screen.h. Order as in the paper's §5.3: mac1, then mac2, then the rate
- * of the source, which is real once mac2 was right. */
+ * of the source, which is real once mac2 was right. Whoever shows none is not looked at: data waits
+ * in this thread, too. */
 #include "daemon/wire/screen.h"
 
 #include <errno.h>
+#include <sodium.h>
 #include <stdlib.h>
 
+#include "common/std/hash.h"
 #include "daemon/wire/limiter.h"
 #include "daemon/wire/noise.h"
 #include "daemon/wire/rcu.h"
@@ -68,13 +71,19 @@ void wire_screen_set_loaded(WireScreen *self, bool loaded)
     atomic_store_explicit(&self->loaded, loaded, memory_order_relaxed);
 }
 
+/* Or claims to. */
+static bool shows_cookie(const WirePacket *packet)
+{
+    return !sodium_is_zero(packet->data + packet->len - MESH_HASH_MAC_BYTES, MESH_HASH_MAC_BYTES);
+}
+
 WireDrop wire_screen_judge(WireScreen *self, const WirePacket *packet, const MeshEndpoint *source,
                            int64_t now_ms, WireMac *out_mac)
 {
     const Copy *copy = wire_rcu_load(&self->copy);
 
     *out_mac = WIRE_MAC_UNJUDGED;
-    if (copy == NULL || packet->len == WIRE_COOKIE_BYTES)
+    if (copy == NULL || packet->len == WIRE_COOKIE_BYTES || !shows_cookie(packet))
         return WIRE_DROP_NONE;
     *out_mac = wire_cookie_check(&copy->checker, packet->data, packet->len, source, now_ms);
     if (*out_mac == WIRE_MAC_INVALID)

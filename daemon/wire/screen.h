@@ -1,6 +1,6 @@
 /* daemon/wire/screen.h: the first look at handshake messages, before they are queued for their
- * thread: forged ones end here, and those that have shown a cookie are told from the rest, so that
- * a flood of others cannot crowd them out. Costs hashes, never curves.
+ * thread: those that show a cookie are told from the rest, so that a flood of others cannot crowd
+ * them out. Who shows none costs nothing here, who shows a wrong one ends here.
  *
  * The in thread judges; the handshake thread, which gives the cookies, tells it what to judge by.
  */
@@ -29,8 +29,9 @@ void wire_screen_set_loaded(WireScreen *self, bool loaded);
 /** wire_screen_judge: @packet: an initiation, response or cookie reply of its exact length (a
  * cookie reply has no macs). @source: outer address and port. @now_ms: boot clock.
  *
- * *out_mac: what was shown; WIRE_MAC_UNJUDGED: not known here. Thread: in, as an RCU reader.
+ * *out_mac: what was shown; WIRE_MAC_UNJUDGED: no cookie, or not known here.
+ * Thread: in, as an RCU reader.
  * Returns: WIRE_DROP_NONE: queue it; FORGED: mac1 is wrong; HANDSHAKES: the source is over its
- * rate. Cost: one BLAKE2s, three if there is a mac2. */
+ * rate. Cost: three BLAKE2s where a mac2 is not zero. */
 WireDrop wire_screen_judge(WireScreen *self, const WirePacket *packet, const MeshEndpoint *source,
                            int64_t now_ms, WireMac *out_mac);
