@@ -338,10 +338,9 @@ static void stage(WireOutbound *self, WirePeer *peer, WireSplit *split)
 {
     WirePacket packet;
 
-    while (wire_split_next(split, &packet)) {
-        if (!wire_stage_put(&self->stage, &peer->staged, &packet))
-            wire_count_drop(self->counters, WIRE_DROP_STAGED, 1);
-    }
+    while (wire_split_next(split, &packet))
+        wire_count_drop(self->counters, WIRE_DROP_STAGED,
+                        wire_stage_put(&self->stage, &peer->staged, &packet));
     ask_session(self, peer);
 }
 
@@ -353,7 +352,8 @@ static bool send_staged(WireOutbound *self, WirePeer *peer)
 
     if (peer->staged == NULL || !find_session(self, peer, &session))
         return false;
-    while (n < peer->staged->n_packets && queue_packet(self, &session, &peer->staged->packets[n]))
+    while (n < peer->staged->n_packets &&
+           queue_packet(self, &session, wire_stage_get(peer->staged, n)))
         n++;
     wire_count_drop(self->counters, WIRE_DROP_STAGED, peer->staged->n_packets - n);
     look_at_age(self, &session);

@@ -1,4 +1,5 @@
-/* daemon/wire/stage.c: a free list of blocks over one mapping. */
+/* daemon/wire/stage.c: a free list of blocks over one mapping; in a block packets lie one behind
+ * the other, and begin again at its start when its end is reached. */
 #include "daemon/wire/stage.h"
 
 #include <errno.h>
@@ -31,26 +32,51 @@ void wire_stage_done(WireStage *self)
     *self = (WireStage){ .free = NULL };
 }
 
-bool wire_stage_put(WireStage *self, WireStaged **inout_staged, const WirePacket *packet)
+/* Of the block, with what belongs before and behind a packet. */
+static size_t room_of(const WirePacket *packet)
+{
+    return WIRE_HEADROOM + ((packet->len + WIRE_TAILROOM + 63u) & ~(size_t)63u);
+}
+
+static size_t place_of(WireStaged *staged, size_t n)
+{
+    return (size_t)(wire_stage_get(staged, n)->data - staged->room) - WIRE_HEADROOM;
+}
+
+static bool is_taken(WireStaged *staged, size_t at, size_t len)
+{
+    for (size_t n = 0; n < staged->n_packets; n++) {
+        size_t place = place_of(staged, n);
+
+        if (place < at + len && at < place + room_of(wire_stage_get(staged, n)))
+            return true;
+    }
+    return false;
+}
+
+size_t wire_stage_put(WireStage *self, WireStaged **inout_staged, const WirePacket *packet)
 {
     WireStaged *staged = *inout_staged != NULL ? *inout_staged : self->free;
-    size_t      need = WIRE_HEADROOM + ((packet->len + WIRE_TAILROOM + 63u) & ~(size_t)63u);
+    size_t      need = room_of(packet), at, n_dropped = 0;
 
-    if (staged == NULL || staged->n_packets == WIRE_MAX_BATCH ||
-        WIRE_STAGE_BLOCK_BYTES - staged->used < need)
-        return false;
+    if (staged == NULL)
+        return 1;
     if (*inout_staged == NULL) {
         self->free = staged->next_free;
         *inout_staged = staged;
     }
-    staged->packets[staged->n_packets] = (WirePacket){
-        .data = staged->room + staged->used + WIRE_HEADROOM,
-        .len = packet->len,
-    };
-    memcpy(staged->packets[staged->n_packets].data, packet->data, packet->len);
+    at = WIRE_STAGE_BLOCK_BYTES - staged->end >= need ? staged->end : 0;
+    while (staged->n_packets == WIRE_MAX_BATCH || is_taken(staged, at, need)) {
+        staged->first = (staged->first + 1) % WIRE_MAX_BATCH;
+        staged->n_packets--;
+        n_dropped++;
+    }
     staged->n_packets++;
-    staged->used += need;
-    return true;
+    staged->end = at + need;
+    *wire_stage_get(staged, staged->n_packets - 1) =
+        (WirePacket){ .data = staged->room + at + WIRE_HEADROOM, .len = packet->len };
+    memcpy(staged->room + at + WIRE_HEADROOM, packet->data, packet->len);
+    return n_dropped;
 }
 
 size_t wire_stage_drop(WireStage *self, WireStaged **inout_staged)
@@ -61,10 +87,12 @@ size_t wire_stage_drop(WireStage *self, WireStaged **inout_staged)
     if (staged == NULL)
         return 0;
     n = staged->n_packets;
-    staged->n_packets = 0;
-    staged->used = 0;
+    staged->n_packets = staged->first = staged->end = 0;
     staged->next_free = self->free;
     self->free = staged;
     *inout_staged = NULL;
     return n;
 }
+
+_Static_assert(WIRE_STAGE_BLOCK_BYTES >= WIRE_HEADROOM + WIRE_MAX_PACKET + WIRE_TAILROOM + 63,
+               "an empty block takes any packet");

@@ -1,8 +1,8 @@
 /* daemon/wire/stage.h: packets that wait for their peer's session, in a bounded pool of one thread.
  *
  * A peer has at most one block, and there are WIRE_STAGE_BLOCKS of them: what does not fit is
- * dropped, so a host that calls ten thousand absent peers costs no more memory than that.
- * Packets lie ready to be sealed in place. Owner: the out thread. */
+ * dropped (the peer's oldest first), so a host that calls ten thousand absent peers costs no more
+ * memory than that. Packets lie ready to be sealed in place. Owner: the out thread. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,8 +18,8 @@
 
 typedef struct WireStaged {
     uint8_t           *room;
-    size_t             used; /* bytes of @room */
-    size_t             n_packets;
+    size_t             end;              /* where in @room the next one goes, if it fits */
+    size_t             first, n_packets; /* in @packets, a ring: wire_stage_get() */
     WirePacket         packets[WIRE_MAX_BATCH];
     struct WireStaged *next_free;
 } WireStaged;
@@ -33,9 +33,18 @@ typedef struct {
 MESH_CHECKED int wire_stage_init(WireStage *self); /* 0; -ENOMEM */
 void             wire_stage_done(WireStage *self);
 
-/** wire_stage_put: copies a packet behind those that wait. *inout_staged is the peer's block, NULL
- * before the first. Returns: false: no room. */
-bool wire_stage_put(WireStage *self, WireStaged **inout_staged, const WirePacket *packet);
+/** wire_stage_put: copies a packet behind those that wait; the oldest make room for it, as with the
+ * kernel's WireGuard: what was sent last is most likely still wanted. *inout_staged is the peer's
+ * block, NULL before the first. Returns: packets dropped; 1 also if it was this one, because no
+ * block is free. */
+MESH_CHECKED size_t wire_stage_put(WireStage *self, WireStaged **inout_staged,
+                                   const WirePacket *packet);
+
+/** wire_stage_get: the @n-th of those that wait, oldest first. */
+static inline WirePacket *wire_stage_get(WireStaged *staged, size_t n)
+{
+    return &staged->packets[(staged->first + n) % WIRE_MAX_BATCH];
+}
 
 /** wire_stage_drop: gives the block back; *inout_staged is NULL then. Returns packets it held. */
 size_t wire_stage_drop(WireStage *self, WireStaged **inout_staged);
