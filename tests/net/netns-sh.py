@@ -1,11 +1,13 @@
 """WireGuard's own end-to-end test, tests/netns.sh of the wireguard-go project, with mesh-wg as its
-program: every case has to pass. The script is not ours and not in this tree: $MESH_NETNS_SH is the path
-to a copy. How to get one, and what its cases are: docs/WIREGUARD.md."""
+program: every case has to pass. The script is not ours and not in this tree: peers.py. What its cases
+are: docs/WIREGUARD.md."""
 import os
 import shutil
 import signal
 import subprocess
 import sys
+
+from peers import find_netns_sh, why_missing
 
 SKIP = 77
 TOOLS = ("bash", "unshare", "ip", "wg", "ss", "ping", "ping6", "ncat", "iperf3", "iptables")
@@ -38,8 +40,8 @@ def check_needs(script, program):
         missing.append("mesh-wg (./run build, or MESH_BUILD)")
     if not os.access(MESSAGE_COST, os.W_OK):
         missing.append(MESSAGE_COST)
-    if not script or not os.path.isfile(script):
-        missing.append("$MESH_NETNS_SH: the path to wireguard-go's tests/netns.sh")
+    if script is None:
+        missing.append(why_missing("netns.sh"))
     if missing:
         skip("missing " + ", ".join(missing))
 
@@ -64,7 +66,7 @@ def run(script, program):
 
 
 def main():
-    script, program = os.environ.get("MESH_NETNS_SH"), find_mesh_wg()
+    script, program = find_netns_sh(), find_mesh_wg()
     check_needs(script, program)
     status, said = run(os.path.abspath(script), program)
     steps = sum("[+]" in line for line in said.splitlines())

@@ -1,15 +1,14 @@
 """mesh-wg and boringtun (Cloudflare's implementation in Rust) understand each other: both roles, outer
 IPv4 and IPv6, with and without preshared key, through new sessions and roaming.
 
-boringtun is no Debian package: `cargo install boringtun-cli --root DIR`, then $MESH_BORINGTUN names
-DIR/bin/boringtun-cli (or it is in $PATH)."""
-import os
-
+boringtun is no Debian package: see peers.py. Its rekey by time is in test-rekey.py, its cookies are in
+test-flood.py."""
+from peers import find_boringtun, why_missing
 from space import need, wait_until
-from wgcells import check_cells, check_new_sessions, check_rekey_by_time
+from wgcells import check_cells, check_new_sessions
 from wgpair import PORT, Pair
 
-need("wg", os.environ.get("MESH_BORINGTUN", "boringtun-cli"))
+need("wg", find_boringtun() or why_missing("boringtun-cli"))
 
 
 def test_roaming():
@@ -38,4 +37,3 @@ def test_roaming():
 check_cells("boringtun-cli")
 check_new_sessions("boringtun-cli")
 test_roaming()
-check_rekey_by_time("boringtun-cli")

@@ -1,6 +1,4 @@
 """What mesh-wg and any other WireGuard implementation have to do together; see wgpair.py."""
-import os
-
 from space import wait_until
 from wgpair import Pair, copy_through, make_key
 
@@ -71,24 +69,3 @@ def check_new_sessions(other):
             here.reaches(there)
             there.reaches(here)
             print(f"ok: {here.program} forgot its peer and got it back", flush=True)
-
-
-def check_rekey_by_time(other):
-    """A session of 120 s is renewed while packets flow, none is lost. Three minutes: full runs only."""
-    if os.environ.get("MESH_TEST_TIER") != "full":
-        print("skipped: the 120-second rekey runs with MESH_TEST_TIER=full", flush=True)
-        return
-    for programs in (("mesh-wg", other), (other, "mesh-wg")):
-        with Pair(*programs) as (a, b):
-            a.up()
-            b.up()
-            a.peer(b, "endpoint", b.endpoint(4))
-            b.peer(a)
-            a.reaches(b)
-            ends = [(x, y) for x, y in ((a, b), (b, a)) if x.program != "boringtun-cli"]
-            first = ends[0][0].shown(ends[0][1]).handshake
-            assert a.missed(b, 4, count=6750, interval_s=0.02) == [], "135 s, none lost"
-            for here, there in ends:
-                assert here.shown(there).handshake > first + 100, here.program
-            print(f"ok: {a.program} renewed its session with {b.program}", flush=True)
-

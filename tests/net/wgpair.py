@@ -2,13 +2,13 @@
 
    [a] 192.0.2.1, 2001:db8::1 ──── cable ──── 192.0.2.2, 2001:db8::2 [b]
     └ wg0: 10.9.0.1, fd09::1     the tunnel    wg0: 10.9.0.2, fd09::2 ┘ """
-import os
 import pathlib
 import shutil
 import subprocess
 import types
 
 from lab import find_program
+from peers import find_boringtun
 from space import Host, link, make_dir, wait_until
 
 PORT = 51820
@@ -29,8 +29,8 @@ def command(program, arguments=()):
     """How `program` makes wg0 and stays in the foreground."""
     if program == "mesh-wg":
         return (find_program(program), "-f", *arguments, "wg0")
-    if program == "boringtun-cli": # another place than $PATH: $MESH_BORINGTUN
-        return (os.environ.get("MESH_BORINGTUN", program), "-f", "--disable-drop-privileges", "wg0")
+    if program == "boringtun-cli":
+        return (find_boringtun(), "-f", "--disable-drop-privileges", "wg0")
     return (program, "-f", "wg0")
 
 
