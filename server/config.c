@@ -94,8 +94,12 @@ static bool set_number(ServerConfig *self, const Key *key, const char *value, GE
 
 static bool set_text(ServerConfig *self, const Key *key, const char *value, GError **error)
 {
-    if (*value == '\0')
-        return fail(self, key, value, "a text", error);
+    bool printable = *value != '\0';
+
+    for (const char *at = value; *at != '\0'; at++) /* it goes into join links */
+        printable &= key->type == KEY_PATH || g_ascii_isgraph(*at);
+    if (!printable)
+        return fail(self, key, value, "a text without spaces", error);
     if (key->type == KEY_PATH && !g_path_is_absolute(value))
         return fail(self, key, value, "an absolute path", error);
     *(char **)((char *)self + key->offset) = g_strdup(value);
@@ -177,20 +181,41 @@ static bool read_keys(ServerConfig *self, GKeyFile *file, GError **error)
     return true;
 }
 
-ServerConfig *server_config_load(const char *path, GError **error)
+static bool load(ServerConfig *self, GError **error)
 {
-    g_autoptr(ServerConfig) self = g_new0(ServerConfig, 1);
     g_autoptr(GKeyFile) file = g_key_file_new();
     g_autoptr(GError) cause = NULL;
 
+    if (g_key_file_load_from_file(file, self->path, G_KEY_FILE_NONE, &cause))
+        return check_names(self, file, error) && read_keys(self, file, error);
+    g_set_error(error, MESH_ERROR, MESH_ERROR_INVALID_ARGUMENT, "%s: %s", self->path,
+                cause->message);
+    return false;
+}
+
+/* What the file says is repeated in errors, which go to terminals and logs: one line, printable. */
+static void flatten(GError *error)
+{
+    char *text = g_utf8_make_valid(error->message, -1);
+
+    for (char *at = text; *at != '\0'; at++)
+        if ((unsigned char)*at < ' ' || *at == 0x7f)
+            *at = '?';
+    g_free(error->message);
+    error->message = text;
+}
+
+ServerConfig *server_config_load(const char *path, GError **error)
+{
+    g_autoptr(ServerConfig) self = g_new0(ServerConfig, 1);
+    GError *cause = NULL;
+
     self->path = g_strdup(path);
-    if (!g_key_file_load_from_file(file, path, G_KEY_FILE_NONE, &cause)) {
-        g_set_error(error, MESH_ERROR, MESH_ERROR_INVALID_ARGUMENT, "%s: %s", path, cause->message);
-        return NULL;
-    }
-    if (!check_names(self, file, error) || !read_keys(self, file, error))
-        return NULL;
-    return g_steal_pointer(&self);
+    if (load(self, &cause))
+        return g_steal_pointer(&self);
+    flatten(cause);
+    g_propagate_error(error, cause);
+    return NULL;
 }
 
 void server_config_free(ServerConfig *self)
