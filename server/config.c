@@ -34,6 +34,13 @@ static const Key keys[] = {
     { "server", "admin_socket", KEY_PATH, IN_CONFIG(admin_socket), "/run/mesh-server/admin.sock" },
     { "server", "behind_proxy", KEY_BOOL, IN_CONFIG(behind_proxy), "false" },
     { "server", "log", KEY_LEVEL, IN_CONFIG(log_level), "info" },
+    { "relay", "enabled", KEY_BOOL, IN_CONFIG(relay), "true" },
+    { "relay", "udp", KEY_PORT, IN_CONFIG(relay_udp), "3478" },
+    { "relay", "alt", KEY_NUMBER, IN_CONFIG(relay_alt), "3479", 0, 65535 },
+    { "relay", "host", KEY_TEXT, IN_CONFIG(relay_host) },
+    { "relay", "rate", KEY_NUMBER, IN_CONFIG(relay_rate), "20", 1, 100000 },
+    { "relay", "burst", KEY_NUMBER, IN_CONFIG(relay_burst), "4000", 1, 1000000 },
+    { "relay", "sessions", KEY_NUMBER, IN_CONFIG(relay_sessions), "20000", 1, RELAY_MAX_SESSIONS },
     { "limits", "threads", KEY_NUMBER, IN_CONFIG(threads), "0", 0, LOOP_MAX_SHARDS },
     { "limits", "connections", KEY_NUMBER, IN_CONFIG(connections), "20000", 1, 1000000 },
     { "limits", "accept_rate", KEY_NUMBER, IN_CONFIG(accept_rate), "50", 1, 1000000 },
@@ -226,5 +233,6 @@ void server_config_free(ServerConfig *self)
     g_free(self->public_host);
     g_free(self->state_dir);
     g_free(self->admin_socket);
+    g_free(self->relay_host);
     g_free(self);
 }

@@ -4,6 +4,7 @@
 
 #include "common/glib/log.h"
 #include "server/loop/loop.h"
+#include "server/relay/relay.h"
 
 #include <glib.h>
 
@@ -21,6 +22,11 @@ typedef struct {
     MeshLogLevel log_level;
     unsigned     threads, connections, accept_rate, accept_burst;
     unsigned     handshake_ms, header_ms, body_ms, idle_ms;
+    bool         relay; /* serve as one */
+    uint16_t     relay_udp;
+    unsigned     relay_alt;                               /* 0: none */
+    char        *relay_host;                              /* NULL: the join link's */
+    unsigned     relay_rate, relay_burst, relay_sessions; /* Mbit/s and KB of a node */
 } ServerConfig;
 
 /* Reads @path; what it does not say has its default. NULL and @error: file, group, key, and what is

@@ -6,6 +6,7 @@
 #include "server/admin/admin.h"
 #include "server/api/router.h"
 #include "server/core/core.h"
+#include "server/relays.h"
 #include "server/reply.h"
 #include "server/sandbox.h"
 #include "server/statedir.h"
@@ -29,10 +30,11 @@ enum {
 };
 
 typedef struct {
-    Core  *core;
-    Api   *api;
-    Loop  *loop;
-    Admin *admin;
+    ServerRelays *relays;
+    Core         *core;
+    Api          *api;
+    Loop         *loop;
+    Admin        *admin;
 } Parts;
 
 static void set_descriptor_limit(const ServerConfig *config)
@@ -48,15 +50,20 @@ static void set_descriptor_limit(const ServerConfig *config)
                          config->path, (unsigned long long)limit.rlim_cur);
 }
 
-static Core *start_core(const ServerConfig *config, GError **error)
+static Core *start_core(const ServerConfig *config, Parts *parts, GError **error)
 {
-    const CoreConfig core_config = {
+    CoreConfig core_config = {
         .state_dir = config->state_dir,
         .public_host = config->public_host,
         .public_port = config->public_port,
     };
+    Core *core;
 
-    return core_start(&core_config, error);
+    parts->relays = server_relays_start(config, &core_config.relays, error);
+    core = parts->relays != NULL ? core_start(&core_config, error) : NULL;
+    if (core != NULL)
+        server_relays_serve(parts->relays, &core_get_identity(core)->key);
+    return core;
 }
 
 /* One a core that this process may use, unless the file says how many. */
@@ -117,7 +124,7 @@ static bool start(const ServerConfig *config, Parts *parts, GError **error)
 
     if (!server_statedir_lock(config->state_dir, error))
         return false;
-    parts->core = start_core(config, error);
+    parts->core = start_core(config, parts, error);
     if (parts->core == NULL)
         return false;
     api_config.core = parts->core;
@@ -149,12 +156,14 @@ static void stop(Parts *parts)
 {
     if (parts->loop != NULL) {
         loop_close_listeners(parts->loop);
+        server_relays_drain(parts->relays, RETRY_IN_S * 1000);
         drain(parts->core);
         loop_stop(parts->loop, GRACE_MS);
         api_router_detach(parts->api);
     }
     admin_stop(parts->admin);
     core_stop(parts->core);
+    server_relays_stop(parts->relays);
     loop_free(parts->loop);
     api_router_free(parts->api);
 }

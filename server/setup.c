@@ -3,6 +3,7 @@
 #include "common/glib/error.h"
 #include "server/config.h"
 #include "server/core/core.h"
+#include "server/relays.h"
 #include "server/reply.h"
 #include "server/statedir.h"
 
@@ -229,13 +230,16 @@ static bool set_up(const ServerConfig *config, const Options *options, GError **
         .public_port = config->public_port,
         .create = !g_file_test(key, G_FILE_TEST_EXISTS), /* else: one more network, or link */
     };
-    Core *core = core_start(&core_config, error);
-    bool  ok;
+    Core   *core = core_start(&core_config, error);
+    MeshKey relay = { { 0 } };
+    bool    ok;
 
     if (core == NULL)
         return false;
     ok = make_network(core, options, error) && print_link(core, options, error);
     core_stop(core);
+    ok = ok && server_relays_prepare_key(config->state_dir, &relay, error);
+    mesh_key_wipe(&relay, sizeof relay);
     return ok;
 }
 

@@ -130,6 +130,14 @@ static void write_status(const Admin *self, MeshJsonOut *out, const CoreStatus *
     mesh_jsonout_int(out, "networks", status->networks);
     mesh_jsonout_int(out, "nodes", status->nodes);
     mesh_jsonout_int(out, "streams", status->streams);
+    if (status->relay.on) {
+        mesh_jsonout_open(out, "relay", '{');
+        mesh_jsonout_int(out, "sessions", (int64_t)status->relay.sessions);
+        mesh_jsonout_int(out, "packets", (int64_t)status->relay.packets);
+        mesh_jsonout_int(out, "bytes", (int64_t)status->relay.bytes);
+        mesh_jsonout_int(out, "dropped", (int64_t)status->relay.dropped);
+        mesh_jsonout_close(out, '}');
+    }
     mesh_jsonout_close(out, '}');
 }
 

@@ -7,7 +7,8 @@ enum {
 
 static void handle(ApiExchange *exchange)
 {
-    core_leave(exchange->api->core, &exchange->caller, api_exchange_make_return(exchange));
+    core_ask(exchange->api->core, CORE_ASK_LEAVE, &exchange->caller,
+             api_exchange_make_return(exchange));
 }
 
 extern const ApiRoute api_ep_leave;

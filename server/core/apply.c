@@ -11,11 +11,13 @@ static void add_network(Core *core, CoreChange *change)
 {
     CoreNetwork *network = core_model_new_network(&change->network, core->signer, core->users);
 
+    network->relays = &core->relays.map;
     g_hash_table_insert(core->networks, &network->row.net.id, network);
 }
 
 static void end_node(Core *core, CoreNode *node, bool expired)
 {
+    core_relays_end(core, node);
     core_waiters_end(core, node->stream, core_netmap_encode_end(MESH_MAPLINE_REVOKED, expired));
     core_presence_drop(core, node);
     if (expired)

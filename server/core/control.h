@@ -8,6 +8,7 @@
 #include "common/std/thread.h"
 #include "server/core/answer.h"
 #include "server/core/model.h"
+#include "server/core/relays.h"
 
 struct Core {
     CoreIdentity identity;
@@ -18,18 +19,19 @@ struct Core {
     MeshJoinlink link; /* host, port and server key of every join link; no secret */
     int64_t      started_ms;
 
-    GHashTable *users;    /* &id → owned CoreUserRow */
-    GHashTable *networks; /* &row.net.id → owned CoreNetwork */
-    GHashTable *streams;  /* &id → CoreStream, borrowed from its node */
-    uint64_t    last_stream;
-    CoreTimers *timers;
-    CoreTimer   housekeeping; /* expires and renews memberships */
-    CoreTimer   save_seen;
-    unsigned    jobs; /* on their way through the storage thread */
-    bool        draining, stopping;
-    bool        drain_wanted; /* drained is to be answered once jobs is 0 */
-    CoreReturn  drained;
-    unsigned    drain_retry_s, drain_spread_s;
+    GHashTable   *users;    /* &id → owned CoreUserRow */
+    GHashTable   *networks; /* &row.net.id → owned CoreNetwork */
+    GHashTable   *streams;  /* &id → CoreStream, borrowed from its node */
+    uint64_t      last_stream;
+    CoreRelayList relays;
+    CoreTimers   *timers;
+    CoreTimer     housekeeping; /* expires and renews memberships */
+    CoreTimer     save_seen;
+    unsigned      jobs; /* on their way through the storage thread */
+    bool          draining, stopping;
+    bool          drain_wanted; /* drained is to be answered once jobs is 0 */
+    CoreReturn    drained;
+    unsigned      drain_retry_s, drain_spread_s;
 };
 
 /* Work for the control thread: first member of whatever the work needs. */
@@ -62,3 +64,7 @@ struct CoreJob {
 void core_control_submit(Core *core, CoreJob *job);
 
 CoreNetwork *core_control_find_network(Core *core, const MeshNetworkId *id); /* NULL: none */
+
+/* relays.c: answers GET relays of an active member; ends the sessions of who is one no more. */
+void core_relays_answer(Core *core, const CoreNode *node, const CoreCaller *caller, CoreReturn to);
+void core_relays_end(const Core *core, const CoreNode *node);

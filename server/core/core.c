@@ -263,7 +263,7 @@ static bool set_identity(Core *core, const CoreConfig *config)
 {
     const MeshKey *key = core_signer_get_public(core->signer);
 
-    core->identity.key = *key;
+    core->identity.key = core->relays.config.own.sk = *key;
     mesh_reqsign_fingerprint(key, core->identity.fingerprint);
     core->link.server = *key;
     g_strlcpy(core->link.host, config->public_host != NULL ? config->public_host : "",
@@ -305,6 +305,7 @@ Core *core_start(const CoreConfig *config, GError **error)
     core->streams = g_hash_table_new(g_int64_hash, g_int64_equal);
     core->timers = core_timers_new();
     core->started_ms = mesh_clock_boot_ms();
+    core->relays.config = config->relays;
     if (!open_files(core, config, error) || !set_identity(core, config) ||
         !core_networks_load(core, error)) {
         core_free(core);

@@ -33,6 +33,11 @@ typedef struct {
 } CoreMapArgs;
 
 typedef enum {
+    CORE_ASK_RELAYS, /* GET relays: the relay map and a token */
+    CORE_ASK_LEAVE,  /* POST leave */
+} CoreQuestion;
+
+typedef enum {
     CORE_LINE_HELLO,    /* always first */
     CORE_LINE_SNAPSHOT, /* snap, peers, snap-end: written as the socket drains, outside the outbox
                          */
@@ -97,7 +102,9 @@ void core_open_map(Core *self, const CoreCaller *caller, const CoreMapArgs *args
 void core_close_map(Core *self, uint64_t stream);
 
 void core_report(Core *self, const CoreCaller *caller, GBytes *body, CoreReturn to);
-void core_leave(Core *self, const CoreCaller *caller, CoreReturn to);
+
+/* A request without a body. */
+void core_ask(Core *self, CoreQuestion what, const CoreCaller *caller, CoreReturn to);
 
 /* An administrator's verb (values.h): 200 and result, or an error. The request is copied. */
 void core_manage(Core *self, const CoreManage *request, CoreReturn to);

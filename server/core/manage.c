@@ -136,6 +136,8 @@ static void send_status(Core *core, CoreReturn to)
     status->networks = g_hash_table_size(core->networks);
     status->streams = g_hash_table_size(core->streams);
     status->uptime_s = (mesh_clock_boot_ms() - core->started_ms) / 1000;
+    if (core->relays.config.count != NULL)
+        core->relays.config.count(core->relays.config.data, &status->relay);
     send_value(to, status, g_free);
 }
 

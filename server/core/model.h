@@ -74,29 +74,30 @@ typedef struct {
 } CoreChunk;
 
 struct CoreNetwork {
-    const CoreSigner *signer;        /* borrowed */
-    GHashTable       *users;         /* borrowed: Core.users */
-    CoreNetworkRow    row;           /* as committed */
-    GHashTable       *nodes;         /* &row->node → owned CoreNode */
-    GHashTable       *tombs;         /* &row.node → owned CoreTomb */
-    GQueue            log;           /* of CoreLogItem, links embedded; oldest first */
-    GPtrArray        *chunks;        /* owned CoreChunk by index / CORE_CHUNK_NODES */
-    GArray           *by_index;      /* CoreNode * by index; NULL: none */
-    GPtrArray        *streams;       /* CoreStream, borrowed from their nodes */
-    GPtrArray        *presence_news; /* CoreNode, borrowed: online may differ from told */
-    GPtrArray        *endpoint_news; /* CoreNode, borrowed: e is newer than what was told */
-    CoreTimer         flush;         /* of all news: news.c */
-    int64_t           flushed_ms;    /* boot time */
-    MeshSigned       *tip;           /* of tip_ver, made at tip_s (wall clock); NULL: none yet */
-    uint64_t          tip_ver;
-    int64_t           tip_s;
-    uint64_t          info_ver, policy_ver; /* version of their last change */
-    unsigned          active, online;
-    unsigned          parted;    /* tombstones of nodes that left by themselves */
-    int64_t           joins_ms;  /* boot time up to which new nodes have used what they may */
-    int64_t           forgot_ms; /* boot time: when tombstones were last looked through */
-    bool              renewing;  /* a renewal is under way */
-    bool              opened;    /* a stream was, since the last housekeeping */
+    const CoreSigner   *signer;        /* borrowed */
+    GHashTable         *users;         /* borrowed: Core.users */
+    const MeshRelayMap *relays;        /* borrowed: Core.relays; NULL: none */
+    CoreNetworkRow      row;           /* as committed */
+    GHashTable         *nodes;         /* &row->node → owned CoreNode */
+    GHashTable         *tombs;         /* &row.node → owned CoreTomb */
+    GQueue              log;           /* of CoreLogItem, links embedded; oldest first */
+    GPtrArray          *chunks;        /* owned CoreChunk by index / CORE_CHUNK_NODES */
+    GArray             *by_index;      /* CoreNode * by index; NULL: none */
+    GPtrArray          *streams;       /* CoreStream, borrowed from their nodes */
+    GPtrArray          *presence_news; /* CoreNode, borrowed: online may differ from told */
+    GPtrArray          *endpoint_news; /* CoreNode, borrowed: e is newer than what was told */
+    CoreTimer           flush;         /* of all news: news.c */
+    int64_t             flushed_ms;    /* boot time */
+    MeshSigned         *tip;           /* of tip_ver, made at tip_s (wall clock); NULL: none yet */
+    uint64_t            tip_ver;
+    int64_t             tip_s;
+    uint64_t            info_ver, policy_ver; /* version of their last change */
+    unsigned            active, online;
+    unsigned            parted;    /* tombstones of nodes that left by themselves */
+    int64_t             joins_ms;  /* boot time up to which new nodes have used what they may */
+    int64_t             forgot_ms; /* boot time: when tombstones were last looked through */
+    bool                renewing;  /* a renewal is under way */
+    bool                opened;    /* a stream was, since the last housekeeping */
 };
 
 enum { CORE_CHUNK_NODES = 8 };

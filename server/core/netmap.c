@@ -108,6 +108,7 @@ static void add_hello(GArray *lines, const CoreNode *viewer, const CoreCaller *c
                          .observed = caller->observed,
                          .has_network = true,
                          .network = network->row.net,
+                         .relays = network->relays != NULL ? network->relays->ver : 0,
                          .tip = tip };
 
     core_netmap_take(lines, CORE_LINE_HELLO, 0, core_netmap_encode(&line));

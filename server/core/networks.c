@@ -166,6 +166,7 @@ static bool load_network(const StoreRow *row, void *user_data)
 
     core_rows_read_network(row, &read);
     network = core_model_new_network(&read, core->signer, core->users);
+    network->relays = &core->relays.map;
     g_hash_table_insert(core->networks, &network->row.net.id, network);
     return true;
 }
@@ -286,7 +287,8 @@ static bool load(StoreTx *tx, void *data, GError **error)
     return store_query(tx, STORE_ACCOUNT_ALL, &users, error) &&
            store_query(tx, STORE_NETWORK_ALL, &networks, error) && sign_policies(tx, data, error) &&
            store_query(tx, STORE_NODE_ALL, &nodes, error) && sign_members(tx, data, error) &&
-           store_query(tx, STORE_TOMBSTONE_ALL, &tombs, error);
+           store_query(tx, STORE_TOMBSTONE_ALL, &tombs, error) &&
+           core_relays_load(tx, &((Core *)data)->relays, error);
 }
 
 static gint by_version(gconstpointer a, gconstpointer b, gpointer user_data)

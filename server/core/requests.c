@@ -1,5 +1,5 @@
-/* server/core/requests.c: what nodes ask: register, map, report, leave. Control thread, but for the
- * rules that run inside a transaction (nodes.h). */
+/* server/core/requests.c: what nodes ask: register, map, report, relays, leave. Control thread, but
+ * for the rules that run inside a transaction (nodes.h). */
 #include "common/proto/session.h"
 #include "common/std/clock.h"
 #include "server/core/clones.h"
@@ -373,6 +373,18 @@ void core_report(Core *self, const CoreCaller *caller, GBytes *body, CoreReturn 
     core_control_push(self, &new_call(run_report, caller, body, to)->call);
 }
 
+/* --- relays ---------------------------------------------------------------------------------- */
+
+static void run_relays(Core *core, CoreCall *call)
+{
+    NodeCall *self = (NodeCall *)call;
+    CoreNode *node = admit_member(core, self);
+
+    if (node != NULL)
+        core_relays_answer(core, node, &self->caller, self->to);
+    free_call(self);
+}
+
 /* --- leave ----------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -414,7 +426,8 @@ static void run_leave(Core *core, CoreCall *call)
     free_call(self);
 }
 
-void core_leave(Core *self, const CoreCaller *caller, CoreReturn to)
+void core_ask(Core *self, CoreQuestion what, const CoreCaller *caller, CoreReturn to)
 {
-    core_control_push(self, &new_call(run_leave, caller, NULL, to)->call);
+    core_control_push(
+        self, &new_call(what == CORE_ASK_LEAVE ? run_leave : run_relays, caller, NULL, to)->call);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/proto/network.h"
+#include "common/proto/relaymap.h"
 #include "common/proto/reqsign.h"
 #include "common/std/ip.h"
 #include "common/std/key.h"
@@ -11,13 +12,31 @@
 enum {
     CORE_KEY_TEXT = 44, /* 32 bytes as b64u and the NUL */
     CORE_NOTE_MAX = 128,
+    CORE_RELAY_TOKEN_S = 3600, /* how long a token for relays counts */
 };
+
+/* What the relay of this server did. */
+typedef struct {
+    bool     on;
+    uint64_t sessions, packets, bytes, dropped;
+} CoreRelayCounts;
+
+/* This server as a relay, and what its nodes are granted at any. */
+typedef struct {
+    MeshRelayEntry own; /* id 0: it is none */
+    uint64_t       bps, burst;
+    /* On the control thread: this node's sessions end. NULL: nobody has to know. */
+    void (*ended)(void *data, const MeshNetworkId *net, uint32_t index, const MeshKey *node);
+    void (*count)(void *data, CoreRelayCounts *out_counts); /* NULL: there is nothing to count */
+    void *data;
+} CoreRelays;
 
 typedef struct {
     const char *state_dir;   /* holds the server key and the database; mode 0700 */
     const char *public_host; /* written into join links: name or address, no port */
     uint16_t    public_port; /* the same */
     bool        create;      /* setup: make key and database; otherwise both must be there */
+    CoreRelays  relays;
 } CoreConfig;
 
 typedef struct {
@@ -68,8 +87,9 @@ typedef struct {
 } CoreManage;
 
 typedef struct {
-    unsigned networks, nodes, streams;
-    int64_t  uptime_s;
+    unsigned        networks, nodes, streams;
+    int64_t         uptime_s;
+    CoreRelayCounts relay;
 } CoreStatus;
 
 typedef struct {

@@ -10,6 +10,23 @@ bool ctl_cmd_print_json(const CtlCall *call, const CtlAnswer *answer)
     return call->json;
 }
 
+static void print_relay(JsonObject *object)
+{
+    JsonObject *relay;
+
+    if (!json_object_has_member(object, "relay")) {
+        (void)printf("relay        off\n");
+        return;
+    }
+    relay = json_object_get_object_member(object, "relay");
+    (void)printf("relay        %" G_GINT64_FORMAT " sessions, %" G_GINT64_FORMAT
+                 " packets, %" G_GINT64_FORMAT " bytes, %" G_GINT64_FORMAT " packets dropped\n",
+                 json_object_get_int_member_with_default(relay, "sessions", 0),
+                 json_object_get_int_member_with_default(relay, "packets", 0),
+                 json_object_get_int_member_with_default(relay, "bytes", 0),
+                 json_object_get_int_member_with_default(relay, "dropped", 0));
+}
+
 bool ctl_cmd_status_run(const CtlCall *call, GError **error)
 {
     CtlRequest request = { .method = "GET", .path = "status" };
@@ -34,6 +51,7 @@ bool ctl_cmd_status_run(const CtlCall *call, GError **error)
                  json_object_get_int_member_with_default(object, "nodes", 0));
     (void)printf("streams      %" G_GINT64_FORMAT "\n",
                  json_object_get_int_member_with_default(object, "streams", 0));
+    print_relay(object);
     return true;
 }
 

@@ -78,12 +78,15 @@ void relay_bind_run_signer(void *user_data)
 /* --- the mover ---------------------------------------------------------------------------------
  */
 
-static bool is_revoked(const Relay *self, const RelayNode *node)
+/* A node that is let in again gets a token that ends later than any it had. */
+static bool is_revoked(const Relay *self, const RelayGrant *grant)
 {
-    for (unsigned i = 0; i < RELAY_REVOKED; i++) {
+    const RelayNode *node = &grant->node;
+
+    for (unsigned i = 0; i < self->n_revoked; i++) {
         const RelayRevoked *revoked = &self->revoked[i];
 
-        if (revoked->until_ms > self->now_ms && revoked->server == node->server &&
+        if (grant->exp_s <= revoked->exp_s && revoked->server == node->server &&
             mesh_key_equal(&revoked->node, &node->node))
             return true;
     }
@@ -104,7 +107,7 @@ static uint32_t make_session(Relay *self, RelayBinding *binding, int64_t life_s)
     const RelayNode *node = &binding->grant.node;
     RelaySession    *session = relay_table_find_node(self->table, node, node->index);
 
-    if (is_revoked(self, node)) {
+    if (is_revoked(self, &binding->grant)) {
         binding->status = MESH_RELAYBIND_REVOKED;
         return 0;
     }

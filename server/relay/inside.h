@@ -26,7 +26,6 @@ enum {
     RELAY_SILENCE_MS = 300000,
     RELAY_BINDINGS = 1024, /* BINDs that wait for the signing thread */
     RELAY_REVOKED = 4096,
-    RELAY_REVOKED_MS = 24 * 3600 * 1000, /* no token lives longer */
 };
 
 typedef enum {
@@ -59,7 +58,7 @@ typedef struct {
 typedef struct {
     uint16_t server;
     MeshKey  node;
-    int64_t  until_ms;
+    int64_t  exp_s; /* tokens that end until then were made before */
 } RelayRevoked;
 
 struct Relay {
@@ -86,7 +85,7 @@ struct Relay {
     unsigned        n_waiting, max_waiting;
 
     RelayRevoked revoked[RELAY_REVOKED]; /* under the table's lock */
-    unsigned     next_revoked;
+    unsigned     n_revoked, next_revoked;
 
     atomic_uint          drain_ms; /* not 0: tell everybody */
     atomic_bool          stopping;

@@ -79,15 +79,18 @@ static void add_part(RelayOut *self, uint8_t *data, size_t len)
 {
     RelayOutMessage *message = &self->messages[self->n - 1];
     struct msghdr   *header = &self->headers[self->n - 1].msg_hdr;
-    struct iovec    *last = &self->parts[self->n_parts - 1];
     size_t           segments = (len + message->segment - 1) / message->segment;
 
     message->bytes += len;
     message->segments += (unsigned)segments;
     message->ended = len % message->segment != 0;
-    if (header->msg_iovlen > 0 && (uint8_t *)last->iov_base + last->iov_len == data) {
-        last->iov_len += len;
-        return;
+    if (header->msg_iovlen > 0) {
+        struct iovec *last = &self->parts[self->n_parts - 1];
+
+        if ((uint8_t *)last->iov_base + last->iov_len == data) {
+            last->iov_len += len;
+            return;
+        }
     }
     self->parts[self->n_parts++] = (struct iovec){ data, len };
     header->msg_iovlen++;

@@ -322,9 +322,11 @@ void relay_revoke(Relay *self, const RelayNode *node)
     self->revoked[self->next_revoked] = (RelayRevoked){
         .server = node->server,
         .node = node->node,
-        .until_ms = mesh_clock_boot_ms() + RELAY_REVOKED_MS,
+        .exp_s = mesh_clock_wall_s() + RELAY_TOKEN_S,
     };
     self->next_revoked = (self->next_revoked + 1) % RELAY_REVOKED;
+    if (self->n_revoked < RELAY_REVOKED)
+        self->n_revoked++;
     session = relay_table_find_node(self->table, node, node->index);
     if (session != NULL)
         relay_table_remove(self->table, session);

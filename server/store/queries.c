@@ -116,6 +116,10 @@ static const char *const texts[STORE_N_QUERIES] = {
     [STORE_ACCOUNT_DELETE] = "DELETE FROM account WHERE id=?1",
     [STORE_ACCOUNT_NODES] = "SELECT count(*) FROM node WHERE owner=?1",
 
+    [STORE_RELAY_MAP_GET] = "SELECT ver, own FROM relay_map WHERE one=1",
+    [STORE_RELAY_MAP_SET] = "INSERT INTO relay_map (one, ver, own) VALUES (1,?1,?2)"
+                            " ON CONFLICT (one) DO UPDATE SET ver=?1, own=?2",
+
     [STORE_LOG_INSERT] =
         "INSERT INTO change_log (network, ver, kind, node, blob, at) VALUES (?1,?2,?3,?4,?5,?6)",
     /* what is older than version ?2 or than the time ?3 */

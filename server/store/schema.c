@@ -100,6 +100,11 @@ static const char *const migrations[] = {
     "ALTER TABLE join_key ADD COLUMN owner BIGINT NOT NULL DEFAULT 0;"
     "ALTER TABLE tombstone ADD COLUMN parted BIGINT NOT NULL DEFAULT 0;" /* left by itself */
     "CREATE INDEX node_owner ON node (owner);",
+    /* 3: the version of the relay map, and what it said of this server */
+    "CREATE TABLE relay_map ("
+    " one BIGINT NOT NULL PRIMARY KEY,"
+    " ver BIGINT NOT NULL,"
+    " own TEXT NOT NULL);",
 };
 
 int64_t store_schema_latest(void)

@@ -96,10 +96,10 @@ void core_report(Core *self, const CoreCaller *caller, GBytes *body, CoreReturn 
     push(note(PLAYED_REPORT, caller, body, to));
 }
 
-void core_leave(Core *self, const CoreCaller *caller, CoreReturn to)
+void core_ask(Core *self, CoreQuestion what, const CoreCaller *caller, CoreReturn to)
 {
     (void)self;
-    push(note(PLAYED_LEAVE, caller, NULL, to));
+    push(note(what == CORE_ASK_LEAVE ? PLAYED_LEAVE : PLAYED_RELAYS, caller, NULL, to));
 }
 
 /* --- the test's side --- */

@@ -8,6 +8,7 @@ typedef enum {
     PLAYED_REGISTER,
     PLAYED_MAP,
     PLAYED_REPORT,
+    PLAYED_RELAYS,
     PLAYED_LEAVE,
     PLAYED_CLOSE,
 } PlayedKind;

@@ -330,7 +330,7 @@ CoreAnswer *rig_leave(Rig *rig, RigNode *node)
     CoreReturn to = new_return(rig);
     CoreCaller caller = rig_caller(node);
 
-    core_leave(rig->core, &caller, to);
+    core_ask(rig->core, CORE_ASK_LEAVE, &caller, to);
     return rig_wait(rig, to.ticket);
 }
 

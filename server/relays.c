@@ -1,0 +1,266 @@
+#include "server/relays.h"
+
+#include "common/glib/disk.h"
+#include "common/glib/error.h"
+#include "common/glib/log.h"
+#include "common/proto/token.h"
+#include "common/std/base64.h"
+#include "common/std/hash.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define KEY_FILE  "relay.key"
+#define FILE_TEXT (MESH_BASE64URL_SIZE(MESH_KEY_BYTES) - 1) /* 43 characters */
+
+enum {
+    OWN_ID = 1,
+    MAX_SERVERS = 1,
+};
+
+typedef struct {
+    MeshKey key;
+    uint8_t id[MESH_RELAYBIND_SERVER_ID_BYTES];
+} Server;
+
+struct ServerRelays {
+    Relay          *relay; /* NULL: off */
+    pthread_mutex_t lock;  /* of servers: the signing thread reads them */
+    Server          servers[MAX_SERVERS];
+    unsigned        n_servers;
+};
+
+/* --- the key -----------------------------------------------------------------------------------
+ */
+
+static bool fail_file(const char *path, const char *what, GError **error)
+{
+    g_set_error(error, MESH_ERROR, MESH_ERROR_STATE, "%s: %s", path, what);
+    return false;
+}
+
+static bool read_key(int fd, const char *path, MeshKey *out_secret, GError **error)
+{
+    char        text[FILE_TEXT + 2] = { 0 };
+    struct stat info;
+    bool        ok = fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
+
+    if (ok && (info.st_mode & 077) != 0)
+        return fail_file(path, "others may read the relay's key: remove it, a new one is made",
+                         error);
+    ok = ok && read(fd, text, sizeof(text)) == (ssize_t)FILE_TEXT + 1 && text[FILE_TEXT] == '\n';
+    text[FILE_TEXT] = '\0';
+    ok = ok && mesh_base64url_decode(text, out_secret->bytes, MESH_KEY_BYTES, NULL) == 0;
+    mesh_key_wipe(text, sizeof(text));
+    return ok ||
+           fail_file(path, "not a relay's key (43 characters of base64url and a newline)", error);
+}
+
+/* Under another name first: a file that is there is whole. */
+static bool write_key(const char *dir, const char *path, const MeshKey *secret, GError **error)
+{
+    g_autofree char *temp = g_strconcat(path, ".new", NULL);
+    char             text[FILE_TEXT + 2];
+    int              fd;
+    bool             ok;
+
+    (void)unlink(temp);
+    fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    ok = fd >= 0 &&
+         mesh_base64url_encode(MESH_SPAN(secret->bytes, MESH_KEY_BYTES), text, sizeof(text)) == 0;
+    if (ok) {
+        text[FILE_TEXT] = '\n';
+        ok = mesh_disk_write_all(fd, text, FILE_TEXT + 1) && fsync(fd) == 0 &&
+             rename(temp, path) == 0;
+    }
+    if (!ok)
+        mesh_error_set_errno(error, MESH_ERROR_STATE, errno, "%s", path);
+    mesh_key_wipe(text, sizeof(text));
+    if (fd >= 0)
+        (void)close(fd);
+    return ok && mesh_disk_flush_dir(dir, MESH_ERROR_STATE, error);
+}
+
+bool server_relays_prepare_key(const char *state_dir, MeshKey *out_secret, GError **error)
+{
+    g_autofree char *path = g_build_filename(state_dir, KEY_FILE, NULL);
+    int              fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    bool             ok;
+
+    if (fd >= 0) {
+        ok = read_key(fd, path, out_secret, error);
+        (void)close(fd);
+        return ok;
+    }
+    if (errno != ENOENT) {
+        mesh_error_set_errno(error, MESH_ERROR_STATE, errno, "%s", path);
+        return false;
+    }
+    mesh_key_make_private(out_secret);
+    return write_key(state_dir, path, out_secret, error);
+}
+
+/* --- tokens ------------------------------------------------------------------------------------
+ */
+
+/* Which server's token it says it is. Returns: its index; -1: none of ours. */
+static int find_server(ServerRelays *self, const uint8_t *id, MeshKey *out_key)
+{
+    int found = -1;
+
+    (void)pthread_mutex_lock(&self->lock);
+    for (unsigned i = 0; i < self->n_servers; i++)
+        if (memcmp(self->servers[i].id, id, sizeof(self->servers[i].id)) == 0) {
+            found = (int)i;
+            *out_key = self->servers[i].key;
+        }
+    (void)pthread_mutex_unlock(&self->lock);
+    return found;
+}
+
+static MeshRelayStatus open_token(const MeshRelayBind *bind, void *user_data, RelayGrant *out_grant)
+{
+    g_autoptr(MeshSigned) object = NULL;
+    MeshNetworkId net;
+    MeshToken     token;
+    MeshKey       key;
+    int           server = find_server(user_data, bind->server_id, &key);
+
+    if (server < 0)
+        return MESH_RELAYBIND_NOT_SERVED;
+    memcpy(net.bytes, bind->network_id, sizeof(net.bytes));
+    object = mesh_signed_new(bind->token.data, bind->token.len, bind->token_signature.bytes, NULL);
+    if (object == NULL || !mesh_token_open(object, &net, &key, &token, NULL))
+        return MESH_RELAYBIND_TOKEN_WRONG;
+    *out_grant = (RelayGrant){
+        .node = { .server = (uint16_t)server, .index = token.index, .node = token.node },
+        .exp_s = token.exp,
+        .bps = token.bps,
+        .burst = token.burst,
+    };
+    memcpy(out_grant->node.network, net.bytes, sizeof(net.bytes));
+    return MESH_RELAYBIND_OK;
+}
+
+/* --- for the core ------------------------------------------------------------------------------
+ */
+
+static void end_node(void *data, const MeshNetworkId *net, uint32_t index, const MeshKey *node)
+{
+    ServerRelays *self = data;
+    RelayNode     who = { .server = 0, .index = index, .node = *node };
+
+    memcpy(who.network, net->bytes, sizeof(who.network));
+    relay_revoke(self->relay, &who);
+}
+
+static void count(void *data, CoreRelayCounts *out_counts)
+{
+    ServerRelays *self = data;
+    RelayStats    stats;
+
+    relay_get_stats(self->relay, &stats);
+    *out_counts = (CoreRelayCounts){
+        .on = true,
+        .sessions = stats.sessions,
+        .packets = stats.packets,
+        .bytes = stats.bytes,
+        .dropped = stats.dropped_forged + stats.dropped_unknown + stats.dropped_rate +
+                   stats.dropped_queue + stats.dropped_socket,
+    };
+}
+
+static void describe(const ServerConfig *config, ServerRelays *self, CoreRelays *out)
+{
+    out->bps = (uint64_t)config->relay_rate * 1000000;
+    out->burst = (uint64_t)config->relay_burst * 1000;
+    if (self->relay == NULL)
+        return;
+    out->own = (MeshRelayEntry){
+        .id = OWN_ID,
+        .name = "server",
+        .udp = config->relay_udp,
+        .alt = (uint16_t)config->relay_alt,
+        .rk = *relay_get_key(self->relay),
+    };
+    if (config->relay_host != NULL)
+        g_strlcpy(out->own.host, config->relay_host, sizeof(out->own.host));
+    out->ended = end_node;
+    out->count = count;
+    out->data = self;
+}
+
+static Relay *start_relay(const ServerConfig *config, ServerRelays *self, const MeshKey *secret)
+{
+    RelayConfig relay = {
+        .udp = config->relay_udp,
+        .alt = (uint16_t)config->relay_alt,
+        .sessions = config->relay_sessions,
+        .rk_secret = *secret,
+        .open_token = open_token,
+        .user_data = self,
+    };
+    char   why[RELAY_WHY_SIZE] = "";
+    Relay *started = NULL;
+
+    if (relay_start(&relay, &started, why) < 0)
+        mesh_log_warning("%s: [relay]: %s: there is no relay here, nodes without a direct way do "
+                         "not reach each other",
+                         config->path, why);
+    mesh_key_wipe(&relay.rk_secret, sizeof(relay.rk_secret));
+    return started;
+}
+
+ServerRelays *server_relays_start(const ServerConfig *config, CoreRelays *out_core, GError **error)
+{
+    ServerRelays *self = g_new0(ServerRelays, 1);
+    MeshKey       secret;
+
+    (void)pthread_mutex_init(&self->lock, NULL);
+    if (config->relay) {
+        if (!server_relays_prepare_key(config->state_dir, &secret, error)) {
+            server_relays_stop(self);
+            return NULL;
+        }
+        self->relay = start_relay(config, self, &secret);
+        mesh_key_wipe(&secret, sizeof(secret));
+    }
+    describe(config, self, out_core);
+    return self;
+}
+
+void server_relays_serve(ServerRelays *self, const MeshKey *server)
+{
+    MeshSpan key = MESH_SPAN(server->bytes, sizeof(server->bytes));
+    uint8_t  hash[MESH_HASH_BYTES];
+    Server  *place;
+
+    mesh_hash_sha256(&key, 1, hash);
+    (void)pthread_mutex_lock(&self->lock);
+    if (self->n_servers < MAX_SERVERS) {
+        place = &self->servers[self->n_servers++];
+        place->key = *server;
+        memcpy(place->id, hash, sizeof(place->id));
+    }
+    (void)pthread_mutex_unlock(&self->lock);
+}
+
+void server_relays_drain(ServerRelays *self, unsigned wait_ms)
+{
+    if (self->relay != NULL)
+        relay_drain(self->relay, wait_ms);
+}
+
+void server_relays_stop(ServerRelays *self)
+{
+    if (self == NULL)
+        return;
+    relay_stop(self->relay);
+    (void)pthread_mutex_destroy(&self->lock);
+    g_free(self);
+}

@@ -1,0 +1,27 @@
+/* server/relays.h: joins the relay with the rules: its key on disk, whose tokens it takes, whose
+ * sessions end. Started before the core and stopped after it. */
+#pragma once
+
+#include "server/config.h"
+#include "server/core/core.h"
+#include "server/relay/relay.h"
+
+#include <glib.h>
+
+typedef struct ServerRelays ServerRelays;
+
+/* Reads the relay's key in the state directory, or makes it (setup; a server older than relays).
+ * False: the file cannot be read or written, or is not a key. */
+bool server_relays_prepare_key(const char *state_dir, MeshKey *out_secret, GError **error);
+
+/* Starts the relay of @config and describes it in @out_core. A port that is taken is no reason not
+ * to serve: that is logged, and there is no relay. NULL and @error: the key. */
+ServerRelays *server_relays_start(const ServerConfig *config, CoreRelays *out_core, GError **error);
+
+/* Once the core runs: tokens of its key count. */
+void server_relays_serve(ServerRelays *self, const MeshKey *server);
+
+/* Tells the sessions to come back in @wait_ms. */
+void server_relays_drain(ServerRelays *self, unsigned wait_ms);
+
+void server_relays_stop(ServerRelays *self); /* NULL is fine */

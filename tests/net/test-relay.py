@@ -1,0 +1,262 @@
+"""The relay of mesh-server as nodes meet it: a real server on loopback, nodes written from
+docs/PATHS.md. What must not arrive is proven by what was sent after it and does."""
+import json
+import shutil
+import subprocess
+import sys
+import time
+
+from space import SKIP, make_dir, need, wait_until
+
+try:
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from httpnode import Link, Node, from_b64u
+    from httpserver import Points, Server
+    from relaynode import (LIMIT_S, AT, CLOSE, CONGESTED, DATA, GONE, MOVE, MOVED, PING, PONG, RESET,
+                           RESTART, WHERE, RelayNode, read_at, stun)
+except ImportError as missing:
+    print(f"skipped: missing python3-cryptography ({missing})")
+    sys.exit(SKIP)
+
+MORE = """[relay]
+udp = 34781
+alt = 34791
+rate = 5
+burst = 500
+"""
+
+
+def verify(link, kind, signed):
+    data = b"mesh1-" + kind.encode() + b"\0" + bytes.fromhex(link.network) + signed["b"].encode()
+    Ed25519PublicKey.from_public_bytes(link.server).verify(from_b64u(signed["s"]), data)
+    body = json.loads(signed["b"])
+    assert (body["t"], body["net"]) == (kind, link.network)
+    return body
+
+
+def ask(node):
+    answer = node.ask("GET", "relays")
+    assert answer.status == 200, answer.body
+    return answer.json()
+
+
+def join(link, name, source):
+    """A member with a session at the relay."""
+    node = Node(link, name)
+    assert node.register().status == 200
+    told = ask(node)
+    relay = RelayNode(node, verify(link, "R", told["r"])["relays"][0], told["t"], source)
+    relay.index = verify(link, "T", told["t"])["i"]
+    assert relay.bind() == 0
+    return relay
+
+
+def check_map(points, link, server):
+    node = Node(link, "first")
+    assert node.register().status == 200
+    told = ask(node)
+    relays, token = verify(link, "R", told["r"]), verify(link, "T", told["t"])
+    (entry,) = relays["relays"]
+    assert (entry["id"], entry["udp"], entry["alt"], entry["state"]) == (1, 34781, 34791, "ok")
+    assert from_b64u(entry["sk"]) == link.server and len(from_b64u(entry["rk"])) == 32
+    assert token["node"] == node.id and 3500 < token["exp"] - time.time() <= 3600
+    assert (token["bps"], token["burst"]) == (5_000_000, 500_000)
+    stream = node.stream()
+    assert stream.until("hello")["relays"] == relays["ver"] > 0
+    stream.close()
+    try:
+        verify(link, "T", told["r"])
+        raise AssertionError("an R passed for a T")
+    except InvalidSignature:
+        pass
+    key = server.dir / "state" / "relay.key"
+    assert key.stat().st_mode & 0o777 == 0o600 and len(key.read_text()) == 44
+    answer = Node(link, "nobody").ask("GET", "relays")
+    assert (answer.status, answer.code()) == (403, "not-member")
+    points.ok("a member is told relays and token, both signed; a stranger nothing")
+    return relays["ver"]
+
+
+def check_forward(points, a, b, alien):
+    assert a.seen == ("127.0.0.1", a.sock.getsockname()[1]) and 3500 < a.life_s <= 3600
+    a.say(DATA, b.index, b"\x04" + bytes(1399))
+    assert b.expect(DATA) == (DATA, a.index, b"\x04" + bytes(1399))
+    b.say(DATA, a.index, b"x")
+    assert a.expect(DATA) == (DATA, b.index, b"x")
+    points.ok("two nodes of a network reach each other")
+    assert alien.index not in (a.index, b.index)
+    a.say(DATA, alien.index, b"hello")
+    assert a.expect(GONE)[1] == alien.index
+    alien.say(PING, 77, bytes(24))
+    kind, number, payload = alien.expect(PONG)
+    assert number == 77 and read_at(payload) == alien.seen
+    points.ok("a node of another network gets nothing, not even by its number")
+
+
+def check_forged(points, a, b):
+    for spoil in (b.up, bytes(16), a.down):
+        a.send(a.frame(DATA, b.index, b"forged", spoil))
+    stolen = a.frame(DATA, b.index, b"a" * 40)
+    b.send(stolen[:16] + b"b" * 40)
+    a.send(stolen[:32] + b"the rest is for WireGuard")
+    assert b.expect(DATA)[2] == b"a" * 16 + b"the rest is for WireGuard"
+    points.ok("frames with a wrong mac go nowhere")
+
+
+def check_where(points, a, b):
+    a.say(WHERE, b.index, bytes(24))
+    kind, index, payload = a.expect(AT)
+    assert index == b.index and read_at(payload) == b.seen
+    points.ok("a node is told where the relay sees another one of its network")
+
+
+def check_move(points, a, b):
+    a.move()
+    a.say(PING, 1, bytes(24))
+    heard = {a.expect(PONG if first else MOVE)[0]: None for first in (False, True)}
+    assert set(heard) == {MOVE, PONG}
+    b.say(DATA, a.index, b"to where it was")
+    a.say(PING, 2, bytes(24))
+    _, _, cookie = a.expect(MOVE)
+    assert a.expect(PONG)[1] == 2
+    a.say(MOVED, 0, bytes(16))
+    a.say(PING, 3, bytes(24))
+    a.expect(MOVE)
+    a.expect(PONG)
+    a.say(MOVED, 0, cookie)
+    a.say(PING, 4, bytes(24))
+    assert read_at(a.expect(PONG)[2]) == ("127.0.0.1", a.sock.getsockname()[1])
+    b.say(DATA, a.index, b"here")
+    assert a.expect(DATA)[2] == b"here"
+    points.ok("a session moves to a new address only by the cookie sent there")
+
+
+def check_polite(points, a, b, link):
+    """b is granted 5 Mbit/s and 500 KB at once; a sends more, the third says a word in between."""
+    third = join(link, "third", "127.0.0.4")
+    flood = [a.frame(DATA, b.index, bytes([4, n]) + bytes(1398)) for n in range(40)]
+    said = words = flooded = 0
+    while said < 100 or words < said:
+        if said < 100:
+            third.say(DATA, b.index, b"word")
+            said += 1
+            for frame in flood:
+                a.send(frame)
+            third.say(PING, said, bytes(24))
+            assert third.expect(PONG)[1] == said  # the relay has taken all, no socket is full
+        while (data := b.receive(LIMIT_S if said == 100 and words < said else 0)) is not None:
+            words += data[4:8] == third.index.to_bytes(4, "big")
+            flooded += data[4:8] == a.index.to_bytes(4, "big")
+            if words == said == 100:
+                break
+        assert said < 100 or words == said, f"{words} words came through, {flooded} of the flood"
+    while a.expect(CONGESTED)[1] != b.index:
+        pass
+    points.ok("who floods a receiver does not silence others who speak to it")
+    third.say(CLOSE)
+    third.say(PING, 1, bytes(24))
+    assert third.receive()[0] == RESET
+    points.ok("a closed session is over")
+
+
+def check_stun(points):
+    assert stun(34781) == ("127.0.0.1", 34781) and stun(34791) == ("127.0.0.1", 34791)
+    assert stun(34781, change=2) == ("127.0.0.1", 34791)
+    assert stun(34781, change=4) == (420, 34781)
+    assert stun(34781, pad=False) is None
+    points.ok("STUN on both ports, by the port asked for, never more than was asked")
+
+
+def check_status(points, server):
+    done = server.call("status", "--json")
+    relay = json.loads(done.stdout)["relay"]
+    assert relay["sessions"] >= 3 and relay["packets"] > 100 and relay["bytes"] > 100_000
+    assert relay["dropped"] >= 4
+    assert "sessions," in server.call("status").stdout
+    points.ok("status counts sessions, packets, bytes and drops")
+
+
+def is_gone(a, b):
+    """Asked again: what a sends is over its allowance for a while after the flood."""
+    a.say(DATA, b.index, b"anybody there?")
+    while (heard := a.hear(0.2)) is not None:
+        if heard[:2] == (GONE, b.index):
+            return True
+    return False
+
+
+def check_removed(points, server, a, b):
+    done = server.call("node", "remove", "b", "--network", a.node.link.network)
+    assert done.returncode == 0, done.stderr
+    b.say(PING, 1, bytes(24))
+    while (heard := b.receive()) is not None and heard[0] != RESET:
+        pass
+    assert heard is not None
+    assert b.bind() == 4
+    wait_until(lambda: is_gone(a, b), 10, "the removed one is told to be gone")
+    points.ok("a removed node's session ends at once, and its token counts no more")
+
+
+def check_restart(points, server, link, a, ver):
+    server.process.terminate()
+    while (heard := a.hear())[0] != RESTART:
+        pass
+    assert heard[1] == 1000
+    assert server.process.wait(20) == 0
+    server.up()
+    a.say(PING, 1, bytes(24))
+    assert a.receive()[0] == RESET
+    assert a.bind() == 0
+    a.say(PING, 2, bytes(24))
+    assert a.expect(PONG)[1] == 2
+    assert verify(link, "R", ask(a.node)["r"])["ver"] == ver
+    points.ok("a relay that stops says so; after it a token counts still, and the map is the same")
+
+
+def check_off(points, server, link, a, ver):
+    server.down()
+    server.config.write_text(server.config.read_text() + "enabled = false\n")
+    server.up()
+    relays = verify(link, "R", ask(a.node)["r"])
+    assert relays["relays"] == [] and relays["ver"] > ver
+    assert "relay        off" in server.call("status").stdout
+    points.ok("enabled = false: no relay, and a map of a higher version that says so")
+
+
+def main():
+    need()
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    points, folder = Points(), make_dir()
+    server = Server(folder, MORE)
+    server.config.write_text(server.config.read_text().replace("debug", "info"))  # the real sandbox
+    try:
+        link = server.setup("--reusable")
+        server.up()
+        assert server.call("network", "create", "other").returncode == 0
+        other = Link(server.call("key", "create", "--network", "other").stdout.strip())
+        ver = check_map(points, link, server)
+        a, b = join(link, "a", "127.0.0.1"), join(link, "b", "127.0.0.2")
+        alien = join(other, "alien", "127.0.0.3")
+        check_forward(points, a, b, alien)
+        check_forged(points, a, b)
+        check_where(points, a, b)
+        check_move(points, a, b)
+        check_stun(points)
+        check_polite(points, a, b, link)
+        check_status(points, server)
+        check_removed(points, server, a, b)
+        check_restart(points, server, link, a, ver)
+        check_off(points, server, link, a, ver)
+        print(f"1..{points.count}")
+    except BaseException:
+        if server.log.exists():
+            print("\n".join(f"# {line}" for line in server.log.read_text().splitlines()[-40:]))
+        raise
+    finally:
+        if server.process is not None and server.process.poll() is None:
+            server.process.kill()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+main()
