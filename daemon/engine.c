@@ -268,6 +268,7 @@ void meshd_engine_use_map(MeshdEngine *self, const MeshNetmap *map, MeshNetmapCh
         return;
     }
     lock_gate_set_running(self->gate, verified);
+    meshd_relaymap_use(self->relays, meshd_parts_get_path(self->parts));
     if (change == MESH_NETMAP_CHANGED)
         save_map(self, map);
     verify_rest(self, map, verified);
@@ -286,6 +287,11 @@ static void on_path_changed(const MeshKey *wg, void *user_data)
 {
     (void)wg;
     tell(user_data, true);
+}
+
+static void on_self_changed(void *user_data)
+{
+    meshd_membership_report(user_data);
 }
 
 static void on_pong(const WireEvent *event, void *user_data)
@@ -319,6 +325,7 @@ static void on_broken(int errnum, void *user_data)
 
 static const MeshdPartsEvents parts_events = {
     .path_changed = on_path_changed,
+    .self_changed = on_self_changed,
     .pong = on_pong,
     .broken = on_broken,
 };
@@ -330,6 +337,7 @@ void meshd_engine_stop_parts(MeshdEngine *self)
     g_clear_handle_id(&self->mend, g_source_remove);
     meshd_ping_cancel_all(self->pings);
     self->news_ms = 0;
+    meshd_relaymap_use(self->relays, NULL);
     lock_gate_set_running(self->gate, NULL);
     meshd_parts_stop(self->parts);
 }
@@ -412,6 +420,7 @@ MeshdEngine *meshd_engine_new(const MeshdEngineHost *host, MeshdProfile *profile
                         &parts_events, self);
     self->pings = meshd_ping_new(self->parts);
     self->report = meshd_report_new(profile, load_seq(host, &profile->server.network));
+    self->relays = meshd_relaymap_new(profile);
     self->addrs = g_array_new(false, true, sizeof(MeshAddr));
     if (profile->stage == MESHD_PROFILE_REMOVED || profile->stage == MESHD_PROFILE_EXPIRED)
         self->state =
@@ -436,6 +445,7 @@ void meshd_engine_free(MeshdEngine *self)
     meshd_report_free(self->report);
     g_clear_handle_id(&self->tidy, g_source_remove);
     meshd_checks_free(self->checks);
+    meshd_relaymap_free(self->relays);
     lock_gate_free(self->gate);
     meshd_profile_free(self->profile);
     g_array_unref(self->addrs);

@@ -8,6 +8,7 @@
 #include "daemon/engine.h"
 #include "daemon/lock/gate.h"
 #include "daemon/parts.h"
+#include "daemon/relaymap.h"
 #include "daemon/report.h"
 
 typedef enum {
@@ -36,6 +37,7 @@ struct MeshdEngine {
     MeshdParts      *parts;
     MeshdPings      *pings;
     MeshdReport     *report;
+    MeshdRelaymap   *relays;
     MeshAddr         observed; /* family 0: not known */
     GArray          *addrs;    /* MeshAddr of this host, meshes left out */
     char            *clash;    /* why IPv4 is left out; NULL: it is not */

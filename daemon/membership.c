@@ -178,6 +178,14 @@ static void on_cloned(ControlClient *client, void *user_data)
     meshd_clone_heard(user_data);
 }
 
+static void on_relays(ControlClient *client, const MeshRelayAnswer *answer, void *user_data)
+{
+    MeshdEngine *self = user_data;
+
+    (void)client;
+    meshd_relaymap_take(self->relays, answer);
+}
+
 static void on_fatal(ControlClient *client, const GError *told, void *user_data)
 {
     MeshdEngine *self = user_data;
@@ -212,6 +220,7 @@ static const ControlEvents control_events = {
     .map = on_map,
     .observed = on_observed,
     .seq = on_seq,
+    .relays = on_relays,
     .fatal = on_fatal,
     .cloned = on_cloned,
 };
@@ -338,6 +347,8 @@ static void save_seq(MeshdEngine *self)
 void meshd_membership_report(MeshdEngine *self)
 {
     WirePlane    *plane = meshd_parts_get_plane(self->parts);
+    Path         *path = meshd_parts_get_path(self->parts);
+    PathSelf      about;
     WirePlaneInfo info;
     PathOwn       own = { .addrs = (const MeshAddr *)(void *)self->addrs->data,
                           .n_addrs = self->addrs->len,
@@ -347,11 +358,13 @@ void meshd_membership_report(MeshdEngine *self)
     g_autoptr(MeshSigned) e = NULL;
     g_auto(GStrv) health = NULL;
 
-    if (plane == NULL || self->client == NULL)
+    if (plane == NULL || path == NULL || self->client == NULL)
         return;
     wire_plane_get_info(plane, &info);
+    path_get_self(path, &about);
     own.port = info.listen_port;
-    e = meshd_report_sign(self->report, &own, lock_gate_server_now(self->gate));
+    own.seen = about.seen;
+    e = meshd_report_sign(self->report, &own, &about, lock_gate_server_now(self->gate));
     if (e == NULL)
         return;
     health = list_health(self);

@@ -271,14 +271,23 @@ static bool apply_path(MeshdParts *self, const Wanted *wanted, GError **error)
         PathPeer        row = { .wg = peer->wg, .online = peer->online, .e_seq = peer->e_seq };
 
         row.inner = peer->member->ip6;
+        row.has_probe_key = peer->has_probe_key;
+        row.probe_key = peer->probe_key;
+        row.index = peer->index;
+        row.n_relays = peer->n_relays;
+        memcpy(row.relays, peer->relays, sizeof row.relays);
         row.eager = is_eager(wanted->map, peer, &n_eager);
         row.n_endpoints = peer->n_endpoints;
         row.endpoints = peer->endpoints;
         g_array_append_val(peers, row);
     }
     if (self->path == NULL) {
-        self->path = path_start(self->plane, &lock_verified_get_head(wanted->map)->self->ip6,
-                                self->events.path_changed, self->user_data);
+        self->path = path_start(
+            &(PathOptions){ .plane = self->plane,
+                            .inner = lock_verified_get_head(wanted->map)->self->ip6,
+                            .net = self->profile->server.network,
+                            .events = { self->events.path_changed, self->events.self_changed },
+                            .user_data = self->user_data });
         path_set_host(self->path, &(PathHost){ .addrs = (const MeshAddr *)(void *)self->addrs->data,
                                                .n_addrs = self->addrs->len,
                                                .presence_known = self->presence_known });

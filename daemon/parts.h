@@ -17,6 +17,7 @@ typedef struct MeshdParts MeshdParts;
 
 typedef struct {
     void (*path_changed)(const MeshKey *wg, void *user_data);
+    void (*self_changed)(void *user_data); /* what peers have to know about us */
     void (*pong)(const WireEvent *event, void *user_data);
     /* The data plane cannot go on; stop the parts from an idle source, not from in here. */
     void (*broken)(int errnum, void *user_data);

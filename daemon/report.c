@@ -29,7 +29,8 @@ void meshd_report_free(MeshdReport *self)
 
 static bool says_the_same(const MeshRecordE *a, const MeshRecordE *b)
 {
-    if (a->n_endpoints != b->n_endpoints)
+    if (a->n_endpoints != b->n_endpoints || !mesh_key_equal(&a->probe_key, &b->probe_key) ||
+        a->n_relays != b->n_relays || memcmp(a->relays, b->relays, sizeof a->relays) != 0)
         return false;
     for (size_t i = 0; i < a->n_endpoints; i++)
         if (a->endpoints[i].kind != b->endpoints[i].kind ||
@@ -38,13 +39,18 @@ static bool says_the_same(const MeshRecordE *a, const MeshRecordE *b)
     return true;
 }
 
-MeshSigned *meshd_report_sign(MeshdReport *self, const PathOwn *own, int64_t now_s)
+MeshSigned *meshd_report_sign(MeshdReport *self, const PathOwn *own, const PathSelf *about,
+                              int64_t now_s)
 {
     g_autoptr(GError) error = NULL;
     MeshRecordE next = { .node = self->profile->node };
     MeshSigned *object;
 
     next.n_endpoints = path_candidates_list_own(own, next.endpoints);
+    next.has_probe_key = true;
+    next.probe_key = about->probe_key;
+    next.n_relays = about->n_relays;
+    memcpy(next.relays, about->relays, sizeof next.relays);
     if (!self->again && says_the_same(&next, &self->last) &&
         self->last.exp - now_s > MESH_RECORD_E_LIFE_S / 2 &&
         self->last.exp - now_s <= MESH_RECORD_E_LIFE_S) /* else the server's clock went back */

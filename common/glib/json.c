@@ -267,3 +267,17 @@ const char *mesh_json_get_text(JsonArray *array, unsigned index, const char *pat
     g_set_error(error, MESH_ERROR, MESH_ERROR_BAD_JSON, "%s[%u]: a text was expected", path, index);
     return NULL;
 }
+
+uint64_t mesh_json_get_int(JsonArray *array, unsigned index, const char *path, GError **error)
+{
+    JsonNode *node = json_array_get_element(array, index);
+    int64_t   value = 0;
+
+    if (JSON_NODE_HOLDS_VALUE(node) && json_node_get_value_type(node) == G_TYPE_INT64)
+        value = json_node_get_int(node);
+    if (value >= 1)
+        return (uint64_t)value;
+    g_set_error(error, MESH_ERROR, MESH_ERROR_BAD_JSON, "%s[%u]: an integer from 1 was expected",
+                path, index);
+    return 0;
+}

@@ -73,3 +73,6 @@ bool mesh_json_read_table(JsonObject *object, const MeshJsonTable *table, void *
 JsonObject *mesh_json_get_object(JsonArray *array, unsigned index, const char *path,
                                  GError **error);
 const char *mesh_json_get_text(JsonArray *array, unsigned index, const char *path, GError **error);
+
+/* … as an integer from 1; 0: it is none. */
+uint64_t mesh_json_get_int(JsonArray *array, unsigned index, const char *path, GError **error);

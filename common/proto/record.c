@@ -11,6 +11,7 @@ static const char *const kind_names[] = {
     [MESH_RECORD_LOCAL] = "local",
     [MESH_RECORD_STATIC] = "static",
     [MESH_RECORD_OBSERVED] = "observed",
+    [MESH_RECORD_MAPPED] = "mapped",
 };
 
 const char *mesh_record_kind_name(MeshRecordKind kind)
@@ -72,8 +73,10 @@ MeshSigned *mesh_record_sign_e(const MeshRecordE *record, const MeshNetworkId *n
     MeshJsonOut out;
     char        text[MESH_ENDPOINT_TEXT_SIZE];
 
-    if (record->n_endpoints > MESH_RECORD_MAX_ENDPOINTS) {
-        g_set_error(error, MESH_ERROR, MESH_ERROR_INVALID_ARGUMENT, "E: too many endpoints");
+    if (record->n_endpoints > MESH_RECORD_MAX_ENDPOINTS ||
+        record->n_relays > MESH_RECORD_MAX_RELAYS) {
+        g_set_error(error, MESH_ERROR, MESH_ERROR_INVALID_ARGUMENT,
+                    "E: too many endpoints or relays");
         return NULL;
     }
     open_body(&out, MESH_SIGNED_E, net, &record->node);
@@ -87,6 +90,14 @@ MeshSigned *mesh_record_sign_e(const MeshRecordE *record, const MeshNetworkId *n
         mesh_jsonout_close(&out, '}');
     }
     mesh_jsonout_close(&out, ']');
+    if (record->has_probe_key)
+        mesh_jsonout_b64u(&out, "pk", record->probe_key.bytes, sizeof(record->probe_key.bytes));
+    if (record->n_relays > 0) {
+        mesh_jsonout_open(&out, "relays", '[');
+        for (size_t i = 0; i < record->n_relays; i++)
+            mesh_jsonout_int(&out, NULL, record->relays[i]);
+        mesh_jsonout_close(&out, ']');
+    }
     return close_and_sign(&out, MESH_SIGNED_E, net, secret, error);
 }
 
@@ -123,6 +134,8 @@ typedef struct {
     MeshKey    node, wg;
     uint64_t   seq, exp;
     JsonArray *list;
+    MeshKey    probe_key;
+    JsonArray *relays; /* NULL: absent */
 } Raw;
 
 static const MeshJsonField k_fields[] = {
@@ -138,6 +151,8 @@ static const MeshJsonField e_fields[] = {
     { "seq", MESH_JSON_INT, true, offsetof(Raw, seq) },
     { "exp", MESH_JSON_INT, true, offsetof(Raw, exp) },
     { "eps", MESH_JSON_ARRAY, true, offsetof(Raw, list), .max = MESH_RECORD_MAX_ENDPOINTS },
+    { "pk", MESH_JSON_KEY, false, offsetof(Raw, probe_key) },
+    { "relays", MESH_JSON_ARRAY, false, offsetof(Raw, relays), .max = MESH_RECORD_MAX_RELAYS },
 };
 
 static bool read_k(JsonObject *body, const MeshKey *node, MeshRecordK *out_record, GError **error)
@@ -198,8 +213,8 @@ static bool read_endpoint(JsonObject *object, const char *path, MeshRecordEndpoi
         *out = (MeshRecordEndpoint){ raw.endpoint, (MeshRecordKind)i };
         return true;
     }
-    g_set_error(error, MESH_ERROR, MESH_ERROR_BAD_JSON, "%s.k: none of local, static, observed",
-                path);
+    g_set_error(error, MESH_ERROR, MESH_ERROR_BAD_JSON,
+                "%s.k: none of local, static, observed, mapped", path);
     return false;
 }
 
@@ -217,6 +232,21 @@ static bool read_endpoints(JsonArray *array, MeshRecordE *out, GError **error)
     return true;
 }
 
+static bool read_relays(JsonArray *array, MeshRecordE *out, GError **error)
+{
+    out->n_relays = array != NULL ? json_array_get_length(array) : 0;
+    for (unsigned i = 0; i < out->n_relays; i++) {
+        uint64_t id = mesh_json_get_int(array, i, "E.relays", error);
+
+        if (id > UINT16_MAX)
+            g_set_error(error, MESH_ERROR, MESH_ERROR_BAD_JSON, "E.relays[%u]: above 65535", i);
+        if (id == 0 || id > UINT16_MAX)
+            return false;
+        out->relays[i] = (uint16_t)id;
+    }
+    return true;
+}
+
 bool mesh_record_open_e(MeshSigned *object, const MeshNetworkId *net, const MeshKey *node,
                         MeshRecordE *out_record, GError **error)
 {
@@ -225,11 +255,14 @@ bool mesh_record_open_e(MeshSigned *object, const MeshNetworkId *net, const Mesh
     MeshRecordE record = { 0 };
 
     if (body == NULL || !mesh_json_read(body, e_fields, G_N_ELEMENTS(e_fields), &raw, "E", error) ||
-        !check_node(&raw.node, node, "E", error) || !read_endpoints(raw.list, &record, error))
+        !check_node(&raw.node, node, "E", error) || !read_endpoints(raw.list, &record, error) ||
+        !read_relays(raw.relays, &record, error))
         return false;
     record.node = raw.node;
     record.seq = raw.seq;
     record.exp = (int64_t)raw.exp;
+    record.probe_key = raw.probe_key;
+    record.has_probe_key = !mesh_key_is_zero(&raw.probe_key);
     *out_record = record;
     return true;
 }

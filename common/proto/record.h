@@ -19,6 +19,7 @@ enum {
     MESH_RECORD_SUITE_SIZE = 17, /* at most 16 characters and the NUL */
     MESH_RECORD_MAX_ENDPOINTS = 16,
     MESH_RECORD_E_LIFE_S = 86400,
+    MESH_RECORD_MAX_RELAYS = 4,
 };
 
 /* K: durable. */
@@ -33,7 +34,8 @@ typedef struct {
 typedef enum {
     MESH_RECORD_LOCAL,    /* of one of the node's interfaces */
     MESH_RECORD_STATIC,   /* set by its user */
-    MESH_RECORD_OBSERVED, /* as a server saw it */
+    MESH_RECORD_OBSERVED, /* as a server or relay saw it */
+    MESH_RECORD_MAPPED,   /* a port that a router forwards */
 } MeshRecordKind;
 
 typedef struct {
@@ -46,8 +48,12 @@ typedef struct {
     MeshKey            node;
     uint64_t           seq; /* start: unix time in ms */
     int64_t            exp; /* unix seconds */
+    bool               has_probe_key;
+    MeshKey            probe_key; /* X25519 (docs/PATHS.md §2) */
+    size_t             n_relays;
+    uint16_t           relays[MESH_RECORD_MAX_RELAYS]; /* ids; where it is found, home first */
     size_t             n_endpoints;
-    MeshRecordEndpoint endpoints[MESH_RECORD_MAX_ENDPOINTS];
+    MeshRecordEndpoint endpoints[MESH_RECORD_MAX_ENDPOINTS]; /* last: who keeps many, cuts it */
 } MeshRecordE;
 
 /* A K with the one suite "wg1". */
@@ -68,4 +74,5 @@ bool mesh_record_reopen_k(const MeshSigned *object, const MeshNetworkId *net, co
 bool mesh_record_open_e(MeshSigned *object, const MeshNetworkId *net, const MeshKey *node,
                         MeshRecordE *out_record, GError **error);
 
-const char *mesh_record_kind_name(MeshRecordKind kind); /* "local", "static", "observed" */
+const char *
+mesh_record_kind_name(MeshRecordKind kind); /* "local", "static", "observed", "mapped" */

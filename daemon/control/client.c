@@ -5,6 +5,7 @@
 #include "common/glib/error.h"
 #include "common/glib/log.h"
 #include "daemon/control/inside.h"
+#include "daemon/control/relays.h"
 
 #include <string.h>
 
@@ -39,6 +40,7 @@ ControlClient *control_client_new(const ControlOptions *options, const ControlEv
     self->login.backoff = mesh_backoff_make();
     self->stream.backoff = mesh_backoff_make();
     self->reports.backoff = mesh_backoff_make();
+    self->relays.backoff = mesh_backoff_make();
     control_lines_init(&self->stream.lines, MESH_MAPLINE_MAX_BYTES);
     return self;
 }
@@ -68,6 +70,7 @@ void control_client_free(ControlClient *self)
     control_login_stop(self);
     control_stream_stop(self);
     control_report_stop(self);
+    control_relays_stop(self);
     control_call_cancel(g_steal_pointer(&self->leave_call));
     control_multi_free(g_steal_pointer(&self->multi));
     control_client_release(self);
@@ -114,6 +117,7 @@ void control_client_fail(ControlClient *self, const GError *why)
     control_login_stop(self);
     control_stream_stop(self);
     control_report_stop(self);
+    control_relays_stop(self);
     control_client_hold(self);
     control_client_set_state(self, CONTROL_OFF, copy);
     if (!self->dead && self->events.fatal != NULL)
@@ -136,6 +140,7 @@ void control_client_stop(ControlClient *self)
     control_login_stop(self);
     control_stream_stop(self);
     control_report_stop(self);
+    control_relays_stop(self);
     self->state = CONTROL_OFF; /* who asks for it knows: no callback from inside a call */
 }
 

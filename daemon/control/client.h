@@ -10,6 +10,7 @@
 #include "common/proto/joinlink.h"
 #include "common/proto/netmap.h"
 #include "common/proto/register.h"
+#include "common/proto/relaymap.h"
 #include "common/proto/session.h"
 #include "common/proto/signed.h"
 #include "common/std/key.h"
@@ -47,6 +48,8 @@ typedef struct {
      * BAD_SIGNATURE, PROTO, FULL, NO_NETWORK, NOT_MEMBER (register again), SERVER_KEY while
      * registering. Not CLOCK, REPLAYED, CLONED: those may pass, so it is OFFLINE and asks again. */
     void (*fatal)(ControlClient *client, const GError *why, void *user_data);
+    /* The relays of the network, and what opens them to us: not verified yet. */
+    void (*relays)(ControlClient *client, const MeshRelayAnswer *answer, void *user_data);
     /* Another host uses the key of this node; this one keeps it. Told again while that goes on. */
     void (*cloned)(ControlClient *client, void *user_data);
 } ControlEvents;

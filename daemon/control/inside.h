@@ -36,6 +36,7 @@ typedef struct {
     int64_t          poll_until_ms; /* boot clock: streams are buffered here until then */
     guint            doubt_id;      /* a doubt that came too soon after the last attempt */
     MeshAddr         observed;      /* in hello */
+    uint64_t         relays;        /* version of the relay map, told last; 0: none */
     int64_t          opened_ms;     /* boot clock: of the last attempt */
     MeshNetmapChange change;        /* not told yet */
     GError          *why;           /* what a line made of the connection; ends it */
@@ -56,6 +57,14 @@ typedef struct {
     MeshBackoff  backoff;
 } ControlReports;
 
+/* The relays we may use. */
+typedef struct {
+    ControlCall *call;
+    guint        timer_id;
+    uint64_t     ver; /* of the map asked for last; 0: none */
+    MeshBackoff  backoff;
+} ControlRelays;
+
 struct ControlClient {
     grefcount      refs;
     bool           dead; /* the caller freed it */
@@ -70,6 +79,7 @@ struct ControlClient {
     ControlLogin   login;
     ControlStream  stream;
     ControlReports reports;
+    ControlRelays  relays;
     ControlCall   *leave_call;
     ControlDone    leave_done;
     void          *leave_data;

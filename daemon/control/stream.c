@@ -4,6 +4,7 @@
 #include "common/glib/log.h"
 #include "common/std/clock.h"
 #include "daemon/control/inside.h"
+#include "daemon/control/relays.h"
 
 #include <string.h>
 
@@ -196,12 +197,16 @@ static bool take_line(ControlClient *self, const MeshMapline *line)
     case MESH_MAPLINE_CLONED:
         s->cloned = true;
         return true;
+    case MESH_MAPLINE_RELAYS:
+        s->relays = line->relays;
+        return true;
     case MESH_MAPLINE_REVOKED:
         return take_revoked(s, line);
     case MESH_MAPLINE_HELLO:
         s->greeted = true;
         s->hb_s = MAX(line->hb_s, 1U);
         s->observed = line->observed;
+        s->relays = line->relays;
         return take_change(self, line);
     default:
         return take_change(self, line);
@@ -304,6 +309,8 @@ static void on_data(void *user_data, const char *bytes, size_t len)
         tell_map(self);
     if (goes_on(self, call))
         tell_cloned(self);
+    if (goes_on(self, call) && s->greeted)
+        control_relays_told(self, s->relays);
     if (goes_on(self, call))
         settle(self);
     control_client_release(self);

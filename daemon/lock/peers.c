@@ -265,8 +265,8 @@ static bool is_worth_trying(const LockPeersRules *rules, const MeshAddr *addr)
 
 static void take_endpoints(const LockPeersRules *rules, const MeshRecordE *record, LockPeer *out)
 {
-    static const MeshRecordKind order[] = { MESH_RECORD_STATIC, MESH_RECORD_LOCAL,
-                                            MESH_RECORD_OBSERVED };
+    static const MeshRecordKind order[] = { MESH_RECORD_STATIC, MESH_RECORD_MAPPED,
+                                            MESH_RECORD_LOCAL, MESH_RECORD_OBSERVED };
     MeshRecordEndpoint          found[LOCK_MAX_ENDPOINTS];
     size_t                      n = 0;
 
@@ -358,5 +358,9 @@ LockPeersEnd lock_peers_judge(LockPeers *self, const LockPeersRules *rules, cons
     out->peer.e_seq = ephemeral->seq;
     out->next_change = MIN(out->next_change, ephemeral->exp);
     take_endpoints(rules, ephemeral, &out->peer);
+    out->peer.has_probe_key = ephemeral->has_probe_key;
+    out->peer.probe_key = ephemeral->probe_key;
+    out->peer.n_relays = ephemeral->n_relays;
+    memcpy(out->peer.relays, ephemeral->relays, sizeof out->peer.relays);
     return LOCK_PEERS_PASSED;
 }

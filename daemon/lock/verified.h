@@ -26,9 +26,13 @@ typedef struct {
     MeshMember         *member; /* name, node key, addresses, prefixes, tags */
     MeshKey             wg;
     uint64_t            k_seq;
-    uint64_t            e_seq;       /* 0: no valid E */
-    size_t              n_endpoints; /* at most LOCK_MAX_ENDPOINTS */
-    MeshRecordEndpoint *endpoints;   /* those worth a try, best kind first; owned by the map */
+    uint64_t            e_seq;         /* 0: no valid E */
+    size_t              n_endpoints;   /* at most LOCK_MAX_ENDPOINTS */
+    MeshRecordEndpoint *endpoints;     /* those worth a try, best kind first; owned by the map */
+    bool                has_probe_key; /* this and the following: of E */
+    MeshKey             probe_key;
+    size_t              n_relays;
+    uint16_t            relays[MESH_RECORD_MAX_RELAYS];
 } LockPeer;
 
 /* A peer that did not. */

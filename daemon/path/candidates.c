@@ -83,9 +83,10 @@ static size_t add_own(MeshRecordEndpoint *out, size_t n, MeshEndpoint endpoint, 
 size_t path_candidates_list_own(const PathOwn     *own,
                                 MeshRecordEndpoint out[MESH_RECORD_MAX_ENDPOINTS])
 {
-    MeshEndpoint observed = mesh_endpoint_make(&own->observed, own->port);
-    bool         tell_observed = own->port != 0 && is_reachable(mesh_ip_class(&own->observed)) &&
-                         !is_own(own->addrs, own->n_addrs, &own->observed);
+    MeshEndpoint observed =
+        own->seen.addr.family != 0 ? own->seen : mesh_endpoint_make(&own->observed, own->port);
+    bool tell_observed = own->port != 0 && is_reachable(mesh_ip_class(&observed.addr)) &&
+                         !is_own(own->addrs, own->n_addrs, &observed.addr);
     size_t n = 0;
 
     for (size_t i = 0; i < own->n_statics; i++)

@@ -27,7 +27,8 @@ typedef struct {
     const MeshEndpoint *statics; /* set by the user */
     size_t              n_statics;
     MeshAddr            observed; /* by the server; family 0: unknown */
-    uint16_t            port;     /* UDP port of the data plane; 0: only statics count */
+    MeshEndpoint        seen; /* our UDP port, by a relay: better than that. Family 0: unknown */
+    uint16_t            port; /* UDP port of the data plane; 0: only statics count */
 } PathOwn;
 
 /** path_candidates_list_own: what goes into our record E, best first.

@@ -95,6 +95,12 @@ PathKind path_explain_judge(const PathFacts *facts, char **out_reason)
 {
     bool may_be_online = facts->peer->online || !facts->host->presence_known;
 
+    if (facts->live && facts->relay != NULL && !facts->direct) {
+        *out_reason = g_strdup_printf(facts->busy ? "by relay %s, looking for a direct way"
+                                                  : "by relay %s: no direct way was found",
+                                      facts->relay);
+        return PATH_RELAY;
+    }
     if (facts->live) {
         *out_reason = g_strdup("");
         return PATH_DIRECT;
@@ -102,6 +108,12 @@ PathKind path_explain_judge(const PathFacts *facts, char **out_reason)
     if (!may_be_online) {
         *out_reason = g_strdup("peer is offline");
         return PATH_NONE;
+    }
+    if (facts->relay != NULL) {
+        *out_reason = facts->trying
+                          ? g_strdup_printf("waiting for an answer by relay %s", facts->relay)
+                          : g_strdup("not tried yet: connects when there is traffic");
+        return facts->trying ? PATH_CONNECTING : PATH_IDLE;
     }
     if (facts->peer->n_endpoints == 0) {
         *out_reason = g_strdup("peer has told no endpoint");

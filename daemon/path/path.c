@@ -3,10 +3,14 @@
 #include "common/glib/backoff.h"
 #include "common/glib/log.h"
 #include "common/std/clock.h"
+#include "common/std/endpoint.h"
 #include "daemon/path/candidates.h"
 #include "daemon/path/explain.h"
+#include "daemon/path/relays.h"
+#include "daemon/path/seek.h"
 
 #include <string.h>
+#include <sys/socket.h>
 
 enum {
     FAILED_AFTER_MS = 15000, /* without an answer that long: shown as no way, still being tried */
@@ -25,18 +29,21 @@ typedef struct {
     int64_t             due_ms; /* boot clock: when to look at it again; INT64_MAX: never */
     MeshBackoff         backoff;
     PathKind            shown; /* as told by the last changed() */
+    PathSeek           *seek;  /* finds its ways, once that is wanted; NULL: not yet */
 } Peer;
 
 struct Path {
-    WirePlane      *plane; /* borrowed */
-    MeshAddr        inner; /* our own in the mesh */
-    PathChangedFunc changed;
-    void           *user_data;
-    GHashTable     *peers; /* MeshKey * inside the Peer → owned Peer */
-    GArray         *addrs; /* MeshAddr: the host's */
-    bool            presence_known;
-    guint           timer;   /* 0: none */
-    int64_t         wake_ms; /* boot clock: when @timer fires */
+    WirePlane   *plane; /* borrowed */
+    MeshAddr     inner; /* our own in the mesh */
+    PathEvents   events;
+    void        *user_data;
+    PathSeekHost host;   /* what seeks share */
+    GHashTable  *probes; /* index of probes to us → Peer */
+    GHashTable  *peers;  /* MeshKey * inside the Peer → owned Peer */
+    GArray      *addrs;  /* MeshAddr: the host's */
+    bool         presence_known;
+    guint        timer;   /* 0: none */
+    int64_t      wake_ms; /* boot clock: when @timer fires */
 };
 
 static void arm(Path *self, int64_t due_ms);
@@ -77,6 +84,9 @@ static bool is_live(const WirePeerInfo *info)
 static PathKind judge(Path *self, const Peer *peer, const WirePeerInfo *info, char **out_reason)
 {
     PathHost  host = get_host(self);
+    WireWay   way = { .link = 0 };
+    int64_t   rtt_us = 0;
+    bool      busy = false, found = false;
     PathFacts facts = { .peer = &peer->told,
                         .host = &host,
                         .candidates = peer->candidates,
@@ -85,6 +95,12 @@ static PathKind judge(Path *self, const Peer *peer, const WirePeerInfo *info, ch
                         .trying = peer->trying || info->handshake_attempts > 0,
                         .failed = peer->failed };
 
+    if (peer->seek != NULL)
+        found = path_seek_get_way(peer->seek, &way, &rtt_us, &busy);
+    facts.direct = !found || way.link == 0;
+    facts.busy = busy;
+    if (found && way.link != 0)
+        facts.relay = path_relays_name(self->host.relays, way.link);
     return path_explain_judge(&facts, out_reason);
 }
 
@@ -101,13 +117,34 @@ static void show(Path *self, Peer *peer, bool always)
     if (kind == peer->shown && !always)
         return;
     peer->shown = kind;
-    self->changed(&peer->told.wg, self->user_data);
+    self->events.changed(&peer->told.wg, self->user_data);
 }
 
 static void set_due(Path *self, Peer *peer, int64_t in_ms)
 {
     peer->due_ms = mesh_clock_boot_ms() + in_ms;
     arm(self, peer->due_ms);
+}
+
+/* Ten thousand peers are known and few are talked to: keys and ways are made for those. */
+static bool ready_seek(Path *self, Peer *peer)
+{
+    if (peer->seek == NULL && peer->told.has_probe_key) {
+        peer->seek = path_seek_new(&self->host, &peer->told);
+        if (peer->seek != NULL)
+            g_hash_table_insert(self->probes, GUINT_TO_POINTER(path_seek_get_index(peer->seek)),
+                                peer);
+    }
+    return peer->seek != NULL;
+}
+
+/* With a relay the first packet is enough to begin; it waits in the data plane until then. */
+static bool is_found_later(Path *self, const Peer *peer)
+{
+    WireWay way;
+
+    return peer->told.has_probe_key &&
+           path_relays_get_way(self->host.relays, &peer->told, false, &way);
 }
 
 /* Hands the candidates to the data plane. @start: send initiations if there is no session. */
@@ -120,8 +157,15 @@ static void set_route(Path *self, Peer *peer, bool start)
         route.candidates[i] = peer->candidates[i].endpoint;
     if (!read_wire(self, peer, &info))
         return; /* no such peer any more: the next path_apply() says so too */
-    start = start && (peer->n_candidates > 0 || info.endpoint.addr.family != 0);
-    if (wire_plane_set_route(self->plane, &peer->told.wg, &route, start) < 0 || !start)
+    if (start && ready_seek(self, peer)) {
+        path_seek_want(peer->seek);
+    } else if (peer->seek == NULL) {
+        route.pinned = is_found_later(self, peer);
+        start = start && (peer->n_candidates > 0 || info.endpoint.addr.family != 0);
+        if (wire_plane_set_route(self->plane, &peer->told.wg, &route, start) < 0)
+            return;
+    }
+    if (!start)
         return;
     if (is_live(&info)) {
         peer->trying = false;
@@ -150,6 +194,8 @@ static void start_over(Path *self, Peer *peer)
     peer->trying = peer->failed = false;
     peer->due_ms = INT64_MAX;
     mesh_backoff_reset(&peer->backoff);
+    if (peer->seek != NULL)
+        path_seek_told(peer->seek);
     set_route(self, peer, wants_connection(self, peer));
     show(self, peer, false);
 }
@@ -214,25 +260,117 @@ static void arm(Path *self, int64_t due_ms)
     self->timer = g_timeout_add((guint)CLAMP(in_ms, 1, G_MAXINT), on_timer, self);
 }
 
-static void free_peer(gpointer data)
-{
-    Peer *peer = data;
+/* ---- what the parts of this folder tell ---- */
 
-    g_free((gpointer)peer->told.endpoints);
-    g_free(peer->candidates);
-    g_free(peer);
+static void on_seek_changed(const MeshKey *key, void *user_data)
+{
+    Path *self = user_data;
+    Peer *peer = g_hash_table_lookup(self->peers, key);
+
+    if (peer != NULL)
+        show(self, peer, true);
 }
 
-Path *path_start(WirePlane *plane, const MeshAddr *inner, PathChangedFunc changed, void *user_data)
+static size_t add_candidate(MeshProbeCandidate *out, size_t n, const MeshEndpoint *endpoint,
+                            MeshProbeKind kind)
 {
-    Path *self = g_new0(Path, 1);
+    if (n < MESH_PROBE_MAX_CANDIDATES)
+        out[n++] = (MeshProbeCandidate){ .kind = kind, .endpoint = *endpoint };
+    return n;
+}
 
-    self->plane = plane;
-    self->inner = *inner;
-    self->changed = changed;
-    self->user_data = user_data;
+static size_t list_own(void *user_data, MeshProbeCandidate out[MESH_PROBE_MAX_CANDIDATES])
+{
+    Path         *self = user_data;
+    WirePlaneInfo info;
+    MeshEndpoint  seen;
+    uint16_t      home;
+    size_t        n = 0;
+
+    wire_plane_get_info(self->plane, &info);
+    if (path_relays_get_home(self->host.relays, &home, &seen) && seen.addr.family != 0)
+        n = add_candidate(out, n, &seen, MESH_PROBE_OBSERVED);
+    for (guint i = 0; i < self->addrs->len && info.listen_port != 0; i++) {
+        const MeshAddr *addr = &g_array_index(self->addrs, MeshAddr, i);
+        MeshEndpoint    own = mesh_endpoint_make(addr, info.listen_port);
+
+        if (mesh_ip_class(addr) >= MESH_IP_PRIVATE)
+            n = add_candidate(out, n, &own, MESH_PROBE_LOCAL);
+    }
+    return n;
+}
+
+static void on_relays_changed(uint16_t relay, void *user_data)
+{
+    Path          *self = user_data;
+    GHashTableIter iter;
+    gpointer       value;
+
+    (void)relay;
+    g_hash_table_iter_init(&iter, self->peers);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        Peer *peer = value;
+
+        if (peer->seek != NULL)
+            path_seek_relayed(peer->seek);
+        else if (peer->told.has_probe_key)
+            set_route(self, peer, false);
+    }
+    self->events.self_changed(self->user_data);
+}
+
+static void on_found(uint16_t relay, uint32_t index, const MeshEndpoint *at, void *user_data)
+{
+    Path          *self = user_data;
+    GHashTableIter iter;
+    gpointer       value;
+
+    (void)relay;
+    g_hash_table_iter_init(&iter, self->peers);
+    while (g_hash_table_iter_next(&iter, NULL, &value))
+        if (((Peer *)value)->seek != NULL && ((Peer *)value)->told.index == index)
+            path_seek_found(((Peer *)value)->seek, at);
+}
+
+static void free_peer(gpointer data)
+{
+    Peer *self = data;
+
+    path_seek_free(self->seek);
+    g_free((gpointer)self->told.endpoints);
+    g_free(self->candidates);
+    g_free(self);
+}
+
+static void make_probe_keys(PathSeekHost *host)
+{
+    host->probe_private = mesh_key_alloc(sizeof *host->probe_private);
+    if (host->probe_private == NULL)
+        g_error("out of memory for keys");
+    mesh_key_make_private(host->probe_private);
+    mesh_key_make_public(host->probe_private, &host->probe_public);
+}
+
+Path *path_start(const PathOptions *options)
+{
+    static const PathRelaysEvents relays_events = { on_relays_changed, on_found };
+    Path                         *self = g_new0(Path, 1);
+
+    self->plane = options->plane;
+    self->inner = options->inner;
+    self->events = options->events;
+    self->user_data = options->user_data;
     self->peers = g_hash_table_new_full(hash_key, equal_key, NULL, free_peer);
+    self->probes = g_hash_table_new(g_direct_hash, g_direct_equal);
     self->addrs = g_array_new(false, true, sizeof(MeshAddr));
+    self->host = (PathSeekHost){ .plane = self->plane,
+                                 .relays = path_relays_new(self->plane, &relays_events, self),
+                                 .net = options->net,
+                                 .addrs = self->addrs,
+                                 .list_own = list_own,
+                                 .changed = on_seek_changed,
+                                 .user_data = self };
+    make_probe_keys(&self->host);
     return self;
 }
 
@@ -242,19 +380,53 @@ void path_stop(Path *self)
         return;
     g_clear_handle_id(&self->timer, g_source_remove);
     g_hash_table_unref(self->peers);
+    g_hash_table_unref(self->probes);
+    path_relays_free(self->host.relays);
+    mesh_key_free(self->host.probe_private);
     g_array_unref(self->addrs);
     g_free(self);
+}
+
+void path_set_relays(Path *self, const PathRelayMap *map)
+{
+    path_relays_set(self->host.relays, map);
+}
+
+void path_get_self(Path *self, PathSelf *out_self)
+{
+    PathSelf about = { .probe_key = self->host.probe_public };
+
+    if (path_relays_get_home(self->host.relays, &about.relays[0], &about.seen))
+        about.n_relays = 1;
+    *out_self = about;
+}
+
+/* What was agreed on with its old probe key is void. */
+static void drop_seek(Path *self, Peer *peer)
+{
+    if (peer->seek != NULL)
+        g_hash_table_remove(self->probes, GUINT_TO_POINTER(path_seek_get_index(peer->seek)));
+    path_seek_free(g_steal_pointer(&peer->seek));
+}
+
+static bool is_same_seek(const PathPeer *a, const PathPeer *b)
+{
+    return a->has_probe_key == b->has_probe_key &&
+           memcmp(&a->probe_key, &b->probe_key, sizeof a->probe_key) == 0;
 }
 
 static bool is_same(const PathPeer *a, const PathPeer *b)
 {
     return a->online == b->online && a->eager == b->eager && a->e_seq == b->e_seq &&
-           a->n_endpoints == MIN(b->n_endpoints, WIRE_MAX_CANDIDATES);
+           a->n_endpoints == MIN(b->n_endpoints, WIRE_MAX_CANDIDATES) && is_same_seek(a, b) &&
+           a->index == b->index && a->n_relays == b->n_relays &&
+           memcmp(a->relays, b->relays, sizeof a->relays) == 0;
 }
 
 static Peer *put_peer(Path *self, const PathPeer *told)
 {
     Peer *peer = g_hash_table_lookup(self->peers, &told->wg);
+    bool  renew = peer == NULL || !is_same_seek(&peer->told, told);
 
     if (peer != NULL && is_same(&peer->told, told))
         return peer;
@@ -272,6 +444,8 @@ static Peer *put_peer(Path *self, const PathPeer *told)
     peer->told.n_endpoints = MIN(told->n_endpoints, WIRE_MAX_CANDIDATES);
     peer->told.endpoints =
         g_memdup2(told->endpoints, peer->told.n_endpoints * sizeof told->endpoints[0]);
+    if (renew)
+        drop_seek(self, peer);
     start_over(self, peer);
     return peer;
 }
@@ -286,8 +460,10 @@ void path_apply(Path *self, const PathPeer *peers, size_t n_peers)
         g_hash_table_add(kept, put_peer(self, &peers[i]));
     g_hash_table_iter_init(&iter, self->peers);
     while (g_hash_table_iter_next(&iter, NULL, &value))
-        if (!g_hash_table_contains(kept, value))
+        if (!g_hash_table_contains(kept, value)) {
+            drop_seek(self, value);
             g_hash_table_iter_remove(&iter);
+        }
 }
 
 static bool is_same_host(Path *self, const PathHost *host)
@@ -328,18 +504,62 @@ void path_set_host(Path *self, const PathHost *host)
     if (host->n_addrs > 0)
         g_array_append_vals(self->addrs, host->addrs, (guint)host->n_addrs);
     self->presence_known = host->presence_known;
+    path_relays_set_families(self->host.relays,
+                             path_candidates_has_family(host->addrs, host->n_addrs, AF_INET),
+                             path_candidates_has_family(host->addrs, host->n_addrs, AF_INET6));
+    path_relays_doubt(self->host.relays);
+    g_hash_table_iter_init(&iter, self->peers);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        if (((Peer *)value)->seek != NULL)
+            path_seek_doubt(((Peer *)value)->seek);
+        start_over(self, value);
+    }
+    path_nudge(self);
+}
+
+static Peer *find_index(Path *self, uint32_t index)
+{
+    GHashTableIter iter;
+    gpointer       value;
+
     g_hash_table_iter_init(&iter, self->peers);
     while (g_hash_table_iter_next(&iter, NULL, &value))
-        start_over(self, value);
-    path_nudge(self);
+        if (((Peer *)value)->told.index == index)
+            return value;
+    return NULL;
+}
+
+/* A datagram that is not WireGuard's. */
+static void take_raw(Path *self, const WireEvent *event)
+{
+    uint32_t index;
+    Peer    *peer;
+
+    if (path_relays_handle(self->host.relays, event) ||
+        mesh_probe_read_index(event->data, event->n_data, &index) < 0)
+        return;
+    peer = g_hash_table_lookup(self->probes, GUINT_TO_POINTER(index));
+    if (peer == NULL && event->way.link != 0) { /* the first that we hear of it, perhaps */
+        peer = find_index(self, event->way.index);
+        if (peer != NULL && !ready_seek(self, peer))
+            peer = NULL;
+    }
+    if (peer != NULL)
+        path_seek_take(peer->seek, event);
 }
 
 void path_handle_event(Path *self, const WireEvent *event)
 {
     Peer *peer = g_hash_table_lookup(self->peers, &event->peer);
 
-    if (peer == NULL)
+    if (event->kind == WIRE_EVENT_RAW)
+        take_raw(self, event);
+    if (event->kind == WIRE_EVENT_RAW || peer == NULL)
         return;
+    if (peer->seek == NULL && event->kind == WIRE_EVENT_ACTIVE)
+        set_route(self, peer, true);
+    else if (peer->seek != NULL || (event->kind == WIRE_EVENT_HANDSHAKE && ready_seek(self, peer)))
+        path_seek_handle(peer->seek, event);
     switch (event->kind) {
     case WIRE_EVENT_HANDSHAKE:
     case WIRE_EVENT_ROAMED:
@@ -378,6 +598,8 @@ bool path_explain(Path *self, const MeshKey *key, PathInfo *out_info)
 {
     Peer    *peer = g_hash_table_lookup(self->peers, key);
     PathInfo info = { 0 };
+    WireWay  way;
+    bool     busy;
 
     if (peer == NULL || !read_wire(self, peer, &info.wire))
         return false;
@@ -385,6 +607,9 @@ bool path_explain(Path *self, const MeshKey *key, PathInfo *out_info)
     info.n_candidates = peer->n_candidates;
     if (info.n_candidates > 0)
         memcpy(info.candidates, peer->candidates, info.n_candidates * sizeof info.candidates[0]);
+    if (peer->seek != NULL && path_seek_get_way(peer->seek, &way, &info.rtt_us, &busy) &&
+        way.link != 0)
+        info.relay = g_strdup(path_relays_name(self->host.relays, way.link));
     *out_info = info;
     return true;
 }
@@ -392,11 +617,12 @@ bool path_explain(Path *self, const MeshKey *key, PathInfo *out_info)
 void path_clear_info(PathInfo *info)
 {
     g_clear_pointer(&info->reason, g_free);
+    g_clear_pointer(&info->relay, g_free);
 }
 
 const char *path_kind_name(PathKind kind)
 {
-    static const char *const names[] = { "none", "idle", "connecting", "direct" };
+    static const char *const names[] = { "none", "idle", "connecting", "relay", "direct" };
 
     return names[kind];
 }

@@ -9,6 +9,7 @@
 #include "common/proto/record.h"
 #include "common/std/ip.h"
 #include "common/std/key.h"
+#include "common/std/sign.h"
 #include "daemon/wire/plane.h"
 
 #include <glib.h>
@@ -20,7 +21,38 @@
 #define PATH_NUDGE_ID    0u   /* of the echoes of path_nudge(); nobody waits for their answer */
 #define PATH_KEEPALIVE_S 25u  /* keeps mappings of NATs and firewalls open */
 
+#define PATH_MAX_HOMES 4u /* relays that a peer names */
+
 typedef struct Path Path;
+
+/** PathRelay: a relay of the network's signed map, its name resolved. */
+typedef struct {
+    uint16_t     id;
+    char         name[64];
+    bool         usable;   /* takes new nodes: neither to be avoided nor drained */
+    MeshEndpoint at4, at6; /* UDP; family 0: none */
+    uint16_t     alt_port; /* of STUN beside the relay's; 0: none */
+    MeshKey      key;      /* X25519 */
+} PathRelay;
+
+/** PathRelayMap: the relays and what opens them to us. Borrowed, but for @secret copied. */
+typedef struct {
+    const PathRelay      *relays;
+    size_t                n_relays;
+    MeshSpan              token; /* body of T */
+    MeshSignature         token_signature;
+    MeshKey               server; /* Ed25519; it signed T */
+    uint8_t               net[8];
+    const MeshSignSecret *secret; /* of our node key; outlives the Path */
+} PathRelayMap;
+
+/** PathSelf: what peers have to know about us: it goes into our record E. */
+typedef struct {
+    MeshKey      probe_key; /* X25519; new at each start */
+    size_t       n_relays;
+    uint16_t     relays[PATH_MAX_HOMES]; /* where we are found, home first */
+    MeshEndpoint seen;                   /* our UDP port as the relay sees it; family 0: not seen */
+} PathSelf;
 
 /** PathPeer: what the verified map says about a peer. */
 typedef struct {
@@ -31,12 +63,18 @@ typedef struct {
     uint64_t                  e_seq;  /* of the record the endpoints come from; 0: none */
     size_t                    n_endpoints;
     const MeshRecordEndpoint *endpoints; /* borrowed for the call; the first ones count */
+    bool                      has_probe_key;
+    MeshKey                   probe_key; /* X25519, of its record E */
+    uint32_t                  index;     /* of the node, as relays know it */
+    size_t                    n_relays;
+    uint16_t                  relays[PATH_MAX_HOMES]; /* where it is found, home first */
 } PathPeer;
 
 typedef enum {
     PATH_NONE,       /* no way now; retried where that may help */
     PATH_IDLE,       /* nothing tried: there was no traffic */
     PATH_CONNECTING, /* initiations are on their way */
+    PATH_RELAY,      /* a session goes by a relay */
     PATH_DIRECT,     /* a session is proven */
 } PathKind;
 
@@ -45,7 +83,9 @@ typedef struct {
     char              *reason; /* owned; for people; "" when direct */
     size_t             n_candidates;
     MeshRecordEndpoint candidates[WIRE_MAX_CANDIDATES];
-    WirePeerInfo       wire; /* endpoint in use, counters, last handshake */
+    WirePeerInfo       wire;   /* endpoint in use, counters, last handshake */
+    char              *relay;  /* owned; its name; NULL unless relayed */
+    int64_t            rtt_us; /* of the direct way when it was last measured; 0: not known */
 } PathInfo;
 
 /** PathHost: what of this host matters; addresses of mesh interfaces left out. Borrowed. */
@@ -55,12 +95,21 @@ typedef struct {
     bool            presence_known; /* false: the server is away, so everybody may be online */
 } PathHost;
 
-/* The path of @peer changed. May be called from inside path_apply() and path_set_host(). */
-typedef void (*PathChangedFunc)(const MeshKey *peer, void *user_data);
+/** PathEvents: may be called from inside any call here. */
+typedef struct {
+    void (*changed)(const MeshKey *peer, void *user_data); /* the path of @peer */
+    void (*self_changed)(void *user_data);                 /* path_get_self() says something else */
+} PathEvents;
 
-/** path_start: @plane is borrowed and has to outlive the result. @inner: our own address in the
- * mesh. */
-Path *path_start(WirePlane *plane, const MeshAddr *inner, PathChangedFunc changed, void *user_data);
+typedef struct {
+    WirePlane    *plane; /* borrowed; outlives the Path */
+    MeshAddr      inner; /* our own address in the mesh */
+    MeshNetworkId net;
+    PathEvents    events;
+    void         *user_data;
+} PathOptions;
+
+Path *path_start(const PathOptions *options);
 void  path_stop(Path *self); /* NULL is fine */
 
 /** path_apply: the peers that the data plane knows now, all of them. Idempotent. */
@@ -68,6 +117,10 @@ void path_apply(Path *self, const PathPeer *peers, size_t n_peers);
 
 /** path_set_host: copies; on a change every peer is tried again at once. */
 void path_set_host(Path *self, const PathHost *host);
+
+/** path_set_relays: relays may be none. A newer token is used when the old one ends. */
+void path_set_relays(Path *self, const PathRelayMap *map);
+void path_get_self(Path *self, PathSelf *out_self);
 
 void path_handle_event(Path *self, const WireEvent *event);
 
@@ -81,4 +134,4 @@ bool path_connect(Path *self, const MeshKey *peer);
 /** path_explain: Returns false for an unknown peer; else end @out_info with path_clear_info(). */
 bool        path_explain(Path *self, const MeshKey *peer, PathInfo *out_info);
 void        path_clear_info(PathInfo *info);
-const char *path_kind_name(PathKind kind); /* "none", "idle", "connecting", "direct" */
+const char *path_kind_name(PathKind kind); /* "none", "idle", "connecting", "relay", "direct" */

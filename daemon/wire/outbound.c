@@ -180,12 +180,13 @@ static void flush(WireOutbound *self)
 }
 
 /* Handshakes are asked for at most once a second: a batch to an absent peer is no news. */
-static void ask_session(WireOutbound *self, WirePeer *peer)
+static bool ask_session(WireOutbound *self, WirePeer *peer)
 {
     if (peer->asked_ms != 0 && self->now_ms - peer->asked_ms < ASK_AGAIN_MS)
-        return;
+        return false;
     peer->asked_ms = self->now_ms;
     wire_peer_ask(self->plane, peer, WIRE_ASK_SESSION);
+    return true;
 }
 
 /* Length with padding to 16 bytes, never above the MTU (paper §5.4.6). */
@@ -329,7 +330,7 @@ static bool find_session(const WireOutbound *self, WirePeer *peer, Session *out)
 static void look_at_age(WireOutbound *self, const Session *session)
 {
     if (wire_keypair_wants_rekey_sending(session->keypair, self->now_ms))
-        ask_session(self, session->peer);
+        (void)ask_session(self, session->peer);
     else
         session->peer->asked_ms = 0; /* the wish came true: the next one is new */
 }
@@ -341,7 +342,8 @@ static void stage(WireOutbound *self, WirePeer *peer, WireSplit *split)
     while (wire_split_next(split, &packet))
         wire_count_drop(self->counters, WIRE_DROP_STAGED,
                         wire_stage_put(&self->stage, &peer->staged, &packet));
-    ask_session(self, peer);
+    if (ask_session(self, peer))
+        report(self, &(WireEvent){ .kind = WIRE_EVENT_ACTIVE, .peer = peer->public_key });
 }
 
 /* Returns: true: what was staged is on its way; false: nothing was, or there is no session yet. */
@@ -468,7 +470,7 @@ static void send_keepalive(WireOutbound *self, WirePeer *peer)
     Session    session;
 
     if (!find_session(self, peer, &session) || !queue_packet(self, &session, &packet)) {
-        ask_session(self, peer);
+        (void)ask_session(self, peer);
         return;
     }
     look_at_age(self, &session);

@@ -328,7 +328,7 @@ int wire_plane_set_route(WirePlane *self, const MeshKey *key, const WireRoute *r
     if (rc < 0)
         return rc;
     set_way(peer, route);
-    atomic_store_explicit(&peer->has_candidates, !route->pinned && route->n_candidates > 0,
+    atomic_store_explicit(&peer->has_candidates, route->pinned || route->n_candidates > 0,
                           memory_order_relaxed);
     until_ms = atomic_load_explicit(&peer->session_until_ms, memory_order_relaxed);
     wire_peer_ask(self, peer,

@@ -63,7 +63,8 @@ typedef enum {
     WIRE_EVENT_PONG,      /* an answer to wire_plane_ping(): @id, @sequence, @time_ns */
     WIRE_EVENT_RAW,    /* a datagram that is not WireGuard's (STUN, probe): @data, from @endpoint */
     WIRE_EVENT_SILENT, /* see WireRoute.silent_ms; again only after @peer was heard */
-    WIRE_EVENT_ACTIVE, /* data of a pinned @peer, either way, after 30 s without */
+    WIRE_EVENT_ACTIVE, /* data of a pinned @peer, either way, after 30 s without; or of any, out,
+                        * while there is no session: once a second */
     WIRE_EVENT_LINK,   /* the TUN went up or down, or changed its MTU: see wire_plane_get_info() */
     WIRE_EVENT_FAILED, /* the plane cannot go on (TUN deleted): @id is a negative errno */
 } WireEventKind;

@@ -63,12 +63,6 @@ static void end_write(WireRouteCell *self, const WireHop *hop)
     atomic_fetch_add_explicit(&self->sequence, 1, memory_order_release);
 }
 
-bool wire_way_equal(const WireWay *a, const WireWay *b)
-{
-    return a->link == b->link && a->socket == b->socket && a->index == b->index &&
-           mesh_endpoint_equal(&a->endpoint, &b->endpoint);
-}
-
 WireHop wire_hop_from_way(const WireWay *way)
 {
     if (way->link != 0)

@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/std/endpoint.h"
 #include "common/std/ip.h"
 
 #define WIRE_MAX_LINKS   8u  /* relays known to a plane at once, numbered from 1 */
@@ -22,4 +23,8 @@ static inline bool wire_way_is_set(const WireWay *way)
     return way->link != 0 || way->endpoint.addr.family != 0;
 }
 
-bool wire_way_equal(const WireWay *a, const WireWay *b);
+static inline bool wire_way_equal(const WireWay *a, const WireWay *b)
+{
+    return a->link == b->link && a->socket == b->socket && a->index == b->index &&
+           mesh_endpoint_equal(&a->endpoint, &b->endpoint);
+}

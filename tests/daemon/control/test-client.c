@@ -112,8 +112,8 @@ static void on_left(ControlClient *client, const GError *error, void *user_data)
 
 static void set_up(Fixture *f, gconstpointer data)
 {
-    static const ControlEvents events = { on_state, on_registered, on_map,   on_observed,
-                                          on_seq,   on_fatal,      on_cloned };
+    static const ControlEvents events = { on_state, on_registered, on_map, on_observed,
+                                          on_seq,   on_fatal,      NULL,   on_cloned };
     MeshNetwork                network = fixture_network();
     FixturePair                tls = fixture_pair(SERVER_SEED), wrong = fixture_pair(WRONG_SEED);
     MeshJoinlink   link = { .host = "127.0.0.1", .network = network.id, .server = network.server };

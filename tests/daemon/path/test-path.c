@@ -1,7 +1,9 @@
 /* Tests of daemon/path/path.c against a data plane that only notes what it is told. */
 #include "common/std/clock.h"
 #include "common/std/endpoint.h"
+#include "common/std/hash.h"
 #include "daemon/path/path.h"
+#include "daemon/wire/ways.h"
 
 #include <errno.h>
 #include <string.h>
@@ -10,6 +12,7 @@
 
 static struct {
     int          n_pings;
+    int          n_sent; /* probes */
     int          n_routes, n_initiations;
     WireRoute    last;
     bool         known;
@@ -44,6 +47,32 @@ int wire_plane_ping(WirePlane *self, const MeshAddr *source, const MeshAddr *des
     return 0;
 }
 
+void wire_plane_get_info(WirePlane *self, WirePlaneInfo *out_info)
+{
+    (void)self;
+    *out_info = (WirePlaneInfo){ .listen_port = 51820 };
+}
+
+/* There are no relays. */
+int wire_ways_send(WirePlane *self, const WireWay *way, uint8_t ttl, MeshSpan bytes)
+{
+    (void)self, (void)way, (void)ttl, (void)bytes;
+    plane.n_sent++;
+    return 0;
+}
+
+int wire_ways_put_link(WirePlane *self, uint8_t link, const WireLink *what)
+{
+    (void)self, (void)link, (void)what;
+    g_assert_not_reached();
+}
+
+void wire_ways_remove_link(WirePlane *self, uint8_t link)
+{
+    (void)self, (void)link;
+    g_assert_not_reached();
+}
+
 /* ---- a clock that stands ---- */
 
 static int64_t now_ms;
@@ -74,6 +103,11 @@ static void on_changed(const MeshKey *peer, void *user_data)
     f->n_changed++;
 }
 
+static void on_self_changed(void *user_data)
+{
+    (void)user_data;
+}
+
 static void set_host(Fixture *f, const char *addr, bool known)
 {
     PathHost host = { .addrs = &f->own, .n_addrs = 1, .presence_known = known };
@@ -89,7 +123,8 @@ static void set_up(Fixture *f, gconstpointer data)
     plane.known = true;
     now_ms = 1000000;
     mesh_clock_set_source(&clock_source);
-    f->path = path_start(NULL, &f->own, on_changed, f);
+    f->path = path_start(&(PathOptions){
+        .inner = f->own, .events = { on_changed, on_self_changed }, .user_data = f });
     set_host(f, "10.0.0.2", true);
     f->peer = (PathPeer){ .online = true, .eager = true, .e_seq = 1, .n_endpoints = 1 };
     f->peer.endpoints = &f->endpoint;
@@ -235,6 +270,27 @@ static void test_peer_gone(Fixture *f, gconstpointer data)
     send_event(f, WIRE_EVENT_GAVE_UP); /* late news of it is no harm */
 }
 
+/* A peer that tells a probe key: its route is the seek's from then on; a new key begins anew. */
+static void test_probe_key(Fixture *f, gconstpointer data)
+{
+    MeshKey secret;
+
+    (void)data;
+    mesh_key_make_private(&secret);
+    f->peer.has_probe_key = true;
+    mesh_key_make_public(&secret, &f->peer.probe_key);
+    path_apply(f->path, &f->peer, 1);
+    g_assert_cmpint(plane.n_initiations, >, 0);
+    g_assert_false(plane.last.pinned); /* neither relay nor proof: the handshakes try */
+    g_assert_cmpuint(plane.last.n_candidates, ==, 1);
+    g_assert_cmpint(plane.n_sent, >, 0); /* pings at what may be its LAN */
+    mesh_key_make_private(&secret);
+    mesh_key_make_public(&secret, &f->peer.probe_key);
+    f->peer.e_seq++;
+    path_apply(f->path, &f->peer, 1);
+    path_apply(f->path, NULL, 0);
+}
+
 static const struct {
     const char *name;
     void (*run)(Fixture *f, gconstpointer data);
@@ -248,11 +304,13 @@ static const struct {
     { "/path/new-endpoint", test_new_endpoint },
     { "/path/host-moved", test_host_moved },
     { "/path/peer-gone", test_peer_gone },
+    { "/path/probe-key", test_probe_key },
 };
 
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    g_assert_true(mesh_key_init() == 0 && mesh_hash_init() == 0);
     for (size_t i = 0; i < G_N_ELEMENTS(tests); i++)
         g_test_add(tests[i].name, Fixture, NULL, set_up, tests[i].run, tear_down);
     return g_test_run();

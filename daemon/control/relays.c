@@ -1,0 +1,84 @@
+/* daemon/control/relays.c: GET relays: the network's relays and our token for them, after each
+ * hello that names another version, and before the token ends. */
+#include "daemon/control/relays.h"
+#include "common/glib/log.h"
+#include "common/proto/relaymap.h"
+
+enum {
+    TIMEOUT_MS = 20000,
+    AGAIN_MS = 25 * 60 * 1000, /* a token lives an hour: well within its second half */
+};
+
+static void ask(ControlClient *self);
+
+void control_relays_stop(ControlClient *self)
+{
+    control_call_cancel(g_steal_pointer(&self->relays.call));
+    g_clear_handle_id(&self->relays.timer_id, g_source_remove);
+    self->relays.ver = 0;
+}
+
+static gboolean on_timer(gpointer user_data)
+{
+    ControlClient *self = user_data;
+
+    self->relays.timer_id = 0;
+    ask(self);
+    return G_SOURCE_REMOVE;
+}
+
+static void wait(ControlClient *self, unsigned in_ms)
+{
+    g_clear_handle_id(&self->relays.timer_id, g_source_remove);
+    self->relays.timer_id = g_timeout_add(in_ms, on_timer, self);
+}
+
+static void take_answer(ControlClient *self, const ControlResult *result)
+{
+    MeshRelayAnswer answer = { 0 };
+    g_autoptr(GError) error = NULL;
+
+    if (!mesh_relaymap_decode_answer(result->body, result->body_len, &answer, &error)) {
+        mesh_log_warning("the server's answer about relays: %s", error->message);
+        return;
+    }
+    control_client_hold(self);
+    if (self->events.relays != NULL)
+        self->events.relays(self, &answer, self->user_data);
+    control_client_release(self);
+    mesh_relaymap_clear_answer(&answer);
+}
+
+static void on_done(void *user_data, const ControlResult *result)
+{
+    ControlClient *self = user_data;
+
+    self->relays.call = NULL;
+    if (result->error == NULL) {
+        mesh_backoff_reset(&self->relays.backoff);
+        wait(self, AGAIN_MS);
+        take_answer(self, result);
+        return;
+    }
+    mesh_log_info("relays: %s", result->error->message);
+    if (result->status != 404) /* a server that has none */
+        wait(self,
+             MAX(mesh_backoff_next_ms(&self->relays.backoff), result->hints.retry_in_s * 1000));
+}
+
+static void ask(ControlClient *self)
+{
+    static const ControlCallFuncs funcs = { .done = on_done };
+    ControlRequest                request = { .verb = "relays", .timeout_ms = TIMEOUT_MS };
+
+    if (self->relays.call == NULL)
+        self->relays.call = control_call_start(self->multi, self->link, &request, &funcs, self);
+}
+
+void control_relays_told(ControlClient *self, uint64_t ver)
+{
+    if (ver == self->relays.ver)
+        return;
+    self->relays.ver = ver;
+    ask(self);
+}

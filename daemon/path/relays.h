@@ -1,0 +1,50 @@
+/* daemon/path/relays.h: our sessions at relays, over UDP (docs/PATHS.md §3).
+ *
+ * One session at home, others when a peer is found only there. What is bound is a link of the data
+ * plane. Thread: main loop. Inside of daemon/path. */
+#pragma once
+
+#include "daemon/path/path.h"
+#include "daemon/wire/plane.h"
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct PathRelays PathRelays;
+
+typedef struct {
+    /* A session was bound, moved or lost. */
+    void (*changed)(uint16_t relay, void *user_data);
+    /* The relay saw node @index at @at; family 0: it is there, but not over UDP. */
+    void (*found)(uint16_t relay, uint32_t index, const MeshEndpoint *at, void *user_data);
+} PathRelaysEvents;
+
+PathRelays *path_relays_new(WirePlane *plane, const PathRelaysEvents *events, void *user_data);
+void        path_relays_free(PathRelays *self); /* says CLOSE; NULL is fine */
+
+/** path_relays_set: the relays there are and what opens them; copies. Sessions at relays that stay
+ * as they were go on. */
+void path_relays_set(PathRelays *self, const PathRelayMap *map);
+
+/** path_relays_set_families: what this host can speak; a change binds anew. */
+void path_relays_set_families(PathRelays *self, bool has4, bool has6);
+
+/** path_relays_get_way: how node @index is reached by the first of @relays where we are bound; at
+ * others a session is begun when @want. Returns: false: not now. */
+bool path_relays_get_way(PathRelays *self, const PathPeer *peer, bool want, WireWay *out_way);
+
+/** path_relays_ask: asks the relay of @way where that node is: @found will tell. */
+void path_relays_ask(PathRelays *self, const WireWay *way);
+
+/** path_relays_doubt: something was not answered: proves every session anew, at once. */
+void path_relays_doubt(PathRelays *self);
+
+/** path_relays_handle: a frame of a relay. Returns: false: it is none. */
+bool path_relays_handle(PathRelays *self, const WireEvent *event);
+
+/** path_relays_get_home: Returns: false: no session at home. @out_seen: where the relay sees us. */
+bool path_relays_get_home(PathRelays *self, uint16_t *out_id, MeshEndpoint *out_seen);
+
+/** path_relays_name: "frankfurt"; borrowed; NULL: no such link. */
+const char *path_relays_name(PathRelays *self, uint8_t link);

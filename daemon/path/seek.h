@@ -1,0 +1,64 @@
+/* daemon/path/seek.h: finds and keeps the way to one peer that has a probe key (docs/PATHS.md §5):
+ * by relay at once, directly as soon as a ping there was answered, back to the relay when data goes
+ * unanswered. It alone sets that peer's route, which is pinned.
+ *
+ * Thread: main loop. Inside of daemon/path. */
+#pragma once
+
+#include "common/codec/probe.h"
+#include "daemon/path/path.h"
+#include "daemon/path/relays.h"
+#include "daemon/path/ways.h"
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct PathSeek PathSeek;
+
+/** PathSeekHost: what the peers of a network share; owned by path.c, read here. */
+typedef struct {
+    WirePlane    *plane;
+    PathRelays   *relays;
+    MeshNetworkId net;
+    MeshKey      *probe_private; /* guarded */
+    MeshKey       probe_public;
+    GArray       *addrs; /* MeshAddr: the host's */
+    /* Our candidates for a CALL; returns how many. */
+    size_t (*list_own)(void *user_data, MeshProbeCandidate out[MESH_PROBE_MAX_CANDIDATES]);
+    void (*changed)(const MeshKey *peer, void *user_data);
+    void   *user_data;
+    int64_t aimed_ms; /* bucket of pings to addresses that are only claimed */
+    int     aim;
+} PathSeekHost;
+
+/** path_seek_new: @told is borrowed and has to outlive the result; with a probe key. NULL: its key
+ * is of no use. */
+PathSeek *path_seek_new(PathSeekHost *host, const PathPeer *told);
+void      path_seek_free(PathSeek *self); /* NULL is fine */
+
+/** path_seek_told: @told, where the peer is and may be, changed; not its probe key. */
+void path_seek_told(PathSeek *self);
+
+/** path_seek_want: a session is wanted: by relay now, directly soon. */
+void path_seek_want(PathSeek *self);
+
+/** path_seek_doubt: the host's network changed: what worked has to be proven again. */
+void path_seek_doubt(PathSeek *self);
+
+/** path_seek_relayed: sessions at relays came or went. */
+void path_seek_relayed(PathSeek *self);
+
+/** path_seek_found: the relay of @way sees the peer at @at. */
+void path_seek_found(PathSeek *self, const MeshEndpoint *at);
+
+void path_seek_handle(PathSeek *self, const WireEvent *event); /* of its peer */
+
+uint32_t path_seek_get_index(const PathSeek *self); /* of probes to us */
+
+/** path_seek_take: a probe with that index came. */
+void path_seek_take(PathSeek *self, const WireEvent *event);
+
+/** path_seek_get_way: what the route says now. @out_rtt_us: of a direct way; 0: not measured.
+ * Returns: false: there is none. @out_busy: it is looking for a better one. */
+bool path_seek_get_way(const PathSeek *self, WireWay *out_way, int64_t *out_rtt_us, bool *out_busy);

@@ -1,0 +1,122 @@
+#include "daemon/path/ways.h"
+
+#include "common/std/endpoint.h"
+
+#include <string.h>
+#include <sys/socket.h>
+
+enum { US_PER_MS = 1000, BETTER_US = 3000, BETTER_PERCENT = 10 };
+
+PathRank path_ways_rank(const MeshEndpoint *to, MeshRecordKind kind)
+{
+    bool local = mesh_ip_class(&to->addr) == MESH_IP_PRIVATE ||
+                 mesh_ip_class(&to->addr) == MESH_IP_LINK_LOCAL;
+    bool v6 = to->addr.family == AF_INET6;
+
+    if (local)
+        return v6 ? PATH_RANK_LAN6 : PATH_RANK_LAN4;
+    if (v6)
+        return PATH_RANK_V6;
+    return kind == MESH_RECORD_OBSERVED ? PATH_RANK_OBSERVED : PATH_RANK_MAPPED;
+}
+
+PathWay *path_ways_find(PathWays *self, const MeshEndpoint *to)
+{
+    for (size_t i = 0; i < self->n; i++)
+        if (mesh_endpoint_equal(&self->list[i].to, to))
+            return &self->list[i];
+    return NULL;
+}
+
+/* The one that is missed least: silent ones first, the worst ranks first. */
+static PathWay *find_least(PathWays *self, const PathWay *keep)
+{
+    PathWay *least = NULL;
+
+    for (size_t i = 0; i < self->n; i++) {
+        PathWay *way = &self->list[i];
+
+        if (way == keep || way->valid)
+            continue;
+        if (least == NULL || way->unanswered > least->unanswered ||
+            (way->unanswered == least->unanswered && way->rank > least->rank))
+            least = way;
+    }
+    return least;
+}
+
+PathWay *path_ways_add(PathWays *self, const MeshEndpoint *to, PathRank rank, const PathWay *keep)
+{
+    PathWay *way = path_ways_find(self, to);
+
+    if (way != NULL) {
+        if (rank < way->rank)
+            way->rank = rank;
+        return way;
+    }
+    way = self->n < PATH_MAX_WAYS ? &self->list[self->n++] : find_least(self, keep);
+    if (way != NULL)
+        *way = (PathWay){ .to = *to, .rank = rank };
+    return way;
+}
+
+void path_ways_ping(PathWay *way, uint64_t txid, int64_t now_us)
+{
+    way->txids[way->next] = txid;
+    way->sent_us[way->next] = now_us;
+    way->next = (way->next + 1) % PATH_WAY_IN_FLIGHT;
+    way->pinged_ms = now_us / US_PER_MS;
+    way->unanswered++;
+}
+
+PathWay *path_ways_pong(PathWays *self, uint64_t txid, int64_t now_us)
+{
+    for (size_t i = 0; i < self->n; i++) {
+        PathWay *way = &self->list[i];
+
+        for (size_t p = 0; p < PATH_WAY_IN_FLIGHT; p++) {
+            if (way->sent_us[p] == 0 || way->txids[p] != txid)
+                continue;
+            way->rtt_us = now_us - way->sent_us[p];
+            way->sent_us[p] = 0;
+            way->valid = way->trusted = true;
+            way->valid_ms = now_us / US_PER_MS;
+            way->unanswered = 0;
+            return way;
+        }
+    }
+    return NULL;
+}
+
+bool path_ways_is_better(const PathWay *way, const PathWay *than)
+{
+    int64_t margin_us = than->rtt_us * BETTER_PERCENT / 100;
+
+    if (way->rank != than->rank)
+        return way->rank < than->rank;
+    return way->rtt_us + (margin_us > BETTER_US ? margin_us : BETTER_US) < than->rtt_us;
+}
+
+PathWay *path_ways_best(PathWays *self, int64_t since_ms)
+{
+    PathWay *best = NULL;
+
+    for (size_t i = 0; i < self->n; i++) {
+        PathWay *way = &self->list[i];
+
+        if (!way->valid || way->valid_ms < since_ms)
+            continue;
+        if (best == NULL || way->rank < best->rank ||
+            (way->rank == best->rank && way->rtt_us < best->rtt_us))
+            best = way;
+    }
+    return best;
+}
+
+void path_ways_doubt(PathWays *self)
+{
+    for (size_t i = 0; i < self->n; i++) {
+        self->list[i].valid = false;
+        self->list[i].unanswered = 0;
+    }
+}

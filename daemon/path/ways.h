@@ -1,0 +1,65 @@
+/* daemon/path/ways.h: the direct ways to one peer: which there are, what is known of each, which is
+ * best. Pure: the clock is given. Inside of daemon/path. */
+#pragma once
+
+#include "common/proto/record.h"
+#include "common/std/ip.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PATH_MAX_WAYS      24u
+#define PATH_WAY_IN_FLIGHT 4u /* pings of one way whose answers still count */
+
+/* Best first. */
+typedef enum {
+    PATH_RANK_LAN6,
+    PATH_RANK_LAN4,
+    PATH_RANK_V6,
+    PATH_RANK_MAPPED,
+    PATH_RANK_OBSERVED,
+} PathRank;
+
+typedef struct {
+    MeshEndpoint to;
+    PathRank     rank;
+    bool         valid;      /* our ping was answered, and nothing spoke against it since */
+    bool         trusted;    /* the relay, or the peer's own packets, showed that it is there */
+    int64_t      rtt_us;     /* of the last answer; 0: none yet */
+    int64_t      valid_ms;   /* of it */
+    int64_t      heard_ms;   /* an authentic packet of WireGuard came from there; 0: never */
+    int64_t      pinged_ms;  /* last ping; 0: never */
+    unsigned     unanswered; /* pings since the last answer */
+    uint64_t     txids[PATH_WAY_IN_FLIGHT];
+    int64_t      sent_us[PATH_WAY_IN_FLIGHT];
+    unsigned     next; /* place of the next ping among those */
+} PathWay;
+
+typedef struct {
+    PathWay list[PATH_MAX_WAYS];
+    size_t  n;
+} PathWays;
+
+/** path_ways_rank: of an endpoint that a peer told. */
+PathRank path_ways_rank(const MeshEndpoint *to, MeshRecordKind kind);
+
+/** path_ways_add: the way to @to, new or known; of two ranks the better counts. A full table gives
+ * up its least: never @keep (NULL: none), else one that does not work. NULL: nothing to give up.
+ * Pointers of before may then mean another way. */
+PathWay *path_ways_add(PathWays *self, const MeshEndpoint *to, PathRank rank, const PathWay *keep);
+PathWay *path_ways_find(PathWays *self, const MeshEndpoint *to); /* NULL: unknown */
+
+/** path_ways_ping: notes a ping that is sent now. */
+void path_ways_ping(PathWay *way, uint64_t txid, int64_t now_us);
+
+/** path_ways_pong: the way that @txid was sent by works. NULL: none, or too long ago. */
+PathWay *path_ways_pong(PathWays *self, uint64_t txid, int64_t now_us);
+
+/** path_ways_is_better: worth leaving @than for: a better rank, or faster by max(10 %, 3 ms). */
+bool path_ways_is_better(const PathWay *way, const PathWay *than);
+
+/** path_ways_best: of those valid, and answered at @since_ms or later. NULL: none. */
+PathWay *path_ways_best(PathWays *self, int64_t since_ms);
+
+void path_ways_doubt(PathWays *self); /* none is valid any more */
