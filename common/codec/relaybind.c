@@ -71,7 +71,7 @@ int mesh_relaybind_decode_hello(MeshSpan datagram, MeshRelayGreeting *out_greeti
 int mesh_relaybind_decode_cookie(MeshSpan datagram, MeshRelayGreeting *out_greeting)
 {
     MeshReader        r = mesh_bytes_make_reader(datagram.data, datagram.len);
-    MeshRelayGreeting greeting;
+    MeshRelayGreeting greeting = { 0 };
     uint8_t           version;
     uint16_t          rest;
 

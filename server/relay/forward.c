@@ -43,22 +43,26 @@ void relay_forward_notice(Relay *self, RelayOut *out, RelaySession *to, MeshRela
         relay_forward_frame(out, to, &frame);
 }
 
+/* With the lock of the waiting. */
+static bool grow_waiting(Relay *self)
+{
+    unsigned  more = self->max_waiting != 0 ? self->max_waiting * 2 : 64;
+    uint32_t *grown = realloc(self->waiting, more * sizeof(*grown));
+
+    if (grown == NULL)
+        return false;
+    self->waiting = grown;
+    self->max_waiting = more;
+    return true;
+}
+
 /* Without memory it stays unlisted, and the next packet tries again. */
 static bool list(Relay *self, uint32_t number)
 {
-    bool done = true;
+    bool done;
 
     (void)pthread_mutex_lock(&self->waiting_lock);
-    if (self->n_waiting == self->max_waiting) {
-        unsigned  more = self->max_waiting != 0 ? self->max_waiting * 2 : 64;
-        uint32_t *grown = realloc(self->waiting, more * sizeof(*grown));
-
-        done = grown != NULL;
-        if (done) {
-            self->waiting = grown;
-            self->max_waiting = more;
-        }
-    }
+    done = self->n_waiting < self->max_waiting || grow_waiting(self);
     if (done)
         self->waiting[self->n_waiting++] = number;
     (void)pthread_mutex_unlock(&self->waiting_lock);
