@@ -40,6 +40,18 @@ static gboolean on_cloned_over(gpointer user_data)
     return G_SOURCE_REMOVE;
 }
 
+/* Our newest E may be the copy's, and what peers send may go to it: tell the server our own, above
+ * what it holds, and peers by a packet of ours. */
+static void speak_up(MeshdEngine *self)
+{
+    Path *path = meshd_parts_get_path(self->parts);
+
+    meshd_report_raise(self->report, 0);
+    meshd_membership_report(self);
+    if (path != NULL)
+        path_nudge(path);
+}
+
 void meshd_clone_heard(MeshdEngine *self)
 {
     bool             news = self->cloned_ms == 0;
@@ -48,6 +60,7 @@ void meshd_clone_heard(MeshdEngine *self)
     self->cloned_ms = mesh_clock_boot_ms();
     g_clear_handle_id(&self->cloned, g_source_remove);
     self->cloned = g_timeout_add_seconds(SHOWN_S, on_cloned_over, self);
+    speak_up(self);
     if (!news)
         return;
     text = meshd_clone_describe(self);
