@@ -6,6 +6,7 @@
 #include "common/proto/token.h"
 #include "common/std/base64.h"
 #include "common/std/hash.h"
+#include "server/relay/stream.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -147,6 +148,94 @@ static MeshRelayStatus open_token(const MeshRelayBind *bind, void *user_data, Re
     return MESH_RELAYBIND_OK;
 }
 
+/* --- over TLS ----------------------------------------------------------------------------------
+ */
+
+/* "FP.N.BODY.SIG" as a BIND would say it; @body owns the token's bytes. */
+static bool read_token(const char *text, MeshRelayBind *out_bind, uint8_t *body, size_t body_size)
+{
+    g_auto(GStrv) parts = g_strsplit(text, ".", 5);
+    MeshNetworkId net;
+    size_t        len = 0;
+
+    if (g_strv_length(parts) != 4 ||
+        mesh_base64url_decode(parts[0], out_bind->server_id, sizeof(out_bind->server_id), NULL) <
+            0 ||
+        !mesh_network_parse_id(parts[1], &net) ||
+        mesh_base64url_decode(parts[2], body, body_size, &len) < 0 || len == 0 ||
+        mesh_base64url_decode(parts[3], out_bind->token_signature.bytes, MESH_SIGN_BYTES, NULL) < 0)
+        return false;
+    memcpy(out_bind->network_id, net.bytes, sizeof(out_bind->network_id));
+    out_bind->token = MESH_SPAN(body, len);
+    return true;
+}
+
+static bool refuse(MeshRelayStatus status, GError **error)
+{
+    static const struct {
+        MeshErrorCode code;
+        const char   *text;
+    } why[] = {
+        [MESH_RELAYBIND_TOKEN_WRONG] = { MESH_ERROR_BAD_REQUEST, "Mesh-Token: wrong" },
+        [MESH_RELAYBIND_TOKEN_EXPIRED] = { MESH_ERROR_BAD_REQUEST, "Mesh-Token: it has ended" },
+        [MESH_RELAYBIND_BUSY] = { MESH_ERROR_BUSY, "the relay is full" },
+        [MESH_RELAYBIND_REVOKED] = { MESH_ERROR_REMOVED, "this node was removed" },
+        [MESH_RELAYBIND_NOT_SERVED] = { MESH_ERROR_BAD_REQUEST,
+                                        "Mesh-Token: its server is not served here" },
+    };
+
+    g_set_error_literal(error, MESH_ERROR, (int)why[status].code, why[status].text);
+    return false;
+}
+
+static bool open_stream(void *data, const ApiUpgradeRequest *request, void **out_stream,
+                        GError **error)
+{
+    ServerRelays   *self = data;
+    MeshRelayBind   bind = { .version = MESH_RELAYBIND_VERSION };
+    uint8_t         body[MESH_RELAYBIND_MAX_TOKEN_BYTES];
+    RelayGrant      grant;
+    RelayStream    *stream = NULL;
+    MeshRelayStatus status = MESH_RELAYBIND_TOKEN_WRONG;
+
+    if (read_token(request->token, &bind, body, sizeof(body)))
+        status = open_token(&bind, self, &grant);
+    if (status == MESH_RELAYBIND_OK && !mesh_key_equal(&grant.node.node, request->node))
+        status = MESH_RELAYBIND_TOKEN_WRONG;
+    if (status == MESH_RELAYBIND_OK)
+        status = relay_stream_open(self->relay, request->conn, &grant, &stream);
+    if (status != MESH_RELAYBIND_OK)
+        return refuse(status, error);
+    *out_stream = stream;
+    return true;
+}
+
+static void start_stream(void *stream)
+{
+    relay_stream_start(stream);
+}
+
+static void give_input(void *stream, const uint8_t *data, size_t len)
+{
+    relay_stream_input(stream, data, len);
+}
+
+static void close_stream(void *stream)
+{
+    relay_stream_close(stream);
+}
+
+ApiUpgrade server_relays_make_upgrade(ServerRelays *self)
+{
+    if (self->relay == NULL)
+        return (ApiUpgrade){ .open = NULL };
+    return (ApiUpgrade){ .open = open_stream,
+                         .start = start_stream,
+                         .input = give_input,
+                         .close = close_stream,
+                         .data = self };
+}
+
 /* --- for the core ------------------------------------------------------------------------------
  */
 
@@ -186,6 +275,7 @@ static void describe(const ServerConfig *config, ServerRelays *self, CoreRelays 
         .name = "server",
         .udp = config->relay_udp,
         .alt = (uint16_t)config->relay_alt,
+        .tls = config->public_port,
         .rk = *relay_get_key(self->relay),
     };
     if (config->relay_host != NULL)

@@ -2,6 +2,7 @@
  * sessions end. Started before the core and stopped after it. */
 #pragma once
 
+#include "server/api/router.h"
 #include "server/config.h"
 #include "server/core/core.h"
 #include "server/relay/relay.h"
@@ -20,6 +21,9 @@ ServerRelays *server_relays_start(const ServerConfig *config, CoreRelays *out_co
 
 /* Once the core runs: tokens of its key count. */
 void server_relays_serve(ServerRelays *self, const MeshKey *server);
+
+/* For ApiConfig: the relay over TLS. */
+ApiUpgrade server_relays_make_upgrade(ServerRelays *self);
 
 /* Tells the sessions to come back in @wait_ms. */
 void server_relays_drain(ServerRelays *self, unsigned wait_ms);

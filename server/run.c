@@ -128,6 +128,7 @@ static bool start(const ServerConfig *config, Parts *parts, GError **error)
     if (parts->core == NULL)
         return false;
     api_config.core = parts->core;
+    api_config.upgrade = server_relays_make_upgrade(parts->relays);
     parts->api = api_router_new(&api_config);
     parts->loop = start_loop(config, parts, error);
     if (parts->loop == NULL)

@@ -214,6 +214,25 @@ void api_exchange_done(ApiExchange *self)
     process(self);
 }
 
+void api_exchange_upgrade(ApiExchange *self, const char *protocol, void *stream)
+{
+    const ApiUpgrade *upgrade = &self->api->config.upgrade;
+    g_autofree char  *head = g_strdup_printf("HTTP/1.1 101 Switching Protocols\r\n"
+                                              "Connection: Upgrade\r\nUpgrade: %s\r\n\r\n",
+                                             protocol);
+    g_autoptr(GByteArray) early = self->input;
+
+    clear_request(self);
+    self->input = g_byte_array_new();
+    self->phase = API_UPGRADED;
+    self->upgraded = stream;
+    loop_conn_set_deadline(self->conn, 0);
+    api_exchange_send(self, head, strlen(head));
+    upgrade->start(stream);
+    if (early->len > 0)
+        upgrade->input(stream, early->data, early->len);
+}
+
 static void set_phase(ApiExchange *self, ApiPhase phase, unsigned ms)
 {
     self->phase = phase;
@@ -378,6 +397,10 @@ static void on_input(LoopConn *conn, const uint8_t *data, size_t len)
 {
     ApiExchange *self = loop_conn_get_data(conn);
 
+    if (self->phase == API_UPGRADED) {
+        self->api->config.upgrade.input(self->upgraded, data, len);
+        return;
+    }
     /* Nobody has a reason to talk into an open stream or to send so far ahead. */
     if (self->phase == API_STREAMING || self->input->len + len > MAX_INPUT_BYTES) {
         loop_conn_abort(conn);
@@ -407,6 +430,7 @@ static void on_expired(LoopConn *conn)
         self->route->expired(self);
         break;
     case API_WAITING:
+    case API_UPGRADED:
     case API_ENDING:
         break;
     }
@@ -417,7 +441,8 @@ static void on_stopping(LoopConn *conn)
     ApiExchange *self = loop_conn_get_data(conn);
 
     self->last = true; /* a request under way still gets its answer */
-    if (self->phase == API_IDLE || self->phase == API_HEAD || self->phase == API_STREAMING) {
+    if (self->phase == API_IDLE || self->phase == API_HEAD || self->phase == API_STREAMING ||
+        self->phase == API_UPGRADED) {
         self->phase = API_ENDING;
         loop_conn_finish(conn);
     }
@@ -428,6 +453,8 @@ static void on_closed(LoopConn *conn)
     ApiExchange *self = loop_conn_get_data(conn);
 
     api_auth_leave(self->api->auth, &self->seat, loop_conn_get_id(conn));
+    if (self->upgraded != NULL)
+        self->api->config.upgrade.close(self->upgraded);
     if (self->route != NULL && self->route->closed != NULL)
         self->route->closed(self);
     clear_request(self);

@@ -34,6 +34,7 @@ typedef enum {
     API_BODY,      /* in the body */
     API_WAITING,   /* the core has it */
     API_STREAMING, /* ep-map.c writes lines */
+    API_UPGRADED,  /* another protocol's */
     API_ENDING,    /* nothing more is read */
 } ApiPhase;
 
@@ -59,6 +60,7 @@ struct ApiExchange {
     CoreCaller      caller;
     ApiAuthSeat     seat; /* the node whose connection this is */
     ApiMap         *map;
+    void           *upgraded; /* ApiUpgrade's stream; NULL: none */
 };
 
 /* Finds the route of a head that has come, and checks path and method. False: answered. */
@@ -87,6 +89,9 @@ void api_exchange_answer(ApiExchange *self, const CoreAnswer *answer);
 /* A whole number of the query; not there: *@inout_value stays. False: answered with 400. */
 bool api_exchange_get_number(ApiExchange *self, const char *name, unsigned min, unsigned max,
                              unsigned *inout_value);
+
+/* Says 101; from now on the connection is @stream's. */
+void api_exchange_upgrade(ApiExchange *self, const char *protocol, void *stream);
 
 /* The running request is answered: read on, or end. */
 void api_exchange_done(ApiExchange *self);

@@ -13,11 +13,29 @@
 typedef struct Api Api;
 
 typedef struct {
-    Core    *core;         /* outlives the loop's threads */
-    unsigned header_ms;    /* limit for a request's header, from its first byte */
-    unsigned body_ms;      /* limit for its body */
-    unsigned idle_ms;      /* how long a connection without a request is kept */
-    bool     behind_proxy; /* the address a connection comes from says nothing about the node */
+    LoopConn      *conn;
+    const MeshKey *node;  /* signed the request */
+    const char    *token; /* its Mesh-Token */
+} ApiUpgradeRequest;
+
+/* What takes over a connection after GET /v1/relay with "Upgrade: mesh-relay/1": the relay, joined
+ * by the program. All on the connection's shard. */
+typedef struct {
+    /* False and @error: 400 and up. */
+    bool (*open)(void *data, const ApiUpgradeRequest *request, void **out_stream, GError **error);
+    void (*start)(void *stream); /* "101" is on its way */
+    void (*input)(void *stream, const uint8_t *data, size_t len);
+    void (*close)(void *stream); /* the connection ends */
+    void *data;
+} ApiUpgrade;
+
+typedef struct {
+    Core      *core;         /* outlives the loop's threads */
+    unsigned   header_ms;    /* limit for a request's header, from its first byte */
+    unsigned   body_ms;      /* limit for its body */
+    unsigned   idle_ms;      /* how long a connection without a request is kept */
+    bool       behind_proxy; /* the address a connection comes from says nothing about the node */
+    ApiUpgrade upgrade;      /* open NULL: there is none */
 } ApiConfig;
 
 Api *api_router_new(const ApiConfig *config);

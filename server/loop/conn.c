@@ -20,6 +20,7 @@ enum {
     LINGER_STOPPING_MS = 200,
     LINGER_BYTES = 4 << 20,
     USER_TIMEOUT_MS = 15000,
+    UNSENT_BYTES = 128 << 10, /* in the kernel: the rest waits where it can still be judged */
 };
 
 typedef enum {
@@ -256,10 +257,11 @@ static void on_alarm(LoopAlarm *alarm)
 static void set_options(int fd)
 {
     int          on = 1;
-    unsigned int timeout_ms = USER_TIMEOUT_MS;
+    unsigned int timeout_ms = USER_TIMEOUT_MS, unsent = UNSENT_BYTES;
 
     /* Neither is vital: without them answers come later, dead clients go later. */
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
     (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
 }
 

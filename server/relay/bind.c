@@ -79,7 +79,7 @@ void relay_bind_run_signer(void *user_data)
  */
 
 /* A node that is let in again gets a token that ends later than any it had. */
-static bool is_revoked(const Relay *self, const RelayGrant *grant)
+bool relay_bind_is_revoked(const Relay *self, const RelayGrant *grant)
 {
     const RelayNode *node = &grant->node;
 
@@ -107,14 +107,14 @@ static uint32_t make_session(Relay *self, RelayBinding *binding, int64_t life_s)
     const RelayNode *node = &binding->grant.node;
     RelaySession    *session = relay_table_find_node(self->table, node, node->index);
 
-    if (is_revoked(self, &binding->grant)) {
+    if (relay_bind_is_revoked(self, &binding->grant)) {
         binding->status = MESH_RELAYBIND_REVOKED;
         return 0;
     }
-    if (session != NULL && is_repeated(session, binding))
+    if (session != NULL && session->stream == NULL && is_repeated(session, binding))
         return session->number;
     if (session != NULL)
-        relay_table_remove(self->table, session);
+        relay_stream_end_session(self, session);
     session =
         relay_table_add(self->table, &binding->grant, self->now_ms, self->now_ms + life_s * 1000);
     if (session == NULL) {

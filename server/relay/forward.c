@@ -1,12 +1,11 @@
 /* server/relay/forward.c: a packet's road from the sender's session to the receiver's. Where nobody
  * waits it goes straight through; what has to wait lies in the receiver's queue. */
+#include "server/relay/forward.h"
 #include "common/std/bytes.h"
-#include "server/relay/inside.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+#include <sys/eventfd.h>
 
 enum {
     SERVE_AT_ONCE = 32,
@@ -18,29 +17,6 @@ enum {
 static RelayTarget make_target(const RelaySession *to)
 {
     return (RelayTarget){ .remote = &to->remote, .local = &to->local, .session = to->number };
-}
-
-void relay_forward_frame(RelayOut *out, const RelaySession *to, const MeshRelayFrame *frame)
-{
-    RelayTarget target = make_target(to);
-    uint8_t     bytes[RELAY_OUT_SMALL_BYTES];
-    size_t      len;
-
-    if (mesh_relayframe_encode(frame, &to->keys.down, bytes, sizeof(bytes), &len) == 0)
-        relay_out_put_copy(out, &target, bytes, len);
-}
-
-void relay_forward_notice(Relay *self, RelayOut *out, RelaySession *to, MeshRelayKind kind,
-                          uint32_t index)
-{
-    const MeshRelayFrame frame = { .kind = kind, .session = to->number, .arg = index };
-    bool                 may;
-
-    (void)pthread_mutex_lock(&to->lock);
-    may = relay_allowance_take(&to->notices, 1, self->now_ns);
-    (void)pthread_mutex_unlock(&to->lock);
-    if (may)
-        relay_forward_frame(out, to, &frame);
 }
 
 /* With the lock of the waiting. */
@@ -57,7 +33,7 @@ static bool grow_waiting(Relay *self)
 }
 
 /* Without memory it stays unlisted, and the next packet tries again. */
-static bool list(Relay *self, uint32_t number)
+static bool list(Relay *self, const RelayOut *out, uint32_t number)
 {
     bool done;
 
@@ -66,18 +42,14 @@ static bool list(Relay *self, uint32_t number)
     if (done)
         self->waiting[self->n_waiting++] = number;
     (void)pthread_mutex_unlock(&self->waiting_lock);
+    if (done && out != &self->outs[RELAY_MAIN])
+        (void)eventfd_write(self->wake, 1); /* the mover serves */
     return done;
 }
 
-/* A payload that waits. */
-typedef struct {
-    uint32_t source;
-    bool     urgent;
-    MeshSpan payload;
-} Waiting;
-
 /* With @to's lock. Returns: as relay_queue_push(). */
-static int push(Relay *self, RelaySession *to, const Waiting *waiting, uint32_t *out_dropped)
+static int push(Relay *self, const RelayOut *out, RelaySession *to, const RelayWaiting *waiting,
+                uint32_t *out_dropped)
 {
     int rc;
 
@@ -85,111 +57,163 @@ static int push(Relay *self, RelaySession *to, const Waiting *waiting, uint32_t 
         to->queue = relay_queue_new();
     if (to->queue == NULL)
         return -ENOMEM;
-    rc = relay_queue_push(to->queue, waiting->source, waiting->payload, waiting->urgent,
-                          out_dropped);
+    rc = relay_queue_push(to->queue, waiting, out_dropped);
     if (!to->listed)
-        to->listed = list(self, to->number);
+        to->listed = to->stream != NULL ? relay_stream_ring(self, to) : list(self, out, to->number);
     return rc;
 }
 
-static bool is_urgent(Relay *self, RelaySession *from, MeshSpan payload)
+/* A frame of our own for a stream, which only its shard may write to. */
+static void wait_for_stream(Relay *self, const RelayOut *out, RelaySession *to,
+                            const MeshRelayFrame *frame)
+{
+    RelayWaiting waiting = { .kind = (uint8_t)frame->kind, .urgent = true, .source = frame->arg };
+    uint8_t      bytes[RELAY_OUT_SMALL_BYTES];
+    size_t       len;
+    uint32_t     dropped;
+
+    if (mesh_relayframe_encode_stream(frame, bytes, sizeof(bytes), &len) < 0)
+        return;
+    waiting.payload =
+        MESH_SPAN(bytes + MESH_RELAY_STREAM_HEAD_BYTES, len - MESH_RELAY_STREAM_HEAD_BYTES);
+    (void)pthread_mutex_lock(&to->lock);
+    if (push(self, out, to, &waiting, &dropped) != 0)
+        relay_count(self, RELAY_COUNT_QUEUE, 1);
+    (void)pthread_mutex_unlock(&to->lock);
+}
+
+void relay_forward_frame(Relay *self, RelayOut *out, RelaySession *to, const MeshRelayFrame *frame)
+{
+    RelayTarget target = make_target(to);
+    uint8_t     bytes[RELAY_OUT_SMALL_BYTES];
+    size_t      len;
+
+    if (to->stream != NULL)
+        wait_for_stream(self, out, to, frame);
+    else if (mesh_relayframe_encode(frame, &to->keys.down, bytes, sizeof(bytes), &len) == 0)
+        relay_out_put_copy(out, &target, bytes, len);
+}
+
+void relay_forward_notice(Relay *self, RelayOut *out, RelaySession *to, MeshRelayKind kind,
+                          uint32_t index)
+{
+    const MeshRelayFrame frame = { .kind = kind, .session = to->number, .arg = index };
+    bool                 may;
+
+    (void)pthread_mutex_lock(&to->lock);
+    may = relay_allowance_take(&to->notices, 1, out->now_ns);
+    (void)pthread_mutex_unlock(&to->lock);
+    if (may)
+        relay_forward_frame(self, out, to, &frame);
+}
+
+static bool is_urgent(const RelayOut *out, RelaySession *from, MeshSpan payload)
 {
     uint8_t first = *(const uint8_t *)payload.data;
 
     return (first == PROBE_BYTE || (first >= 1 && first <= HANDSHAKE_MAX)) &&
-           relay_allowance_take(&from->urgent, payload.len, self->now_ns);
+           relay_allowance_take(&from->urgent, payload.len, out->now_ns);
 }
 
-/* Each packet of @run into the queue of @to; who is dropped for it is told. */
+/* One payload into the queue of @to; who is dropped for it is told. */
 static void wait_in_queue(Relay *self, RelayOut *out, RelaySession *from, RelaySession *to,
-                          const RelayRun *run)
+                          MeshSpan payload)
 {
-    uint64_t lost = 0;
+    RelayWaiting  waiting = { .kind = MESH_RELAY_DATA,
+                              .urgent = is_urgent(out, from, payload),
+                              .source = from->node.index,
+                              .payload = payload };
+    RelaySession *source;
+    uint32_t      dropped = 0;
+    int           rc;
 
-    for (size_t at = 0; at < run->len; at += run->segment) {
-        size_t   left = run->len - at, len = left < run->segment ? left : run->segment;
-        Waiting  waiting = { .source = from->node.index,
-                             .payload = MESH_SPAN(run->data + at + MESH_RELAY_HEAD_BYTES,
-                                                  len - MESH_RELAY_HEAD_BYTES) };
-        uint32_t dropped = 0;
-        int      rc;
-
-        waiting.urgent = is_urgent(self, from, waiting.payload);
-        (void)pthread_mutex_lock(&to->lock);
-        rc = push(self, to, &waiting, &dropped);
-        (void)pthread_mutex_unlock(&to->lock);
-        if (rc != 0)
-            lost++;
-        if (rc == 1) {
-            RelaySession *source = relay_table_find_node(self->table, &to->node, dropped);
-
-            if (source != NULL)
-                relay_forward_notice(self, out, source, MESH_RELAY_CONGESTED, to->node.index);
-        }
-    }
-    if (lost > 0)
-        relay_count(self, RELAY_COUNT_QUEUE, lost);
+    (void)pthread_mutex_lock(&to->lock);
+    rc = push(self, out, to, &waiting, &dropped);
+    (void)pthread_mutex_unlock(&to->lock);
+    if (rc == 0)
+        return;
+    relay_count(self, RELAY_COUNT_QUEUE, 1);
+    source = rc == 1 ? relay_table_find_node(self->table, &to->node, dropped) : NULL;
+    if (source != NULL)
+        relay_forward_notice(self, out, source, MESH_RELAY_CONGESTED, to->node.index);
 }
 
 /* Nobody is before it, and the receiver's allowance pays for it. */
-static bool may_pass(Relay *self, RelaySession *to, size_t bytes)
+static bool may_pass(Relay *self, const RelayOut *out, RelaySession *to, size_t bytes)
 {
     bool passes;
 
     (void)pthread_mutex_lock(&to->lock);
-    passes = !to->listed && !self->blocked && relay_allowance_take(&to->down, bytes, self->now_ns);
+    passes = to->stream == NULL && !to->listed && !atomic_load(&self->blocked) &&
+             relay_allowance_take(&to->down, bytes, out->now_ns);
     (void)pthread_mutex_unlock(&to->lock);
     return passes;
 }
 
+/* The receiver; NULL: @from is told that there is none. */
+static RelaySession *find_receiver(Relay *self, RelayOut *out, RelaySession *from, uint32_t index,
+                                   size_t packets)
+{
+    RelaySession *to = relay_table_find_node(self->table, &from->node, index);
+
+    if (to != NULL) {
+        relay_count(self, RELAY_COUNT_PACKETS, packets);
+        return to;
+    }
+    relay_count(self, RELAY_COUNT_UNKNOWN, packets);
+    relay_forward_notice(self, out, from, MESH_RELAY_GONE, index);
+    return NULL;
+}
+
 void relay_forward_run(Relay *self, RelayOut *out, RelaySession *from, const RelayRun *run)
 {
-    RelaySession *to = relay_table_find_node(self->table, &from->node, run->index);
     size_t        packets = (run->len + run->segment - 1) / run->segment;
+    RelaySession *to = find_receiver(self, out, from, run->index, packets);
     RelayTarget   target;
+    bool          passes;
 
-    if (to == NULL) {
-        relay_count(self, RELAY_COUNT_UNKNOWN, packets);
-        relay_forward_notice(self, out, from, MESH_RELAY_GONE, run->index);
+    if (to == NULL)
         return;
-    }
-    relay_count(self, RELAY_COUNT_PACKETS, packets);
     relay_count(self, RELAY_COUNT_BYTES, run->len - packets * MESH_RELAY_HEAD_BYTES);
-    if (!may_pass(self, to, run->len)) {
-        wait_in_queue(self, out, from, to, run);
-        return;
-    }
+    passes = may_pass(self, out, to, run->len);
     for (size_t at = 0; at < run->len; at += run->segment) {
         size_t left = run->len - at, len = left < run->segment ? left : run->segment;
 
-        mesh_relayframe_put_head(run->data + at, len - MESH_RELAY_HEAD_BYTES, to->number,
-                                 from->node.index, &to->keys.down);
+        len -= MESH_RELAY_HEAD_BYTES;
+        if (passes)
+            mesh_relayframe_put_head(run->data + at, len, to->number, from->node.index,
+                                     &to->keys.down);
+        else
+            wait_in_queue(self, out, from, to,
+                          MESH_SPAN(run->data + at + MESH_RELAY_HEAD_BYTES, len));
     }
+    if (!passes)
+        return;
     target = make_target(to);
     relay_out_put(out, &target, run->data, run->len, run->segment);
 }
 
 /* With @to's lock: what may go now. Returns: how many, at most SERVE_AT_ONCE. */
-static unsigned take_due(Relay *self, RelaySession *to, RelayParcel **parcels)
+static unsigned take_due(Relay *self, const RelayOut *out, RelaySession *to, RelayParcel **parcels)
 {
     unsigned n = 0;
 
-    while (n < SERVE_AT_ONCE && !self->blocked && to->queue != NULL &&
+    while (n < SERVE_AT_ONCE && !atomic_load(&self->blocked) && to->queue != NULL &&
            !relay_queue_is_empty(to->queue)) {
         bool urgent = relay_queue_has_urgent(to->queue);
 
-        if (!urgent && relay_allowance_due_ns(&to->down) > self->now_ns)
+        if (!urgent && relay_allowance_due_ns(&to->down) > out->now_ns)
             break;
         parcels[n] = relay_queue_pop(to->queue);
         (void)relay_allowance_take(&to->down, sizeof(parcels[n]->head) + parcels[n]->len,
-                                   self->now_ns);
+                                   out->now_ns);
         n++;
     }
     return n;
 }
 
 /* Returns: something still waits. */
-static bool serve(Relay *self, RelaySession *to)
+static bool serve(Relay *self, RelayOut *out, RelaySession *to)
 {
     RelayTarget  target = make_target(to);
     RelayParcel *parcels[SERVE_AT_ONCE];
@@ -198,10 +222,10 @@ static bool serve(Relay *self, RelaySession *to)
 
     do { /* nothing is put with the lock: a flush may come back to this queue */
         (void)pthread_mutex_lock(&to->lock);
-        n = take_due(self, to, parcels);
+        n = take_due(self, out, to, parcels);
         waits = to->queue != NULL && !relay_queue_is_empty(to->queue);
-        to->listed = waits;
         if (!waits) {
+            to->listed = false;
             relay_queue_free(to->queue);
             to->queue = NULL;
         }
@@ -209,14 +233,28 @@ static bool serve(Relay *self, RelaySession *to)
         for (unsigned i = 0; i < n; i++) {
             mesh_relayframe_put_head(parcels[i]->head, parcels[i]->len, to->number,
                                      parcels[i]->source, &to->keys.down);
-            relay_out_put_parcel(&self->outs[RELAY_MAIN], &target, parcels[i]);
+            relay_out_put_parcel(out, &target, parcels[i]);
         }
     } while (n == SERVE_AT_ONCE && waits);
     return waits;
 }
 
+void relay_forward_payload(Relay *self, RelayOut *out, RelaySession *from,
+                           const MeshRelayFrame *frame)
+{
+    RelaySession *to = find_receiver(self, out, from, frame->arg, 1);
+
+    if (to == NULL)
+        return;
+    relay_count(self, RELAY_COUNT_BYTES, frame->data.len);
+    wait_in_queue(self, out, from, to, frame->data);
+    if (to->stream == NULL)
+        (void)serve(self, out, to); /* of what may not go yet, the mover was told */
+}
+
 int relay_forward_serve(Relay *self)
 {
+    RelayOut *out = &self->outs[RELAY_MAIN];
     uint32_t *numbers;
     unsigned  n;
     bool      waits = false;
@@ -231,21 +269,22 @@ int relay_forward_serve(Relay *self)
     for (unsigned i = 0; i < n; i++) {
         RelaySession *to = relay_table_find(self->table, numbers[i]);
 
-        if (to == NULL || !serve(self, to))
+        if (to == NULL || !serve(self, out, to))
             continue;
         waits = true;
-        if (!list(self, numbers[i])) {
+        if (!list(self, out, numbers[i])) {
             (void)pthread_mutex_lock(&to->lock);
             to->listed = false;
             (void)pthread_mutex_unlock(&to->lock);
         }
     }
-    relay_out_flush(&self->outs[RELAY_MAIN]);
+    relay_out_flush(out);
     relay_table_unlock(self->table);
     free(numbers);
     if (!waits)
         return -1;
-    return self->blocked ? -1 : SERVE_MS; /* EPOLLOUT tells when the socket takes more */
+    return atomic_load(&self->blocked) ? -1
+                                       : SERVE_MS; /* EPOLLOUT tells when the socket takes more */
 }
 
 void relay_forward_blocked(RelayOut *out, uint32_t session, const uint8_t *datagram, size_t len)
@@ -253,16 +292,17 @@ void relay_forward_blocked(RelayOut *out, uint32_t session, const uint8_t *datag
     Relay        *self = out->user_data;
     RelaySession *to = relay_table_find(self->table, session);
     MeshReader    r = mesh_bytes_make_reader(datagram, len);
-    Waiting       waiting = { .payload = MESH_SPAN(datagram + MESH_RELAY_HEAD_BYTES,
+    RelayWaiting  waiting = { .kind = MESH_RELAY_DATA,
+                              .payload = MESH_SPAN(datagram + MESH_RELAY_HEAD_BYTES,
                                                    len - MESH_RELAY_HEAD_BYTES) };
     uint32_t      dropped;
     int           rc;
 
-    self->blocked = true;
+    atomic_store(&self->blocked, true);
     if (to == NULL || !mesh_bytes_skip(&r, 4) || !mesh_bytes_read_u32be(&r, &waiting.source))
         return;
     (void)pthread_mutex_lock(&to->lock);
-    rc = push(self, to, &waiting, &dropped);
+    rc = push(self, out, to, &waiting, &dropped);
     (void)pthread_mutex_unlock(&to->lock);
     if (rc != 0)
         relay_count(self, RELAY_COUNT_QUEUE, 1);

@@ -1,6 +1,6 @@
 /* server/relay/frames.c: what sessions send. Runs of DATA for one receiver are judged together: one
  * look-up, one lock, one message out. */
-#include "server/relay/inside.h"
+#include "server/relay/forward.h"
 
 #include <string.h>
 
@@ -17,7 +17,7 @@ static RelaySession *find_session(Relay *self, const RelayDatagrams *from, const
 {
     RelaySession *session = relay_table_find(self->table, number);
 
-    if (session != NULL && session->exp_ms > self->now_ms)
+    if (session != NULL && session->stream == NULL && session->exp_ms > self->now_ms)
         return session;
     relay_count(self, RELAY_COUNT_UNKNOWN, 1);
     relay_strangers_reset(self, from, frame);
@@ -48,7 +48,7 @@ static void ask_to_move(Relay *self, RelaySession *session, const RelayDatagrams
     size_t         out_len;
 
     if (len < MESH_RELAY_HEAD_BYTES + sizeof(frame.cookie) ||
-        !relay_allowance_take(&session->moves, 1, self->now_ns))
+        !relay_allowance_take(&session->moves, 1, self->outs[RELAY_MAIN].now_ns))
         return;
     mesh_relaykey_cookie_make(&self->jar, &claim, frame.cookie);
     if (mesh_relayframe_encode(&frame, &session->keys.down, bytes, sizeof(bytes), &out_len) == 0)
@@ -90,7 +90,7 @@ static size_t take_data(Relay *self, const RelayDatagrams *from, size_t at)
         over = true; /* whatever is refused ends the run: it lies in between */
         if (!mesh_relayframe_check(&session->keys.up, datagram)) {
             relay_count(self, RELAY_COUNT_FORGED, 1);
-        } else if (!relay_allowance_take(&session->up, len, self->now_ns)) {
+        } else if (!relay_allowance_take(&session->up, len, self->outs[RELAY_MAIN].now_ns)) {
             relay_count(self, RELAY_COUNT_RATE, 1);
             relay_forward_notice(self, &self->outs[RELAY_MAIN], session, MESH_RELAY_CONGESTED,
                                  run.index);
@@ -133,8 +133,9 @@ static void answer_where(Relay *self, RelaySession *session, uint32_t index)
         relay_forward_notice(self, &self->outs[RELAY_MAIN], session, MESH_RELAY_GONE, index);
         return;
     }
-    frame.seen = other->remote;
-    relay_forward_frame(&self->outs[RELAY_MAIN], session, &frame);
+    if (other->stream == NULL)
+        frame.seen = other->remote;
+    relay_forward_frame(self, &self->outs[RELAY_MAIN], session, &frame);
 }
 
 /* These two change the table: the shared lock is let go in between. */
@@ -164,7 +165,7 @@ static void end(Relay *self, uint32_t number)
     relay_table_write(self->table);
     session = relay_table_find(self->table, number);
     if (session != NULL)
-        relay_table_remove(self->table, session);
+        relay_stream_end_session(self, session);
     relay_table_unlock(self->table);
     relay_table_read(self->table);
 }
@@ -185,7 +186,7 @@ static void take_other(Relay *self, const RelayDatagrams *from, MeshSpan datagra
         relay_count(self, RELAY_COUNT_FORGED, 1);
         return;
     }
-    if (!relay_allowance_take(&session->up, datagram.len, self->now_ns)) {
+    if (!relay_allowance_take(&session->up, datagram.len, self->outs[RELAY_MAIN].now_ns)) {
         relay_count(self, RELAY_COUNT_RATE, 1);
         return;
     }

@@ -11,6 +11,7 @@
 #include "server/relay/out.h"
 #include "server/relay/relay.h"
 #include "server/relay/session.h"
+#include "server/relay/stream.h"
 #include "server/relay/udp.h"
 
 #include <pthread.h>
@@ -77,8 +78,7 @@ struct Relay {
     RelayOut       outs[RELAY_N_SOCKETS];
     MeshRelayJar   jar;
     MeshBuckets   *strangers;
-    int64_t        now_ns, now_ms, sweep_at_ms;
-    bool           blocked; /* the kernel takes nothing: all waits in queues */
+    int64_t        now_ms, sweep_at_ms;
 
     pthread_mutex_t waiting_lock; /* last of all locks */
     uint32_t       *waiting;      /* numbers of sessions whose queue is to be served */
@@ -87,6 +87,7 @@ struct Relay {
     RelayRevoked revoked[RELAY_REVOKED]; /* under the table's lock */
     unsigned     n_revoked, next_revoked;
 
+    atomic_bool          blocked;  /* the kernel takes nothing: all waits in queues */
     atomic_uint          drain_ms; /* not 0: tell everybody */
     atomic_bool          stopping;
     atomic_uint_fast64_t counts[RELAY_N_COUNTS];
@@ -97,31 +98,6 @@ static inline void relay_count(Relay *self, RelayCount what, uint64_t n)
     (void)atomic_fetch_add_explicit(&self->counts[what], n, memory_order_relaxed);
 }
 
-/* --- forward.c; any thread with the table's lock ------------------------------------------------
- */
-
-/* Frames DATA of one length (the last may be shorter) that @from may send to node @index. */
-typedef struct {
-    uint8_t *data;
-    size_t   len, segment;
-    uint32_t index;
-} RelayRun;
-
-void relay_forward_run(Relay *self, RelayOut *out, RelaySession *from, const RelayRun *run);
-
-/* A frame without payload to @to, at most so many a second: GONE, CONGESTED. */
-void relay_forward_notice(Relay *self, RelayOut *out, RelaySession *to, MeshRelayKind kind,
-                          uint32_t index);
-
-void relay_forward_frame(RelayOut *out, const RelaySession *to, const MeshRelayFrame *frame);
-
-/* Serves every receiver that waits. Returns: how long until that makes sense again, in ms; -1: when
- * somebody comes. Mover. */
-int relay_forward_serve(Relay *self);
-
-/* For RelayOut.blocked. */
-void relay_forward_blocked(RelayOut *out, uint32_t session, const uint8_t *datagram, size_t len);
-
 /* --- frames.c, strangers.c: what came, with the table's lock shared ----------------------------
  */
 
@@ -131,9 +107,20 @@ void relay_frames_take(Relay *self, const RelayDatagrams *datagrams);
 void relay_strangers_take(Relay *self, const RelayDatagrams *from, MeshSpan datagram, int socket);
 void relay_strangers_reset(Relay *self, const RelayDatagrams *from, const uint8_t *frame);
 
+/* --- stream.c ----------------------------------------------------------------------------------
+ */
+
+/* Something waits for a stream's session. Any thread, with the table's lock and the session's.
+ * False: no memory for the bell. */
+bool relay_stream_ring(Relay *self, const RelaySession *session);
+
+/* Removes a session, with the table's lock alone; a stream's connection ends. */
+void relay_stream_end_session(Relay *self, RelaySession *session);
+
 /* --- bind.c ------------------------------------------------------------------------------------
  */
 
-void relay_bind_run_signer(void *user_data); /* the signing thread */
+bool relay_bind_is_revoked(const Relay *self, const RelayGrant *grant); /* with the table's lock */
+void relay_bind_run_signer(void *user_data);                            /* the signing thread */
 void relay_bind_ask(Relay *self, const RelayDatagrams *from, MeshSpan datagram);
 void relay_bind_take_answers(Relay *self); /* without the table's lock */

@@ -38,7 +38,8 @@ typedef struct {
 typedef struct RelayOut RelayOut;
 struct RelayOut {
     int             fd;
-    bool            is_v6; /* takes IPv4 as mapped */
+    int64_t         now_ns; /* boot time of this batch, for who fills it */
+    bool            is_v6;  /* takes IPv4 as mapped */
     bool            no_gso;
     unsigned        n, n_parts, n_parcels;
     uint64_t        refused; /* datagrams that the kernel did not take */

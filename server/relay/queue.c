@@ -190,20 +190,22 @@ static int push_parcel(RelayQueue *self, RelayParcel *parcel, bool urgent, Flow 
     return 0;
 }
 
-int relay_queue_push(RelayQueue *self, uint32_t source, MeshSpan data, bool urgent,
-                     uint32_t *out_dropped)
+int relay_queue_push(RelayQueue *self, const RelayWaiting *waiting, uint32_t *out_dropped)
 {
-    RelayParcel *parcel = malloc(sizeof(*parcel) + data.len), *victim;
+    size_t       len = waiting->payload.len;
+    RelayParcel *parcel = malloc(sizeof(*parcel) + len), *victim;
     Flow        *flow;
     int          rc = 0;
 
     if (parcel == NULL)
         return -ENOMEM;
     parcel->next = NULL;
-    parcel->source = source;
-    parcel->len = (uint16_t)data.len;
-    memcpy(parcel->data, data.data, data.len);
-    if (push_parcel(self, parcel, urgent, &flow) < 0) {
+    parcel->source = waiting->source;
+    parcel->kind = waiting->kind;
+    parcel->len = (uint16_t)len;
+    if (len > 0)
+        memcpy(parcel->data, waiting->payload.data, len);
+    if (push_parcel(self, parcel, waiting->urgent, &flow) < 0) {
         free(parcel);
         return -ENOMEM;
     }
@@ -212,7 +214,7 @@ int relay_queue_push(RelayQueue *self, uint32_t source, MeshSpan data, bool urge
         *out_dropped = victim->source;
         free(victim);
         rc = 1;
-        flow = urgent ? NULL : *find_place(self, source);
+        flow = waiting->urgent ? NULL : *find_place(self, waiting->source);
     }
     return rc;
 }

@@ -24,7 +24,8 @@ typedef struct RelayQueue RelayQueue;
 typedef struct RelayParcel RelayParcel;
 struct RelayParcel {
     RelayParcel *next;                    /* the queue's */
-    uint32_t     source;                  /* i of who sent it */
+    uint32_t     source;                  /* i of who sent it; of another kind: its arg */
+    uint8_t      kind;                    /* of its frame */
     uint16_t     len;                     /* bytes of data */
     uint8_t      head[RELAY_PARCEL_HEAD]; /* room for the frame's, in front of data */
     uint8_t      data[];                  /* payload of DATA */
@@ -33,9 +34,17 @@ struct RelayParcel {
 RelayQueue *relay_queue_new(void);              /* NULL: no memory */
 void        relay_queue_free(RelayQueue *self); /* with what waits; NULL is fine */
 
-/* Copies @data behind what waits. @urgent: before all that is not. Returns: 0; 1: something was
- * dropped to make room, of the source in @out_dropped; -ENOMEM: this packet is lost. */
-MESH_CHECKED int relay_queue_push(RelayQueue *self, uint32_t source, MeshSpan data, bool urgent,
+/* What is to wait. */
+typedef struct {
+    uint8_t  kind; /* of its frame */
+    bool     urgent;
+    uint32_t source;
+    MeshSpan payload;
+} RelayWaiting;
+
+/* Copies the payload behind what waits; what is urgent goes before all that is not. Returns: 0; 1:
+ * something was dropped to make room, of the source in @out_dropped; -ENOMEM: it is lost. */
+MESH_CHECKED int relay_queue_push(RelayQueue *self, const RelayWaiting *waiting,
                                   uint32_t *out_dropped);
 
 /* The next packet, the caller's from here on; NULL: none. */

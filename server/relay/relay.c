@@ -1,7 +1,7 @@
 #include "server/relay/relay.h"
 
 #include "common/std/clock.h"
-#include "server/relay/inside.h"
+#include "server/relay/forward.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -21,8 +21,10 @@ enum {
 
 static void note_time(Relay *self)
 {
-    self->now_ns = mesh_clock_boot_ns();
-    self->now_ms = self->now_ns / 1000000;
+    int64_t now_ns = mesh_clock_boot_ns();
+
+    self->now_ms = now_ns / 1000000;
+    self->outs[RELAY_MAIN].now_ns = self->outs[RELAY_ALT].now_ns = now_ns;
 }
 
 static void take_alt(Relay *self)
@@ -66,7 +68,7 @@ static void visit_old(RelaySession *session, void *data)
     int64_t heard_ms = atomic_load_explicit(&session->heard_ms, memory_order_relaxed);
 
     if (session->exp_ms <= self->now_ms || self->now_ms - heard_ms >= RELAY_SILENCE_MS)
-        relay_table_remove(self->table, session);
+        relay_stream_end_session(self, session);
 }
 
 static void sweep(Relay *self)
@@ -87,7 +89,7 @@ static void visit_drained(RelaySession *session, void *data)
                                    .session = session->number,
                                    .arg = atomic_load(&self->drain_ms) };
 
-    relay_forward_frame(&self->outs[RELAY_MAIN], session, &frame);
+    relay_forward_frame(self, &self->outs[RELAY_MAIN], session, &frame);
 }
 
 static void hear_owner(Relay *self)
@@ -122,7 +124,7 @@ static void take_event(Relay *self, const struct epoll_event *event)
     else if (event->events & EPOLLIN)
         take_main(self);
     if (event->data.fd == self->fds[RELAY_MAIN] && event->events & EPOLLOUT)
-        self->blocked = false;
+        atomic_store(&self->blocked, false);
 }
 
 static void flush(Relay *self)
@@ -140,7 +142,7 @@ static void run_mover(void *user_data)
     Relay             *self = user_data;
     struct epoll_event events[8];
     int                serve_ms = -1;
-    bool               watches_out = false;
+    bool               watches_out = false, blocked;
 
     while (!atomic_load(&self->stopping)) {
         int wait_ms = serve_ms >= 0 && serve_ms < SWEEP_MS ? serve_ms : SWEEP_MS;
@@ -152,10 +154,10 @@ static void run_mover(void *user_data)
             take_event(self, &events[i]);
         serve_ms = relay_forward_serve(self);
         flush(self);
-        if (self->blocked != watches_out &&
-            watch(self, EPOLL_CTL_MOD, self->fds[RELAY_MAIN],
-                  self->blocked ? EPOLLIN | EPOLLOUT : EPOLLIN) == 0)
-            watches_out = self->blocked;
+        blocked = atomic_load(&self->blocked);
+        if (blocked != watches_out && watch(self, EPOLL_CTL_MOD, self->fds[RELAY_MAIN],
+                                            blocked ? EPOLLIN | EPOLLOUT : EPOLLIN) == 0)
+            watches_out = blocked;
     }
 }
 
@@ -329,7 +331,7 @@ void relay_revoke(Relay *self, const RelayNode *node)
         self->n_revoked++;
     session = relay_table_find_node(self->table, node, node->index);
     if (session != NULL)
-        relay_table_remove(self->table, session);
+        relay_stream_end_session(self, session);
     relay_table_unlock(self->table);
 }
 

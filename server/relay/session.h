@@ -8,6 +8,7 @@
 
 #include "common/codec/relaykey.h"
 #include "common/std/ip.h"
+#include "server/loop/loop.h"
 #include "server/relay/allowance.h"
 #include "server/relay/queue.h"
 #include "server/relay/relay.h"
@@ -37,7 +38,12 @@ struct RelaySession {
     RelayAllowance  down;    /* bytes */
     RelayAllowance  notices; /* frames GONE and CONGESTED */
     RelayQueue     *queue;   /* NULL: never needed */
-    bool            listed;  /* in the relay's list of who waits */
+    bool            listed;  /* in the relay's list of who waits; of a stream: its bell rang */
+
+    /* Over TLS; written under the table's lock alone. */
+    struct RelayStream *stream; /* NULL: over UDP */
+    Loop               *loop;
+    LoopConnId          conn;
 };
 
 typedef struct RelayTable RelayTable;

@@ -8,7 +8,7 @@ import socket
 import struct
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from httpnode import from_b64u, raw_public
+from httpnode import Connection, b64u, from_b64u, raw_public
 
 LIMIT_S = 20  # only ends a hang
 DATA, PING, PONG, WHERE, AT, GONE, MOVE, MOVED, RESTART, CLOSE, CONGESTED = (
@@ -152,3 +152,42 @@ def stun(port, change=0, pad=True, source="127.0.0.1"):
         address = bytes(a ^ b for a, b in zip(raw, b"\x21\x12\xa4\x42"))
         assert (kind, family) == (0x0101, 1) and seen ^ 0x2112 == sock.getsockname()[1]
         return socket.inet_ntop(socket.AF_INET, address), sender[1]
+
+
+class RelayStream:
+    """The same session over TLS."""
+
+    def __init__(self, node, token, source="127.0.0.1", protocol="mesh-relay/1"):
+        self.node, self.connection = node, Connection(node.link)
+        text = ".".join((b64u(hashlib.sha256(node.link.server).digest()[:16]), node.link.network,
+                         b64u(token["b"].encode()), token["s"]))
+        headers = node.headers("GET", "/v1/relay")
+        headers += [("Connection", "Upgrade"), ("Upgrade", protocol), ("Mesh-Token", text)]
+        self.connection.send(node.assemble("GET", "/v1/relay", headers))
+        self.status, self.headers = self.connection.read_head()
+        if self.status != 101:
+            return
+        kind, self.session, payload = self.hear()
+        assert kind == BOUND and len(payload) == 24
+        self.seen, self.life_s = read_at(payload), int.from_bytes(payload[18:22], "big")
+
+    @staticmethod
+    def frame(kind, arg, payload=b""):
+        return bytes([kind]) + len(payload).to_bytes(3, "big") + arg.to_bytes(4, "big") + payload
+
+    def say(self, kind, arg=0, payload=b""):
+        self.connection.send(self.frame(kind, arg, payload))
+
+    def hear(self):
+        """The next frame; EOFError: the relay has closed."""
+        head = self.connection._bytes(8)
+        payload = self.connection._bytes(int.from_bytes(head[1:4], "big"))
+        return head[0], int.from_bytes(head[4:8], "big"), payload
+
+    def expect(self, kind):
+        heard = self.hear()
+        assert heard[0] == kind, (hex(kind), heard)
+        return heard
+
+    def close(self):
+        self.connection.close()

@@ -13,8 +13,8 @@ try:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     from httpnode import Link, Node, from_b64u
     from httpserver import Points, Server
-    from relaynode import (LIMIT_S, AT, CLOSE, CONGESTED, DATA, GONE, MOVE, MOVED, PING, PONG, RESET,
-                           RESTART, WHERE, RelayNode, read_at, stun)
+    from relaynode import (AT, CLOSE, CONGESTED, DATA, GONE, LIMIT_S, MOVE, MOVED, PING, PONG,
+                           RESET, RESTART, WHERE, RelayNode, RelayStream, read_at, stun)
 except ImportError as missing:
     print(f"skipped: missing python3-cryptography ({missing})")
     sys.exit(SKIP)
@@ -160,6 +160,76 @@ def check_polite(points, a, b, link):
     points.ok("a closed session is over")
 
 
+def open_stream(link, name):
+    """A member with a session over TLS."""
+    node = Node(link, name)
+    assert node.register().status == 200
+    told = ask(node)
+    stream = RelayStream(node, told["t"])
+    assert stream.status == 101 and stream.headers["upgrade"] == "mesh-relay/1"
+    stream.index, stream.token = verify(link, "T", told["t"])["i"], told["t"]
+    return stream
+
+
+def check_tls(points, a, link):
+    c, d = open_stream(link, "c"), open_stream(link, "d")
+    assert c.seen[0] == "127.0.0.1" and 3500 < c.life_s <= 3600
+    c.say(DATA, d.index, b"\x04" + bytes(1499))
+    assert d.expect(DATA) == (DATA, c.index, b"\x04" + bytes(1499))
+    c.say(DATA, a.index, b"to UDP")
+    assert a.expect(DATA) == (DATA, c.index, b"to UDP")
+    a.say(DATA, c.index, b"to TLS")
+    assert c.expect(DATA) == (DATA, a.index, b"to TLS")
+    c.say(PING, 5, bytes(24))
+    assert read_at(c.expect(PONG)[2]) == c.seen
+    c.say(WHERE, d.index, bytes(24))
+    assert c.expect(AT)[1:] == (d.index, bytes(24))
+    c.say(WHERE, a.index, bytes(24))
+    assert read_at(c.expect(AT)[2]) == ("127.0.0.1", a.sock.getsockname()[1])
+    c.say(DATA, 9999, b"nobody")
+    assert c.expect(GONE)[1] == 9999
+    points.ok("two nodes over TLS, and one over TLS with one over UDP")
+    many = [bytes([4]) + n.to_bytes(2, "big") + bytes(n % 1400) for n in range(150)]
+    for frame in b"".join(c.frame(DATA, d.index, part) for part in many), b"":
+        for at in range(0, len(frame), 777):  # cut anywhere
+            c.connection.send(frame[at:at + 777])
+    for part in many:
+        assert d.expect(DATA)[2] == part
+    points.ok("frames cut anywhere arrive whole and in order")
+    check_tls_end(points, a, c, d)
+
+
+def check_tls_end(points, a, c, d):
+    again = RelayStream(c.node, c.token)
+    assert again.status == 101
+    try:
+        c.hear()
+        raise AssertionError("the older session goes on")
+    except (EOFError, OSError):
+        pass
+    d.say(CLOSE)
+    try:
+        d.hear()
+        raise AssertionError("a closed session goes on")
+    except (EOFError, OSError):
+        pass
+    again.say(0x77, 0, b"nonsense")
+    try:
+        again.hear()
+        raise AssertionError("nonsense is taken")
+    except (EOFError, OSError):
+        pass
+    assert a.session and wait_until(lambda: is_gone(a, c), 10, "the session has gone")
+    points.ok("a newer session, CLOSE or nonsense end a stream")
+    other = Node(c.node.link, "thief")
+    assert other.register().status == 200
+    assert RelayStream(other, c.token).status == 400
+    wrong = dict(c.token, s=c.token["s"][:-2] + ("AA" if c.token["s"][-2:] != "AA" else "BA"))
+    assert RelayStream(c.node, wrong).status == 400
+    assert RelayStream(c.node, c.token, protocol="h2c").status == 400
+    points.ok("over TLS, too, a token serves its node alone")
+
+
 def check_stun(points):
     assert stun(34781) == ("127.0.0.1", 34781) and stun(34791) == ("127.0.0.1", 34791)
     assert stun(34781, change=2) == ("127.0.0.1", 34791)
@@ -242,6 +312,7 @@ def main():
         check_forged(points, a, b)
         check_where(points, a, b)
         check_move(points, a, b)
+        check_tls(points, a, link)
         check_stun(points)
         check_polite(points, a, b, link)
         check_status(points, server)

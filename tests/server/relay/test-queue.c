@@ -7,9 +7,12 @@
 
 static int push(RelayQueue *queue, uint32_t source, size_t len, bool urgent)
 {
-    uint8_t  data[1500] = { (uint8_t)source };
-    uint32_t dropped = 0;
-    int      rc = relay_queue_push(queue, source, MESH_SPAN(data, len), urgent, &dropped);
+    uint8_t            data[1500] = { (uint8_t)source };
+    uint32_t           dropped = 0;
+    const RelayWaiting waiting = { .source = source,
+                                   .urgent = urgent,
+                                   .payload = MESH_SPAN(data, len) };
+    int                rc = relay_queue_push(queue, &waiting, &dropped);
 
     if (rc == 1)
         return (int)dropped;

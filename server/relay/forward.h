@@ -1,0 +1,32 @@
+/* server/relay/forward.h: from a sender's session to the receiver's. Inside of server/relay only.
+ * Any thread that holds the table's lock shared. */
+#pragma once
+
+#include "server/relay/inside.h"
+
+/* Frames DATA of one length (the last may be shorter) that @from may send to node @index. */
+typedef struct {
+    uint8_t *data;
+    size_t   len, segment;
+    uint32_t index;
+} RelayRun;
+
+/* @out: of the calling thread: the mover's, or a shard's own. */
+void relay_forward_run(Relay *self, RelayOut *out, RelaySession *from, const RelayRun *run);
+
+/* A frame without payload to @to, at most so many a second: GONE, CONGESTED. */
+void relay_forward_notice(Relay *self, RelayOut *out, RelaySession *to, MeshRelayKind kind,
+                          uint32_t index);
+
+void relay_forward_frame(Relay *self, RelayOut *out, RelaySession *to, const MeshRelayFrame *frame);
+
+/* DATA that came over TLS. */
+void relay_forward_payload(Relay *self, RelayOut *out, RelaySession *from,
+                           const MeshRelayFrame *frame);
+
+/* Serves every receiver that waits. Returns: how long until that makes sense again, in ms; -1: when
+ * somebody comes. Mover. */
+int relay_forward_serve(Relay *self);
+
+/* For RelayOut.blocked. */
+void relay_forward_blocked(RelayOut *out, uint32_t session, const uint8_t *datagram, size_t len);
