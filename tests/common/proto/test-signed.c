@@ -240,7 +240,7 @@ static const BodyCase bodies[] = {
       "E.eps[0].a: not an endpoint (ADDRESS:PORT)" },
     { "e-bad-kind", MESH_SIGNED_E,
       B("E", "\"node\":\"%N\",\"seq\":1,\"exp\":5,\"eps\":[{\"a\":\"1.2.3.4:5\",\"k\":\"relay\"}]"),
-      "E.eps[0].k: none of local, static, observed" },
+      "E.eps[0].k: none of local, static, observed, mapped" },
     { "e-not-objects", MESH_SIGNED_E,
       B("E", "\"node\":\"%N\",\"seq\":1,\"exp\":5,\"eps\":[\"1.2.3.4:5\"]"),
       "E.eps[0]: an object was expected" },
