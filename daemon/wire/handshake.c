@@ -69,18 +69,22 @@ static bool has_way(WirePeer *peer)
     return peer->n_candidates > 0 || wire_route_get(&peer->route, &hop);
 }
 
-/* New candidates: an initiation that still waits is sent again at once, they had no copy of it. */
+/* New candidates, or another way: an initiation that still waits is sent again at once, they had no
+ * copy of it. */
 static void take_route(WireHandshaker *self, WirePeer *peer)
 {
     WireRoute *route = wire_peer_take_route(peer);
+    bool       news;
 
     if (route == NULL)
         return;
+    news = route->n_candidates > 0 || (route->pinned && !wire_way_equal(&route->way, &peer->asked));
+    peer->asked = route->pinned ? route->way : (WireWay){ .link = 0 };
     peer->n_candidates = route->n_candidates;
     for (uint8_t i = 0; i < route->n_candidates; i++)
         peer->candidates[i] = route->candidates[i];
     free(route);
-    if (peer->n_candidates > 0 && peer->pending.state == WIRE_HANDSHAKE_INITIATED &&
+    if (news && peer->pending.state == WIRE_HANDSHAKE_INITIATED &&
         !has_session(self, peer))
         wire_exchange_initiate(&self->exchange, peer, true);
 }
