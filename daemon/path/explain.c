@@ -75,10 +75,10 @@ static const char *explain_no_candidate(const PathFacts *facts)
 static char *explain_silence(const PathFacts *facts)
 {
     g_autofree char *list = list_candidates(facts);
-    const char      *why = "both ends seem to be behind NAT; this version has no relay";
+    const char      *why = "both ends seem to be behind NAT, and no relay can be reached";
 
     if (is_peer_public(facts))
-        why = "a firewall seems to drop UDP between us; this version has no relay";
+        why = "a firewall seems to drop UDP between us, and no relay can be reached";
     else if (is_host_public(facts->host))
         why = "the peer seems to be behind NAT: it has to reach us first";
     return g_strdup_printf("no answer from %s: %s", list, why);

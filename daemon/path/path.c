@@ -503,7 +503,7 @@ void path_set_host(Path *self, const PathHost *host)
     g_array_set_size(self->addrs, 0);
     if (host->n_addrs > 0)
         g_array_append_vals(self->addrs, host->addrs, (guint)host->n_addrs);
-    self->presence_known = host->presence_known;
+    self->presence_known = self->host.has_server = host->presence_known;
     path_relays_set_families(self->host.relays,
                              path_candidates_has_family(host->addrs, host->n_addrs, AF_INET),
                              path_candidates_has_family(host->addrs, host->n_addrs, AF_INET6));

@@ -181,6 +181,7 @@ static void try_again(Session *self)
     lose(self);
     self->state = WAITING;
     wait(self, mesh_backoff_next_ms(&self->backoff));
+    tell(self); /* who hoped for it goes on without */
 }
 
 static bool token_ends_soon(const Session *self)
@@ -530,6 +531,13 @@ void path_relays_doubt(PathRelays *self)
             greet(session);
         }
     }
+}
+
+bool path_relays_is_hopeful(PathRelays *self)
+{
+    Session *home = get_home(self);
+
+    return home != NULL && (home->state == GREETED || home->state == BINDING);
 }
 
 bool path_relays_get_home(PathRelays *self, uint16_t *out_id, MeshEndpoint *out_seen)

@@ -34,6 +34,9 @@ void path_relays_set_families(PathRelays *self, bool has4, bool has6);
  * others a session is begun when @want. Returns: false: not now. */
 bool path_relays_get_way(PathRelays *self, const PathPeer *peer, bool want, WireWay *out_way);
 
+/** path_relays_is_hopeful: a session at home is being asked for, and was not refused yet. */
+bool path_relays_is_hopeful(PathRelays *self);
+
 /** path_relays_ask: asks the relay of @way where that node is: @found will tell. */
 void path_relays_ask(PathRelays *self, const WireWay *way);
 

@@ -23,7 +23,8 @@ typedef struct {
     MeshNetworkId net;
     MeshKey      *probe_private; /* guarded */
     MeshKey       probe_public;
-    GArray       *addrs; /* MeshAddr: the host's */
+    GArray       *addrs;      /* MeshAddr: the host's */
+    bool          has_server; /* so that news of peers and relays may come */
     /* Our candidates for a CALL; returns how many. */
     size_t (*list_own)(void *user_data, MeshProbeCandidate out[MESH_PROBE_MAX_CANDIDATES]);
     void (*changed)(const MeshKey *peer, void *user_data);

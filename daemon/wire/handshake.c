@@ -84,8 +84,7 @@ static void take_route(WireHandshaker *self, WirePeer *peer)
     for (uint8_t i = 0; i < route->n_candidates; i++)
         peer->candidates[i] = route->candidates[i];
     free(route);
-    if (news && peer->pending.state == WIRE_HANDSHAKE_INITIATED &&
-        !has_session(self, peer))
+    if (news && peer->pending.state == WIRE_HANDSHAKE_INITIATED && !has_session(self, peer))
         wire_exchange_initiate(&self->exchange, peer, true);
 }
 

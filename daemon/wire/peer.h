@@ -77,7 +77,7 @@ struct WirePeer {
     WireCookieJar jar;
     WireDeadline  deadline;
     int64_t       sent_ns; /* last timestamp sent; none is sent twice, nor backwards */
-    WireWay       asked; /* way of the pinned route taken last */
+    WireWay       asked;   /* way of the pinned route taken last */
     uint8_t       n_candidates;
     MeshEndpoint  candidates[WIRE_MAX_CANDIDATES];
     bool          known; /* WIRE_ASK_KEYS was obeyed: it may be armed */

@@ -11,8 +11,8 @@ not asserted: add the word when the thing lands, and every cell that waited for 
 import dataclasses
 
 # opener: low-TTL opener and timed start · probe: probes both ways, learning where answers come from ·
-# predict, birthday: hard NATs · the others as they are called
-BUILT = set() # of: opener, probe, predict, birthday, relay, nat64, proxy, portmap
+# predict, birthday: hard NATs · stream: a relay over TLS · the others as they are called
+BUILT = {"opener", "probe", "relay"} # of: opener, probe, predict, birthday, relay, stream, nat64, proxy, portmap
 
 RANK = {"D": 3, "P": 2, "R": 1, "none": 0}
 
@@ -57,9 +57,9 @@ def judge(first, other):
     """(goal, needs) of an IPv4 pair: PATHS of the design, column U."""
     pair = {first, other}
     if "proxy-only" in pair:
-        return "R", {"relay", "proxy"}
+        return "R", {"stream", "proxy"}
     if pair & set(NO_UDP):
-        return "R", {"relay"}
+        return "R", {"stream"}
     if "mapped" in pair:
         return "D", {"portmap"}
     if pair & set(OPEN):

@@ -1,4 +1,4 @@
-"""Who reaches whom through NATs and firewalls, and what is said where there is no way.
+"""Who reaches whom through NATs and firewalls, and what is said where there is no direct way.
 
    [pub] ═══════════════════════ internet ══ [six] IPv6 only
    [a1] [a2] ─ natA (IPv6 behind a firewall) ══╣
@@ -68,13 +68,11 @@ def main():
         direct(k, l)
         lab.ok("NATs that keep ports let both open at once")
 
-        x.ping(y.addresses()[4], limit_s=1)
-        x.wait_until(lambda n: n.peer("y").path == "none", 30)
+        x.reaches(y.addresses()[4], 30)
+        x.wait_until(lambda n: n.peer("y").path == "relay", 30)
+        assert "relay" in x.mesh("ping", "y").stdout
         reason = x.peer("y").reason
-        assert reason, x.peer("y")
-        done = x.mesh("ping", "y", check=False)
-        assert done.returncode != 0 and reason.split(":")[0] in done.stdout + done.stderr, done
-        lab.ok(f"a pair with no way is shown as such: {reason}")
+        lab.ok(f"a pair without a direct way talks by the relay: {reason}")
 
         began = time.monotonic()
         lost = wait_until(lambda: time.monotonic() - began > MAPPING_S + 10 and

@@ -39,7 +39,7 @@ static const ExplainCase cases[] = {
     { "both-behind-nat", "10.0.0.2", "192.168.1.5:4 192.168.2.5:4", MESH_RECORD_LOCAL,
       .online = true, .trying = true, .failed = true, .want = PATH_NONE,
       .words = "any of its 2 endpoints (192.168.1.5:4, 192.168.2.5:4): both ends seem to be behind "
-               "NAT; this version has no relay" },
+               "NAT, and no relay can be reached" },
     { "peer-public", "10.0.0.2", "203.0.113.5:4", MESH_RECORD_LOCAL, .online = true, .failed = true,
       .want = PATH_NONE, .words = "a firewall seems to drop UDP" },
     { "we-are-public", "203.0.113.2", "192.168.1.5:4", MESH_RECORD_LOCAL, .online = true,

@@ -1,0 +1,58 @@
+/* daemon/path/seeking.h: the inside of a seek, for seek.c (its route, what comes) and attempt.c
+ * (the search for a direct way). Main loop only. */
+#pragma once
+
+#include "daemon/path/seek.h"
+
+/* Of an attempt to find a direct way. */
+typedef enum { PATH_IDLE_PHASE, PATH_CALLING, PATH_CALLED, PATH_PUNCHING } PathPhase;
+
+struct PathSeek {
+    PathSeekHost   *host;
+    const PathPeer *told;
+    MeshProbeKeys   keys;
+    PathWays        ways;
+    MeshEndpoint    active; /* family 0: none, by relay if at all */
+    WireWay         relay;  /* link 0: none */
+    bool            wanted; /* somebody wants to reach it, or it us */
+    bool            shown;  /* what @host was told last: a direct way */
+    PathPhase       phase;
+    uint16_t        attempt;
+    uint64_t        call_txid;
+    int64_t         call_us;  /* of the first CALL of the attempt */
+    int64_t         start_ms; /* of the bursts */
+    unsigned        step, n_pings;
+    guint           timer; /* of the attempt */
+    int64_t         born_ms;
+    guint           hope_timer; /* until it is given up that the peer will be found by relay */
+    int64_t         again_ms, again_in_ms; /* not before, unless something changed; next pause */
+    unsigned        checks;                /* pings of the check under way; 0: none */
+    int64_t         check_ms;              /* since when */
+    guint           check_timer;
+};
+
+/* ---- seek.c, for attempt.c ---- */
+
+PathWay *path_seek_get_active(PathSeek *self); /* NULL: by relay, if at all */
+
+/* Tells the data plane. @n_copies: batches that go by the relay too, if the way is direct. */
+void path_seek_steer(PathSeek *self, uint16_t n_copies);
+bool path_seek_send(PathSeek *self, const MeshProbe *probe, const WireWay *way, uint8_t ttl);
+void path_seek_ping(PathSeek *self, PathWay *way, uint8_t ttl); /* @ttl 0: as usual */
+
+/* Adds what of @list this host can try. */
+void path_seek_add(PathSeek *self, const MeshRecordEndpoint *list, size_t n_list);
+
+/* ---- attempt.c, for seek.c ---- */
+
+/* Without a relay there is no timed start; so for a while that is waited for. */
+bool path_attempt_is_hoping(const PathSeek *self);
+
+/* A ping at full strength could spoil what the timed start is to open: behind a NAT. */
+bool path_attempt_wants_timing(const PathWay *way);
+
+void path_attempt_start(PathSeek *self); /* nothing, if one is under way */
+void path_attempt_end(PathSeek *self, bool found);
+void path_attempt_take_call(PathSeek *self, const MeshProbe *probe, const WireEvent *event);
+void path_attempt_take_ack(PathSeek *self, const MeshProbe *probe);
+void path_attempt_take_sync(PathSeek *self);
