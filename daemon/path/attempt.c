@@ -9,13 +9,13 @@
 #include <sys/socket.h>
 
 enum {
-    CALL_EACH_MS = 250,     /* until it is answered */
-    CALLS = 3,              /* then punching starts without an answer */
-    SYNC_LIMIT_MS = 500,    /* a callee does not wait longer for SYNC */
-    OPENER_LEAD_MS = 50,    /* before the first burst */
-    OPENER_TTL = 2,         /* clears our own router, does not reach the other's */
-    MAX_PINGS = 60,         /* of an attempt */
-    AGAIN_FIRST_MS = 30000, /* after an attempt that found nothing, while there is traffic */
+    CALL_EACH_MS = 250,    /* until it is answered */
+    CALLS = 3,             /* then punching starts without an answer */
+    SYNC_LIMIT_MS = 500,   /* a callee does not wait longer for SYNC */
+    OPENER_LEAD_MS = 50,   /* before the first burst */
+    OPENER_TTL = 2,        /* clears our own router, does not reach the other's */
+    MAX_PINGS = 60,        /* of an attempt */
+    AGAIN_FIRST_MS = 5000, /* after an attempt that found nothing, while there is traffic */
     AGAIN_CAP_MS = 600000,
     HOPE_MS = 2000, /* a peer that is new may name its relay so long */
 };
@@ -27,12 +27,6 @@ static const unsigned bursts_ms[] = { 0, 50, 150, 350, 750, 1500, 3000, 6000 };
 static int64_t now_us(void)
 {
     return mesh_clock_boot_ns() / 1000;
-}
-
-/* Where a ping at full strength could spoil what a timed start is to open: behind a NAT. */
-bool path_attempt_wants_timing(const PathWay *way)
-{
-    return way->to.addr.family == AF_INET && way->rank >= PATH_RANK_MAPPED;
 }
 
 /* Without a relay there is no timed start; so for a while that is waited for. */
@@ -66,16 +60,17 @@ void path_attempt_end(PathSeek *self, bool found)
 {
     g_clear_handle_id(&self->timer, g_source_remove);
     self->phase = PATH_IDLE_PHASE;
-    self->again_in_ms =
-        found ? AGAIN_FIRST_MS : CLAMP(2 * self->again_in_ms, AGAIN_FIRST_MS, AGAIN_CAP_MS);
+    self->again_in_ms = found ? 0 : CLAMP(2 * self->again_in_ms, AGAIN_FIRST_MS, AGAIN_CAP_MS);
     self->again_ms = mesh_clock_boot_ms() + self->again_in_ms;
+    if (!found)
+        wait(self, self->again_in_ms);
     self->host->changed(&self->told->wg, self->host->user_data);
 }
 
 static void open_nat(PathSeek *self)
 {
     for (size_t i = 0; i < self->ways.n; i++)
-        if (path_attempt_wants_timing(&self->ways.list[i]) && !self->ways.list[i].valid)
+        if (path_ways_wants_timing(&self->ways.list[i]) && !self->ways.list[i].valid)
             path_seek_ping(self, &self->ways.list[i], OPENER_TTL);
 }
 
@@ -84,7 +79,7 @@ static void burst(PathSeek *self, bool all)
     for (size_t i = 0; i < self->ways.n && self->n_pings < MAX_PINGS; i++) {
         PathWay *way = &self->ways.list[i];
 
-        if (way->valid || (!all && path_attempt_wants_timing(way)))
+        if (way->valid || (!all && path_ways_wants_timing(way)))
             continue;
         self->n_pings++;
         path_seek_ping(self, way, 0);
@@ -144,6 +139,8 @@ static gboolean on_attempt(gpointer user_data)
         punch(self, 0); /* SYNC was lost */
     else if (self->phase == PATH_PUNCHING)
         step_punch(self);
+    else if (path_seek_get_active(self) == NULL && path_seek_is_alive(self))
+        path_attempt_start(self); /* who is silent is looked for when he speaks again */
     return G_SOURCE_REMOVE;
 }
 

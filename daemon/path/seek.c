@@ -59,7 +59,7 @@ static void open_route(PathSeek *self, WireRoute *route)
     for (int rank = PATH_RANK_LAN6; rank <= PATH_RANK_OBSERVED; rank++)
         for (size_t i = 0; i < self->ways.n && route->n_candidates < WIRE_MAX_CANDIDATES; i++)
             if (self->ways.list[i].rank == (PathRank)rank &&
-                !(hoping && path_attempt_wants_timing(&self->ways.list[i])))
+                !(hoping && path_ways_wants_timing(&self->ways.list[i])))
                 route->candidates[route->n_candidates++] = self->ways.list[i].to;
 }
 
@@ -412,13 +412,16 @@ void path_seek_want(PathSeek *self)
         path_attempt_start(self);
 }
 
-void path_seek_doubt(PathSeek *self)
+bool path_seek_is_alive(const PathSeek *self)
 {
     WirePeerInfo info;
-    bool         alive = wire_plane_get_peer(self->host->plane, &self->told->wg, &info) == 0 &&
-                 info.last_data_ms != 0 &&
-                 mesh_clock_boot_ms() - (int64_t)info.last_data_ms < ALIVE_MS;
 
+    return wire_plane_get_peer(self->host->plane, &self->told->wg, &info) == 0 &&
+           info.last_data_ms != 0 && mesh_clock_boot_ms() - (int64_t)info.last_data_ms < ALIVE_MS;
+}
+
+void path_seek_doubt(PathSeek *self)
+{
     add_told(self);
     path_ways_doubt(&self->ways);
     end_check(self);
@@ -428,7 +431,7 @@ void path_seek_doubt(PathSeek *self)
     self->active = (MeshEndpoint){ .port = 0 };
     find_relay(self);
     path_seek_steer(self, 0);
-    if (alive || (self->wanted && self->told->eager))
+    if (path_seek_is_alive(self) || (self->wanted && self->told->eager))
         path_attempt_start(self);
 }
 

@@ -33,7 +33,8 @@ struct PathSeek {
 
 /* ---- seek.c, for attempt.c ---- */
 
-PathWay *path_seek_get_active(PathSeek *self); /* NULL: by relay, if at all */
+bool     path_seek_is_alive(const PathSeek *self); /* there was data lately */
+PathWay *path_seek_get_active(PathSeek *self);     /* NULL: by relay, if at all */
 
 /* Tells the data plane. @n_copies: batches that go by the relay too, if the way is direct. */
 void path_seek_steer(PathSeek *self, uint16_t n_copies);
@@ -47,9 +48,6 @@ void path_seek_add(PathSeek *self, const MeshRecordEndpoint *list, size_t n_list
 
 /* Without a relay there is no timed start; so for a while that is waited for. */
 bool path_attempt_is_hoping(const PathSeek *self);
-
-/* A ping at full strength could spoil what the timed start is to open: behind a NAT. */
-bool path_attempt_wants_timing(const PathWay *way);
 
 void path_attempt_start(PathSeek *self); /* nothing, if one is under way */
 void path_attempt_end(PathSeek *self, bool found);

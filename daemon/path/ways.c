@@ -120,3 +120,8 @@ void path_ways_doubt(PathWays *self)
         self->list[i].unanswered = 0;
     }
 }
+
+bool path_ways_wants_timing(const PathWay *way)
+{
+    return way->to.addr.family == AF_INET && way->rank >= PATH_RANK_MAPPED;
+}

@@ -62,4 +62,8 @@ bool path_ways_is_better(const PathWay *way, const PathWay *than);
 /** path_ways_best: of those valid, and answered at @since_ms or later. NULL: none. */
 PathWay *path_ways_best(PathWays *self, int64_t since_ms);
 
+/** path_ways_wants_timing: a ping at full strength, before the timed start, could spoil what that
+ * is to open: it is behind a NAT. */
+bool path_ways_wants_timing(const PathWay *way);
+
 void path_ways_doubt(PathWays *self); /* none is valid any more */

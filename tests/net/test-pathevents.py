@@ -1,0 +1,132 @@
+"""What may happen to a path while it is in use: the direct way goes dark and comes back, routers forget
+or move, the relay dies, a daemon stands still. Traffic goes on, by another way where there is one.
+
+   [a] ─ port-restricted NAT ─┐                 ┌─ symmetric NAT ─ [x]
+                              ├─ wan ─ [server]─┤
+   [b] ─ port-restricted NAT ─┘                 └─ symmetric NAT ─ [y]"""
+import re
+import signal
+import time
+
+from lab import Lab, wait_until
+
+REPLY = re.compile(r"^\[(\d+\.\d+)\] \d+ bytes from .* icmp_seq=(\d+)", re.M)
+INTERVAL_S = 0.05
+
+
+class Pinger:
+    """Pings twenty times a second; tells when answers came."""
+
+    def __init__(self, node, address):
+        self.node = node
+        node.start("ping", "ping", "-n", "-D", "-O", "-i", INTERVAL_S, address)
+
+    def times(self):
+        return [float(when) for when, _ in REPLY.findall(self.node.log("ping"))]
+
+    def goes_on(self, limit_s=30):
+        """Waits until answers come again, ten of them after this moment."""
+        now = time.time()
+        wait_until(lambda: sum(when > now for when in self.times()) >= 10, limit_s,
+                   f"{self.node.name}: answers go on")
+
+    def gap_s(self, since):
+        times = [when for when in self.times() if when > since - 1]
+        return max(later - sooner for sooner, later in zip(times, times[1:]))
+
+
+def is_path(node, far, kind, limit_s=40):
+    node.wait_until(lambda n: n.peer(far.name).path == kind, limit_s)
+
+
+def go_dark(router, other):
+    """All between two routers is lost, what goes to the server passes."""
+    router.sh(f"""nft add table ip dark
+        nft add chain ip dark pass '{{ type filter hook forward priority -300; }}'
+        nft add rule ip dark pass ip daddr {other.wan4} drop
+        nft add rule ip dark pass ip saddr {other.wan4} drop""")
+
+
+def lighten(router):
+    router.run("nft", "delete", "table", "ip", "dark")
+
+
+def pair(lab, names, kind):
+    made = []
+    for name in names:
+        router = lab.nat("r" + name, kind=kind, v6=False)
+        node = lab.node(name, behind=router)
+        node.up()
+        node.join(lab.server.key("home"))
+        made.append((node, router))
+    return made
+
+
+def direct_events(lab, a, ra, b, rb):
+    pings = Pinger(a, b.addresses()[4])
+    pings.goes_on()
+    is_path(a, b, "direct")
+    lab.ok("two behind port-restricted NATs: direct")
+
+    began = time.time()
+    go_dark(ra, rb)
+    go_dark(rb, ra)
+    is_path(a, b, "relay")
+    pings.goes_on()
+    lab.ok(f"the direct way goes dark: by the relay, {pings.gap_s(began):.2f} s without an answer")
+
+    lighten(ra)
+    lighten(rb)
+    is_path(a, b, "direct", 60)
+    pings.goes_on()
+    lab.ok("it comes back: direct again")
+
+    for what, happen in (("one router forgets its mappings", ra.flush),
+                         ("one router has another address", lambda: ra.move("203.0.113.200"))):
+        began = time.time()
+        happen()
+        pings.goes_on()
+        is_path(a, b, "direct", 60)
+        lab.ok(f"{what}: {pings.gap_s(began):.2f} s without an answer, then direct")
+    a.stop("ping")
+
+
+def stand_still(lab, a, b):
+    """Nobody hears a daemon that is stopped; when it goes on, so does everything."""
+    pings = Pinger(a, b.addresses()[4])
+    pings.goes_on()
+    pid = b.run("pgrep", "-x", "meshd").stdout.split()[0]
+    b.run("kill", f"-{signal.SIGSTOP.value}", pid)
+    now = time.time()
+    wait_until(lambda: time.time() - now > 5, 10, "five seconds of standing still")
+    b.run("kill", f"-{signal.SIGCONT.value}", pid)
+    pings.goes_on()
+    is_path(a, b, "direct", 60)
+    a.stop("ping")
+    lab.ok("a daemon that stood still for five seconds: traffic goes on, direct")
+
+
+def relay_dies(lab, x, y):
+    pings = Pinger(x, y.addresses()[4])
+    pings.goes_on()
+    is_path(x, y, "relay")
+    began = time.time()
+    lab.server.restart(kill=True)
+    pings.goes_on(60)
+    is_path(x, y, "relay")
+    lab.ok(f"the relay is killed and comes back: {pings.gap_s(began):.2f} s without an answer")
+    x.stop("ping")
+
+
+def main():
+    with Lab() as lab:
+        lab.server.setup("home")
+        lab.server.up()
+        (a, ra), (b, rb) = pair(lab, "ab", "port-restricted")
+        (x, _), (y, _) = pair(lab, "xy", "symmetric")
+        direct_events(lab, a, ra, b, rb)
+        stand_still(lab, a, b)
+        relay_dies(lab, x, y)
+
+
+main()
