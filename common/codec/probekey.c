@@ -45,7 +45,10 @@ int mesh_probekey_derive(const MeshKey *own_private, const MeshKey *own_public,
     uint8_t       shared[crypto_scalarmult_BYTES];
     MeshProbeKeys keys = { .sent = 0 };
 
-    if (crypto_scalarmult(shared, own_private->bytes, peer_public->bytes) != 0)
+    /* With one key at both ends both directions are one: whoever echoes us would pass for a peer.
+     */
+    if (mesh_key_equal(own_public, peer_public) ||
+        crypto_scalarmult(shared, own_private->bytes, peer_public->bytes) != 0)
         return -EINVAL;
     derive_direction(&(Direction){ shared, net, own_public, peer_public }, &keys.send_key,
                      &keys.send_index);

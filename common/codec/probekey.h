@@ -21,7 +21,7 @@ typedef struct {
 } MeshProbeKeys;
 
 /* From our private and public probe key, the peer's public one, and the network's 8 bytes.
- * Returns: 0; -EINVAL: the peer's key is of low order. */
+ * Returns: 0; -EINVAL: the peer's key is of low order, or our own. */
 MESH_CHECKED int mesh_probekey_derive(const MeshKey *own_private, const MeshKey *own_public,
                                       const MeshKey *peer_public, const uint8_t net[8],
                                       MeshProbeKeys *out_keys);

@@ -41,6 +41,18 @@ static void test_low_order(void)
     g_assert_cmpuint(keys.sent, ==, 5);
 }
 
+/* Whoever tells our own key as its own, and echoes, would answer our pings. */
+static void test_own_key(void)
+{
+    MeshKey       secret, open;
+    MeshProbeKeys keys = { .sent = 5 };
+
+    mesh_key_make_private(&secret);
+    mesh_key_make_public(&secret, &open);
+    g_assert_cmpint(mesh_probekey_derive(&secret, &open, &open, net_a, &keys), ==, -EINVAL);
+    g_assert_cmpuint(keys.sent, ==, 5);
+}
+
 /* Against a set that remembers everything. */
 static void test_window(void)
 {
@@ -70,6 +82,7 @@ int main(int argc, char **argv)
     g_assert_true(mesh_key_init() == 0 && mesh_hash_init() == 0);
     g_test_add_func("/probekey/mirror", test_mirror);
     g_test_add_func("/probekey/low-order", test_low_order);
+    g_test_add_func("/probekey/own-key", test_own_key);
     g_test_add_func("/probekey/window", test_window);
     return g_test_run();
 }
