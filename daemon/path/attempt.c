@@ -17,7 +17,8 @@ enum {
     MAX_PINGS = 60,        /* of an attempt */
     AGAIN_FIRST_MS = 5000, /* after an attempt that found nothing, while there is traffic */
     AGAIN_CAP_MS = 600000,
-    HOPE_MS = 2000, /* a peer that is new may name its relay so long */
+    CALLED_EACH_MS = 1000, /* a peer's CALLs begin no more attempts than that */
+    HOPE_MS = 2000,        /* a peer that is new may name its relay so long */
 };
 
 /* Since the start of an attempt; docs/PATHS.md §5. */
@@ -201,6 +202,8 @@ static bool is_caller(const PathSeek *self)
 
 void path_attempt_take_call(PathSeek *self, const MeshProbe *probe, const WireEvent *event)
 {
+    int64_t now_ms = mesh_clock_boot_ms();
+
     add_candidates(self, probe);
     self->wanted = true;
     if (self->relay.link == 0) {
@@ -213,8 +216,10 @@ void path_attempt_take_call(PathSeek *self, const MeshProbe *probe, const WireEv
     }
     self->attempt = probe->id;
     send_call(self, MESH_PROBE_CALL_ACK, probe->txid);
-    if (self->phase == PATH_PUNCHING || self->phase == PATH_CALLED)
+    if (self->phase == PATH_PUNCHING || self->phase == PATH_CALLED ||
+        (self->called_ms != 0 && now_ms - self->called_ms < CALLED_EACH_MS))
         return; /* a repeat, or as good as one */
+    self->called_ms = now_ms;
     path_relays_ask(self->host->relays, &self->relay);
     self->n_pings = 0;
     self->phase = PATH_CALLED;

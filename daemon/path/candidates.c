@@ -50,6 +50,13 @@ bool path_candidates_has_family(const MeshAddr *own, size_t n_own, int family)
     return false;
 }
 
+bool path_candidates_can_try(const MeshAddr *own, size_t n_own, const MeshEndpoint *to)
+{
+    return to->port != 0 && is_reachable(mesh_ip_class(&to->addr)) &&
+           !is_own(own, n_own, &to->addr) &&
+           path_candidates_has_family(own, n_own, to->addr.family);
+}
+
 size_t path_candidates_choose(const MeshAddr *own, size_t n_own, const MeshRecordEndpoint *told,
                               size_t n_told, MeshRecordEndpoint out[WIRE_MAX_CANDIDATES])
 {

@@ -39,6 +39,7 @@ struct Path {
     void        *user_data;
     PathSeekHost host;   /* what seeks share */
     GHashTable  *probes; /* index of probes to us → Peer */
+    GHashTable  *nodes;  /* index of the node → Peer */
     GHashTable  *peers;  /* MeshKey * inside the Peer → owned Peer */
     GArray      *addrs;  /* MeshAddr: the host's */
     bool         presence_known;
@@ -321,15 +322,12 @@ static void on_relays_changed(uint16_t relay, void *user_data)
 
 static void on_found(uint16_t relay, uint32_t index, const MeshEndpoint *at, void *user_data)
 {
-    Path          *self = user_data;
-    GHashTableIter iter;
-    gpointer       value;
+    Path *self = user_data;
+    Peer *peer = g_hash_table_lookup(self->nodes, GUINT_TO_POINTER(index));
 
     (void)relay;
-    g_hash_table_iter_init(&iter, self->peers);
-    while (g_hash_table_iter_next(&iter, NULL, &value))
-        if (((Peer *)value)->seek != NULL && ((Peer *)value)->told.index == index)
-            path_seek_found(((Peer *)value)->seek, at);
+    if (peer != NULL && peer->seek != NULL)
+        path_seek_found(peer->seek, at);
 }
 
 static void free_peer(gpointer data)
@@ -362,6 +360,7 @@ Path *path_start(const PathOptions *options)
     self->user_data = options->user_data;
     self->peers = g_hash_table_new_full(hash_key, equal_key, NULL, free_peer);
     self->probes = g_hash_table_new(g_direct_hash, g_direct_equal);
+    self->nodes = g_hash_table_new(g_direct_hash, g_direct_equal);
     self->addrs = g_array_new(false, true, sizeof(MeshAddr));
     self->host = (PathSeekHost){ .plane = self->plane,
                                  .relays = path_relays_new(self->plane, &relays_events, self),
@@ -381,6 +380,7 @@ void path_stop(Path *self)
     g_clear_handle_id(&self->timer, g_source_remove);
     g_hash_table_unref(self->peers);
     g_hash_table_unref(self->probes);
+    g_hash_table_unref(self->nodes);
     path_relays_free(self->host.relays);
     mesh_key_free(self->host.probe_private);
     g_array_unref(self->addrs);
@@ -423,6 +423,15 @@ static bool is_same(const PathPeer *a, const PathPeer *b)
            memcmp(a->relays, b->relays, sizeof a->relays) == 0;
 }
 
+/* Relays name nodes by it, and anybody at a relay makes them say it often. */
+static void drop_index(Path *self, const Peer *peer)
+{
+    gpointer at = GUINT_TO_POINTER(peer->told.index);
+
+    if (g_hash_table_lookup(self->nodes, at) == peer)
+        g_hash_table_remove(self->nodes, at);
+}
+
 static Peer *put_peer(Path *self, const PathPeer *told)
 {
     Peer *peer = g_hash_table_lookup(self->peers, &told->wg);
@@ -440,7 +449,9 @@ static Peer *put_peer(Path *self, const PathPeer *told)
         g_hash_table_insert(self->peers, &peer->told.wg, peer);
     }
     g_free((gpointer)peer->told.endpoints);
+    drop_index(self, peer);
     peer->told = *told;
+    g_hash_table_insert(self->nodes, GUINT_TO_POINTER(told->index), peer);
     peer->told.n_endpoints = MIN(told->n_endpoints, WIRE_MAX_CANDIDATES);
     peer->told.endpoints =
         g_memdup2(told->endpoints, peer->told.n_endpoints * sizeof told->endpoints[0]);
@@ -462,6 +473,7 @@ void path_apply(Path *self, const PathPeer *peers, size_t n_peers)
     while (g_hash_table_iter_next(&iter, NULL, &value))
         if (!g_hash_table_contains(kept, value)) {
             drop_seek(self, value);
+            drop_index(self, value);
             g_hash_table_iter_remove(&iter);
         }
 }
@@ -517,18 +529,6 @@ void path_set_host(Path *self, const PathHost *host)
     path_nudge(self);
 }
 
-static Peer *find_index(Path *self, uint32_t index)
-{
-    GHashTableIter iter;
-    gpointer       value;
-
-    g_hash_table_iter_init(&iter, self->peers);
-    while (g_hash_table_iter_next(&iter, NULL, &value))
-        if (((Peer *)value)->told.index == index)
-            return value;
-    return NULL;
-}
-
 /* A datagram that is not WireGuard's. */
 static void take_raw(Path *self, const WireEvent *event)
 {
@@ -540,7 +540,7 @@ static void take_raw(Path *self, const WireEvent *event)
         return;
     peer = g_hash_table_lookup(self->probes, GUINT_TO_POINTER(index));
     if (peer == NULL && event->way.link != 0) { /* the first that we hear of it, perhaps */
-        peer = find_index(self, event->way.index);
+        peer = g_hash_table_lookup(self->nodes, GUINT_TO_POINTER(event->way.index));
         if (peer != NULL && !ready_seek(self, peer))
             peer = NULL;
     }

@@ -16,9 +16,7 @@ enum {
     RELAY_SILENT_MS = 1000,
     BOTH_WAYS = 3,      /* batches that go by relay too after a direct way was found */
     PING_BACK_MS = 100, /* at most one a way in that time, in answer to pings */
-    AIM_A_SECOND = 10,  /* pings to public addresses that a peer merely claims, all peers */
-    AIM_BURST = 20,
-    ALIVE_MS = 45000, /* data so lately: the peer is called again after a change */
+    ALIVE_MS = 45000,   /* data so lately: the peer is called again after a change */
 };
 
 static int64_t now_us(void)
@@ -103,25 +101,6 @@ bool path_seek_send(PathSeek *self, const MeshProbe *probe, const WireWay *way, 
            wire_ways_send(self->host->plane, way, ttl, (MeshSpan){ bytes, len }) == 0;
 }
 
-/* A peer must not aim us at others: what it only claims, and is public, gets few pings in all. */
-static bool may_aim(PathSeek *self, const PathWay *way)
-{
-    PathSeekHost *host = self->host;
-    int64_t       now_ms = mesh_clock_boot_ms();
-    int64_t       earned = (now_ms - host->aimed_ms) * AIM_A_SECOND / 1000;
-
-    if (way->trusted || mesh_ip_class(&way->to.addr) == MESH_IP_PRIVATE)
-        return true;
-    if (earned > 0) {
-        host->aim = (int)MIN(host->aim + earned, AIM_BURST);
-        host->aimed_ms = now_ms;
-    }
-    if (host->aim <= 0)
-        return false;
-    host->aim--;
-    return true;
-}
-
 void path_seek_ping(PathSeek *self, PathWay *way, uint8_t ttl)
 {
     MeshProbe probe = { .type = MESH_PROBE_PING,
@@ -130,7 +109,7 @@ void path_seek_ping(PathSeek *self, PathWay *way, uint8_t ttl)
                         .length = MESH_PROBE_PONG_BYTES };
     WireWay   to = { .endpoint = way->to };
 
-    if (!may_aim(self, way))
+    if (!path_ways_may_aim(&self->host->aim, way, mesh_clock_boot_ms()))
         return;
     if (ttl == 0)
         path_ways_ping(way, probe.txid, now_us());
@@ -372,6 +351,7 @@ PathSeek *path_seek_new(PathSeekHost *host, const PathPeer *told)
         g_free(self);
         return NULL;
     }
+    self->keys.sent = host->n_spent;
     add_told(self);
     find_relay(self);
     path_seek_steer(self, 0);
@@ -385,6 +365,8 @@ void path_seek_free(PathSeek *self)
     g_clear_handle_id(&self->timer, g_source_remove);
     g_clear_handle_id(&self->check_timer, g_source_remove);
     g_clear_handle_id(&self->hope_timer, g_source_remove);
+    /* The peer may come back with the same key: a counter is a nonce, and the peer remembers it. */
+    self->host->n_spent = MAX(self->host->n_spent, self->keys.sent);
     mesh_probekey_wipe(&self->keys);
     g_free(self);
 }
@@ -449,12 +431,11 @@ void path_seek_relayed(PathSeek *self)
 
 void path_seek_found(PathSeek *self, const MeshEndpoint *at)
 {
-    PathWay *way;
+    const GArray *own = self->host->addrs;
+    PathWay      *way;
 
-    if (at->addr.family == 0 ||
-        !path_candidates_has_family((const MeshAddr *)(void *)self->host->addrs->data,
-                                    self->host->addrs->len, at->addr.family))
-        return;
+    if (!path_candidates_can_try((const MeshAddr *)(void *)own->data, own->len, at))
+        return; /* over TLS, or a relay that lies */
     way = path_ways_add(&self->ways, at, path_ways_rank(at, MESH_RECORD_OBSERVED),
                         path_seek_get_active(self));
     if (way != NULL)

@@ -29,8 +29,9 @@ typedef struct {
     size_t (*list_own)(void *user_data, MeshProbeCandidate out[MESH_PROBE_MAX_CANDIDATES]);
     void (*changed)(const MeshKey *peer, void *user_data);
     void   *user_data;
-    int64_t aimed_ms; /* bucket of pings to addresses that are only claimed */
-    int     aim;
+    PathAim aim;
+    uint64_t
+        n_spent; /* counters of probes up to this one were used with keys that may come again */
 } PathSeekHost;
 
 /** path_seek_new: @told is borrowed and has to outlive the result; with a probe key. NULL: its key

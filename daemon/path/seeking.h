@@ -19,8 +19,9 @@ struct PathSeek {
     PathPhase       phase;
     uint16_t        attempt;
     uint64_t        call_txid;
-    int64_t         call_us;  /* of the first CALL of the attempt */
-    int64_t         start_ms; /* of the bursts */
+    int64_t         call_us;   /* of the first CALL of the attempt */
+    int64_t         called_ms; /* when a CALL of the peer's began one; 0: never */
+    int64_t         start_ms;  /* of the bursts */
     unsigned        step, n_pings;
     guint           timer; /* of the attempt */
     int64_t         born_ms;

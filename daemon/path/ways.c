@@ -5,7 +5,13 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { US_PER_MS = 1000, BETTER_US = 3000, BETTER_PERCENT = 10 };
+enum {
+    US_PER_MS = 1000,
+    BETTER_US = 3000,
+    BETTER_PERCENT = 10,
+    AIM_A_SECOND = 10,
+    AIM_BURST = 20,
+};
 
 PathRank path_ways_rank(const MeshEndpoint *to, MeshRecordKind kind)
 {
@@ -58,6 +64,22 @@ PathWay *path_ways_add(PathWays *self, const MeshEndpoint *to, PathRank rank, co
     if (way != NULL)
         *way = (PathWay){ .to = *to, .rank = rank };
     return way;
+}
+
+bool path_ways_may_aim(PathAim *self, const PathWay *way, int64_t now_ms)
+{
+    int64_t earned = (now_ms - self->since_ms) * AIM_A_SECOND / 1000;
+
+    if (way->trusted || mesh_ip_class(&way->to.addr) == MESH_IP_PRIVATE)
+        return true;
+    if (earned > 0) {
+        self->left = (int)(self->left + earned < AIM_BURST ? self->left + earned : AIM_BURST);
+        self->since_ms = now_ms;
+    }
+    if (self->left <= 0)
+        return false;
+    self->left--;
+    return true;
 }
 
 void path_ways_ping(PathWay *way, uint64_t txid, int64_t now_us)

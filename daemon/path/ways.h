@@ -50,6 +50,15 @@ PathRank path_ways_rank(const MeshEndpoint *to, MeshRecordKind kind);
 PathWay *path_ways_add(PathWays *self, const MeshEndpoint *to, PathRank rank, const PathWay *keep);
 PathWay *path_ways_find(PathWays *self, const MeshEndpoint *to); /* NULL: unknown */
 
+/** PathAim: pings to public addresses that peers merely claim, of all peers of a network. */
+typedef struct {
+    int64_t since_ms;
+    int     left;
+} PathAim;
+
+/** path_ways_may_aim: a peer must not aim us at others: false: no ping there now. */
+bool path_ways_may_aim(PathAim *self, const PathWay *way, int64_t now_ms);
+
 /** path_ways_ping: notes a ping that is sent now. */
 void path_ways_ping(PathWay *way, uint64_t txid, int64_t now_us);
 

@@ -132,6 +132,29 @@ static void test_own_full(void)
     g_assert_cmpint(out[n - 1].kind, ==, MESH_RECORD_OBSERVED);
 }
 
+/* Whoever names them: a relay, a peer, a packet. */
+static void test_can_try(void)
+{
+    static const struct {
+        const char *text;
+        bool        want;
+    } cases[] = { { "203.0.113.5:9", true },   { "10.0.0.5:9", true },
+                  { "10.0.0.2:9", false },     { "127.0.0.1:9", false },
+                  { "224.0.0.1:9", false },    { "255.255.255.255:9", false },
+                  { "169.254.1.1:9", false },  { "203.0.113.5:0", false },
+                  { "[2001:db8::1]:9", false } };
+    MeshAddr own;
+
+    g_assert_cmpint(mesh_ip_parse_addr("10.0.0.2", &own), ==, 0);
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        MeshEndpoint to = { .port = 0 };
+
+        (void)!mesh_endpoint_parse(cases[i].text, &to); /* port 0 is none to it */
+        g_assert_cmpint(path_candidates_can_try(&own, 1, &to), ==, cases[i].want);
+    }
+    g_assert_false(path_candidates_can_try(&own, 1, &(MeshEndpoint){ .port = 9 }));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -145,6 +168,7 @@ int main(int argc, char **argv)
 
         g_test_add_data_func(path, &own_cases[i], test_own);
     }
+    g_test_add_func("/candidates/can-try", test_can_try);
     g_test_add_func("/candidates/own/full", test_own_full);
     return g_test_run();
 }

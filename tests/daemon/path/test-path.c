@@ -1,4 +1,5 @@
 /* Tests of daemon/path/path.c against a data plane that only notes what it is told. */
+#include "common/std/bytes.h"
 #include "common/std/clock.h"
 #include "common/std/endpoint.h"
 #include "common/std/hash.h"
@@ -13,6 +14,8 @@
 static struct {
     int          n_pings;
     int          n_sent; /* probes */
+    uint32_t     index;  /* of the last probe */
+    uint64_t     counter;
     int          n_routes, n_initiations;
     WireRoute    last;
     bool         known;
@@ -56,8 +59,12 @@ void wire_plane_get_info(WirePlane *self, WirePlaneInfo *out_info)
 /* There are no relays. */
 int wire_ways_send(WirePlane *self, const WireWay *way, uint8_t ttl, MeshSpan bytes)
 {
-    (void)self, (void)way, (void)ttl, (void)bytes;
+    MeshReader r = mesh_bytes_make_reader(bytes.data, bytes.len);
+
+    (void)self, (void)way, (void)ttl;
     plane.n_sent++;
+    g_assert_true(mesh_bytes_skip(&r, 4) && mesh_bytes_read_u32be(&r, &plane.index) &&
+                  mesh_bytes_read_u64be(&r, &plane.counter));
     return 0;
 }
 
@@ -291,6 +298,27 @@ static void test_probe_key(Fixture *f, gconstpointer data)
     path_apply(f->path, NULL, 0);
 }
 
+/* A counter is a nonce: with the same key it is never used again, whatever the map says. */
+static void test_probe_counter(Fixture *f, gconstpointer data)
+{
+    MeshKey  secret;
+    uint32_t index;
+    uint64_t counter;
+
+    (void)data;
+    mesh_key_make_private(&secret);
+    f->peer.has_probe_key = true;
+    mesh_key_make_public(&secret, &f->peer.probe_key);
+    path_apply(f->path, &f->peer, 1);
+    index = plane.index;
+    counter = plane.counter;
+    g_assert_cmpuint(counter, >, 0);
+    path_apply(f->path, NULL, 0); /* a node that is suspended, and comes back */
+    path_apply(f->path, &f->peer, 1);
+    g_assert_cmpuint(plane.index, ==, index);
+    g_assert_cmpuint(plane.counter, >, counter);
+}
+
 static const struct {
     const char *name;
     void (*run)(Fixture *f, gconstpointer data);
@@ -305,6 +333,7 @@ static const struct {
     { "/path/host-moved", test_host_moved },
     { "/path/peer-gone", test_peer_gone },
     { "/path/probe-key", test_probe_key },
+    { "/path/probe-counter", test_probe_counter },
 };
 
 int main(int argc, char **argv)
