@@ -37,12 +37,12 @@ typedef struct {
     uint8_t       cookie[MESH_RELAYKEY_COOKIE_BYTES];
     MeshKey       secret; /* ephemeral */
     MeshRelayKeys keys;
-    uint32_t      session, sequence;
-    int64_t       bound_ms, reset_ms;
-    uint32_t      life_s;
-    MeshEndpoint  seen;
-    guint         timer;
-    MeshBackoff   backoff;
+    uint32_t     session, sequence, answered; /* numbers of pings: the last, and of the last PONG */
+    int64_t      bound_ms, reset_ms;
+    uint32_t     life_s;
+    MeshEndpoint seen;
+    guint        timer;
+    MeshBackoff  backoff;
 } Session;
 
 struct PathRelays {
@@ -261,8 +261,11 @@ static void take_pong(Session *self, const MeshRelayFrame *frame)
 {
     bool moved = !mesh_endpoint_equal(&frame->seen, &self->seen);
 
-    if (self->sequence - frame->arg >= MISSED)
+    /* One for one: else a relay makes us tell everybody of a new address as often as it likes. */
+    if (self->state != BOUND || self->sequence - frame->arg >= MISSED ||
+        self->sequence - frame->arg >= self->sequence - self->answered)
         return;
+    self->answered = frame->arg;
     self->tries = 0;
     self->seen = frame->seen;
     wait(self, KEEPALIVE_MS);
@@ -304,12 +307,18 @@ static void take_cookie(Session *self, MeshSpan bytes)
     bind_session(self);
 }
 
-static void take_reset(Session *self)
+static void take_reset(Session *self, MeshSpan bytes)
 {
-    int64_t now_ms = mesh_clock_boot_ms();
+    int64_t  now_ms = mesh_clock_boot_ms();
+    uint8_t  head[8];
+    uint32_t session;
 
-    if (self->state != BOUND || now_ms - self->reset_ms < RESET_EACH_MS)
+    if (self->state != BOUND || now_ms - self->reset_ms < RESET_EACH_MS ||
+        mesh_relaybind_decode_reset(bytes, head) < 0)
         return;
+    session = (uint32_t)head[1] << 16 | (uint32_t)head[2] << 8 | head[3];
+    if (session != self->session)
+        return; /* of a frame that was not ours, or of an older session */
     self->reset_ms = now_ms;
     self->tries = 0;
     greet(self); /* the link stays: who forges RESET takes nothing from us */
@@ -334,6 +343,8 @@ bool path_relays_handle(PathRelays *self, const WireEvent *event)
 
     if (event->n_data == 0 || event->data[0] <= MESH_RELAY_DATA || event->data[0] > 0x5f)
         return false;
+    if (event->way.link != 0 && event->way.index != WIRE_WHOLE_FRAME)
+        return true; /* the payload of a node at that relay, which speaks for itself alone */
     session = find_at(self, event);
     if (session == NULL)
         return true;
@@ -342,7 +353,7 @@ bool path_relays_handle(PathRelays *self, const WireEvent *event)
     else if (event->data[0] == MESH_RELAYBIND_KIND_BOUND && session->state == BINDING)
         take_bound(session, bytes);
     else if (event->data[0] == MESH_RELAYBIND_KIND_RESET)
-        take_reset(session);
+        take_reset(session, bytes);
     else
         take_frame(session, bytes);
     return true;
@@ -446,6 +457,15 @@ static void want(Session *self)
         greet(self);
 }
 
+/* Perhaps it refused the token that we had. */
+static void renew(Session *self)
+{
+    if (self->state != WAITING)
+        return;
+    mesh_backoff_reset(&self->backoff);
+    greet(self);
+}
+
 /* Where peers look for us first: the first of the map that takes new nodes. */
 static Session *get_home(PathRelays *self)
 {
@@ -458,20 +478,30 @@ static Session *get_home(PathRelays *self)
 void path_relays_set(PathRelays *self, const PathRelayMap *map)
 {
     Session *home;
+    uint16_t lost = 0;
 
     clear_map(&self->map);
     self->map = *map;
     self->map.relays = g_memdup2(map->relays, map->n_relays * sizeof map->relays[0]);
     self->map.token.data = g_memdup2(map->token.data, map->token.len);
-    for (guint i = self->sessions->len; i-- > 0;)
-        if (!is_listed(map, &((Session *)g_ptr_array_index(self->sessions, i))->told))
-            g_ptr_array_remove_index(self->sessions, i);
+    for (guint i = self->sessions->len; i-- > 0;) {
+        Session *session = g_ptr_array_index(self->sessions, i);
+
+        if (is_listed(map, &session->told)) {
+            renew(session);
+            continue;
+        }
+        lost = session->session != 0 ? session->told.id : lost;
+        g_ptr_array_remove_index(self->sessions, i);
+    }
     for (size_t i = 0; i < map->n_relays; i++)
         if (find_id(self, map->relays[i].id) == NULL)
             add_session(self, &map->relays[i]);
     home = get_home(self);
     if (home != NULL)
         want(home);
+    if (lost != 0) /* peers are still sent to its link, which may be another relay's next */
+        self->events.changed(lost, self->user_data);
 }
 
 void path_relays_set_families(PathRelays *self, bool has4, bool has6)
