@@ -48,7 +48,7 @@ static bool list(Relay *self, const RelayOut *out, uint32_t number)
 }
 
 /* With @to's lock. Returns: as relay_queue_push(). */
-static int push(Relay *self, const RelayOut *out, RelaySession *to, const RelayWaiting *waiting,
+static int push(Relay *self, RelayOut *out, RelaySession *to, const RelayWaiting *waiting,
                 uint32_t *out_dropped)
 {
     int rc;
@@ -58,13 +58,16 @@ static int push(Relay *self, const RelayOut *out, RelaySession *to, const RelayW
     if (to->queue == NULL)
         return -ENOMEM;
     rc = relay_queue_push(to->queue, waiting, out_dropped);
-    if (!to->listed)
-        to->listed = to->stream != NULL ? relay_stream_ring(self, to) : list(self, out, to->number);
+    if (to->listed)
+        return rc;
+    if (to->stream != NULL)
+        relay_out_ring(out, to->number);
+    to->listed = to->stream != NULL || list(self, out, to->number);
     return rc;
 }
 
 /* A frame of our own for a stream, which only its shard may write to. */
-static void wait_for_stream(Relay *self, const RelayOut *out, RelaySession *to,
+static void wait_for_stream(Relay *self, RelayOut *out, RelaySession *to,
                             const MeshRelayFrame *frame)
 {
     RelayWaiting waiting = { .kind = (uint8_t)frame->kind, .urgent = true, .source = frame->arg };

@@ -110,9 +110,8 @@ void relay_strangers_reset(Relay *self, const RelayDatagrams *from, const uint8_
 /* --- stream.c ----------------------------------------------------------------------------------
  */
 
-/* Something waits for a stream's session. Any thread, with the table's lock and the session's.
- * False: no memory for the bell. */
-bool relay_stream_ring(Relay *self, const RelaySession *session);
+/* For RelayOut.ring: something waits for a stream's session. Any thread, with the table's lock. */
+void relay_stream_ring(RelayOut *out, uint32_t session);
 
 /* Removes a session, with the table's lock alone; a stream's connection ends. */
 void relay_stream_end_session(Relay *self, RelaySession *session);

@@ -231,6 +231,22 @@ static unsigned recover(RelayOut *self, unsigned at)
     return 1;
 }
 
+static void ring_all(RelayOut *self)
+{
+    unsigned n = self->n_bells;
+
+    self->n_bells = 0;
+    for (unsigned i = 0; i < n; i++)
+        self->ring(self, self->bells[i]);
+}
+
+void relay_out_ring(RelayOut *self, uint32_t session)
+{
+    if (self->n_bells == RELAY_OUT_BELLS)
+        ring_all(self);
+    self->bells[self->n_bells++] = session;
+}
+
 void relay_out_flush(RelayOut *self)
 {
     unsigned at = 0;
@@ -252,4 +268,5 @@ void relay_out_flush(RelayOut *self)
     for (unsigned i = 0; i < self->n_parcels; i++)
         free(self->parcels[i]);
     self->n = self->n_parts = self->n_parcels = 0;
+    ring_all(self);
 }

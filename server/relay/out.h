@@ -16,6 +16,7 @@
 enum {
     RELAY_OUT_MESSAGES = 64,
     RELAY_OUT_PARTS = 256,
+    RELAY_OUT_BELLS = 64,
     RELAY_OUT_SMALL_BYTES = 64,
     RELAY_OUT_CONTROL_BYTES = 88, /* a segment size and a packet info */
 };
@@ -56,7 +57,11 @@ struct RelayOut {
     /* The kernel's queue is full. Gets each datagram of a session that was not taken; may be NULL:
      * they are lost. */
     void (*blocked)(RelayOut *self, uint32_t session, const uint8_t *datagram, size_t len);
-    void *user_data;
+    /* A stream's session has something since: told at the flush, when all of a batch is there. */
+    void (*ring)(RelayOut *self, uint32_t session);
+    unsigned n_bells;
+    uint32_t bells[RELAY_OUT_BELLS];
+    void    *user_data;
 };
 
 /* @self zeroed but for fd, is_v6 and blocked. */
@@ -71,5 +76,8 @@ void relay_out_put_copy(RelayOut *self, const RelayTarget *to, const uint8_t *da
 
 /* A parcel with its head filled; takes it. */
 void relay_out_put_parcel(RelayOut *self, const RelayTarget *to, RelayParcel *parcel);
+
+/* Rings for @session with the next flush. */
+void relay_out_ring(RelayOut *self, uint32_t session);
 
 void relay_out_flush(RelayOut *self);

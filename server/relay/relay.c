@@ -189,6 +189,7 @@ static int open_sockets(Relay *self, char *out_why)
         self->outs[i].is_v6 = self->is_v6[i];
     }
     self->outs[RELAY_MAIN].blocked = relay_forward_blocked;
+    self->outs[RELAY_MAIN].ring = relay_stream_ring;
     self->outs[RELAY_MAIN].user_data = self;
     return 0;
 }

@@ -56,6 +56,7 @@ static RelayOut *get_out(Relay *self)
     out->fd = self->fds[RELAY_MAIN];
     out->is_v6 = self->is_v6[RELAY_MAIN];
     out->blocked = relay_forward_blocked;
+    out->ring = relay_stream_ring;
     out->user_data = self;
     out->now_ns = mesh_clock_boot_ns();
     return out;
@@ -107,9 +108,17 @@ static bool post(Relay *self, const RelaySession *session, bool end)
     return true;
 }
 
-bool relay_stream_ring(Relay *self, const RelaySession *session)
+void relay_stream_ring(RelayOut *out, uint32_t number)
 {
-    return post(self, session, false);
+    Relay        *self = out->user_data;
+    RelaySession *session = relay_table_find(self->table, number);
+
+    if (session == NULL || session->stream == NULL || post(self, session, false))
+        return;
+    if (pthread_mutex_trylock(&session->lock) != 0) /* who rings may hold another's */
+        return;
+    session->listed = false; /* no memory: the next one tries again */
+    (void)pthread_mutex_unlock(&session->lock);
 }
 
 void relay_stream_end_session(Relay *self, RelaySession *session)
@@ -414,6 +423,7 @@ void relay_stream_start(RelayStream *self)
         bound.seen = session->remote;
         bound.life_s = (uint32_t)((session->exp_ms - out->now_ns / 1000000) / 1000);
         relay_forward_frame(self->relay, out, session, &bound);
+        relay_out_flush(out);
     }
     relay_table_unlock(self->relay->table);
 }

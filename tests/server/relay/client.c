@@ -5,6 +5,7 @@
 #include "common/std/hash.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <glib.h>
 #include <poll.h>
 #include <string.h>
@@ -73,7 +74,8 @@ static int open_socket(const RelayClient *self)
     from.sin_addr.s_addr =
         htonl(INADDR_LOOPBACK + ((uint32_t)self->net.bytes[0] << 16) + (self->token.index << 1));
     g_assert_cmpint(bind(fd, (struct sockaddr *)&from, sizeof(from)), ==, 0);
-    g_assert_cmpint(connect(fd, (struct sockaddr *)&to, sizeof(to)), ==, 0);
+    if (connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
+        g_error("port %u: %s", self->rig->port, g_strerror(errno));
     return fd;
 }
 

@@ -1,0 +1,222 @@
+/* tests/server/relay/bench.c: what a relay costs, over UDP on loopback: a relay in a process of its
+ * own, nodes in this one. Prints one JSON object; tests/bench/relay.py makes a table of it.
+ *
+ * Figures "a core" divide by the relay's seconds of CPU: the nodes take the rest of the machine. */
+#include "common/std/clock.h"
+#include "tests/server/relay/client.h"
+
+#include <errno.h>
+#include <glib.h>
+#include <netinet/in.h>
+#include <netinet/udp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    PAYLOAD = 1400,
+    FRAME = MESH_RELAY_HEAD_BYTES + PAYLOAD,
+    JOINED = 40, /* packets that a sender's kernel joins, as a tunnel's does */
+    PINGS = 5000,
+    PING_US = 200,
+};
+
+#define FAST UINT64_C(100000000000)
+
+typedef struct {
+    RelayRig  rig;
+    pid_t     pid;
+    clockid_t cpu;
+} Child;
+
+static double seconds(clockid_t clock)
+{
+    struct timespec now;
+
+    (void)clock_gettime(clock, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static long resident_kib(pid_t pid)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/statm", pid), *text = NULL;
+    long             size, resident;
+
+    if (!g_file_get_contents(path, &text, NULL, NULL) ||
+        sscanf(text, "%ld %ld", &size, &resident) != 2)
+        return 0;
+    return resident * sysconf(_SC_PAGESIZE) / 1024;
+}
+
+static void start_child(Child *child)
+{
+    const uint8_t seed[MESH_SIGN_SEED_BYTES] = { 7 };
+    int           up[2];
+
+    g_assert_cmpint(pipe(up), ==, 0);
+    child->pid = fork();
+    if (child->pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        relay_rig_start(&child->rig, 0);
+        if (write(up[1], &child->rig.rk, sizeof(MeshKey)) < 0 ||
+            write(up[1], &child->rig.port, sizeof(uint16_t)) < 0)
+            _exit(1);
+        for (;;)
+            (void)pause();
+    }
+    g_assert_cmpint(mesh_key_init(), ==, 0);
+    mesh_sign_make_pair(seed, &child->rig.secret, &child->rig.key);
+    g_assert_cmpint(read(up[0], &child->rig.rk, sizeof(MeshKey)), ==, sizeof(MeshKey));
+    g_assert_cmpint(read(up[0], &child->rig.port, 2), ==, 2);
+    g_assert_cmpint(clock_getcpuclockid(child->pid, &child->cpu), ==, 0);
+}
+
+static void bind_node(RelayClient *client, const Child *child, uint8_t net, uint32_t index)
+{
+    relay_client_init(client, &child->rig, net, index, FAST);
+    g_assert_cmpint(relay_client_bind(client), ==, MESH_RELAYBIND_OK);
+}
+
+/* --- bulk --------------------------------------------------------------------------------------
+ */
+
+static atomic_bool          over;
+static atomic_uint_fast64_t received; /* bytes of payload */
+
+static void *count_received(void *data)
+{
+    RelayClient   *self = data;
+    static uint8_t buffer[65536];
+    int            on = 1;
+    struct timeval limit = { .tv_usec = 100000 };
+
+    (void)setsockopt(self->fd, SOL_UDP, UDP_GRO, &on, sizeof(on));
+    (void)setsockopt(self->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+    while (!atomic_load(&over)) {
+        ssize_t n = recv(self->fd, buffer, sizeof(buffer), 0);
+
+        if (n >= FRAME)
+            (void)atomic_fetch_add(&received, (uint64_t)(n / FRAME) * PAYLOAD);
+    }
+    return NULL;
+}
+
+static void blast(RelayClient *from, uint32_t to, size_t joined, double for_s)
+{
+    static uint8_t frames[JOINED * FRAME];
+    int            segment = FRAME;
+    double         end = seconds(CLOCK_MONOTONIC) + for_s;
+
+    for (size_t i = 0; i < joined; i++) {
+        frames[i * FRAME + MESH_RELAY_HEAD_BYTES] = 4;
+        mesh_relayframe_put_head(frames + i * FRAME, PAYLOAD, from->session, to, &from->keys.up);
+    }
+    if (joined > 1)
+        (void)setsockopt(from->fd, SOL_UDP, UDP_SEGMENT, &segment, sizeof(segment));
+    while (seconds(CLOCK_MONOTONIC) < end)
+        (void)!send(from->fd, frames, joined * FRAME, 0);
+    segment = 0;
+    (void)setsockopt(from->fd, SOL_UDP, UDP_SEGMENT, &segment, sizeof(segment));
+}
+
+static void measure_bulk(Child *child, const char *name, size_t joined, double for_s)
+{
+    RelayClient a, b;
+    pthread_t   thread;
+    double      cpu = seconds(child->cpu), wall = seconds(CLOCK_MONOTONIC), gbit;
+
+    bind_node(&a, child, 1, (uint32_t)joined * 2);
+    bind_node(&b, child, 1, (uint32_t)joined * 2 + 1);
+    atomic_store(&over, false);
+    atomic_store(&received, 0);
+    g_assert_cmpint(pthread_create(&thread, NULL, count_received, &b), ==, 0);
+    blast(&a, b.token.index, joined, for_s);
+    atomic_store(&over, true);
+    (void)pthread_join(thread, NULL);
+    cpu = seconds(child->cpu) - cpu;
+    wall = seconds(CLOCK_MONOTONIC) - wall;
+    gbit = (double)atomic_load(&received) * 8 / 1e9;
+    printf("  \"%s\": {\"gbit_s\": %.2f, \"gbit_s_core\": %.2f, \"cpu_s_gb\": %.2f},\n", name,
+           gbit / wall, gbit / cpu, cpu * 8 / gbit);
+    relay_client_done(&a);
+    relay_client_done(&b);
+}
+
+/* --- latency -----------------------------------------------------------------------------------
+ */
+
+static int by_value(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* One at a time there and back again through the relay, @load nodes blasting beside it at half of
+ * what the machine takes would measure the machine: this is the quiet figure. */
+static void measure_latency(const Child *child)
+{
+    static int64_t took_ns[PINGS];
+    RelayClient    a;
+    uint8_t        buffer[2048];
+    MeshRelayFrame frame;
+
+    bind_node(&a, child, 2, 1);
+    for (int i = 0; i < PINGS; i++) {
+        const uint8_t data[64] = { 4 };
+        int64_t       start = mesh_clock_boot_ns();
+
+        relay_client_send_data(&a, 1, data, sizeof(data)); /* to itself: one pass */
+        g_assert_true(relay_client_next(&a, buffer, sizeof(buffer), 1000, &frame));
+        took_ns[i] = mesh_clock_boot_ns() - start;
+        (void)usleep(PING_US);
+    }
+    qsort(took_ns, PINGS, sizeof(*took_ns), by_value);
+    printf("  \"pass_us\": {\"p50\": %.1f, \"p99\": %.1f},\n", (double)took_ns[PINGS / 2] / 1e3,
+           (double)took_ns[PINGS * 99 / 100] / 1e3);
+    relay_client_done(&a);
+}
+
+/* --- handshakes and memory ---------------------------------------------------------------------
+ */
+
+static void measure_binds(Child *child, unsigned count)
+{
+    long   before = resident_kib(child->pid);
+    double cpu = seconds(child->cpu);
+
+    for (unsigned i = 0; i < count; i++) {
+        RelayClient client;
+
+        bind_node(&client, child, 3, i + 1);
+        relay_client_done(&client); /* the session stays */
+    }
+    cpu = seconds(child->cpu) - cpu;
+    printf("  \"binds_s_core\": %.0f,\n  \"kib_session\": %.2f\n", count / cpu,
+           (double)(resident_kib(child->pid) - before) / count);
+}
+
+int main(int argc, char **argv)
+{
+    double for_s = argc > 1 ? atof(argv[1]) : 3;
+    Child  child = { .pid = 0 };
+
+    start_child(&child);
+    printf("{\n");
+    measure_bulk(&child, "udp", 1, for_s);
+    measure_bulk(&child, "udp_joined", JOINED, for_s);
+    measure_latency(&child);
+    measure_binds(&child, 900);
+    printf("}\n");
+    (void)kill(child.pid, SIGKILL);
+    (void)waitpid(child.pid, NULL, 0);
+    return 0;
+}
