@@ -17,7 +17,7 @@ static void add_network(Core *core, CoreChange *change)
 
 static void end_node(Core *core, CoreNode *node, bool expired)
 {
-    core_relays_end(core, node);
+    core_relays_end(core, &node->network->row.net.id, node->row->index, &node->row->node);
     core_waiters_end(core, node->stream, core_netmap_encode_end(MESH_MAPLINE_REVOKED, expired));
     core_presence_drop(core, node);
     if (expired)

@@ -67,4 +67,8 @@ CoreNetwork *core_control_find_network(Core *core, const MeshNetworkId *id); /* 
 
 /* relays.c: answers GET relays of an active member; ends the sessions of who is one no more. */
 void core_relays_answer(Core *core, const CoreNode *node, const CoreCaller *caller, CoreReturn to);
-void core_relays_end(const Core *core, const CoreNode *node);
+void core_relays_end(const Core *core, const MeshNetworkId *net, uint32_t index,
+                     const MeshKey *node);
+
+/* Start-up: a node was removed; a token of it may be about still. */
+void core_relays_recall(const Core *core, const MeshNetworkId *net, const CoreTombRow *tomb);

@@ -197,6 +197,7 @@ static bool load_tomb(const StoreRow *row, void *user_data)
     network = core_control_find_network(core, &id);
     if (network != NULL)
         core_model_bury(network, &read, core->timers);
+    core_relays_recall(core, &id, &read);
     return true;
 }
 

@@ -92,10 +92,17 @@ void core_relays_answer(Core *core, const CoreNode *node, const CoreCaller *call
     mesh_relaymap_clear_answer(&answer);
 }
 
-void core_relays_end(const Core *core, const CoreNode *node)
+void core_relays_end(const Core *core, const MeshNetworkId *net, uint32_t index,
+                     const MeshKey *node)
 {
     const CoreRelays *config = &core->relays.config;
 
     if (config->ended != NULL)
-        config->ended(config->data, &node->network->row.net.id, node->row->index, &node->row->node);
+        config->ended(config->data, net, index, node);
+}
+
+void core_relays_recall(const Core *core, const MeshNetworkId *net, const CoreTombRow *tomb)
+{
+    if (tomb->removed + CORE_RELAY_TOKEN_S >= mesh_clock_wall_s())
+        core_relays_end(core, net, tomb->index, &tomb->node);
 }

@@ -268,7 +268,7 @@ def check_removed(points, server, a, b):
     points.ok("a removed node's session ends at once, and its token counts no more")
 
 
-def check_restart(points, server, link, a, ver):
+def check_restart(points, server, link, a, b, ver):
     server.process.terminate()
     while (heard := a.hear())[0] != RESTART:
         pass
@@ -277,11 +277,12 @@ def check_restart(points, server, link, a, ver):
     server.up()
     a.say(PING, 1, bytes(24))
     assert a.receive()[0] == RESET
+    assert b.bind() == 4, "a removed node's token counts again"
     assert a.bind() == 0
     a.say(PING, 2, bytes(24))
     assert a.expect(PONG)[1] == 2
     assert verify(link, "R", ask(a.node)["r"])["ver"] == ver
-    points.ok("a relay that stops says so; after it a token counts still, and the map is the same")
+    points.ok("a relay that stops says so; after it members' tokens count still, and the map is the same")
 
 
 def check_off(points, server, link, a, ver):
@@ -317,7 +318,7 @@ def main():
         check_polite(points, a, b, link)
         check_status(points, server)
         check_removed(points, server, a, b)
-        check_restart(points, server, link, a, ver)
+        check_restart(points, server, link, a, b, ver)
         check_off(points, server, link, a, ver)
         print(f"1..{points.count}")
     except BaseException:
