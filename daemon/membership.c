@@ -430,6 +430,7 @@ void meshd_engine_set_host(MeshdEngine *self, GArray *addrs, GArray *foreign, bo
         g_array_append_vals(self->addrs, addrs->data, addrs->len);
     lock_gate_set_foreign(self->gate, (const MeshPrefix *)(void *)foreign->data, foreign->len);
     host = get_path_host(self);
+    host.check = kick;
     meshd_parts_set_host(self->parts, &host);
     meshd_membership_report(self);
     if (kick && self->client != NULL)

@@ -478,14 +478,14 @@ void path_apply(Path *self, const PathPeer *peers, size_t n_peers)
         }
 }
 
-static bool is_same_host(Path *self, const PathHost *host)
+static bool has_moved(Path *self, const PathHost *host)
 {
-    if (host->n_addrs != self->addrs->len || host->presence_known != self->presence_known)
-        return false;
+    if (host->n_addrs != self->addrs->len)
+        return true;
     for (size_t i = 0; i < host->n_addrs; i++)
         if (!mesh_ip_equal_addr(&host->addrs[i], &g_array_index(self->addrs, MeshAddr, i)))
-            return false;
-    return true;
+            return true;
+    return false;
 }
 
 void path_nudge(Path *self)
@@ -505,12 +505,26 @@ void path_nudge(Path *self)
     }
 }
 
+static void check_all(Path *self)
+{
+    GHashTableIter iter;
+    gpointer       value;
+
+    path_relays_doubt(self->host.relays);
+    g_hash_table_iter_init(&iter, self->peers);
+    while (g_hash_table_iter_next(&iter, NULL, &value))
+        if (((Peer *)value)->seek != NULL)
+            path_seek_check(((Peer *)value)->seek);
+}
+
 void path_set_host(Path *self, const PathHost *host)
 {
     GHashTableIter iter;
     gpointer       value;
 
-    if (is_same_host(self, host))
+    bool moved = has_moved(self, host);
+
+    if (!moved && host->presence_known == self->presence_known)
         return;
     g_array_set_size(self->addrs, 0);
     if (host->n_addrs > 0)
@@ -522,11 +536,12 @@ void path_set_host(Path *self, const PathHost *host)
     path_relays_doubt(self->host.relays);
     g_hash_table_iter_init(&iter, self->peers);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        if (((Peer *)value)->seek != NULL)
+        if (moved && ((Peer *)value)->seek != NULL)
             path_seek_doubt(((Peer *)value)->seek);
         start_over(self, value);
     }
-    path_nudge(self);
+    if (moved)
+        path_nudge(self);
 }
 
 /* A datagram that is not WireGuard's. */

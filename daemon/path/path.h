@@ -93,6 +93,7 @@ typedef struct {
     const MeshAddr *addrs;
     size_t          n_addrs;
     bool            presence_known; /* false: the server is away, so everybody may be online */
+    bool check; /* it woke up, or something around it changed: prove anew what is in use */
 } PathHost;
 
 /** PathEvents: may be called from inside any call here. */

@@ -417,6 +417,12 @@ void path_seek_doubt(PathSeek *self)
         path_attempt_start(self);
 }
 
+void path_seek_check(PathSeek *self)
+{
+    if (path_seek_is_alive(self))
+        check(self);
+}
+
 void path_seek_relayed(PathSeek *self)
 {
     WireWay before = self->relay;

@@ -48,6 +48,9 @@ void path_seek_want(PathSeek *self);
 /** path_seek_doubt: the host's network changed: what worked has to be proven again. */
 void path_seek_doubt(PathSeek *self);
 
+/** path_seek_check: is the way in use still one? Only where there was data lately. */
+void path_seek_check(PathSeek *self);
+
 /** path_seek_relayed: sessions at relays came or went. */
 void path_seek_relayed(PathSeek *self);
 

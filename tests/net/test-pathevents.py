@@ -31,8 +31,9 @@ class Pinger:
                    f"{self.node.name}: answers go on")
 
     def gap_s(self, since):
-        times = [when for when in self.times() if when > since - 1]
-        return max(later - sooner for sooner, later in zip(times, times[1:]))
+        """The longest time without an answer that ended after `since`."""
+        times = self.times()
+        return max(later - sooner for sooner, later in zip(times, times[1:]) if later > since)
 
 
 def is_path(node, far, kind, limit_s=40):
@@ -88,6 +89,16 @@ def direct_events(lab, a, ra, b, rb):
         pings.goes_on()
         is_path(a, b, "direct", 60)
         lab.ok(f"{what}: {pings.gap_s(began):.2f} s without an answer, then direct")
+    began = time.time()
+    lab.server.stop("mesh-server", kill=True)
+    a.wait_until(lambda n: n.network("home").server_state != "connected", 30)
+    pings.goes_on()
+    assert a.peer(b.name).path == "direct" and b.peer(a.name).path == "direct"
+    gap_s = pings.gap_s(began)
+    lab.server.launch()
+    a.wait_until(lambda n: n.network("home").server_state == "connected", 60)
+    is_path(a, b, "direct")
+    lab.ok(f"the server, and the relay with it, is gone: {gap_s:.2f} s without an answer, still direct")
     a.stop("ping")
 
 
