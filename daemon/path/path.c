@@ -519,11 +519,12 @@ static void check_all(Path *self)
 
 void path_set_host(Path *self, const PathHost *host)
 {
+    bool           moved = has_moved(self, host);
     GHashTableIter iter;
     gpointer       value;
 
-    bool moved = has_moved(self, host);
-
+    if (!moved && host->check)
+        check_all(self);
     if (!moved && host->presence_known == self->presence_known)
         return;
     g_array_set_size(self->addrs, 0);
