@@ -9,6 +9,7 @@
 #include <linux/capability.h>
 #include <linux/landlock.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -185,4 +186,15 @@ bool mesh_sandbox_enter(const MeshSandbox *sandbox, GError **error)
         return true;
     }
     return close_files(sandbox, error) && mesh_sandbox_filter(sandbox, error);
+}
+
+bool mesh_sandbox_narrow(const MeshSandbox *sandbox, uint64_t max_bytes, GError **error)
+{
+    const struct rlimit limit = { .rlim_cur = max_bytes, .rlim_max = max_bytes };
+
+    if (RUNTIME_NEEDS_MORE)
+        return true;
+    if (setrlimit(RLIMIT_DATA, &limit) < 0)
+        return fail(error, "cannot bound memory");
+    return mesh_sandbox_filter(sandbox, error);
 }

@@ -97,11 +97,13 @@ static int add_sockets(scmp_filter_ctx filter, const int *families)
 
 /* Threads, not processes. The flags of clone3() cannot be looked at, so that it does not exist
  * here, and the C library takes clone(). */
-static int add_threads(scmp_filter_ctx filter)
+static int add_threads(scmp_filter_ctx filter, bool may_fork)
 {
     int rc = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 
-    if (rc == 0)
+    if (rc == 0 && may_fork)
+        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 0);
+    else if (rc == 0)
         rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
                               SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
     return rc;
@@ -161,7 +163,7 @@ static int fill(scmp_filter_ctx filter, const MeshSandbox *sandbox)
     if (rc == 0)
         rc = add_memory(filter);
     if (rc == 0)
-        rc = add_threads(filter);
+        rc = add_threads(filter, sandbox->may_fork);
     if (rc == 0)
         rc = add_sockets(filter, sandbox->families);
     if (rc == 0)
