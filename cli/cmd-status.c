@@ -85,6 +85,15 @@ static void print_names(const CliNetwork *network)
         print_line(_("names"), text);
 }
 
+static void print_portmap(const CliNetwork *network)
+{
+    g_autofree char *state = cli_client_dup_text(network, "PortMapState");
+    g_autofree char *why = cli_client_dup_text(network, "PortMapError");
+    g_autofree char *text = g_strdup_printf("%s%s%s", state, why[0] != '\0' ? ": " : "", why);
+
+    print_line(_("port map"), text);
+}
+
 static void print_network(const CliNetwork *network)
 {
     g_autofree char *name = cli_output_clean(network->name);
@@ -110,6 +119,7 @@ static void print_network(const CliNetwork *network)
     print_server(network);
     print_line(_("peers"), peers);
     print_list(network, "Endpoints", _("endpoints"));
+    print_portmap(network);
     print_list(network, "Warnings", _("warning"));
 }
 

@@ -53,15 +53,25 @@ typedef struct {
     int      port;
     char   **endpoints; /* owned */
     gboolean no_endpoints;
-    char    *dns; /* owned */
+    char    *dns;     /* owned */
+    char    *portmap; /* owned */
 } Settings;
 
 static void clear_settings(Settings *settings)
 {
     g_strfreev(settings->endpoints);
     g_free(settings->dns);
+    g_free(settings->portmap);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Settings, clear_settings)
+
+static bool check_switch(const char *option, const char *value, GError **error)
+{
+    if (value == NULL || strcmp(value, "on") == 0 || strcmp(value, "off") == 0)
+        return true;
+    g_set_error(error, MESH_ERROR, MESH_ERROR_INVALID_ARGUMENT, _("%s: on or off"), option);
+    return false;
+}
 
 static bool check_settings(const Settings *settings, GError **error)
 {
@@ -69,12 +79,8 @@ static bool check_settings(const Settings *settings, GError **error)
         g_set_error(error, MESH_ERROR, MESH_ERROR_INVALID_ARGUMENT, _("--port: 0 to 65535"));
         return false;
     }
-    if (settings->dns != NULL && strcmp(settings->dns, "on") != 0 &&
-        strcmp(settings->dns, "off") != 0) {
-        g_set_error(error, MESH_ERROR, MESH_ERROR_INVALID_ARGUMENT, _("--dns: on or off"));
-        return false;
-    }
-    return true;
+    return check_switch("--dns", settings->dns, error) &&
+           check_switch("--portmap", settings->portmap, error);
 }
 
 static void make_options(const Settings *settings, GVariantBuilder *out)
@@ -88,6 +94,9 @@ static void make_options(const Settings *settings, GVariantBuilder *out)
     if (settings->dns != NULL)
         g_variant_builder_add(out, "{sv}", "dns",
                               g_variant_new_boolean(strcmp(settings->dns, "on") == 0));
+    if (settings->portmap != NULL)
+        g_variant_builder_add(out, "{sv}", "portmap",
+                              g_variant_new_boolean(strcmp(settings->portmap, "on") == 0));
     if (endpoints != NULL || settings->no_endpoints)
         g_variant_builder_add(out, "{sv}", "endpoints",
                               g_variant_new_strv(settings->no_endpoints ? none : endpoints, -1));
@@ -104,6 +113,8 @@ static CliExit run_set(CliArguments *arguments, GError **error)
           N_("No router forwards to this node"), NULL },
         { "dns", 0, 0, G_OPTION_ARG_STRING, &settings.dns,
           N_("Whether programs here find the nodes by name"), "on|off" },
+        { "portmap", 0, 0, G_OPTION_ARG_STRING, &settings.portmap,
+          N_("Whether routers are asked to forward the UDP port"), "on|off" },
         { NULL },
     };
     g_autoptr(CliClient) client = NULL;
@@ -124,6 +135,7 @@ static CliExit run_set(CliArguments *arguments, GError **error)
     return reply != NULL ? CLI_OK : CLI_FAILED;
 }
 
-const CliCommand cli_cmd_set = { "set", "[NETWORK]",
-                                 N_("Set UDP port, static endpoints and names of a network"),
-                                 run_set };
+const CliCommand cli_cmd_set = {
+    "set", "[NETWORK]", N_("Set UDP port, static endpoints, names and port map of a network"),
+    run_set
+};

@@ -6,6 +6,7 @@
 #include "common/std/clock.h"
 #include "daemon/clash.h"
 #include "daemon/inside.h"
+#include "daemon/portmap.h"
 
 #include <malloc.h>
 #include <sys/socket.h>
@@ -336,6 +337,7 @@ void meshd_engine_stop_parts(MeshdEngine *self)
     g_clear_handle_id(&self->broken, g_source_remove);
     g_clear_handle_id(&self->mend, g_source_remove);
     meshd_ping_cancel_all(self->pings);
+    meshd_portmap_stop(self);
     self->news_ms = 0;
     meshd_relaymap_use(self->relays, NULL);
     lock_gate_set_running(self->gate, NULL);
@@ -422,6 +424,7 @@ MeshdEngine *meshd_engine_new(const MeshdEngineHost *host, MeshdProfile *profile
     self->report = meshd_report_new(profile, load_seq(host, &profile->server.network));
     self->relays = meshd_relaymap_new(profile);
     self->addrs = g_array_new(false, true, sizeof(MeshAddr));
+    self->foreign = g_array_new(false, true, sizeof(MeshPrefix));
     if (profile->stage == MESHD_PROFILE_REMOVED || profile->stage == MESHD_PROFILE_EXPIRED)
         self->state =
             profile->stage == MESHD_PROFILE_REMOVED ? MESHD_ENGINE_REMOVED : MESHD_ENGINE_EXPIRED;
@@ -449,6 +452,7 @@ void meshd_engine_free(MeshdEngine *self)
     lock_gate_free(self->gate);
     meshd_profile_free(self->profile);
     g_array_unref(self->addrs);
+    g_array_unref(self->foreign);
     g_free(self->clash);
     g_free(self->error);
     g_free(self->server_error);

@@ -8,6 +8,7 @@
 #include "daemon/dns/hostdns.h"
 #include "daemon/net/net.h"
 #include "daemon/path/path.h"
+#include "daemon/path/tech-upnp.h"
 #include "daemon/ping.h"
 #include "daemon/profile.h"
 #include "daemon/state.h"
@@ -23,6 +24,7 @@ typedef struct {
     MeshdState *state;
     Net        *net;
     DnsHostdns *hostdns;
+    PathUpnp   *upnp; /* NULL: none */
     /* Owned text that names what of this host or its other networks shares addresses with @prefix;
      * NULL: nothing. */
     char *(*find_clash)(MeshdEngine *engine, const MeshPrefix *prefix, void *user_data);
@@ -55,9 +57,15 @@ typedef enum {
 void meshd_engine_leave(MeshdEngine *self, MeshdLeaveHow how, MeshdEngineDone done,
                         void *user_data);
 
-/** meshd_engine_set_host: addresses of this host beside meshes, and prefixes of its other networks.
- * Both borrowed. @kick: the network changed, so doubt the server's connection. */
-void meshd_engine_set_host(MeshdEngine *self, GArray *addrs, GArray *foreign, bool kick);
+/** MeshdHostNews: this host as a network sees it. Borrowed. */
+typedef struct {
+    GArray  *addrs;   /* MeshAddr, those of meshes left out */
+    GArray  *foreign; /* MeshPrefix of its other networks */
+    MeshAddr gateway; /* IPv4, of the default route beside meshes; family 0: none */
+    bool     kick;    /* the network changed, so doubt the server's connection and the router */
+} MeshdHostNews;
+
+void meshd_engine_set_host(MeshdEngine *self, const MeshdHostNews *news);
 
 /** meshd_engine_mend: the host's network changed: puts back, soon, what it lacks of ours. */
 void meshd_engine_mend(MeshdEngine *self);

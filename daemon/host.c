@@ -6,6 +6,7 @@
 #include "daemon/inside-networks.h"
 
 #include <string.h>
+#include <sys/socket.h>
 
 /* ---- what networks must not share ---- */
 
@@ -70,6 +71,22 @@ static GArray *list_addrs(MeshdNetworks *self)
     return addrs;
 }
 
+/* The first default route over IPv4 that is no mesh's; the kernel lists the preferred one first. */
+static MeshAddr find_gateway(MeshdNetworks *self)
+{
+    g_autoptr(GArray) routes = net_list_routes(self->net, NULL);
+    g_autoptr(GPtrArray) own = list_ifnames(self);
+
+    for (unsigned i = 0; routes != NULL && i < routes->len; i++) {
+        const NetRoute *route = &g_array_index(routes, NetRoute, i);
+
+        if (route->destination.bits == 0 && route->gateway.family == AF_INET &&
+            !g_strv_contains((const char *const *)own->pdata, route->ifname))
+            return route->gateway;
+    }
+    return (MeshAddr){ 0 };
+}
+
 void meshd_host_tell(MeshdNetworks *self, MeshdEngine *engine, bool kick)
 {
     g_autoptr(GArray) addrs = list_addrs(self);
@@ -78,7 +95,10 @@ void meshd_host_tell(MeshdNetworks *self, MeshdEngine *engine, bool kick)
 
     for (unsigned i = 0; i < others->len; i++)
         g_array_append_val(foreign, g_array_index(others, MeshdClashPrefix, i).prefix);
-    meshd_engine_set_host(engine, addrs, foreign, kick);
+    meshd_engine_set_host(engine, &(MeshdHostNews){ .addrs = addrs,
+                                                    .foreign = foreign,
+                                                    .gateway = find_gateway(self),
+                                                    .kick = kick });
 }
 
 char *meshd_host_describe(MeshdNetworks *self)

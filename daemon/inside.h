@@ -8,6 +8,7 @@
 #include "daemon/engine.h"
 #include "daemon/lock/gate.h"
 #include "daemon/parts.h"
+#include "daemon/path/tech-portmap.h"
 #include "daemon/relaymap.h"
 #include "daemon/report.h"
 
@@ -40,6 +41,9 @@ struct MeshdEngine {
     MeshdRelaymap   *relays;
     MeshAddr         observed; /* family 0: not known */
     GArray          *addrs;    /* MeshAddr of this host, meshes left out */
+    GArray          *foreign;  /* MeshPrefix: of the host's other networks */
+    MeshAddr         gateway;  /* IPv4, of the default route; family 0: none */
+    PathPortmap     *portmap;  /* NULL until our port was known once */
     char            *clash;    /* why IPv4 is left out; NULL: it is not */
     guint            timer;    /* verify and report again; 0: none */
     guint            broken;   /* idle source after the plane failed; 0: none */

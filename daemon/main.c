@@ -7,6 +7,7 @@
 #include "daemon/bus/bus.h"
 #include "daemon/dns/hostdns.h"
 #include "daemon/networks.h"
+#include "daemon/path/tech-upnp.h"
 #include "daemon/sandbox.h"
 #include "daemon/undo.h"
 
@@ -32,6 +33,7 @@ typedef struct {
 typedef struct {
     GMainLoop *loop;
     int        status; /* what main() returns */
+    int        upnp;   /* for path_upnp_start(); taken; negative: none */
 } Daemon;
 
 static bool read_options(int *argc, char ***argv, Options *out)
@@ -182,6 +184,8 @@ static bool run(Daemon *daemon, const Options *options, GError **error)
     networks = meshd_networks_new(options->state_dir, options->runtime_dir, error);
     if (networks == NULL)
         return false;
+    if (daemon->upnp >= 0)
+        meshd_networks_use_upnp(networks, path_upnp_start(daemon->upnp));
     bus = bus_start(connection, networks, &events, daemon, error);
     if (bus != NULL) {
         g_main_loop_run(daemon->loop);
@@ -219,6 +223,9 @@ int main(int argc, char **argv)
         mesh_log_error("%s", error->message);
         return 1;
     }
+    daemon.upnp = path_upnp_fork(); /* no thread, no key and no sandbox yet */
+    if (daemon.upnp < 0)
+        mesh_log_warning("UPnP: no process for it: %s", g_strerror(-daemon.upnp));
     if (!close_in(&options, &error)) {
         mesh_log_error("%s", error->message);
         return 1;

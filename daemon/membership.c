@@ -5,6 +5,7 @@
 #include "common/glib/log.h"
 #include "daemon/clone.h"
 #include "daemon/inside.h"
+#include "daemon/portmap.h"
 
 #include <string.h>
 #include <sys/socket.h>
@@ -358,12 +359,14 @@ void meshd_membership_report(MeshdEngine *self)
     g_autoptr(MeshSigned) e = NULL;
     g_auto(GStrv) health = NULL;
 
+    meshd_portmap_follow(self);
     if (plane == NULL || path == NULL || self->client == NULL)
         return;
     wire_plane_get_info(plane, &info);
     path_get_self(path, &about);
     own.port = info.listen_port;
     own.seen = about.seen;
+    own.mapped = meshd_portmap_get(self);
     e = meshd_report_sign(self->report, &own, &about, lock_gate_server_now(self->gate));
     if (e == NULL)
         return;
@@ -421,18 +424,25 @@ void meshd_engine_leave(MeshdEngine *self, MeshdLeaveHow how, MeshdEngineDone do
     control_client_leave(self->client, LEAVE_TIMEOUT_MS, on_left, self);
 }
 
-void meshd_engine_set_host(MeshdEngine *self, GArray *addrs, GArray *foreign, bool kick)
+void meshd_engine_set_host(MeshdEngine *self, const MeshdHostNews *news)
 {
     PathHost host;
 
     g_array_set_size(self->addrs, 0);
-    if (addrs->len > 0)
-        g_array_append_vals(self->addrs, addrs->data, addrs->len);
-    lock_gate_set_foreign(self->gate, (const MeshPrefix *)(void *)foreign->data, foreign->len);
+    if (news->addrs->len > 0)
+        g_array_append_vals(self->addrs, news->addrs->data, news->addrs->len);
+    g_array_set_size(self->foreign, 0);
+    if (news->foreign->len > 0)
+        g_array_append_vals(self->foreign, news->foreign->data, news->foreign->len);
+    self->gateway = news->gateway;
+    lock_gate_set_foreign(self->gate, (const MeshPrefix *)(void *)news->foreign->data,
+                          news->foreign->len);
     host = get_path_host(self);
-    host.check = kick;
+    host.check = news->kick;
     meshd_parts_set_host(self->parts, &host);
+    if (news->kick)
+        meshd_portmap_ask_again(self);
     meshd_membership_report(self);
-    if (kick && self->client != NULL)
+    if (news->kick && self->client != NULL)
         control_client_kick(self->client);
 }

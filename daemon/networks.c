@@ -122,6 +122,11 @@ MeshdNetworks *meshd_networks_new(const char *state_dir, const char *runtime_dir
     return self;
 }
 
+void meshd_networks_use_upnp(MeshdNetworks *self, PathUpnp *upnp)
+{
+    self->host.upnp = upnp;
+}
+
 void meshd_networks_free(MeshdNetworks *self)
 {
     if (self == NULL)
@@ -129,6 +134,7 @@ void meshd_networks_free(MeshdNetworks *self)
     self->stopping = true;
     for (unsigned i = 0; i < self->engines->len; i++)
         meshd_engine_free(self->engines->pdata[i]);
+    path_upnp_stop(self->host.upnp); /* what the engines gave back is still done */
     meshd_clocks_stop(self->clocks);
     g_ptr_array_unref(self->engines);
     g_ptr_array_unref(self->hidden);
@@ -274,7 +280,7 @@ bool meshd_networks_down(MeshdNetworks *self, MeshdEngine *engine, bool temporar
 /* What a Set may change. */
 typedef struct {
     uint16_t     port;
-    bool         port_fixed, dns;
+    bool         port_fixed, dns, portmap;
     size_t       n_statics;
     MeshEndpoint statics[MESHD_PROFILE_MAX_STATICS];
 } Wishes;
@@ -284,6 +290,7 @@ static void read_wishes(const MeshdProfile *profile, Wishes *out)
     *out = (Wishes){ .port = profile->port,
                      .port_fixed = profile->port_fixed,
                      .dns = profile->dns,
+                     .portmap = profile->portmap,
                      .n_statics = profile->n_statics };
     memcpy(out->statics, profile->statics, sizeof out->statics);
 }
@@ -293,6 +300,7 @@ static void write_wishes(MeshdProfile *profile, const Wishes *wishes)
     profile->port = wishes->port;
     profile->port_fixed = wishes->port_fixed;
     profile->dns = wishes->dns;
+    profile->portmap = wishes->portmap;
     profile->n_statics = wishes->n_statics;
     memcpy(profile->statics, wishes->statics, sizeof profile->statics);
 }
@@ -308,6 +316,8 @@ static bool take_wishes(MeshdProfile *profile, const MeshdSetOptions *options, G
     }
     if (options->set_dns)
         profile->dns = options->dns;
+    if (options->set_portmap)
+        profile->portmap = options->portmap;
     return true;
 }
 

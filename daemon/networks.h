@@ -33,6 +33,7 @@ typedef struct {
     uint16_t           port;
     const char *const *endpoints; /* NULL: unchanged */
     bool               set_dns, dns;
+    bool               set_portmap, portmap;
 } MeshdSetOptions;
 
 /* @engine NULL: @error says why. */
@@ -40,7 +41,9 @@ typedef MeshdEngineDone MeshdNetworksDone;
 
 /** meshd_networks_new: opens the state, cleans up after a predecessor, loads what was joined. */
 MeshdNetworks *meshd_networks_new(const char *state_dir, const char *runtime_dir, GError **error);
-void           meshd_networks_free(MeshdNetworks *self); /* takes everything down; NULL is fine */
+/** meshd_networks_use_upnp: takes @upnp; before meshd_networks_start(). */
+void meshd_networks_use_upnp(MeshdNetworks *self, PathUpnp *upnp);
+void meshd_networks_free(MeshdNetworks *self); /* takes everything down; NULL is fine */
 
 /** meshd_networks_start: brings up what shall be up, and tells of every network. */
 void meshd_networks_start(MeshdNetworks *self, const MeshdNetworksEvents *events, void *user_data);

@@ -46,6 +46,7 @@ typedef struct {
     bool              wants_ip4; /* the user's wish */
     bool              has_ip4;   /* what we registered with */
     bool              up;        /* the user's wish, over restarts */
+    bool              portmap;   /* the user's wish: ask routers to forward our port */
     bool              dns;       /* the user's wish: point this host at the names */
     bool              floors;    /* what may not be fallen below is on disk: not to go on without */
 } MeshdProfile;

@@ -3,6 +3,7 @@
 #include "common/std/base64.h"
 #include "daemon/clone.h"
 #include "daemon/inside.h"
+#include "daemon/portmap.h"
 
 #include <sys/socket.h>
 
@@ -176,6 +177,8 @@ MeshdView *meshd_view_make(MeshdEngine *engine)
     view->state = states[engine->state];
     view->server_state = get_server_state(engine);
     view->dns_state = meshd_names_get_state(engine->names, &why);
+    view->portmap_state = meshd_portmap_get_state(engine, &why);
+    view->portmap_why = g_strdup(why);
     view->id = g_strdup(mesh_network_format_id(&profile->server.network, id));
     view->name = g_strdup(profile->network[0] != '\0' ? profile->network : id);
     view->error = g_strdup(engine->error != NULL ? engine->error : "");
@@ -212,6 +215,7 @@ void meshd_view_free(MeshdView *self)
     g_free(self->server);
     g_free(self->server_key);
     g_free(self->server_error);
+    g_free(self->portmap_why);
     g_free(self->ifname);
     g_free(self->map_version);
     g_free(self->suffix);

@@ -10,9 +10,9 @@
 
 /** MeshdView: texts are owned by the view, "" where there is nothing. */
 typedef struct {
-    const char *state, *server_state, *dns_state; /* static, as on D-Bus */
+    const char *state, *server_state, *dns_state, *portmap_state; /* static, as on D-Bus */
     char       *id, *name, *node_name, *node_key, *public_key, *error;
-    char       *server, *server_key, *server_error, *ifname, *map_version, *suffix;
+    char       *server, *server_key, *server_error, *ifname, *map_version, *suffix, *portmap_why;
     uint16_t    port;
     char      **addresses, **prefixes, **endpoints, **warnings;
     unsigned    peers_online, peers_total;

@@ -47,6 +47,8 @@ static void show_properties(MeshDBusNetwork *skeleton, const MeshdView *view)
     mesh_dbus_network_set_warnings(skeleton, (const char *const *)view->warnings);
     mesh_dbus_network_set_suffix(skeleton, view->suffix);
     mesh_dbus_network_set_dns_state(skeleton, view->dns_state);
+    mesh_dbus_network_set_port_map_state(skeleton, view->portmap_state);
+    mesh_dbus_network_set_port_map_error(skeleton, view->portmap_why);
     mesh_dbus_network_set_map_version(skeleton, view->map_version);
     mesh_dbus_network_set_peers_online(skeleton, view->peers_online);
     mesh_dbus_network_set_peers_total(skeleton, view->peers_total);
@@ -223,10 +225,11 @@ static gboolean handle_set(MeshDBusNetwork *skeleton, GDBusMethodInvocation *inv
     BusNetwork             *self = user_data;
     MeshdSetOptions         set = { 0 };
     g_autofree const char **endpoints = NULL;
-    gboolean                dns = false;
+    gboolean                dns = false, portmap = false;
     const BusOption         table[] = { { "port", "q", &set.port, &set.set_port },
                                         { "endpoints", "as", &endpoints, NULL },
-                                        { "dns", "b", &dns, &set.set_dns } };
+                                        { "dns", "b", &dns, &set.set_dns },
+                                        { "portmap", "b", &portmap, &set.set_portmap } };
     MeshdEngine            *engine = find_engine(self, invocation);
     g_autoptr(GError) error = NULL;
 
@@ -234,6 +237,7 @@ static gboolean handle_set(MeshDBusNetwork *skeleton, GDBusMethodInvocation *inv
         return true;
     set.endpoints = endpoints;
     set.dns = dns;
+    set.portmap = portmap;
     if (meshd_networks_set(self->networks, engine, &set, &error)) {
         show(self);
         mesh_dbus_network_complete_set(skeleton, invocation);

@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 
 /* Lower is better; candidates of one rank keep the order in which they were told. */
-enum { RANK_STATIC, RANK_GLOBAL6, RANK_LOCAL4, RANK_LOCAL6, RANK_OBSERVED, N_RANKS };
+enum { RANK_STATIC, RANK_GLOBAL6, RANK_LOCAL4, RANK_LOCAL6, RANK_MAPPED, RANK_OBSERVED, N_RANKS };
 
 static int get_rank(const MeshRecordEndpoint *told)
 {
@@ -14,6 +14,8 @@ static int get_rank(const MeshRecordEndpoint *told)
 
     if (told->kind == MESH_RECORD_STATIC)
         return RANK_STATIC;
+    if (told->kind == MESH_RECORD_MAPPED)
+        return RANK_MAPPED;
     if (told->kind == MESH_RECORD_OBSERVED)
         return RANK_OBSERVED;
     if (addr->family == AF_INET)
@@ -98,7 +100,9 @@ size_t path_candidates_list_own(const PathOwn     *own,
 
     for (size_t i = 0; i < own->n_statics; i++)
         n = add_own(out, n, own->statics[i], MESH_RECORD_STATIC);
-    for (int rank = RANK_GLOBAL6; own->port != 0 && rank < RANK_OBSERVED; rank++) {
+    if (own->port != 0 && own->mapped.addr.family != 0)
+        n = add_own(out, n, own->mapped, MESH_RECORD_MAPPED);
+    for (int rank = RANK_GLOBAL6; own->port != 0 && rank <= RANK_LOCAL6; rank++) {
         for (size_t i = 0; i < own->n_addrs; i++) {
             MeshRecordEndpoint local = { .endpoint = mesh_endpoint_make(&own->addrs[i], own->port),
                                          .kind = MESH_RECORD_LOCAL };

@@ -18,8 +18,8 @@ bool path_candidates_has_family(const MeshAddr *own, size_t n_own, int family);
 bool path_candidates_can_try(const MeshAddr *own, size_t n_own, const MeshEndpoint *to);
 
 /** path_candidates_choose: of what a peer told, what this host can try, best first: static, global
- * IPv6, IPv4, other IPv6, observed. Left out: our own addresses and families that we do not have.
- * Returns how many were written to @out, at most WIRE_MAX_CANDIDATES. */
+ * IPv6, IPv4, other IPv6, mapped, observed. Left out: our own addresses and families that we do not
+ * have. Returns how many were written to @out, at most WIRE_MAX_CANDIDATES. */
 size_t path_candidates_choose(const MeshAddr *own, size_t n_own, const MeshRecordEndpoint *told,
                               size_t n_told, MeshRecordEndpoint out[WIRE_MAX_CANDIDATES]);
 
@@ -30,8 +30,9 @@ typedef struct {
     const MeshEndpoint *statics; /* set by the user */
     size_t              n_statics;
     MeshAddr            observed; /* by the server; family 0: unknown */
-    MeshEndpoint        seen; /* our UDP port, by a relay: better than that. Family 0: unknown */
-    uint16_t            port; /* UDP port of the data plane; 0: only statics count */
+    MeshEndpoint        seen;   /* our UDP port, by a relay: better than that. Family 0: unknown */
+    MeshEndpoint        mapped; /* what a router forwards to it. Family 0: none */
+    uint16_t            port;   /* UDP port of the data plane; 0: only statics count */
 } PathOwn;
 
 /** path_candidates_list_own: what goes into our record E, best first.

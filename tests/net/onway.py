@@ -42,7 +42,7 @@ UPNP_TABLE = """table inet upnp {
 MINIUPNPD = """ext_ifname={wan}
 listening_ip=lan0
 http_port=5000
-enable_natpmp=yes
+enable_natpmp={pcp}
 enable_upnp=yes
 secure_mode=no
 system_uptime=no
@@ -118,12 +118,15 @@ class Nat64(Router):
 MAPPER = unpacked("/usr/sbin/miniupnpd")
 
 
-def map_ports(nat, min_s=2):
-    """Makes a home router answer PCP, NAT-PMP and UPnP. Its address must not be a reserved one: miniupnpd
-    refuses 203.0.113.0/24, so give lab.nat() a wan4. Stop and start "miniupnpd" for a new epoch."""
+def map_ports(nat, min_s=2, pcp=True):
+    """Makes a home router answer PCP, NAT-PMP and UPnP, or (pcp false) UPnP alone. Its address must not
+    be a reserved one: miniupnpd refuses 203.0.113.0/24, so give lab.nat() a wan4. Stop and start
+    "miniupnpd" for a new epoch."""
     nat.run("nft", "-f", "-", text=UPNP_TABLE)
     nat.run("sh", "-c", "cat > /run/miniupnpd.conf",
-            text=MINIUPNPD.format(wan=WAN, lan=f"192.168.{nat.number}", min_s=min_s))
+            text=MINIUPNPD.format(wan=WAN, lan=f"192.168.{nat.number}", min_s=min_s,
+                                  pcp="yes" if pcp else "no"))
+    before = len(nat.log("miniupnpd"))
     nat.start("miniupnpd", MAPPER, "-d", "-f", "/run/miniupnpd.conf", "-P", "/run/miniupnpd.pid")
-    wait_until(lambda: "listening on" in nat.log("miniupnpd").lower(), 10, "miniupnpd")
+    wait_until(lambda: "listening on" in nat.log("miniupnpd")[before:].lower(), 10, "miniupnpd")
 
