@@ -61,7 +61,8 @@ typedef struct {
 typedef struct {
     ControlCall *call;
     guint        timer_id;
-    uint64_t     ver; /* of the map asked for last; 0: none */
+    uint64_t     ver, asked; /* of the map told last, and asked for; 0: none */
+    int64_t      asked_ms;   /* boot clock: when */
     MeshBackoff  backoff;
 } ControlRelays;
 

@@ -3,6 +3,7 @@
 #include "daemon/control/relays.h"
 #include "common/glib/log.h"
 #include "common/proto/relaymap.h"
+#include "common/std/clock.h"
 
 enum {
     TIMEOUT_MS = 20000,
@@ -15,7 +16,7 @@ void control_relays_stop(ControlClient *self)
 {
     control_call_cancel(g_steal_pointer(&self->relays.call));
     g_clear_handle_id(&self->relays.timer_id, g_source_remove);
-    self->relays.ver = 0;
+    self->relays.ver = self->relays.asked = 0;
 }
 
 static gboolean on_timer(gpointer user_data)
@@ -56,7 +57,10 @@ static void on_done(void *user_data, const ControlResult *result)
     self->relays.call = NULL;
     if (result->error == NULL) {
         mesh_backoff_reset(&self->relays.backoff);
-        wait(self, AGAIN_MS);
+        if (self->relays.ver == self->relays.asked)
+            wait(self, AGAIN_MS);
+        else
+            ask(self); /* the list changed meanwhile, perhaps after this was written */
         take_answer(self, result);
         return;
     }
@@ -71,13 +75,18 @@ static void ask(ControlClient *self)
     static const ControlCallFuncs funcs = { .done = on_done };
     ControlRequest                request = { .verb = "relays", .timeout_ms = TIMEOUT_MS };
 
-    if (self->relays.call == NULL)
-        self->relays.call = control_call_start(self->multi, self->link, &request, &funcs, self);
+    if (self->relays.call != NULL)
+        return;
+    self->relays.asked = self->relays.ver;
+    self->relays.asked_ms = mesh_clock_boot_ms();
+    self->relays.call = control_call_start(self->multi, self->link, &request, &funcs, self);
 }
 
 void control_relays_told(ControlClient *self, uint64_t ver)
 {
-    if (ver == self->relays.ver)
+    /* Timers stand still while the host sleeps, tokens do not. */
+    if (ver == self->relays.ver &&
+        (ver == 0 || mesh_clock_boot_ms() - self->relays.asked_ms < AGAIN_MS))
         return;
     self->relays.ver = ver;
     ask(self);
