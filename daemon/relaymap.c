@@ -13,7 +13,7 @@ struct MeshdRelaymap {
     bool                has_map;
     MeshRelayMap        map;
     MeshSigned         *token;
-    MeshAddr            found[MESH_RELAYMAP_MAX_RELAYS][2]; /* by DNS: IPv4, IPv6 */
+    MeshAddr            found[MESH_RELAYMAP_MAX_RELAYS][2]; /* by name: IPv4, IPv6 */
     GCancellable       *looking;
 };
 
@@ -68,28 +68,45 @@ static void tell(MeshdRelaymap *self)
     path_set_relays(self->path, &map);
 }
 
-static void take_address(MeshdRelaymap *self, size_t at, GInetAddress *address)
+/* The address that is used already, if @list still has it: DNS turns its answers round, and a
+ * session is bound to one. Else the first. */
+static MeshAddr choose_found(const MeshAddr *used, const GList *list, int family)
 {
-    bool     v4 = g_inet_address_get_family(address) == G_SOCKET_FAMILY_IPV4;
-    MeshAddr addr = mesh_ip_make_addr(v4 ? AF_INET : AF_INET6, g_inet_address_to_bytes(address));
+    MeshAddr first = { .family = 0 };
 
-    if (self->found[at][v4 ? 0 : 1].family == 0)
-        self->found[at][v4 ? 0 : 1] = addr;
+    for (; list != NULL; list = list->next) {
+        GInetAddress *address = list->data;
+        bool          v4 = g_inet_address_get_family(address) == G_SOCKET_FAMILY_IPV4;
+        MeshAddr      addr =
+            mesh_ip_make_addr(v4 ? AF_INET : AF_INET6, g_inet_address_to_bytes(address));
+
+        if (addr.family != family)
+            continue;
+        if (mesh_ip_equal_addr(&addr, used))
+            return addr;
+        if (first.family == 0)
+            first = addr;
+    }
+    return first;
 }
 
 static void on_looked_up(GObject *source, GAsyncResult *result, gpointer user_data)
 {
     g_autofree Lookup *lookup = user_data;
     g_autoptr(GError) error = NULL;
-    GList *list = g_resolver_lookup_by_name_finish(G_RESOLVER(source), result, &error);
+    GList    *list = g_resolver_lookup_by_name_finish(G_RESOLVER(source), result, &error);
+    MeshAddr *found;
 
     if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
         return; /* the owner may be gone */
     if (error != NULL)
         mesh_log_warning("relay %s: %s", lookup->owner->map.relays[lookup->at].name,
                          error->message);
-    for (GList *l = list; l != NULL; l = l->next)
-        take_address(lookup->owner, lookup->at, l->data);
+    if (list == NULL)
+        return; /* what was found before goes on */
+    found = lookup->owner->found[lookup->at];
+    found[0] = choose_found(&found[0], list, AF_INET);
+    found[1] = choose_found(&found[1], list, AF_INET6);
     g_resolver_free_addresses(list);
     tell(lookup->owner);
 }
@@ -125,6 +142,20 @@ static bool open_answer(MeshdRelaymap *self, const MeshRelayAnswer *answer, Mesh
            mesh_token_open(answer->t, &server->network, &server->server, &token, error);
 }
 
+/* What was found for a relay that the new map has too: a session does not end because its name is
+ * looked up again. */
+static void keep_found(MeshdRelaymap *self, const MeshRelayMap *map)
+{
+    MeshAddr found[MESH_RELAYMAP_MAX_RELAYS][2] = { 0 };
+
+    for (size_t i = 0; i < map->n_relays; i++)
+        for (size_t old = 0; self->has_map && old < self->map.n_relays; old++)
+            if (map->relays[i].id == self->map.relays[old].id && map->relays[i].n_addrs == 0 &&
+                strcmp(map->relays[i].host, self->map.relays[old].host) == 0)
+                memcpy(found[i], self->found[old], sizeof found[i]);
+    memcpy(self->found, found, sizeof found);
+}
+
 void meshd_relaymap_take(MeshdRelaymap *self, const MeshRelayAnswer *answer)
 {
     g_autoptr(GError) error = NULL;
@@ -143,11 +174,11 @@ void meshd_relaymap_take(MeshdRelaymap *self, const MeshRelayAnswer *answer)
     g_cancellable_cancel(self->looking);
     g_clear_object(&self->looking);
     self->looking = g_cancellable_new();
+    keep_found(self, &map);
     self->map = map;
     self->has_map = true;
     g_clear_pointer(&self->token, mesh_signed_unref);
     self->token = mesh_signed_ref(answer->t);
-    memset(self->found, 0, sizeof self->found);
     for (size_t i = 0; i < map.n_relays; i++)
         look_up(self, i);
     tell(self);
