@@ -12,7 +12,7 @@ int wire_events_init(WireEvents *self)
     *self = (WireEvents){ .bell = { -1, -1 } };
     if (pipe2(self->bell, O_CLOEXEC | O_NONBLOCK) < 0)
         return -errno;
-    for (int i = 0; rc == 0 && i < WIRE_N_THREADS; i++)
+    for (unsigned i = 0; rc == 0 && i < WIRE_N_EVENT_RINGS; i++)
         rc = mesh_ring_new(sizeof(WireEvent), WIRE_EVENTS_PER_THREAD, &self->rings[i]);
     if (rc < 0)
         wire_events_done(self);
@@ -21,7 +21,7 @@ int wire_events_init(WireEvents *self)
 
 void wire_events_done(WireEvents *self)
 {
-    for (int i = 0; i < WIRE_N_THREADS; i++) {
+    for (unsigned i = 0; i < WIRE_N_EVENT_RINGS; i++) {
         mesh_ring_free(self->rings[i]);
         self->rings[i] = NULL;
     }
@@ -48,6 +48,14 @@ bool wire_events_push(WireEvents *self, WireThread from, const WireEvent *event)
     return fits;
 }
 
+bool wire_events_push_strange(WireEvents *self, const WireEvent *event)
+{
+    bool fits = mesh_ring_push(self->rings[WIRE_N_THREADS], event);
+
+    ring_bell(self);
+    return fits;
+}
+
 int wire_events_fd(const WireEvents *self)
 {
     return self->bell[0];
@@ -55,7 +63,7 @@ int wire_events_fd(const WireEvents *self)
 
 static bool pop_any(WireEvents *self, WireEvent *out_event)
 {
-    for (int i = 0; i < WIRE_N_THREADS; i++) {
+    for (unsigned i = 0; i < WIRE_N_EVENT_RINGS; i++) {
         if (mesh_ring_pop(self->rings[i], out_event))
             return true;
     }
@@ -70,7 +78,7 @@ bool wire_events_pop(WireEvents *self, WireEvent *out_event)
 
     if (pop_any(self, out_event))
         return true;
-    for (int i = 0; i < WIRE_N_THREADS; i++)
+    for (unsigned i = 0; i < WIRE_N_EVENT_RINGS; i++)
         mesh_ring_hush(self->rings[i]);
     while (read(self->bell[0], bytes, sizeof(bytes)) > 0) {
     }
@@ -85,7 +93,7 @@ uint64_t wire_events_lost(const WireEvents *self)
 {
     uint64_t lost = 0;
 
-    for (int i = 0; i < WIRE_N_THREADS; i++)
+    for (unsigned i = 0; i < WIRE_N_EVENT_RINGS; i++)
         lost += mesh_ring_dropped(self->rings[i]);
     return lost;
 }

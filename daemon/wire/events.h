@@ -10,12 +10,14 @@
 #include "daemon/wire/plane.h"
 
 #define WIRE_EVENTS_PER_THREAD 256u
+#define WIRE_N_EVENT_RINGS \
+    (WIRE_N_THREADS + 1u) /* the last: what anybody may send, from the in thread */
 
 /* The threads that have news. */
 typedef enum { WIRE_THREAD_OUT, WIRE_THREAD_IN, WIRE_THREAD_HANDSHAKE, WIRE_N_THREADS } WireThread;
 
 typedef struct {
-    MeshRing    *rings[WIRE_N_THREADS];
+    MeshRing    *rings[WIRE_N_EVENT_RINGS];
     int          bell[2]; /* pipe: read end is the control thread's to poll */
     _Atomic bool rung;
 } WireEvents;
@@ -25,6 +27,10 @@ void             wire_events_done(WireEvents *self); /* once init passed or on z
 
 /** wire_events_push: thread @from only. Returns: false: full, the event is counted and lost. */
 bool wire_events_push(WireEvents *self, WireThread from, const WireEvent *event);
+
+/** wire_events_push_strange: in thread only: a datagram that anybody may have sent. It takes no
+ * room from the others, and comes after them. */
+bool wire_events_push_strange(WireEvents *self, const WireEvent *event);
 
 /* Control thread. */
 int      wire_events_fd(const WireEvents *self);

@@ -121,13 +121,27 @@ static bool is_frame(uint8_t first)
     return first >= OUR_FIRST_BYTE && first <= LAST_FRAME_BYTE;
 }
 
-/* A frame of the relay's own, from the address of one that we know. */
-static void name_relay(const WireInbound *self, WireWay *way)
+/* A frame of the relay's own, from the address of one that we know. Returns: it is of our session
+ * there, for sure. */
+static bool name_relay(const WireInbound *self, const WirePacket *packet, WireWay *way)
 {
-    uint8_t link = wire_links_find(&self->plane->links, &way->endpoint);
+    uint8_t         number = wire_links_find(&self->plane->links, &way->endpoint);
+    const WireLink *link = wire_links_get(&self->plane->links, number);
 
-    if (link != 0)
-        *way = (WireWay){ .link = link, .index = WIRE_WHOLE_FRAME };
+    if (link == NULL)
+        return false;
+    *way = (WireWay){ .link = number, .index = WIRE_WHOLE_FRAME };
+    return wire_links_is_authentic(link, packet);
+}
+
+static void push_raw(WireInbound *self, bool authentic)
+{
+    WireEvents *events = &self->plane->events;
+
+    self->event.time_ns = (uint64_t)self->now_ns;
+    if (!(authentic ? wire_events_push(events, WIRE_THREAD_IN, &self->event)
+                    : wire_events_push_strange(events, &self->event)))
+        drop(self, WIRE_DROP_EVENTS);
 }
 
 /* To the control thread: STUN, and datagrams of our own kinds. */
@@ -136,6 +150,7 @@ static void pass_raw(WireInbound *self, const WireDatagram *datagram)
     const WirePacket *packet = &datagram->packet;
     bool              is_stun = packet->len >= STUN_MIN_BYTES &&
                    memcmp(packet->data + STUN_COOKIE_AT, stun_cookie, sizeof(stun_cookie)) == 0;
+    bool authentic;
 
     if (packet->len > WIRE_MAX_RAW || packet->len == 0 ||
         !(is_stun || packet->data[0] >= OUR_FIRST_BYTE)) {
@@ -144,11 +159,12 @@ static void pass_raw(WireInbound *self, const WireDatagram *datagram)
     }
     self->event.kind = WIRE_EVENT_RAW;
     set_event_way(self, datagram->hop);
-    if (self->event.way.link == 0 && is_frame(packet->data[0]))
-        name_relay(self, &self->event.way);
+    authentic = self->event.way.link != 0;
+    if (!authentic && is_frame(packet->data[0]))
+        authentic = name_relay(self, packet, &self->event.way);
     self->event.n_data = (uint16_t)packet->len;
     memcpy(self->event.data, packet->data, packet->len);
-    push_event(self);
+    push_raw(self, authentic);
     self->event.n_data = 0;
 }
 

@@ -11,9 +11,10 @@
 #include "daemon/wire/rcu.h"
 
 enum {
-    MAC_AT = 8,     /* behind kind, session, argument */
-    MAC_BYTES = 8,  /* SipHash-2-4 */
-    MAC_COVERS = 16 /* bytes of the payload */
+    MAC_AT = 8,      /* behind kind, session, argument */
+    MAC_BYTES = 8,   /* SipHash-2-4 */
+    MAC_COVERS = 16, /* bytes of the payload of DATA */
+    MAC_MOST = 24    /* of all others the whole, which is no longer */
 };
 
 _Static_assert(MAC_AT + MAC_BYTES == WIRE_LINK_HEADER, "the header ends with the mac");
@@ -90,8 +91,9 @@ uint8_t wire_links_find(const WireLinks *self, const MeshEndpoint *endpoint)
 static void make_mac(const uint8_t *key, const uint8_t *frame, size_t n_payload,
                      uint8_t out[MAC_BYTES])
 {
-    uint8_t text[MAC_AT + MAC_COVERS];
-    size_t  n = n_payload < MAC_COVERS ? n_payload : MAC_COVERS;
+    uint8_t text[MAC_AT + MAC_MOST];
+    size_t  most = frame[0] == WIRE_LINK_DATA ? MAC_COVERS : MAC_MOST;
+    size_t  n = n_payload < most ? n_payload : most;
 
     memcpy(text, frame, MAC_AT);
     memcpy(text + MAC_AT, frame + WIRE_LINK_HEADER, n);
@@ -107,6 +109,17 @@ static void put_u32(uint8_t *at, uint32_t value)
 static uint32_t get_u32(const uint8_t *at)
 {
     return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+bool wire_links_is_authentic(const WireLink *link, const WirePacket *frame)
+{
+    uint8_t mac[MAC_BYTES];
+
+    if (frame->len < WIRE_LINK_HEADER || frame->len > WIRE_LINK_HEADER + MAC_MOST ||
+        (get_u32(frame->data) & 0xffffff) != link->session)
+        return false;
+    make_mac(link->key_down, frame->data, frame->len - WIRE_LINK_HEADER, mac);
+    return sodium_memcmp(mac, frame->data + MAC_AT, MAC_BYTES) == 0;
 }
 
 void wire_links_wrap(const WireLink *link, uint32_t index, WirePacket payload)

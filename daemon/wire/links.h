@@ -30,6 +30,9 @@ const WireLink *wire_links_get(const WireLinks *self, uint8_t number);
 /** wire_links_find: Returns: the number of the link whose relay is at @endpoint; 0: none. */
 uint8_t wire_links_find(const WireLinks *self, const MeshEndpoint *endpoint);
 
+/** wire_links_is_authentic: @frame, not DATA, is of this session, and its mac is right. */
+bool wire_links_is_authentic(const WireLink *link, const WirePacket *frame);
+
 /** wire_links_wrap: writes the header of a DATA frame into the WIRE_LINK_HEADER bytes before
  * @payload. */
 void wire_links_wrap(const WireLink *link, uint32_t index, WirePacket payload);

@@ -215,6 +215,45 @@ static void test_raw(void)
     relay_stop(&relay, &pair);
 }
 
+static bool b_lost_an_event(void *data)
+{
+    return pair_drops(data, WIRE_DROP_EVENTS) > 0;
+}
+
+/* Whoever throws datagrams at our port takes no room from what a relay says, nor comes before it;
+ * the relay's address alone does not help. */
+static void test_strangers(void)
+{
+    Pair         pair;
+    Relay        relay;
+    MeshEndpoint at;
+    WireEvent    event;
+    uint8_t      junk[48] = { 0xD5, 1, 0, 0, 9, 9, 9 }, pong[40] = { 0x45 }, text[32];
+    int          fd;
+
+    relay_start(&relay, &pair);
+    fd = open_socket(&at);
+    while (!b_lost_an_event(&pair.b))
+        send_to(fd, &relay.at_b, junk, sizeof junk);
+    junk[0] = 0x45;
+    send_to(relay.fd, &relay.at_b, junk, sizeof junk);
+    for (int i = 1; i < 4; i++)
+        pong[i] = (uint8_t)(SESSION_B >> (24 - 8 * i));
+    memcpy(text, pong, 8);
+    memcpy(text + 8, pong + HEADER, 24);
+    crypto_shorthash(pong + 8, text, sizeof text, relay.b.key_down);
+    send_to(relay.fd, &relay.at_b, pong, sizeof pong);
+    pair_pass(&pair, true, false, 1, 500); /* behind them all: they have been seen */
+    do {
+        g_assert_true(wire_plane_next_event(pair.b.plane, &event));
+        g_assert_true(event.kind != WIRE_EVENT_RAW || event.n_data == sizeof pong);
+    } while (event.kind != WIRE_EVENT_RAW);
+    g_assert_cmpmem(event.data, event.n_data, pong, sizeof pong);
+    g_assert_cmpuint(event.way.index, ==, WIRE_WHOLE_FRAME);
+    close(fd);
+    relay_stop(&relay, &pair);
+}
+
 static bool b_dropped_two(void *data)
 {
     return pair_drops(data, WIRE_DROP_REPLAYED) == 2;
@@ -385,6 +424,7 @@ int main(int argc, char **argv)
     g_test_add_func("/ways/relayed", test_relayed);
     g_test_add_func("/ways/forged", test_forged);
     g_test_add_func("/ways/raw", test_raw);
+    g_test_add_func("/ways/strangers", test_strangers);
     g_test_add_func("/ways/upgrade", test_upgrade);
     g_test_add_func("/ways/pinned", test_pinned);
     g_test_add_func("/ways/silent", test_silent);
