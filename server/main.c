@@ -5,6 +5,7 @@
 #include "server/backup.h"
 #include "server/config.h"
 #include "server/ctl/ctl.h"
+#include "server/loop/loop.h"
 #include "server/run.h"
 #include "server/setup.h"
 
@@ -134,6 +135,9 @@ int main(int argc, char **argv)
     if (rc >= 0)
         return rc;
     mesh_log_init("mesh-server", MESH_LOG_INFO);
+    rc = loop_init_memory();
+    if (rc < 0)
+        mesh_log_info("memory of connections: %s; they take more of it", strerror(-rc));
     if (!close_memory() || mesh_key_init() < 0 || mesh_hash_init() < 0) {
         (void)fputs("mesh-server: the system refuses what keys need: random numbers, hashes, "
                     "memory that is not dumped\n",

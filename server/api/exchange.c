@@ -383,13 +383,14 @@ static void process(ApiExchange *self)
 
 static void on_opened(LoopConn *conn, void *user_data)
 {
-    ApiExchange *self = g_new0(ApiExchange, 1);
+    ApiExchange *self = loop_conn_new_data(conn, sizeof(*self));
 
+    if (self == NULL)
+        g_error("out of memory"); /* as GLib says everywhere else */
     self->api = user_data;
     self->conn = conn;
     self->input = g_byte_array_new();
     g_atomic_pointer_set(&self->api->loop, loop_conn_get_loop(conn));
-    loop_conn_set_data(conn, self);
     set_phase(self, API_HEAD, self->api->config.header_ms);
 }
 
@@ -459,7 +460,6 @@ static void on_closed(LoopConn *conn)
         self->route->closed(self);
     clear_request(self);
     g_byte_array_unref(self->input);
-    g_free(self);
 }
 
 static const LoopEvents exchange_events = {

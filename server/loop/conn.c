@@ -2,11 +2,11 @@
 
 #include "server/loop/outbox.h"
 #include "server/loop/shard.h"
+#include "server/loop/tls.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <openssl/err.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -36,8 +36,9 @@ struct LoopConn {
     LoopAlarm    alarm;
     LoopShard   *shard;
     LoopConn    *next_dirty;
-    SSL         *ssl;
-    void        *data; /* the owner's */
+    void        *data;     /* the owner's */
+    void        *own_data; /* @data, if it is ours to give back; else NULL */
+    LoopTls      tls;      /* opened with the first byte */
     LoopOutbox   outbox;
     LoopConnId   id;
     MeshEndpoint peer;
@@ -94,22 +95,14 @@ static void watch(LoopConn *self)
 /* What a failed TLS call means. Returns true when it only has to be called again later. */
 static bool must_wait(LoopConn *self, int rc)
 {
-    switch (SSL_get_error(self->ssl, rc)) {
-    case SSL_ERROR_WANT_READ:
-        return true;
-    case SSL_ERROR_WANT_WRITE:
+    if (rc == -ENOBUFS)
         self->blocked = true;
-        return true;
-    default:
-        ERR_clear_error();
-        return false;
-    }
+    return rc == -ENOBUFS || rc == -EAGAIN;
 }
 
 static void start_linger(LoopConn *self)
 {
-    (void)SSL_shutdown(self->ssl); /* our close_notify; the client's is not waited for */
-    ERR_clear_error();
+    loop_tls_shutdown(&self->tls);
     if (shutdown(self->fd, SHUT_WR) < 0) {
         loop_conn_abort(self);
         return;
@@ -129,8 +122,7 @@ static void write_out(LoopConn *self)
 
         if (len == 0)
             break;
-        ERR_clear_error();
-        rc = SSL_write(self->ssl, self->shard->scratch_out, (int)len);
+        rc = loop_tls_write(&self->tls, self->shard->scratch_out, (int)len);
         if (rc <= 0) {
             if (!must_wait(self, rc))
                 loop_conn_abort(self);
@@ -147,10 +139,8 @@ static void read_in(LoopConn *self)
     const LoopEvents *events = self->shard->loop->config.events;
 
     for (unsigned i = 0; i < READS_A_ROUND && self->state == CONN_OPEN; i++) {
-        int rc;
+        int rc = loop_tls_read(&self->tls, self->shard->scratch_in, LOOP_SCRATCH_BYTES);
 
-        ERR_clear_error();
-        rc = SSL_read(self->ssl, self->shard->scratch_in, LOOP_SCRATCH_BYTES);
         if (rc <= 0) {
             if (!must_wait(self, rc))
                 loop_conn_abort(self);
@@ -160,18 +150,8 @@ static void read_in(LoopConn *self)
         if (!loop_outbox_is_empty(&self->outbox))
             break; /* first the answer; the rest comes in the next round */
     }
-    if (self->state == CONN_OPEN && SSL_pending(self->ssl) > 0)
+    if (self->state == CONN_OPEN && loop_tls_has_pending(&self->tls))
         make_dirty(self); /* no event will tell of what TLS has read already */
-}
-
-/* With the first byte only: who says nothing costs next to nothing. */
-static bool start_tls(LoopConn *self)
-{
-    self->ssl = SSL_new(self->shard->loop->tls);
-    if (self->ssl == NULL || SSL_set_fd(self->ssl, self->fd) != 1)
-        return false;
-    SSL_set_accept_state(self->ssl);
-    return true;
 }
 
 static void shake_hands(LoopConn *self)
@@ -179,14 +159,14 @@ static void shake_hands(LoopConn *self)
     Loop *loop = self->shard->loop;
     int   rc;
 
-    if (self->ssl == NULL && !start_tls(self)) {
+    /* With the first byte only: who says nothing costs next to nothing. */
+    if (self->tls.ssl == NULL && loop_tls_open(&self->tls, loop->tls, self->fd) < 0) {
         loop_conn_abort(self);
         return;
     }
-    ERR_clear_error();
     self->blocked = false;
-    rc = SSL_accept(self->ssl);
-    if (rc <= 0) {
+    rc = loop_tls_shake_hands(&self->tls);
+    if (rc < 0) {
         if (must_wait(self, rc))
             return;
         (void)atomic_fetch_add(&loop->handshakes_failed, 1);
@@ -275,8 +255,8 @@ static void destroy(LoopConn *self)
     if (self->id != 0)
         loop_shard_remove(self->shard, self->id);
     (void)atomic_fetch_sub(&loop->n_conns, 1);
-    SSL_free(self->ssl);
-    ERR_clear_error();
+    loop_region_give(self->own_data);
+    loop_tls_close(&self->tls);
     (void)close(self->fd);
     loop_outbox_clear(&self->outbox);
     free(self);
@@ -321,7 +301,7 @@ void loop_conn_settle(LoopShard *shard)
         }
         if (self->state == CONN_OPEN || self->state == CONN_FLUSH)
             write_out(self);
-        if (self->state == CONN_OPEN && SSL_pending(self->ssl) > 0 && !is_deaf(self))
+        if (self->state == CONN_OPEN && loop_tls_has_pending(&self->tls) && !is_deaf(self))
             read_in(self);
         watch(self);
     }
@@ -333,6 +313,13 @@ void loop_conn_stop(LoopConn *self)
         self->shard->loop->config.events->stopping(self);
     else if (self->state == CONN_HANDSHAKE)
         loop_conn_abort(self);
+}
+
+void *loop_conn_new_data(LoopConn *self, size_t len)
+{
+    self->own_data = loop_tls_take(&self->tls, len);
+    self->data = self->own_data;
+    return self->data;
 }
 
 void loop_conn_set_data(LoopConn *self, void *data)

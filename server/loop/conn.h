@@ -33,6 +33,10 @@ typedef struct {
     bool     uncounted; /* does not count against LOOP_OUTBOX_BYTES */
 } LoopItem;
 
+/* Memory for the owner, zeroed, beside the connection's TLS (see region.h). It becomes the owner's
+ * pointer and is given back after closed(). NULL: out of memory. Once, in opened(). */
+void *loop_conn_new_data(LoopConn *self, size_t len);
+
 /* The owner's own pointer; NULL at first. */
 void  loop_conn_set_data(LoopConn *self, void *data);
 void *loop_conn_get_data(const LoopConn *self);

@@ -1,6 +1,7 @@
 #include "server/loop/loop.h"
 
 #include "server/loop/accept.h"
+#include "server/loop/region.h"
 #include "server/loop/tls.h"
 
 #include <errno.h>
@@ -68,6 +69,11 @@ static int start_shards(Loop *self)
     for (unsigned i = self->config.shards; i-- > 0 && rc == 0;)
         rc = loop_shard_run(self->shards[i]);
     return rc;
+}
+
+int loop_init_memory(void)
+{
+    return loop_region_install();
 }
 
 int loop_start(const LoopConfig *config, const uint8_t seed[LOOP_SEED_BYTES], Loop **out_loop,

@@ -59,6 +59,11 @@ typedef struct {
     uint64_t accepted, refused_limit, refused_rate, handshakes_failed;
 } LoopStats;
 
+/* Once in the life of the process, before anything of OpenSSL is called: gives each connection's
+ * TLS memory of its own, see region.h. Returns: 0; negative errno: malloc() serves all, as without.
+ */
+MESH_CHECKED int loop_init_memory(void);
+
 /* Binds everything, makes the certificate of the Ed25519 @seed, starts the shards.
  * Returns: 0; negative errno and in @out_why (LOOP_WHY_SIZE bytes) what failed. */
 MESH_CHECKED int loop_start(const LoopConfig *config, const uint8_t seed[LOOP_SEED_BYTES],

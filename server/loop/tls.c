@@ -5,6 +5,7 @@
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
+#include <string.h>
 
 const char *loop_tls_last_error(void)
 {
@@ -73,4 +74,98 @@ int loop_tls_new(const uint8_t seed[LOOP_SEED_BYTES], SSL_CTX **out_tls, char *o
                                     SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     *out_tls = tls;
     return 0;
+}
+
+/* What this thread keeps of OpenSSL's errors is taken before, so that it lies in no region. */
+static void enter(const LoopTls *self)
+{
+    ERR_clear_error();
+    loop_region_enter(self->region);
+}
+
+/* Returns @rc when it is good, else what it means. */
+static int leave(const LoopTls *self, int rc)
+{
+    int error = rc > 0 ? SSL_ERROR_NONE : SSL_get_error(self->ssl, rc);
+
+    ERR_clear_error();
+    loop_region_enter(NULL);
+    if (error == SSL_ERROR_NONE)
+        return rc;
+    if (error == SSL_ERROR_WANT_READ)
+        return -EAGAIN;
+    return error == SSL_ERROR_WANT_WRITE ? -ENOBUFS : -EPROTO;
+}
+
+int loop_tls_open(LoopTls *self, SSL_CTX *tls, int fd)
+{
+    bool ok;
+
+    self->region = loop_region_new();
+    enter(self);
+    self->ssl = SSL_new(tls);
+    ok = self->ssl != NULL && SSL_set_fd(self->ssl, fd) == 1;
+    if (ok)
+        SSL_set_accept_state(self->ssl);
+    ERR_clear_error();
+    loop_region_enter(NULL);
+    if (ok)
+        return 0;
+    loop_tls_close(self);
+    return -ENOMEM;
+}
+
+void *loop_tls_take(const LoopTls *self, size_t len)
+{
+    void *piece;
+
+    loop_region_enter(self->region);
+    piece = loop_region_take(len);
+    loop_region_enter(NULL);
+    return piece != NULL ? memset(piece, 0, len) : NULL;
+}
+
+void loop_tls_close(LoopTls *self)
+{
+    SSL_free(self->ssl);
+    ERR_clear_error();
+    loop_region_free(self->region);
+    *self = (LoopTls){ 0 };
+}
+
+int loop_tls_shake_hands(LoopTls *self)
+{
+    int rc;
+
+    enter(self);
+    rc = leave(self, SSL_accept(self->ssl));
+    if (rc < 0)
+        return rc;
+    loop_region_trim(self->region);
+    return 0;
+}
+
+int loop_tls_read(LoopTls *self, void *out, int size)
+{
+    enter(self);
+    return leave(self, SSL_read(self->ssl, out, size));
+}
+
+int loop_tls_write(LoopTls *self, const void *data, int len)
+{
+    enter(self);
+    return leave(self, SSL_write(self->ssl, data, len));
+}
+
+void loop_tls_shutdown(LoopTls *self)
+{
+    enter(self);
+    (void)SSL_shutdown(self->ssl);
+    ERR_clear_error();
+    loop_region_enter(NULL);
+}
+
+bool loop_tls_has_pending(const LoopTls *self)
+{
+    return SSL_pending(self->ssl) > 0;
 }

@@ -1,8 +1,10 @@
-/* server/loop/tls.h: the TLS side of every connection: TLS 1.3 alone, the server's own key. */
+/* server/loop/tls.h: the TLS side of every connection: TLS 1.3 alone, the server's own key.
+ * Everything OpenSSL needs for one lies in its region, see region.h. */
 #pragma once
 
 #include "common/std/attr.h"
 #include "server/loop/loop.h"
+#include "server/loop/region.h"
 
 #include <openssl/ssl.h>
 
@@ -17,3 +19,27 @@ MESH_CHECKED int loop_tls_add_certificate(SSL_CTX *tls, EVP_PKEY *key, X509 *cer
 
 /* What kept OpenSSL from going on; static text or that of its error queue, which is emptied. */
 const char *loop_tls_last_error(void);
+
+/* One connection's; all zero: not open. Its shard's thread only. */
+typedef struct {
+    SSL        *ssl;
+    LoopRegion *region; /* NULL: malloc() */
+} LoopTls;
+
+/* The server's side on the socket @fd, which stays the caller's. Returns: 0; -ENOMEM. */
+MESH_CHECKED int loop_tls_open(LoopTls *self, SSL_CTX *tls, int fd);
+/* Zeroed, for whom the connection serves; loop_region_give() takes it. NULL: out of memory. */
+void *loop_tls_take(const LoopTls *self, size_t len);
+void  loop_tls_close(LoopTls *self); /* not open is fine */
+
+/* Does what the socket allows now. Returns: 0 (handshake), bytes (read, write); -EAGAIN: again when
+ * something has come; -ENOBUFS: again when the socket has room; -EPROTO: the connection is over. */
+MESH_CHECKED int loop_tls_shake_hands(LoopTls *self);
+MESH_CHECKED int loop_tls_read(LoopTls *self, void *out, int size);
+MESH_CHECKED int loop_tls_write(LoopTls *self, const void *data, int len);
+
+/* Our close_notify; the client's is not waited for. */
+void loop_tls_shutdown(LoopTls *self);
+
+/* Something was read from the socket that no event will tell of. */
+bool loop_tls_has_pending(const LoopTls *self);

@@ -4,6 +4,7 @@
 #include "common/std/endpoint.h"
 #include "common/std/key.h"
 #include "server/loop/conn.h"
+#include "server/loop/region.h"
 
 #include <errno.h>
 #include <glib.h>
@@ -200,6 +201,27 @@ static void test_echo(gconstpointer data)
     }
     finish(&echo);
     g_assert_cmpint(atomic_load(&echo.closed), ==, (int)G_N_ELEMENTS(clients));
+}
+
+/* Each connection's memory goes back when it closes; what stays is a thread's own of OpenSSL. */
+static void test_memory(void)
+{
+    Echo   echo;
+    Client clients[12];
+
+    start(&echo, base_config);
+    for (size_t i = 0; i < G_N_ELEMENTS(clients); i++)
+        clients[i] = client_open(&echo);
+    for (size_t i = 0; i < G_N_ELEMENTS(clients); i++) {
+        say(&clients[i], "hello");
+        hear(&clients[i], "hello");
+    }
+    g_assert_cmpuint(loop_region_count(), >=, G_N_ELEMENTS(clients));
+    for (size_t i = 0; i < G_N_ELEMENTS(clients); i++)
+        client_close(&clients[i]);
+    loop_stop(echo.loop, 1000);
+    loop_free(echo.loop);
+    g_assert_cmpuint(loop_region_count(), <=, 2);
 }
 
 static void test_big(void)
@@ -403,9 +425,11 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     signal(SIGPIPE, SIG_IGN);
+    g_assert_cmpint(loop_init_memory(), ==, 0);
     g_assert_cmpint(mesh_key_init(), ==, 0);
     g_test_add_data_func("/loop/echo/one-shard", GUINT_TO_POINTER(1), test_echo);
     g_test_add_data_func("/loop/echo/three-shards", GUINT_TO_POINTER(3), test_echo);
+    g_test_add_func("/loop/memory-goes-back", test_memory);
     g_test_add_func("/loop/more-than-a-socket-holds", test_big);
     g_test_add_func("/loop/tls-1.3-with-the-server-key-only", test_only_tls13);
     g_test_add_func("/loop/silent-handshake-is-closed", test_silent_handshake);
