@@ -89,11 +89,12 @@ static void *sqlite_open(const char *path, bool create, GError **error)
     }
     sqlite3_extended_result_codes(self->db, 1);
     sqlite3_busy_timeout(self->db, BUSY_TIMEOUT_MS);
-    /* temp_store: what a large group could undo goes to memory; the sandbox has no other folder. */
+    /* temp_store: what a large group could undo goes to memory; the sandbox has no other folder.
+     * cache_size: the core holds all that is read, so 512 KiB do for what a group writes. */
     if (!sqlite_script(self,
                        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
                        "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;"
-                       "PRAGMA temp_store=MEMORY;",
+                       "PRAGMA temp_store=MEMORY; PRAGMA cache_size=-512;",
                        error)) {
         g_prefix_error(error, "%s: ", path);
         sqlite_close(self);
