@@ -2,6 +2,7 @@
  * (docs/PATHS.md §5). */
 #include "common/std/clock.h"
 #include "common/std/key.h"
+#include "daemon/path/hardnat.h"
 #include "daemon/path/seeking.h"
 #include "daemon/wire/ways.h"
 
@@ -23,7 +24,8 @@ enum {
 
 /* Since the start of an attempt; docs/PATHS.md §5. */
 static const unsigned bursts_ms[] = { 0, 50, 150, 350, 750, 1500, 3000, 6000 };
-#define END_MS 10000u
+#define END_MS       10000u
+#define PLAIN_BURSTS 3 /* then known hard NATs get what they need */
 
 static int64_t now_us(void)
 {
@@ -46,6 +48,7 @@ static void send_call(PathSeek *self, MeshProbeType type, uint64_t txid)
         return;
     if (type != MESH_PROBE_SYNC)
         probe.n_candidates = self->host->list_own(self->host->user_data, probe.candidates);
+    probe.nat = self->host->nat;
     (void)path_seek_send(self, &probe, &self->relay, 0);
 }
 
@@ -110,9 +113,12 @@ static void step_punch(PathSeek *self)
     done = self->step - 1;
     if (done >= G_N_ELEMENTS(bursts_ms) || path_seek_get_active(self) != NULL) {
         path_attempt_end(self, path_seek_get_active(self) != NULL);
+        path_hardnat_consider(self, true);
         return;
     }
     burst(self, true);
+    if (done >= PLAIN_BURSTS)
+        path_hardnat_consider(self, false);
     self->step++;
     wait(self, self->start_ms +
                    (self->step - 1 < G_N_ELEMENTS(bursts_ms) ? bursts_ms[self->step - 1] : END_MS) -
@@ -192,10 +198,10 @@ static void add_candidates(PathSeek *self, const MeshProbe *probe)
         told[i] = (MeshRecordEndpoint){ .endpoint = probe->candidates[i].endpoint,
                                         .kind = kinds[probe->candidates[i].kind] };
     path_seek_add(self, told, probe->n_candidates);
+    self->nat = probe->nat;
 }
 
-/* Of two that call each other at once the one with the lower key is the caller. */
-static bool is_caller(const PathSeek *self)
+bool path_attempt_is_caller(const PathSeek *self)
 {
     return memcmp(self->host->probe_public.bytes, self->told->probe_key.bytes, MESH_KEY_BYTES) < 0;
 }
@@ -210,7 +216,7 @@ void path_attempt_take_call(PathSeek *self, const MeshProbe *probe, const WireEv
         self->relay = event->way; /* it found us there */
         path_seek_steer(self, 0);
     }
-    if (self->phase == PATH_CALLING && is_caller(self)) {
+    if (self->phase == PATH_CALLING && path_attempt_is_caller(self)) {
         send_call(self, MESH_PROBE_CALL_ACK, probe->txid);
         return;
     }

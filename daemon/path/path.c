@@ -6,6 +6,7 @@
 #include "common/std/endpoint.h"
 #include "daemon/path/candidates.h"
 #include "daemon/path/explain.h"
+#include "daemon/path/natlook.h"
 #include "daemon/path/relays.h"
 #include "daemon/path/seek.h"
 
@@ -37,6 +38,7 @@ struct Path {
     MeshAddr     inner; /* our own in the mesh */
     PathEvents   events;
     void        *user_data;
+    PathNatlook  look;
     PathSeekHost host;   /* what seeks share */
     GHashTable  *probes; /* index of probes to us → Peer */
     GHashTable  *nodes;  /* index of the node → Peer */
@@ -127,22 +129,14 @@ static void set_due(Path *self, Peer *peer, int64_t in_ms)
     arm(self, peer->due_ms);
 }
 
-/* A peer that chose its key for it gets no other's index: what comes from both is the first's. */
-static void add_index(Path *self, Peer *peer)
-{
-    gpointer at = GUINT_TO_POINTER(path_seek_get_index(peer->seek));
-
-    if (!g_hash_table_contains(self->probes, at))
-        g_hash_table_insert(self->probes, at, peer);
-}
-
 /* Ten thousand peers are known and few are talked to: keys and ways are made for those. */
 static bool ready_seek(Path *self, Peer *peer)
 {
     if (peer->seek == NULL && peer->told.has_probe_key) {
         peer->seek = path_seek_new(&self->host, &peer->told);
         if (peer->seek != NULL)
-            add_index(self, peer);
+            g_hash_table_insert(self->probes, GUINT_TO_POINTER(path_seek_get_index(peer->seek)),
+                                peer);
     }
     return peer->seek != NULL;
 }
@@ -325,6 +319,7 @@ static void on_relays_changed(uint16_t relay, void *user_data)
         else if (peer->told.has_probe_key)
             set_route(self, peer, false);
     }
+    path_natlook_ask(&self->look, self->plane, self->host.relays);
     self->events.self_changed(self->user_data);
 }
 
@@ -412,10 +407,8 @@ void path_get_self(Path *self, PathSelf *out_self)
 /* What was agreed on with its old probe key is void. */
 static void drop_seek(Path *self, Peer *peer)
 {
-    gpointer at = peer->seek != NULL ? GUINT_TO_POINTER(path_seek_get_index(peer->seek)) : NULL;
-
-    if (g_hash_table_lookup(self->probes, at) == peer)
-        g_hash_table_remove(self->probes, at);
+    if (peer->seek != NULL)
+        g_hash_table_remove(self->probes, GUINT_TO_POINTER(path_seek_get_index(peer->seek)));
     path_seek_free(g_steal_pointer(&peer->seek));
 }
 
@@ -562,14 +555,16 @@ static void take_raw(Path *self, const WireEvent *event)
     Peer    *peer;
 
     if (path_relays_handle(self->host.relays, event) ||
+        path_natlook_take(&self->look, event, &self->host.nat) ||
         mesh_probe_read_index(event->data, event->n_data, &index) < 0)
         return;
-    if (event->way.link == 0)
-        peer = g_hash_table_lookup(self->probes, GUINT_TO_POINTER(index));
-    else
+    peer = g_hash_table_lookup(self->probes, GUINT_TO_POINTER(index));
+    if (peer == NULL && event->way.link != 0) { /* the first that we hear of it, perhaps */
         peer = g_hash_table_lookup(self->nodes, GUINT_TO_POINTER(event->way.index));
-    /* By relay it may be the first that we hear of the peer. */
-    if (peer != NULL && ready_seek(self, peer))
+        if (peer != NULL && !ready_seek(self, peer))
+            peer = NULL;
+    }
+    if (peer != NULL)
         path_seek_take(peer->seek, event);
 }
 

@@ -41,6 +41,7 @@ typedef struct {
     int64_t      bound_ms, reset_ms;
     uint32_t     life_s;
     MeshEndpoint seen;
+    int64_t      pinged_us, rtt_us; /* oldest ping unanswered, 0: none; last round trip */
     guint        timer;
     MeshBackoff  backoff;
 } Session;
@@ -164,6 +165,8 @@ static void bind_session(Session *self)
 
 static void ping(Session *self)
 {
+    if (self->pinged_us == 0)
+        self->pinged_us = mesh_clock_boot_ns() / 1000;
     send_frame(self, &(MeshRelayFrame){ .kind = MESH_RELAY_PING,
                                         .session = self->session,
                                         .arg = ++self->sequence });
@@ -249,6 +252,7 @@ static void take_bound(Session *self, MeshSpan bytes)
     mesh_key_wipe(&link, sizeof link);
     self->state = BOUND;
     self->tries = 0;
+    self->pinged_us = 0;
     self->bound_ms = mesh_clock_boot_ms();
     self->life_s = bound.life_s;
     self->seen = bound.seen;
@@ -266,6 +270,9 @@ static void take_pong(Session *self, const MeshRelayFrame *frame)
         self->sequence - frame->arg >= self->sequence - self->answered)
         return;
     self->answered = frame->arg;
+    if (self->pinged_us != 0)
+        self->rtt_us = mesh_clock_boot_ns() / 1000 - self->pinged_us;
+    self->pinged_us = 0;
     self->tries = 0;
     self->seen = frame->seen;
     wait(self, KEEPALIVE_MS);
@@ -545,6 +552,26 @@ void path_relays_ask(PathRelays *self, const WireWay *way)
                                                    .session = session->session,
                                                    .arg = way->index });
     }
+}
+
+bool path_relays_look(PathRelays *self, const WireWay *way, bool ping_it, PathRelayLook *out_look)
+{
+    Session *session = way == NULL ? get_home(self) : NULL;
+
+    for (guint i = 0; way != NULL && i < self->sessions->len; i++)
+        if (((Session *)g_ptr_array_index(self->sessions, i))->link == way->link)
+            session = g_ptr_array_index(self->sessions, i);
+    if (session == NULL || session->session == 0)
+        return false;
+    *out_look =
+        (PathRelayLook){ .alt = mesh_endpoint_make(&session->at.addr, session->told.alt_port),
+                         .seen = session->seen,
+                         .rtt_us = session->rtt_us };
+    if (session->pinged_us != 0)
+        out_look->unanswered_us = mesh_clock_boot_ns() / 1000 - session->pinged_us;
+    if (ping_it)
+        ping(session);
+    return true;
 }
 
 void path_relays_doubt(PathRelays *self)

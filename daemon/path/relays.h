@@ -40,6 +40,17 @@ bool path_relays_is_hopeful(PathRelays *self);
 /** path_relays_ask: asks the relay of @way where that node is: @found will tell. */
 void path_relays_ask(PathRelays *self, const WireWay *way);
 
+/** PathRelayLook: a session at a relay, looked at. */
+typedef struct {
+    MeshEndpoint alt, seen;     /* its second STUN port; our own port as it sees it */
+    int64_t      rtt_us;        /* of the last ping that was answered; 0: none */
+    int64_t      unanswered_us; /* how long the oldest ping has waited; 0: none does */
+} PathRelayLook;
+
+/** path_relays_look: at the session of @way, or at home (NULL); @ping: measure it. Returns: false:
+ * there is none. */
+bool path_relays_look(PathRelays *self, const WireWay *way, bool ping, PathRelayLook *out_look);
+
 /** path_relays_doubt: something was not answered: proves every session anew, at once. */
 void path_relays_doubt(PathRelays *self);
 

@@ -4,6 +4,7 @@
 #include "common/std/clock.h"
 #include "common/std/endpoint.h"
 #include "daemon/path/candidates.h"
+#include "daemon/path/hardnat.h"
 #include "daemon/wire/ways.h"
 
 #include <string.h>
@@ -34,7 +35,7 @@ static uint64_t make_txid(void)
 
 PathWay *path_seek_get_active(PathSeek *self)
 {
-    return self->active.addr.family != 0 ? path_ways_find(&self->ways, &self->active) : NULL;
+    return wire_way_is_set(&self->active) ? path_ways_find(&self->ways, &self->active) : NULL;
 }
 
 /* ---- the route ---- */
@@ -58,7 +59,7 @@ static void open_route(PathSeek *self, WireRoute *route)
         for (size_t i = 0; i < self->ways.n && route->n_candidates < WIRE_MAX_CANDIDATES; i++)
             if (self->ways.list[i].rank == (PathRank)rank &&
                 !(hoping && path_ways_wants_timing(&self->ways.list[i])))
-                route->candidates[route->n_candidates++] = self->ways.list[i].to;
+                route->candidates[route->n_candidates++] = self->ways.list[i].to.endpoint;
 }
 
 /* Tells the data plane. @n_copies: batches that go by the relay too, if the way is direct. */
@@ -72,7 +73,7 @@ void path_seek_steer(PathSeek *self, uint16_t n_copies)
     if (!direct && self->relay.link == 0) {
         open_route(self, &route);
     } else if (direct) {
-        route.way = (WireWay){ .endpoint = active->to };
+        route.way = active->to;
         route.silent_ms = get_patience(active);
         route.copy = self->relay;
         route.n_copies = self->relay.link != 0 ? n_copies : 0;
@@ -107,13 +108,12 @@ void path_seek_ping(PathSeek *self, PathWay *way, uint8_t ttl)
                         .id = (uint16_t)(way - self->ways.list),
                         .txid = make_txid(),
                         .length = MESH_PROBE_PONG_BYTES };
-    WireWay   to = { .endpoint = way->to };
 
     if (!path_ways_may_aim(&self->host->aim, way, mesh_clock_boot_ms()))
         return;
     if (ttl == 0)
         path_ways_ping(way, probe.txid, now_us());
-    (void)path_seek_send(self, &probe, &to, ttl);
+    (void)path_seek_send(self, &probe, &way->to, ttl);
 }
 
 /* Adds what of @list this host can try. */
@@ -125,7 +125,7 @@ void path_seek_add(PathSeek *self, const MeshRecordEndpoint *list, size_t n_list
                                       n_list, usable);
 
     for (size_t i = 0; i < n; i++)
-        (void)path_ways_add(&self->ways, &usable[i].endpoint,
+        (void)path_ways_add(&self->ways, &(WireWay){ .endpoint = usable[i].endpoint },
                             path_ways_rank(&usable[i].endpoint, usable[i].kind),
                             path_seek_get_active(self));
 }
@@ -187,7 +187,7 @@ static void fail_over(PathSeek *self)
     best = path_ways_best(&self->ways, self->check_ms);
     if (best == NULL)
         best = find_heard(self, self->check_ms);
-    self->active = best != NULL ? best->to : (MeshEndpoint){ .port = 0 };
+    self->active = best != NULL ? best->to : (WireWay){ .link = 0 };
     end_check(self);
     find_relay(self);
     path_seek_steer(self, 0);
@@ -231,7 +231,7 @@ static void use(PathSeek *self, PathWay *way)
 {
     char text[MESH_ENDPOINT_TEXT_SIZE];
 
-    mesh_log_debug("a peer is reached at %s", mesh_endpoint_format(&way->to, text));
+    mesh_log_debug("a peer is reached at %s", mesh_endpoint_format(&way->to.endpoint, text));
     self->active = way->to;
     end_check(self);
     path_seek_steer(self, BOTH_WAYS);
@@ -263,7 +263,7 @@ static void take_ping(PathSeek *self, const MeshProbe *probe, const WireEvent *e
     (void)path_seek_send(self, &pong, &event->way, 0);
     if (event->way.link != 0)
         return;
-    way = path_ways_add(&self->ways, &event->way.endpoint,
+    way = path_ways_add(&self->ways, &event->way,
                         path_ways_rank(&event->way.endpoint, MESH_RECORD_OBSERVED), active);
     if (way == NULL)
         return;
@@ -276,21 +276,30 @@ static void take_ping(PathSeek *self, const MeshProbe *probe, const WireEvent *e
 void path_seek_take(PathSeek *self, const WireEvent *event)
 {
     MeshProbe probe;
-    bool      relayed = event->way.link != 0;
 
-    if (mesh_probe_open(&self->keys, event->data, event->n_data, &probe) < 0)
-        return;
+    if (mesh_probe_open(&self->keys, event->data, event->n_data, &probe) == 0)
+        path_seek_take_probe(self, &probe, event);
+}
+
+void path_seek_take_probe(PathSeek *self, const MeshProbe *probe, const WireEvent *event)
+{
+    bool relayed = event->way.link != 0;
+
     if (relayed && event->way.index != self->told->index)
         return; /* another's place at the relay */
-    if (probe.type == MESH_PROBE_PING)
-        take_ping(self, &probe, event);
-    else if (probe.type == MESH_PROBE_PONG && !relayed)
-        take_pong(self, &probe);
-    else if (probe.type == MESH_PROBE_CALL && relayed)
-        path_attempt_take_call(self, &probe, event);
-    else if (probe.type == MESH_PROBE_CALL_ACK && relayed)
-        path_attempt_take_ack(self, &probe);
-    else if (probe.type == MESH_PROBE_SYNC && relayed)
+    if (probe->type == MESH_PROBE_PING)
+        take_ping(self, probe, event);
+    else if (probe->type == MESH_PROBE_PONG && !relayed)
+        take_pong(self, probe);
+    else if (relayed && probe->type == MESH_PROBE_CALL && (probe->flags & MESH_PROBE_HARD) != 0)
+        path_hardnat_take_call(self, probe);
+    else if (relayed && probe->type == MESH_PROBE_CALL_ACK && (probe->flags & MESH_PROBE_HARD) != 0)
+        path_hardnat_take_ack(self, probe);
+    else if (probe->type == MESH_PROBE_CALL && relayed)
+        path_attempt_take_call(self, probe, event);
+    else if (probe->type == MESH_PROBE_CALL_ACK && relayed)
+        path_attempt_take_ack(self, probe);
+    else if (probe->type == MESH_PROBE_SYNC && relayed)
         path_attempt_take_sync(self);
 }
 
@@ -301,8 +310,8 @@ static void look_at(PathSeek *self, const WireWay *way)
 
     if (way->link != 0)
         return;
-    found = path_ways_add(&self->ways, &way->endpoint,
-                          path_ways_rank(&way->endpoint, MESH_RECORD_OBSERVED), active);
+    found = path_ways_add(&self->ways, way, path_ways_rank(&way->endpoint, MESH_RECORD_OBSERVED),
+                          active);
     if (found == NULL)
         return;
     found->trusted = true;
@@ -365,6 +374,7 @@ void path_seek_free(PathSeek *self)
     g_clear_handle_id(&self->timer, g_source_remove);
     g_clear_handle_id(&self->check_timer, g_source_remove);
     g_clear_handle_id(&self->hope_timer, g_source_remove);
+    path_hardnat_forget(self);
     /* The peer may come back with the same key: a counter is a nonce, and the peer remembers it. */
     self->host->n_spent = MAX(self->host->n_spent, self->keys.sent);
     mesh_probekey_wipe(&self->keys);
@@ -406,11 +416,12 @@ void path_seek_doubt(PathSeek *self)
 {
     add_told(self);
     path_ways_doubt(&self->ways);
+    path_hardnat_forget(self);
     end_check(self);
     if (self->phase != PATH_IDLE_PHASE)
         path_attempt_end(self, false);
     self->again_ms = 0;
-    self->active = (MeshEndpoint){ .port = 0 };
+    self->active = (WireWay){ .link = 0 };
     find_relay(self);
     path_seek_steer(self, 0);
     if (path_seek_is_alive(self) || (self->wanted && self->told->eager))
@@ -442,8 +453,9 @@ void path_seek_found(PathSeek *self, const MeshEndpoint *at)
 
     if (!path_candidates_can_try((const MeshAddr *)(void *)own->data, own->len, at))
         return; /* over TLS, or a relay that lies */
-    way = path_ways_add(&self->ways, at, path_ways_rank(at, MESH_RECORD_OBSERVED),
-                        path_seek_get_active(self));
+    self->seen = *at;
+    way = path_ways_add(&self->ways, &(WireWay){ .endpoint = *at },
+                        path_ways_rank(at, MESH_RECORD_OBSERVED), path_seek_get_active(self));
     if (way != NULL)
         way->trusted = true;
 }
@@ -458,10 +470,10 @@ bool path_seek_get_way(const PathSeek *self, WireWay *out_way, int64_t *out_rtt_
     *out_busy = self->phase != PATH_IDLE_PHASE;
     *out_rtt_us = 0;
     *out_way = self->relay;
-    for (size_t i = 0; self->active.addr.family != 0 && i < self->ways.n; i++) {
-        if (!mesh_endpoint_equal(&self->ways.list[i].to, &self->active))
+    for (size_t i = 0; wire_way_is_set(&self->active) && i < self->ways.n; i++) {
+        if (!wire_way_equal(&self->ways.list[i].to, &self->active))
             continue;
-        *out_way = (WireWay){ .endpoint = self->active };
+        *out_way = self->active;
         *out_rtt_us = self->ways.list[i].rtt_us;
     }
     return wire_way_is_set(out_way);

@@ -14,7 +14,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-typedef struct PathSeek PathSeek;
+typedef struct PathSeek    PathSeek;
+typedef struct PathHardnat PathHardnat;
 
 /** PathSeekHost: what the peers of a network share; owned by path.c, read here. */
 typedef struct {
@@ -23,6 +24,8 @@ typedef struct {
     MeshNetworkId net;
     MeshKey      *probe_private; /* guarded */
     MeshKey       probe_public;
+    MeshProbeNat  nat;        /* before this host, as it was measured; mapping 0: not known */
+    PathHardnat  *hard;       /* the one search behind a hard NAT that is under way; NULL: none */
     GArray       *addrs;      /* MeshAddr: the host's */
     bool          has_server; /* so that news of peers and relays may come */
     /* Our candidates for a CALL; returns how many. */

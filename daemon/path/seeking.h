@@ -2,6 +2,7 @@
  * (the search for a direct way). Main loop only. */
 #pragma once
 
+#include "daemon/path/hardnat.h"
 #include "daemon/path/seek.h"
 
 /* Of an attempt to find a direct way. */
@@ -12,7 +13,7 @@ struct PathSeek {
     const PathPeer *told;
     MeshProbeKeys   keys;
     PathWays        ways;
-    MeshEndpoint    active; /* family 0: none, by relay if at all */
+    WireWay         active; /* not set: none, by relay if at all */
     WireWay         relay;  /* link 0: none */
     bool            wanted; /* somebody wants to reach it, or it us */
     bool            shown;  /* what @host was told last: a direct way */
@@ -30,6 +31,14 @@ struct PathSeek {
     unsigned        checks;                /* pings of the check under way; 0: none */
     int64_t         check_ms;              /* since when */
     guint           check_timer;
+    MeshEndpoint    seen;       /* where its relay sees it; family 0: not told */
+    MeshProbeNat    nat;        /* as it told; mapping 0: it does not know */
+    PathHardnat    *hard;       /* the search under way behind a hard NAT; NULL: none */
+    unsigned        n_hard[2];  /* rounds since the network changed: on the easy side, the hard */
+    MeshAddr        hard_at;    /* where the peer was seen then */
+    int64_t         hard_ms[2]; /* when the last one began */
+    guint           hard_timer; /* until it is our turn to try as the hard side */
+    uint8_t         socket;     /* adopted by the plane for us; 0: none */
 };
 
 /* ---- seek.c, for attempt.c ---- */
@@ -39,6 +48,7 @@ PathWay *path_seek_get_active(PathSeek *self);     /* NULL: by relay, if at all 
 
 /* Tells the data plane. @n_copies: batches that go by the relay too, if the way is direct. */
 void path_seek_steer(PathSeek *self, uint16_t n_copies);
+
 bool path_seek_send(PathSeek *self, const MeshProbe *probe, const WireWay *way, uint8_t ttl);
 void path_seek_ping(PathSeek *self, PathWay *way, uint8_t ttl); /* @ttl 0: as usual */
 

@@ -26,10 +26,10 @@ PathRank path_ways_rank(const MeshEndpoint *to, MeshRecordKind kind)
     return kind == MESH_RECORD_OBSERVED ? PATH_RANK_OBSERVED : PATH_RANK_MAPPED;
 }
 
-PathWay *path_ways_find(PathWays *self, const MeshEndpoint *to)
+PathWay *path_ways_find(PathWays *self, const WireWay *to)
 {
     for (size_t i = 0; i < self->n; i++)
-        if (mesh_endpoint_equal(&self->list[i].to, to))
+        if (wire_way_equal(&self->list[i].to, to))
             return &self->list[i];
     return NULL;
 }
@@ -51,7 +51,7 @@ static PathWay *find_least(PathWays *self, const PathWay *keep)
     return least;
 }
 
-PathWay *path_ways_add(PathWays *self, const MeshEndpoint *to, PathRank rank, const PathWay *keep)
+PathWay *path_ways_add(PathWays *self, const WireWay *to, PathRank rank, const PathWay *keep)
 {
     PathWay *way = path_ways_find(self, to);
 
@@ -70,7 +70,7 @@ bool path_ways_may_aim(PathAim *self, const PathWay *way, int64_t now_ms)
 {
     int64_t earned = (now_ms - self->since_ms) * AIM_A_SECOND / 1000;
 
-    if (way->trusted || mesh_ip_class(&way->to.addr) == MESH_IP_PRIVATE)
+    if (way->trusted || mesh_ip_class(&way->to.endpoint.addr) == MESH_IP_PRIVATE)
         return true;
     if (earned > 0) {
         self->left = (int)(self->left + earned < AIM_BURST ? self->left + earned : AIM_BURST);
@@ -145,5 +145,5 @@ void path_ways_doubt(PathWays *self)
 
 bool path_ways_wants_timing(const PathWay *way)
 {
-    return way->to.addr.family == AF_INET && way->rank >= PATH_RANK_MAPPED;
+    return way->to.endpoint.addr.family == AF_INET && way->rank >= PATH_RANK_MAPPED;
 }

@@ -4,6 +4,7 @@
 
 #include "common/proto/record.h"
 #include "common/std/ip.h"
+#include "daemon/wire/plane.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,18 +23,18 @@ typedef enum {
 } PathRank;
 
 typedef struct {
-    MeshEndpoint to;
-    PathRank     rank;
-    bool         valid;      /* our ping was answered, and nothing spoke against it since */
-    bool         trusted;    /* the relay, or the peer's own packets, showed that it is there */
-    int64_t      rtt_us;     /* of the last answer; 0: none yet */
-    int64_t      valid_ms;   /* of it */
-    int64_t      heard_ms;   /* an authentic packet of WireGuard came from there; 0: never */
-    int64_t      pinged_ms;  /* last ping; 0: never */
-    unsigned     unanswered; /* pings since the last answer */
-    uint64_t     txids[PATH_WAY_IN_FLIGHT];
-    int64_t      sent_us[PATH_WAY_IN_FLIGHT];
-    unsigned     next; /* place of the next ping among those */
+    WireWay  to; /* no link */
+    PathRank rank;
+    bool     valid;      /* our ping was answered, and nothing spoke against it since */
+    bool     trusted;    /* the relay, or the peer's own packets, showed that it is there */
+    int64_t  rtt_us;     /* of the last answer; 0: none yet */
+    int64_t  valid_ms;   /* of it */
+    int64_t  heard_ms;   /* an authentic packet of WireGuard came from there; 0: never */
+    int64_t  pinged_ms;  /* last ping; 0: never */
+    unsigned unanswered; /* pings since the last answer */
+    uint64_t txids[PATH_WAY_IN_FLIGHT];
+    int64_t  sent_us[PATH_WAY_IN_FLIGHT];
+    unsigned next; /* place of the next ping among those */
 } PathWay;
 
 typedef struct {
@@ -44,11 +45,11 @@ typedef struct {
 /** path_ways_rank: of an endpoint that a peer told. */
 PathRank path_ways_rank(const MeshEndpoint *to, MeshRecordKind kind);
 
-/** path_ways_add: the way to @to, new or known; of two ranks the better counts. A full table gives
- * up its least: never @keep (NULL: none), else one that does not work. NULL: nothing to give up.
- * Pointers of before may then mean another way. */
-PathWay *path_ways_add(PathWays *self, const MeshEndpoint *to, PathRank rank, const PathWay *keep);
-PathWay *path_ways_find(PathWays *self, const MeshEndpoint *to); /* NULL: unknown */
+/** path_ways_add: the way @to, by that socket, new or known; of two ranks the better counts. A full
+ * table gives up its least: never @keep (NULL: none), else one that does not work. NULL: nothing to
+ * give up. Pointers of before may then mean another way. */
+PathWay *path_ways_add(PathWays *self, const WireWay *to, PathRank rank, const PathWay *keep);
+PathWay *path_ways_find(PathWays *self, const WireWay *to); /* NULL: unknown */
 
 /** PathAim: pings to public addresses that peers merely claim, of all peers of a network. */
 typedef struct {

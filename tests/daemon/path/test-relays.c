@@ -81,6 +81,18 @@ int wire_ways_put_link(WirePlane *self, uint8_t link, const WireLink *what)
     return 0;
 }
 
+int wire_ways_adopt_socket(WirePlane *self, int fd)
+{
+    (void)self, (void)fd;
+    g_assert_not_reached();
+}
+
+void wire_ways_drop_socket(WirePlane *self, uint8_t socket)
+{
+    (void)self, (void)socket;
+    g_assert_not_reached();
+}
+
 void wire_ways_remove_link(WirePlane *self, uint8_t link)
 {
     (void)self;

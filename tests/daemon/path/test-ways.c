@@ -4,19 +4,19 @@
 
 #include <glib.h>
 
-static MeshEndpoint at(const char *text)
+static WireWay at(const char *text)
 {
-    MeshEndpoint endpoint = { .port = 0 };
+    WireWay way = { .link = 0 };
 
-    g_assert_cmpint(mesh_endpoint_parse(text, &endpoint), ==, 0);
-    return endpoint;
+    g_assert_cmpint(mesh_endpoint_parse(text, &way.endpoint), ==, 0);
+    return way;
 }
 
 static PathWay *add(PathWays *ways, const char *text, MeshRecordKind kind)
 {
-    MeshEndpoint to = at(text);
+    WireWay to = at(text);
 
-    return path_ways_add(ways, &to, path_ways_rank(&to, kind), NULL);
+    return path_ways_add(ways, &to, path_ways_rank(&to.endpoint, kind), NULL);
 }
 
 /* Answered after @rtt_ms, at @now_ms. */
@@ -45,7 +45,7 @@ static void test_rank(void)
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
         PathWay way = { .to = at(rows[i].text) };
 
-        way.rank = path_ways_rank(&way.to, rows[i].kind);
+        way.rank = path_ways_rank(&way.to.endpoint, rows[i].kind);
         g_assert_cmpint(way.rank, ==, rows[i].want);
         g_assert_cmpint(path_ways_wants_timing(&way), ==, rows[i].timed);
     }
@@ -53,14 +53,20 @@ static void test_rank(void)
 
 static void test_add(void)
 {
-    PathWays     ways = { .n = 0 };
-    PathWay     *first = add(&ways, "203.0.113.1:1", MESH_RECORD_OBSERVED), *good;
-    MeshEndpoint more = at("198.51.100.1:1");
-    char         text[32];
+    PathWays ways = { .n = 0 };
+    PathWay *first = add(&ways, "203.0.113.1:1", MESH_RECORD_OBSERVED), *good;
+    WireWay  more = at("198.51.100.1:1");
+    char     text[32];
 
     g_assert_true(add(&ways, "203.0.113.1:1", MESH_RECORD_STATIC) == first);
     g_assert_cmpint(first->rank, ==, PATH_RANK_MAPPED); /* of two the better counts */
     g_assert_cmpuint(ways.n, ==, 1);
+    more.socket = 1; /* the same place by another socket is another way */
+    g_assert_null(path_ways_find(&ways, &more));
+    g_assert_true(path_ways_add(&ways, &more, PATH_RANK_OBSERVED, NULL) != NULL);
+    more.socket = 0;
+    g_assert_null(path_ways_find(&ways, &more));
+    ways.n = 1;
     good = add(&ways, "203.0.113.2:1", MESH_RECORD_OBSERVED);
     answer(&ways, good, 9, 1, 1000);
     for (unsigned i = 3; ways.n < PATH_MAX_WAYS; i++) {
@@ -73,7 +79,7 @@ static void test_add(void)
     g_assert_true(good->valid && path_ways_find(&ways, &good->to) == good);
     for (size_t i = 0; i < PATH_MAX_WAYS; i++)
         ways.list[i].valid = true;
-    more.port = 2;
+    more.endpoint.port = 2;
     g_assert_null(path_ways_add(&ways, &more, PATH_RANK_LAN4, NULL)); /* nothing to give up */
 }
 

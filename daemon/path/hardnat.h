@@ -1,0 +1,29 @@
+/* daemon/path/hardnat.h: the search for a way through a NAT that gives each destination another
+ * port (docs/PATHS.md §5). The side behind it opens many sockets towards the other's one port; the
+ * other pings many ports of the address that the relay saw. One search at a time a node.
+ *
+ * Thread: main loop. Inside of daemon/path. */
+#pragma once
+
+#include "daemon/path/seek.h"
+
+/** path_hardnat_consider: plain pings have not helped. Starts what may, if ours is the hard side.
+ * @last: nothing else is left: then it is tried even if nobody knows whose side is the hard one. */
+void path_hardnat_consider(PathSeek *seek, bool last);
+
+/** path_hardnat_take_call: the peer, behind a hard NAT, is ready to open its sockets. */
+void path_hardnat_take_call(PathSeek *seek, const MeshProbe *probe);
+void path_hardnat_take_ack(PathSeek *seek, const MeshProbe *probe); /* it pings; open ours */
+
+/** path_hardnat_forget: ends what is under way and what was adopted; another network, other NATs.
+ */
+void path_hardnat_forget(PathSeek *seek);
+
+/* ---- of seek.c and attempt.c, for hardnat.c ---- */
+
+/** path_seek_take_probe: a probe that was opened with the seek's keys: it is the peer's. */
+void path_seek_take_probe(PathSeek *self, const MeshProbe *probe, const WireEvent *event);
+
+/** path_attempt_is_caller: of two that call each other at once the one with the lower
+ * key. */
+bool path_attempt_is_caller(const PathSeek *self);

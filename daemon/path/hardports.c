@@ -1,0 +1,124 @@
+#include "daemon/path/hardports.h"
+
+#include "common/std/key.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+enum {
+    FIRST_PORT = 1024,
+    N_PORTS = 65536 - FIRST_PORT,
+    STEP_SOCKETS = 25,
+    STEPS_AHEAD = 64, /* others take ports in between; what is behind is in use */
+    BLOCK_SOCKETS = 64,
+    BLOCK_SHARE = 16,   /* no more of a block than one in so many */
+    LEAST_BLOCK = 257,  /* of a smaller one we would take too much */
+    MAX_BLOCK = 4096,   /* a wider one is as good as none */
+    WORDS = 65536 / 64, /* bits for ports that were chosen */
+};
+#define ENOUGH 0.99 /* the chance for which a known block is searched */
+
+static size_t get_block(const MeshProbeNat *nat)
+{
+    return nat->block_last > nat->block_first ? (size_t)nat->block_last - nat->block_first + 1 : 0;
+}
+
+double path_hardports_chance(size_t n, size_t k, size_t among)
+{
+    double missed = 1;
+
+    for (size_t i = 0; i < k; i++) {
+        if (n + i >= among)
+            return 1;
+        missed *= (double)(among - n - i) / (double)(among - i);
+    }
+    return 1 - missed;
+}
+
+static void plan_block(size_t block, PathHardplan *plan)
+{
+    size_t n = block / BLOCK_SHARE < BLOCK_SOCKETS ? block / BLOCK_SHARE : BLOCK_SOCKETS, k = 1;
+
+    if (block < LEAST_BLOCK)
+        return;
+    while (k < PATH_HARDPORTS_MAX && path_hardports_chance(n, k, block) < ENOUGH)
+        k++;
+    *plan = (PathHardplan){ n, k, path_hardports_chance(n, k, block) };
+}
+
+void path_hardports_plan(const MeshProbeNat *nat, PathHardplan *out_plan)
+{
+    size_t block = get_block(nat);
+
+    *out_plan = (PathHardplan){ .n_sockets = 0 };
+    if (nat->step != 0)
+        *out_plan = (PathHardplan){ STEP_SOCKETS, STEPS_AHEAD, 1 };
+    else if (block > 0 && block <= MAX_BLOCK)
+        plan_block(block, out_plan);
+    else
+        *out_plan = (PathHardplan){ PATH_HARDPORTS_MAX_SOCKETS, PATH_HARDPORTS_MAX,
+                                    path_hardports_chance(PATH_HARDPORTS_MAX_SOCKETS,
+                                                          PATH_HARDPORTS_MAX, N_PORTS) };
+}
+
+typedef struct {
+    uint64_t  taken[WORDS];
+    uint16_t *ports;
+    size_t    n, limit;
+} Choice;
+
+static void choose(Choice *self, int port)
+{
+    uint64_t bit;
+
+    if (port < FIRST_PORT || port > UINT16_MAX || self->n >= self->limit)
+        return;
+    bit = UINT64_C(1) << (port % 64);
+    if ((self->taken[port / 64] & bit) != 0)
+        return;
+    self->taken[port / 64] |= bit;
+    self->ports[self->n++] = (uint16_t)port;
+}
+
+static void choose_steps(Choice *self, uint16_t seen, int step)
+{
+    for (int i = 1; i <= STEPS_AHEAD; i++)
+        choose(self, seen + i * step);
+}
+
+static uint32_t draw(uint32_t below)
+{
+    uint32_t number;
+
+    mesh_key_random(&number, sizeof number);
+    return (uint32_t)((uint64_t)number * below >> 32);
+}
+
+static void choose_among(Choice *self, int first, size_t among)
+{
+    size_t left = self->limit - self->n < among ? self->limit - self->n : among;
+
+    /* At most one in two is taken but in blocks of less than 2048: a few more draws then. */
+    for (size_t i = 0; i < 64 * left && self->n < self->limit; i++)
+        choose(self, first + (int)draw((uint32_t)among));
+}
+
+size_t path_hardports_choose(const MeshProbeNat *nat, uint16_t seen,
+                             uint16_t out_ports[PATH_HARDPORTS_MAX])
+{
+    Choice       choice = { .ports = out_ports };
+    PathHardplan plan;
+    size_t       block = get_block(nat);
+
+    path_hardports_plan(nat, &plan);
+    choice.limit = plan.n_ports;
+    if (nat->step != 0) {
+        choose_steps(&choice, seen, nat->step);
+    } else if (block > 0 && block <= MAX_BLOCK) {
+        choose_among(&choice, nat->block_first, block);
+    } else {
+        choose_steps(&choice, seen, 1); /* who counts, counts up: that costs little */
+        choose_among(&choice, FIRST_PORT, N_PORTS);
+    }
+    return choice.n;
+}

@@ -1,0 +1,31 @@
+/* daemon/path/hardports.h: which ports of a hard NAT are worth a ping, and by how many sockets
+ * behind it (docs/PATHS.md §5). Pure. Inside of daemon/path. */
+#pragma once
+
+#include "common/codec/probe.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    PATH_HARDPORTS_MAX = 1024,        /* pings of a round on the easy side */
+    PATH_HARDPORTS_MAX_SOCKETS = 256, /* mappings of a round on the hard side */
+};
+
+/** PathHardplan: of one round. No sockets: it is not worth it, or would starve the NAT. */
+typedef struct {
+    size_t n_sockets, n_ports;
+    double chance; /* that a ping meets a mapping; 1 where the ports are foretold */
+} PathHardplan;
+
+/** path_hardports_plan: against a NAT that its side knows to be @nat; step and block may be 0. */
+void path_hardports_plan(const MeshProbeNat *nat, PathHardplan *out_plan);
+
+/** path_hardports_chance: that one of @k distinct ports meets one of @n mappings, all among @among.
+ * Shape: P = 1 - ∏_{i<k} (among - n - i) / (among - i). */
+double path_hardports_chance(size_t n, size_t k, size_t among);
+
+/** path_hardports_choose: distinct ports, best first, from @seen, the last port that is known.
+ * Returns: how many: n_ports of the plan, or fewer at an end of the range. */
+size_t path_hardports_choose(const MeshProbeNat *nat, uint16_t seen,
+                             uint16_t out_ports[PATH_HARDPORTS_MAX]);
