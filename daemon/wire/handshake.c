@@ -155,8 +155,8 @@ static void obey(WireHandshaker *self, WirePeer *peer, uint32_t bits)
         return;
     }
     peer->early_bits |= bits;
-    if (!peer->known && !((bits & WIRE_ASK_KEYS) && know_peer(self, peer)))
-        return;
+    if (!peer->known && !((peer->early_bits & WIRE_ASK_KEYS) && know_peer(self, peer)))
+        return; /* without memory: the next note about it tries again */
     bits = peer->early_bits;
     peer->early_bits = 0;
     if (bits & WIRE_ASK_CONFIRM)
