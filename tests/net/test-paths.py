@@ -9,6 +9,8 @@ from lab import Lab, need
 
 need("conntrack")
 
+AGAIN = 1000 # names the second try of a cell
+
 
 def cells():
     pattern = os.environ.get("MESH_CELLS")
@@ -18,6 +20,12 @@ def cells():
         assert not left_out, left_out
         return found
     return [cell for cell in pathcells.everything() if re.fullmatch(pattern, cell.name)]
+
+
+def by_chance(cell):
+    """A search among random ports misses 1.6 % of the time, and its second round comes ten minutes
+    later: two misses in a row are a failure, one is not."""
+    return cell.promised and "birthday" in cell.needs
 
 
 def main():
@@ -32,6 +40,9 @@ def main():
                 lab.ok(f"{cell.name} # SKIP missing: {package}; run ./run deps")
                 continue
             found = pathrun.run(lab, shared, cell, number)
+            if by_chance(cell) and not cell.passes(found["class"]):
+                print(f"# missed once: {pathrun.words_of(found)}", flush=True)
+                found = pathrun.run(lab, shared, cell, AGAIN + number)
             if cell.promised and not cell.passes(found["class"]):
                 failed.append(cell.name)
                 print(f"# missed: {pathrun.words_of(found)}", flush=True)
