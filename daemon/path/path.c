@@ -129,14 +129,22 @@ static void set_due(Path *self, Peer *peer, int64_t in_ms)
     arm(self, peer->due_ms);
 }
 
+/* A peer that chose its key for it gets no other's index: what comes from both is the first's. */
+static void add_index(Path *self, Peer *peer)
+{
+    gpointer at = GUINT_TO_POINTER(path_seek_get_index(peer->seek));
+
+    if (!g_hash_table_contains(self->probes, at))
+        g_hash_table_insert(self->probes, at, peer);
+}
+
 /* Ten thousand peers are known and few are talked to: keys and ways are made for those. */
 static bool ready_seek(Path *self, Peer *peer)
 {
     if (peer->seek == NULL && peer->told.has_probe_key) {
         peer->seek = path_seek_new(&self->host, &peer->told);
         if (peer->seek != NULL)
-            g_hash_table_insert(self->probes, GUINT_TO_POINTER(path_seek_get_index(peer->seek)),
-                                peer);
+            add_index(self, peer);
     }
     return peer->seek != NULL;
 }
@@ -407,8 +415,10 @@ void path_get_self(Path *self, PathSelf *out_self)
 /* What was agreed on with its old probe key is void. */
 static void drop_seek(Path *self, Peer *peer)
 {
-    if (peer->seek != NULL)
-        g_hash_table_remove(self->probes, GUINT_TO_POINTER(path_seek_get_index(peer->seek)));
+    gpointer at = peer->seek != NULL ? GUINT_TO_POINTER(path_seek_get_index(peer->seek)) : NULL;
+
+    if (g_hash_table_lookup(self->probes, at) == peer)
+        g_hash_table_remove(self->probes, at);
     path_seek_free(g_steal_pointer(&peer->seek));
 }
 
@@ -558,13 +568,12 @@ static void take_raw(Path *self, const WireEvent *event)
         path_natlook_take(&self->look, event, &self->host.nat) ||
         mesh_probe_read_index(event->data, event->n_data, &index) < 0)
         return;
-    peer = g_hash_table_lookup(self->probes, GUINT_TO_POINTER(index));
-    if (peer == NULL && event->way.link != 0) { /* the first that we hear of it, perhaps */
+    if (event->way.link == 0)
+        peer = g_hash_table_lookup(self->probes, GUINT_TO_POINTER(index));
+    else
         peer = g_hash_table_lookup(self->nodes, GUINT_TO_POINTER(event->way.index));
-        if (peer != NULL && !ready_seek(self, peer))
-            peer = NULL;
-    }
-    if (peer != NULL)
+    /* By relay it may be the first that we hear of the peer. */
+    if (peer != NULL && ready_seek(self, peer))
         path_seek_take(peer->seek, event);
 }
 
