@@ -145,3 +145,21 @@ READ(int, epoll_wait, (int epoll, struct epoll_event *out, int n, int limit_ms),
      (epoll, out, n, limit_ms))
 READ(int, poll, (struct pollfd *fds, nfds_t n, int limit_ms), (fds, n, limit_ms))
 /* clang-format on */
+
+static void test_row(gconstpointer data)
+{
+    const ShortageRow *row = data;
+    unsigned           n = shortage_walk(&row->what, row->scenario);
+
+    g_test_message("%u calls, each refused once", n);
+    g_assert_cmpuint(n, >=, row->at_least);
+}
+
+void shortage_add_rows(const ShortageRow *rows, size_t n_rows)
+{
+    for (size_t i = 0; i < n_rows; i++) {
+        g_autofree char *path = g_strconcat("/faults/shortage/", rows[i].name, NULL);
+
+        g_test_add_data_func(path, &rows[i], test_row);
+    }
+}

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 
 typedef enum {
     SHORTAGE_MEMORY = 1,      /* malloc, calloc, realloc, guarded memory, objects of OpenSSL */
@@ -25,6 +26,16 @@ typedef struct {
  * The scenario says when its calls count. No round may leave a descriptor open; memory is for
  * AddressSanitizer to watch. Returns: how many calls were refused, one by one. */
 unsigned shortage_walk(const ShortageCase *c, void (*scenario)(void));
+
+/* A walk as a test: /faults/shortage/NAME. */
+typedef struct {
+    const char  *name;
+    ShortageCase what;
+    void (*scenario)(void);
+    unsigned at_least; /* calls that the scenario makes */
+} ShortageRow;
+
+void shortage_add_rows(const ShortageRow *rows, size_t n_rows); /* borrowed until the end */
 
 /* From here on calls count. Several spans of one round are counted together. */
 void shortage_begin(void);

@@ -137,14 +137,7 @@ static void use_three_shards(void)
     use_loop(3);
 }
 
-typedef struct {
-    const char  *name;
-    ShortageCase what;
-    void (*scenario)(void);
-    unsigned at_least; /* calls that the scenario makes */
-} Row;
-
-static const Row rows[] = {
+static const ShortageRow rows[] = {
     { "loop/memory", { SHORTAGE_MEMORY, ENOMEM, false }, use_one_shard, 20 },
     { "loop/memory-three-shards", { SHORTAGE_MEMORY, ENOMEM, false }, use_three_shards, 25 },
     { "loop/descriptors", { SHORTAGE_DESCRIPTORS, EMFILE, false }, use_one_shard, 15 },
@@ -155,15 +148,6 @@ static const Row rows[] = {
     { "loop/reads-interrupted", { SHORTAGE_READS, EINTR, false }, use_one_shard, 10 },
 };
 
-static void test_row(gconstpointer data)
-{
-    const Row *row = data;
-    unsigned   n = shortage_walk(&row->what, row->scenario);
-
-    g_test_message("%u calls, each refused once", n);
-    g_assert_cmpuint(n, >=, row->at_least);
-}
-
 int main(int argc, char **argv)
 {
     int status;
@@ -172,11 +156,7 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     g_assert_cmpint(mesh_key_init(), ==, 0);
     context = SSL_CTX_new(TLS_client_method());
-    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
-        g_autofree char *path = g_strconcat("/faults/shortage/", rows[i].name, NULL);
-
-        g_test_add_data_func(path, &rows[i], test_row);
-    }
+    shortage_add_rows(rows, G_N_ELEMENTS(rows));
     status = g_test_run();
     SSL_CTX_free(context);
     return status;

@@ -95,14 +95,7 @@ static void use_http(void)
     http_message_free_head(head);
 }
 
-typedef struct {
-    const char  *name;
-    ShortageCase what;
-    void (*scenario)(void);
-    unsigned at_least; /* calls that the scenario makes */
-} Row;
-
-static const Row rows[] = {
+static const ShortageRow rows[] = {
     { "std/memory", { SHORTAGE_MEMORY, ENOMEM, false }, use_std, 6 },
     { "std/memory-for-good", { SHORTAGE_MEMORY, ENOMEM, true }, use_std, 6 },
     { "std/descriptors", { SHORTAGE_DESCRIPTORS, EMFILE, false }, use_std, 2 },
@@ -112,23 +105,10 @@ static const Row rows[] = {
     { "http/memory-for-good", { SHORTAGE_MEMORY, ENOMEM, true }, use_http, 3 },
 };
 
-static void test_row(gconstpointer data)
-{
-    const Row *row = data;
-    unsigned   n = shortage_walk(&row->what, row->scenario);
-
-    g_test_message("%u calls, each refused once", n);
-    g_assert_cmpuint(n, >=, row->at_least);
-}
-
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_assert_cmpint(mesh_key_init(), ==, 0);
-    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
-        g_autofree char *path = g_strconcat("/faults/shortage/", rows[i].name, NULL);
-
-        g_test_add_data_func(path, &rows[i], test_row);
-    }
+    shortage_add_rows(rows, G_N_ELEMENTS(rows));
     return g_test_run();
 }

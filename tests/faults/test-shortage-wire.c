@@ -254,14 +254,7 @@ static void use_session(void)
     pair_stop(&pair);
 }
 
-typedef struct {
-    const char  *name;
-    ShortageCase what;
-    void (*scenario)(void);
-    unsigned at_least; /* calls that the scenario makes */
-} Row;
-
-static const Row rows[] = {
+static const ShortageRow rows[] = {
     { "config/memory", { SHORTAGE_MEMORY, ENOMEM, false }, use_config, 200 },
     { "config/memory-for-good", { SHORTAGE_MEMORY, ENOMEM, true }, use_config, 200 },
     { "plane/memory", { SHORTAGE_MEMORY, ENOMEM, false }, use_plane, 50 },
@@ -273,15 +266,6 @@ static const Row rows[] = {
     { "session/reads-without-memory", { SHORTAGE_READS, ENOMEM, false }, use_session, 10 },
 };
 
-static void test_row(gconstpointer data)
-{
-    const Row *row = data;
-    unsigned   n = shortage_walk(&row->what, row->scenario);
-
-    g_test_message("%u calls, each refused once", n);
-    g_assert_cmpuint(n, >=, row->at_least);
-}
-
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -292,10 +276,6 @@ int main(int argc, char **argv)
         mesh_key_make_private(&keys[i]);
         mesh_key_make_public(&keys[i], &keys[i]);
     }
-    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
-        g_autofree char *path = g_strconcat("/faults/shortage/", rows[i].name, NULL);
-
-        g_test_add_data_func(path, &rows[i], test_row);
-    }
+    shortage_add_rows(rows, G_N_ELEMENTS(rows));
     return g_test_run();
 }
