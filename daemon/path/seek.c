@@ -465,16 +465,12 @@ uint32_t path_seek_get_index(const PathSeek *self)
     return self->keys.receive_index;
 }
 
-bool path_seek_get_way(const PathSeek *self, WireWay *out_way, int64_t *out_rtt_us, bool *out_busy)
+bool path_seek_get_way(PathSeek *self, WireWay *out_way, int64_t *out_rtt_us, bool *out_busy)
 {
+    const PathWay *active = path_seek_get_active(self);
+
     *out_busy = self->phase != PATH_IDLE_PHASE;
-    *out_rtt_us = 0;
-    *out_way = self->relay;
-    for (size_t i = 0; wire_way_is_set(&self->active) && i < self->ways.n; i++) {
-        if (!wire_way_equal(&self->ways.list[i].to, &self->active))
-            continue;
-        *out_way = self->active;
-        *out_rtt_us = self->ways.list[i].rtt_us;
-    }
+    *out_rtt_us = active != NULL ? active->rtt_us : 0;
+    *out_way = active != NULL ? active->to : self->relay;
     return wire_way_is_set(out_way);
 }

@@ -69,4 +69,4 @@ void path_seek_take(PathSeek *self, const WireEvent *event);
 
 /** path_seek_get_way: what the route says now. @out_rtt_us: of a direct way; 0: not measured.
  * Returns: false: there is none. @out_busy: it is looking for a better one. */
-bool path_seek_get_way(const PathSeek *self, WireWay *out_way, int64_t *out_rtt_us, bool *out_busy);
+bool path_seek_get_way(PathSeek *self, WireWay *out_way, int64_t *out_rtt_us, bool *out_busy);
