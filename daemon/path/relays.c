@@ -245,8 +245,7 @@ static void take_bound(Session *self, MeshSpan bytes)
         return;
     }
     link.session = self->session = bound.session;
-    memcpy(link.key_up, self->keys.up.bytes, sizeof link.key_up);
-    memcpy(link.key_down, self->keys.down.bytes, sizeof link.key_down);
+    link.keys = self->keys;
     if (wire_ways_put_link(self->owner->plane, self->link, &link) < 0)
         return;
     mesh_key_wipe(&link, sizeof link);

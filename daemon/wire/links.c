@@ -2,24 +2,15 @@
 #include "daemon/wire/links.h"
 
 #include <errno.h>
-#include <sodium.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "common/codec/relayframe.h"
 #include "common/std/endpoint.h"
 #include "common/std/key.h"
 #include "daemon/wire/rcu.h"
 
-enum {
-    MAC_AT = 8,      /* behind kind, session, argument */
-    MAC_BYTES = 8,   /* SipHash-2-4 */
-    MAC_COVERS = 16, /* bytes of the payload of DATA */
-    MAC_MOST = 24    /* of all others the whole, which is no longer */
-};
-
-_Static_assert(MAC_AT + MAC_BYTES == WIRE_LINK_HEADER, "the header ends with the mac");
-_Static_assert(crypto_shorthash_BYTES == MAC_BYTES, "SipHash-2-4");
-_Static_assert(crypto_shorthash_KEYBYTES == WIRE_LINK_KEY_BYTES, "SipHash-2-4");
+_Static_assert(WIRE_LINK_HEADER == MESH_RELAY_HEAD_BYTES, "of a frame over UDP");
+_Static_assert(WIRE_LINK_DATA == MESH_RELAY_DATA, "the kind of frame that is ours to open");
 
 struct WireLinkEntry {
     WireLink        link;
@@ -88,59 +79,34 @@ uint8_t wire_links_find(const WireLinks *self, const MeshEndpoint *endpoint)
     return 0;
 }
 
-static void make_mac(const uint8_t *key, const uint8_t *frame, size_t n_payload,
-                     uint8_t out[MAC_BYTES])
+/* A frame of the relay, of this session, with the right mac. */
+static bool is_authentic(const WireLink *link, const WirePacket *packet, MeshRelayFrame *out_frame)
 {
-    uint8_t text[MAC_AT + MAC_MOST];
-    size_t  most = frame[0] == WIRE_LINK_DATA ? MAC_COVERS : MAC_MOST;
-    size_t  n = n_payload < most ? n_payload : most;
+    MeshSpan bytes = { packet->data, packet->len };
 
-    memcpy(text, frame, MAC_AT);
-    memcpy(text + MAC_AT, frame + WIRE_LINK_HEADER, n);
-    crypto_shorthash(out, text, MAC_AT + n, key);
-}
-
-static void put_u32(uint8_t *at, uint32_t value)
-{
-    for (int i = 0; i < 4; i++)
-        at[i] = (uint8_t)(value >> (24 - 8 * i));
-}
-
-static uint32_t get_u32(const uint8_t *at)
-{
-    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+    return mesh_relayframe_peek(MESH_RELAY_DOWN, bytes, out_frame) == 0 &&
+           out_frame->session == link->session && mesh_relayframe_check(&link->keys.down, bytes);
 }
 
 bool wire_links_is_authentic(const WireLink *link, const WirePacket *frame)
 {
-    uint8_t mac[MAC_BYTES];
+    MeshRelayFrame head;
 
-    if (frame->len < WIRE_LINK_HEADER || frame->len > WIRE_LINK_HEADER + MAC_MOST ||
-        (get_u32(frame->data) & 0xffffff) != link->session)
-        return false;
-    make_mac(link->key_down, frame->data, frame->len - WIRE_LINK_HEADER, mac);
-    return sodium_memcmp(mac, frame->data + MAC_AT, MAC_BYTES) == 0;
+    return is_authentic(link, frame, &head);
 }
 
 void wire_links_wrap(const WireLink *link, uint32_t index, WirePacket payload)
 {
-    uint8_t *frame = payload.data - WIRE_LINK_HEADER;
-
-    put_u32(frame, (uint32_t)WIRE_LINK_DATA << 24 | link->session);
-    put_u32(frame + 4, index);
-    make_mac(link->key_up, frame, payload.len, frame + MAC_AT);
+    mesh_relayframe_put_head(payload.data - WIRE_LINK_HEADER, payload.len, link->session, index,
+                             &link->keys.up);
 }
 
 int wire_links_unwrap(const WireLink *link, const WirePacket *frame, uint32_t *out_index)
 {
-    uint8_t mac[MAC_BYTES];
+    MeshRelayFrame head;
 
-    if (frame->len <= WIRE_LINK_HEADER ||
-        get_u32(frame->data) != ((uint32_t)WIRE_LINK_DATA << 24 | link->session))
+    if (!is_authentic(link, frame, &head) || head.kind != MESH_RELAY_DATA)
         return -EBADMSG;
-    make_mac(link->key_down, frame->data, frame->len - WIRE_LINK_HEADER, mac);
-    if (sodium_memcmp(mac, frame->data + MAC_AT, MAC_BYTES) != 0)
-        return -EBADMSG;
-    *out_index = get_u32(frame->data + 4);
+    *out_index = head.arg;
     return 0;
 }

@@ -7,18 +7,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/codec/relaykey.h"
 #include "common/std/attr.h"
 #include "daemon/wire/plane.h"
 
-#define WIRE_LINK_KEY_BYTES 16u
-#define WIRE_WHOLE_FRAME    UINT32_MAX /* as index of wire_ways_send(): not to be wrapped */
+#define WIRE_WHOLE_FRAME UINT32_MAX /* as index of wire_ways_send(): not to be wrapped */
 
 /** WireLink: our session at a relay, over UDP. */
 typedef struct {
-    MeshEndpoint relay;
-    uint32_t     session;                       /* 24 bits */
-    uint8_t      key_up[WIRE_LINK_KEY_BYTES];   /* SipHash-2-4, of what we send */
-    uint8_t      key_down[WIRE_LINK_KEY_BYTES]; /* of what comes */
+    MeshEndpoint  relay;
+    uint32_t      session; /* 24 bits */
+    MeshRelayKeys keys;
 } WireLink;
 
 /** wire_ways_put_link: makes number @link, 1 to WIRE_MAX_LINKS, this session; copies. Peers that

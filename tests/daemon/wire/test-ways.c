@@ -72,9 +72,9 @@ static void forward(Relay *self, uint8_t *frame, size_t len)
 
     g_assert_cmpuint(len, >, HEADER);
     memcpy(want, frame, len);
-    make_header(from->key_up, from->session, from_a ? INDEX_B : INDEX_A, want, len);
+    make_header(from->keys.up.bytes, from->session, from_a ? INDEX_B : INDEX_A, want, len);
     g_assert_cmpmem(frame, len, want, len);
-    make_header(to->key_down, to->session, from_a ? INDEX_A : INDEX_B, frame, len);
+    make_header(to->keys.down.bytes, to->session, from_a ? INDEX_A : INDEX_B, frame, len);
     g_atomic_int_inc(&self->n_data); /* before it arrives and is counted there */
     send_to(self->fd, from_a ? &self->at_b : &self->at_a, frame, len);
 }
@@ -108,8 +108,8 @@ static void set_route(PairSide *side, const PairSide *peer, const WireRoute *rou
 static void start_link(Relay *self, PairSide *side, WireLink *link, uint32_t session)
 {
     *link = (WireLink){ .relay = self->at, .session = session };
-    mesh_key_random(link->key_up, sizeof link->key_up);
-    mesh_key_random(link->key_down, sizeof link->key_down);
+    mesh_key_random(link->keys.up.bytes, sizeof link->keys.up.bytes);
+    mesh_key_random(link->keys.down.bytes, sizeof link->keys.down.bytes);
     g_assert_cmpint(wire_ways_put_link(side->plane, 1, link), ==, 0);
 }
 
@@ -178,12 +178,14 @@ static void test_forged(void)
     relay_start(&relay, &pair);
     pair_pass(&pair, true, false, 1, 100);
     frame[HEADER] = 0xD5;
-    make_header(relay.a.key_down, SESSION_B, INDEX_A, frame, sizeof frame); /* another's key */
+    make_header(relay.a.keys.down.bytes, SESSION_B, INDEX_A, frame,
+                sizeof frame); /* another's key */
     send_to(relay.fd, &relay.at_b, frame, sizeof frame);
-    make_header(relay.b.key_down, SESSION_A, INDEX_A, frame, sizeof frame); /* another's session */
+    make_header(relay.b.keys.down.bytes, SESSION_A, INDEX_A, frame,
+                sizeof frame); /* another's session */
     send_to(relay.fd, &relay.at_b, frame, sizeof frame);
     frame[HEADER] = 0x40; /* a frame in a frame */
-    make_header(relay.b.key_down, SESSION_B, INDEX_A, frame, sizeof frame);
+    make_header(relay.b.keys.down.bytes, SESSION_B, INDEX_A, frame, sizeof frame);
     send_to(relay.fd, &relay.at_b, frame, sizeof frame);
     pair_wait_until(b_dropped_forged, &pair.b);
     pair_pass(&pair, true, false, 2, 100);
@@ -241,7 +243,7 @@ static void test_strangers(void)
         pong[i] = (uint8_t)(SESSION_B >> (24 - 8 * i));
     memcpy(text, pong, 8);
     memcpy(text + 8, pong + HEADER, 24);
-    crypto_shorthash(pong + 8, text, sizeof text, relay.b.key_down);
+    crypto_shorthash(pong + 8, text, sizeof text, relay.b.keys.down.bytes);
     send_to(relay.fd, &relay.at_b, pong, sizeof pong);
     pair_pass(&pair, true, false, 1, 500); /* behind them all: they have been seen */
     do {
