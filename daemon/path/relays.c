@@ -431,12 +431,15 @@ static Session *find_id(PathRelays *self, uint16_t id)
     return NULL;
 }
 
-static bool is_link_free(PathRelays *self, uint8_t link)
+static Session *find_link(PathRelays *self, uint8_t link)
 {
-    for (guint i = 0; i < self->sessions->len; i++)
-        if (((Session *)g_ptr_array_index(self->sessions, i))->link == link)
-            return false;
-    return true;
+    for (guint i = 0; i < self->sessions->len; i++) {
+        Session *session = g_ptr_array_index(self->sessions, i);
+
+        if (session->link == link)
+            return session;
+    }
+    return NULL;
 }
 
 static void add_session(PathRelays *self, const PathRelay *relay)
@@ -444,7 +447,7 @@ static void add_session(PathRelays *self, const PathRelay *relay)
     Session *session;
     uint8_t  link = 1;
 
-    while (link <= WIRE_MAX_LINKS && !is_link_free(self, link))
+    while (link <= WIRE_MAX_LINKS && find_link(self, link) != NULL)
         link++;
     if (link > WIRE_MAX_LINKS)
         return; /* the rest of a long list is for others */
@@ -543,23 +546,18 @@ bool path_relays_get_way(PathRelays *self, const PathPeer *peer, bool want_it, W
 
 void path_relays_ask(PathRelays *self, const WireWay *way)
 {
-    for (guint i = 0; i < self->sessions->len; i++) {
-        Session *session = g_ptr_array_index(self->sessions, i);
+    Session *session = find_link(self, way->link);
 
-        if (session->link == way->link && session->session != 0)
-            send_frame(session, &(MeshRelayFrame){ .kind = MESH_RELAY_WHERE,
-                                                   .session = session->session,
-                                                   .arg = way->index });
-    }
+    if (session != NULL && session->session != 0)
+        send_frame(session, &(MeshRelayFrame){ .kind = MESH_RELAY_WHERE,
+                                               .session = session->session,
+                                               .arg = way->index });
 }
 
 bool path_relays_look(PathRelays *self, const WireWay *way, bool ping_it, PathRelayLook *out_look)
 {
-    Session *session = way == NULL ? get_home(self) : NULL;
+    Session *session = way == NULL ? get_home(self) : find_link(self, way->link);
 
-    for (guint i = 0; way != NULL && i < self->sessions->len; i++)
-        if (((Session *)g_ptr_array_index(self->sessions, i))->link == way->link)
-            session = g_ptr_array_index(self->sessions, i);
     if (session == NULL || session->session == 0)
         return false;
     *out_look =
@@ -609,11 +607,7 @@ bool path_relays_get_home(PathRelays *self, uint16_t *out_id, MeshEndpoint *out_
 
 const char *path_relays_name(PathRelays *self, uint8_t link)
 {
-    for (guint i = 0; i < self->sessions->len; i++) {
-        Session *session = g_ptr_array_index(self->sessions, i);
+    Session *session = find_link(self, link);
 
-        if (session->link == link)
-            return session->told.name;
-    }
-    return NULL;
+    return session != NULL ? session->told.name : NULL;
 }
