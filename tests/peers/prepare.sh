@@ -1,7 +1,7 @@
 #!/bin/bash
 # Prepares what mesh-wg is tested beside and Debian does not have, in DIR: prepare.sh DIR
 #   bin/boringtun-cli   Cloudflare's WireGuard in Rust, built by the cargo that is there
-#   netns.sh            the WireGuard project's own test, out of the Go module of wireguard-go
+#   netns.sh            the WireGuard project's own test, out of the archive of wireguard-go at Go's module proxy
 # Versions are pinned by checksum. What cannot be had is named in DIR/NAME.missing, and by the tests that skip
 # for it; nothing here fails. Once made, it is kept.
 set -u
@@ -10,7 +10,8 @@ mkdir -p "$1" && cd "$1" || exit 1
 
 BORINGTUN=0.7.1
 BORINGTUN_SHA256=5957811aef42617eab3d286faf823ad83a66573a45136c5bca276d674141fcc5
-WIREGUARD=golang.zx2c4.com/wireguard
+WIREGUARD=v0.0.0-20260522210424-ecfc5a8d5446 # wireguard-go
+NETNS_SHA256=2ff3d5c34b062721c9d06430c1921d5e3cc677946dba4ab671ecac17a217f60e
 BUILD_LIMIT_S=600
 DOWNLOAD_LIMIT_S=120
 
@@ -44,21 +45,18 @@ prepare_boringtun() {
 }
 
 prepare_netns() {
-  local version dir
-  version=$(sed -n "s|^require $WIREGUARD ||p" "$here/go.mod")
-  [ -f netns.sh ] && [ "$(cat netns.version 2>/dev/null)" = "$version" ] && return
-  rm -rf netns.sh netns.version netns.sh.missing module
-  command -v go >/dev/null || { missing netns.sh "go is not installed"; return; }
-  mkdir module && cp "$here/go.mod" "$here/go.sum" module
-  # go.sum decides, no server is asked about checksums.
-  (cd module && GOTOOLCHAIN=local GOFLAGS=-mod=mod GONOSUMDB=$WIREGUARD GOWORK=off \
-    timeout $DOWNLOAD_LIMIT_S go mod download -json $WIREGUARD) </dev/null >netns.log 2>&1 ||
-    { missing netns.sh "go mod download failed, see build/peers/netns.log"; return; }
-  dir=$(sed -n 's/^\t"Dir": "\(.*\)",$/\1/p' netns.log)
-  install -m 755 "$dir/tests/netns.sh" netns.sh ||
-    { missing netns.sh "no tests/netns.sh in $WIREGUARD $version"; return; }
-  echo "$version" >netns.version
-  rm -rf module
+  [ -f netns.sh ] && [ "$(cat netns.version 2>/dev/null)" = "$WIREGUARD" ] && return
+  rm -rf netns.sh netns.version netns.sh.missing
+  curl -sSfL -m $DOWNLOAD_LIMIT_S -o wireguard.zip \
+    "https://proxy.golang.org/golang.zx2c4.com/wireguard/@v/$WIREGUARD.zip" 2>netns.log ||
+    { missing netns.sh "cannot be downloaded, see build/peers/netns.log"; return; }
+  python3 -c 'import sys, zipfile; sys.stdout.buffer.write(zipfile.ZipFile("wireguard.zip").read(sys.argv[1]))' \
+    "golang.zx2c4.com/wireguard@$WIREGUARD/tests/netns.sh" >netns.part 2>>netns.log
+  rm -f wireguard.zip
+  echo "$NETNS_SHA256  netns.part" | sha256sum --check --status ||
+    { rm -f netns.part; missing netns.sh "the one in $WIREGUARD has another checksum"; return; }
+  chmod 755 netns.part && mv netns.part netns.sh
+  echo "$WIREGUARD" >netns.version
 }
 
 prepare_boringtun
