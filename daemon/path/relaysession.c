@@ -1,0 +1,426 @@
+#include "daemon/path/relaysession.h"
+
+#include "common/codec/relaybind.h"
+#include "common/codec/relayframe.h"
+#include "common/glib/backoff.h"
+#include "common/glib/log.h"
+#include "common/std/clock.h"
+#include "common/std/endpoint.h"
+#include "common/std/hash.h"
+#include "daemon/wire/ways.h"
+
+#include <string.h>
+#include <sys/socket.h>
+
+enum {
+    ANSWER_MS = 500,         /* then the question is put again, at the other family's address */
+    TRIES = 4,               /* of one question; then later */
+    KEEPALIVE_MS = 25000,    /* while the life of a mapping is not known */
+    PROVE_MS = 500,          /* between the pings of a session in doubt */
+    MISSED = 3,              /* pings without an answer: the session is lost */
+    RESET_EACH_MS = 1000,    /* RESET is not authentic: it makes us say HELLO so often */
+    REBIND_LEFT_PERCENT = 25 /* of a token's life: then with the next one */
+};
+
+typedef enum { OFF, GREETED, BINDING, BOUND, WAITING } State;
+
+struct PathRelaySession {
+    PathRelayHost *host;
+    PathRelay      told;
+    uint8_t        link; /* 1…; number in the data plane */
+    bool           wanted;
+    State          state;
+    unsigned       tries;  /* of the question under way, or pings unanswered */
+    bool           second; /* its second address is tried */
+    MeshEndpoint   at;     /* where we talk to it */
+    uint8_t        nonce[MESH_RELAYKEY_NONCE_BYTES];
+    uint8_t        cookie[MESH_RELAYKEY_COOKIE_BYTES];
+    MeshKey        secret; /* ephemeral */
+    MeshRelayKeys  keys;
+    uint32_t     session, sequence, answered; /* numbers of pings: the last, and of the last PONG */
+    int64_t      bound_ms, reset_ms;
+    uint32_t     life_s;
+    MeshEndpoint seen;
+    int64_t      pinged_us, rtt_us; /* oldest ping unanswered, 0: none; last round trip */
+    guint        timer;
+    MeshBackoff  backoff;
+};
+
+static gboolean on_timer(gpointer user_data);
+static void     greet(PathRelaySession *self);
+
+static void wait(PathRelaySession *self, unsigned in_ms)
+{
+    g_clear_handle_id(&self->timer, g_source_remove);
+    self->timer = g_timeout_add(in_ms, on_timer, self);
+}
+
+static void send_to(PathRelaySession *self, const uint8_t *bytes, size_t len)
+{
+    WireWay way = { .endpoint = self->at };
+    int     rc = wire_ways_send(self->host->plane, &way, 0, (MeshSpan){ bytes, len });
+
+    if (rc < 0)
+        mesh_log_debug("relay %s: cannot send: %s", self->told.name, g_strerror(-rc));
+}
+
+static void send_frame(PathRelaySession *self, const MeshRelayFrame *frame)
+{
+    uint8_t bytes[64];
+    size_t  len;
+
+    if (mesh_relayframe_encode(frame, &self->keys.up, bytes, sizeof bytes, &len) == 0)
+        send_to(self, bytes, len);
+}
+
+static void tell(PathRelaySession *self)
+{
+    self->host->changed(self->told.id, self->host->user_data);
+}
+
+/* The link goes, so peers are not sent where nobody forwards. */
+static void lose(PathRelaySession *self)
+{
+    bool was = self->session != 0;
+
+    self->state = OFF;
+    self->session = 0;
+    wire_ways_remove_link(self->host->plane, self->link);
+    mesh_key_wipe(&self->keys, sizeof self->keys);
+    if (was)
+        tell(self);
+}
+
+static bool choose_address(PathRelaySession *self)
+{
+    const PathRelayHost *host = self->host;
+    bool                 has4 = host->has4 && self->told.at4.addr.family != 0;
+    bool                 has6 = host->has6 && self->told.at6.addr.family != 0;
+
+    if (!has4 && !has6)
+        return false;
+    /* IPv4 first: what it sees us as is what peers behind NAT need, IPv6 addresses we know. */
+    self->at = has4 && (!has6 || !self->second) ? self->told.at4 : self->told.at6;
+    return true;
+}
+
+static void greet(PathRelaySession *self)
+{
+    MeshRelayGreeting greeting;
+    uint8_t           bytes[MESH_RELAYBIND_HELLO_BYTES];
+
+    if (!self->wanted || !choose_address(self)) {
+        self->state = OFF;
+        return;
+    }
+    self->state = GREETED;
+    mesh_key_random(self->nonce, sizeof self->nonce);
+    memcpy(greeting.nonce, self->nonce, sizeof greeting.nonce);
+    mesh_relaybind_encode_hello(&greeting, bytes);
+    send_to(self, bytes, sizeof bytes);
+    wait(self, ANSWER_MS);
+}
+
+static void bind_session(PathRelaySession *self)
+{
+    const PathRelayMap *map = &self->host->map;
+    uint8_t             bytes[MESH_RELAYBIND_MAX_BYTES], server[MESH_HASH_BYTES];
+    MeshWriter          w = mesh_writer_make(bytes, sizeof bytes);
+    MeshSpan            key = { map->server.bytes, sizeof map->server.bytes };
+    MeshRelayBind       bind = { .token = map->token, .token_signature = map->token_signature };
+    MeshRelayPublics    publics = { .relay = self->told.key };
+    int                 rc;
+
+    mesh_key_make_private(&self->secret);
+    mesh_key_make_public(&self->secret, &bind.ephemeral);
+    publics.ephemeral = bind.ephemeral;
+    mesh_hash_sha256(&key, 1, server);
+    memcpy(bind.server_id, server, sizeof bind.server_id);
+    memcpy(bind.network_id, map->net, sizeof bind.network_id);
+    memcpy(bind.greeting.nonce, self->nonce, sizeof bind.greeting.nonce);
+    memcpy(bind.greeting.cookie, self->cookie, sizeof bind.greeting.cookie);
+    rc = mesh_relaykey_derive(&self->secret, false, &publics, &self->keys);
+    if (rc == 0)
+        rc = mesh_relaybind_encode_bind(&bind, &self->told.key, map->secret, &w);
+    if (rc < 0) {
+        mesh_log_warning("relay %s: cannot ask for a session: %s", self->told.name,
+                         g_strerror(-rc));
+        self->state = WAITING;
+        wait(self, mesh_backoff_next_ms(&self->backoff));
+        return;
+    }
+    self->state = BINDING;
+    send_to(self, bytes, mesh_writer_length(&w));
+    wait(self, ANSWER_MS);
+}
+
+static void ping(PathRelaySession *self)
+{
+    if (self->pinged_us == 0)
+        self->pinged_us = mesh_clock_boot_ns() / 1000;
+    send_frame(self, &(MeshRelayFrame){ .kind = MESH_RELAY_PING,
+                                        .session = self->session,
+                                        .arg = ++self->sequence });
+}
+
+/* Nobody answered. */
+static void try_again(PathRelaySession *self)
+{
+    if (++self->tries < TRIES) {
+        self->second = !self->second;
+        greet(self);
+        return;
+    }
+    self->tries = 0;
+    lose(self);
+    self->state = WAITING;
+    wait(self, mesh_backoff_next_ms(&self->backoff));
+    tell(self); /* who hoped for it goes on without */
+}
+
+static bool token_ends_soon(const PathRelaySession *self)
+{
+    int64_t age_s = (mesh_clock_boot_ms() - self->bound_ms) / 1000;
+
+    return age_s * 100 > (int64_t)self->life_s * (100 - REBIND_LEFT_PERCENT);
+}
+
+/* A session that is kept: a ping now and then, more of them while it is in doubt. */
+static void keep(PathRelaySession *self)
+{
+    if (self->tries >= MISSED) {
+        mesh_log_info("relay %s does not answer any more", self->told.name);
+        self->tries = 0;
+        lose(self);
+        greet(self);
+        return;
+    }
+    if (token_ends_soon(self)) {
+        self->tries = 0;
+        greet(self); /* the link stays until another takes its place */
+        return;
+    }
+    self->tries++;
+    ping(self);
+    wait(self, PROVE_MS);
+}
+
+static gboolean on_timer(gpointer user_data)
+{
+    PathRelaySession *self = user_data;
+
+    self->timer = 0;
+    if (self->state == BOUND)
+        keep(self);
+    else if (self->state == WAITING)
+        greet(self);
+    else
+        try_again(self);
+    return G_SOURCE_REMOVE;
+}
+
+static void take_bound(PathRelaySession *self, MeshSpan bytes)
+{
+    MeshRelayBound bound;
+    WireLink       link = { .relay = self->at };
+
+    if (mesh_relaybind_decode_bound(bytes, &self->keys.down, &bound) < 0 ||
+        memcmp(bound.nonce, self->nonce, sizeof self->nonce) != 0)
+        return;
+    mesh_key_wipe(&self->secret, sizeof self->secret);
+    if (bound.status != MESH_RELAYBIND_OK) {
+        mesh_log_warning("relay %s refuses us: reason %d", self->told.name, (int)bound.status);
+        lose(self);
+        self->state = WAITING;
+        wait(self, mesh_backoff_next_ms(&self->backoff));
+        return;
+    }
+    link.session = self->session = bound.session;
+    link.keys = self->keys;
+    if (wire_ways_put_link(self->host->plane, self->link, &link) < 0)
+        return;
+    mesh_key_wipe(&link, sizeof link);
+    self->state = BOUND;
+    self->tries = 0;
+    self->pinged_us = 0;
+    self->bound_ms = mesh_clock_boot_ms();
+    self->life_s = bound.life_s;
+    self->seen = bound.seen;
+    mesh_backoff_reset(&self->backoff);
+    wait(self, KEEPALIVE_MS);
+    tell(self);
+}
+
+static void take_pong(PathRelaySession *self, const MeshRelayFrame *frame)
+{
+    bool moved = !mesh_endpoint_equal(&frame->seen, &self->seen);
+
+    /* One for one: else a relay makes us tell everybody of a new address as often as it likes. */
+    if (self->state != BOUND || self->sequence - frame->arg >= MISSED ||
+        self->sequence - frame->arg >= self->sequence - self->answered)
+        return;
+    self->answered = frame->arg;
+    if (self->pinged_us != 0)
+        self->rtt_us = mesh_clock_boot_ns() / 1000 - self->pinged_us;
+    self->pinged_us = 0;
+    self->tries = 0;
+    self->seen = frame->seen;
+    wait(self, KEEPALIVE_MS);
+    if (moved)
+        tell(self);
+}
+
+static void take_frame(PathRelaySession *self, MeshSpan bytes)
+{
+    MeshRelayFrame frame;
+
+    if (self->state == OFF ||
+        mesh_relayframe_decode(MESH_RELAY_DOWN, &self->keys.down, bytes, &frame) < 0 ||
+        frame.session != self->session)
+        return;
+    if (frame.kind == MESH_RELAY_PONG)
+        take_pong(self, &frame);
+    else if (frame.kind == MESH_RELAY_AT)
+        self->host->found(self->told.id, frame.arg, &frame.seen, self->host->user_data);
+    else if (frame.kind == MESH_RELAY_MOVE) {
+        frame.kind = MESH_RELAY_MOVED;
+        send_frame(self, &frame);
+        ping(self); /* its answer tells where we are seen now */
+    } else if (frame.kind == MESH_RELAY_RESTART) {
+        lose(self);
+        self->state = WAITING;
+        wait(self, MIN(frame.arg, 60000u) + mesh_backoff_uniform(0, 1000));
+    }
+}
+
+static void take_cookie(PathRelaySession *self, MeshSpan bytes)
+{
+    MeshRelayGreeting greeting;
+
+    if (self->state != GREETED || mesh_relaybind_decode_cookie(bytes, &greeting) < 0 ||
+        memcmp(greeting.nonce, self->nonce, sizeof self->nonce) != 0)
+        return;
+    memcpy(self->cookie, greeting.cookie, sizeof self->cookie);
+    bind_session(self);
+}
+
+static void take_reset(PathRelaySession *self, MeshSpan bytes)
+{
+    int64_t  now_ms = mesh_clock_boot_ms();
+    uint8_t  head[8];
+    uint32_t session;
+
+    if (self->state != BOUND || now_ms - self->reset_ms < RESET_EACH_MS ||
+        mesh_relaybind_decode_reset(bytes, head) < 0)
+        return;
+    session = (uint32_t)head[1] << 16 | (uint32_t)head[2] << 8 | head[3];
+    if (session != self->session)
+        return; /* of a frame that was not ours, or of an older session */
+    self->reset_ms = now_ms;
+    self->tries = 0;
+    greet(self); /* the link stays: who forges RESET takes nothing from us */
+}
+
+bool path_relaysession_take(PathRelaySession *self, const WireEvent *event)
+{
+    MeshSpan bytes = { event->data, event->n_data };
+
+    if (self->state == OFF ||
+        (event->way.link != self->link && !mesh_endpoint_equal(&event->endpoint, &self->at)))
+        return false;
+    if (event->data[0] == MESH_RELAYBIND_KIND_COOKIE)
+        take_cookie(self, bytes);
+    else if (event->data[0] == MESH_RELAYBIND_KIND_BOUND && self->state == BINDING)
+        take_bound(self, bytes);
+    else if (event->data[0] == MESH_RELAYBIND_KIND_RESET)
+        take_reset(self, bytes);
+    else
+        take_frame(self, bytes);
+    return true;
+}
+
+/* ---- front ---- */
+
+PathRelaySession *path_relaysession_new(PathRelayHost *host, const PathRelay *relay, uint8_t link)
+{
+    PathRelaySession *self = g_new0(PathRelaySession, 1);
+
+    self->host = host;
+    self->told = *relay;
+    self->link = link;
+    self->backoff = mesh_backoff_make();
+    return self;
+}
+
+void path_relaysession_free(PathRelaySession *self)
+{
+    if (self == NULL)
+        return;
+    if (self->state == BOUND)
+        send_frame(self, &(MeshRelayFrame){ .kind = MESH_RELAY_CLOSE, .session = self->session });
+    g_clear_handle_id(&self->timer, g_source_remove);
+    wire_ways_remove_link(self->host->plane, self->link);
+    mesh_key_wipe(self, sizeof *self);
+    g_free(self);
+}
+
+const PathRelay *path_relaysession_get_relay(const PathRelaySession *self)
+{
+    return &self->told;
+}
+
+uint8_t path_relaysession_get_link(const PathRelaySession *self)
+{
+    return self->link;
+}
+
+void path_relaysession_get_view(const PathRelaySession *self, PathRelayView *out_view)
+{
+    *out_view = (PathRelayView){ .bound = self->session != 0,
+                                 .hopeful = self->state == GREETED || self->state == BINDING,
+                                 .at = self->at,
+                                 .seen = self->seen,
+                                 .rtt_us = self->rtt_us };
+    if (self->pinged_us != 0)
+        out_view->unanswered_us = mesh_clock_boot_ns() / 1000 - self->pinged_us;
+}
+
+void path_relaysession_want(PathRelaySession *self)
+{
+    self->wanted = true;
+    if (self->state == OFF && self->timer == 0)
+        greet(self);
+}
+
+void path_relaysession_renew(PathRelaySession *self)
+{
+    if (!self->wanted || (self->state != OFF && self->state != WAITING))
+        return;
+    mesh_backoff_reset(&self->backoff);
+    greet(self);
+}
+
+void path_relaysession_doubt(PathRelaySession *self)
+{
+    if (self->state == BOUND && self->tries == 0) {
+        self->tries = 1;
+        ping(self);
+        wait(self, PROVE_MS);
+    } else if (self->state == WAITING) {
+        mesh_backoff_reset(&self->backoff);
+        greet(self);
+    }
+}
+
+void path_relaysession_ping(PathRelaySession *self)
+{
+    if (self->session != 0)
+        ping(self);
+}
+
+void path_relaysession_ask(PathRelaySession *self, uint32_t index)
+{
+    if (self->session != 0)
+        send_frame(self, &(MeshRelayFrame){
+                             .kind = MESH_RELAY_WHERE, .session = self->session, .arg = index });
+}
