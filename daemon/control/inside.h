@@ -53,7 +53,8 @@ typedef struct {
     bool         due; /* not answered yet in this form */
     ControlCall *call;
     guint        timer_id;
-    int64_t      sent_ms; /* boot clock: of the last attempt; 0: never */
+    int64_t      sent_ms;  /* boot clock: of the last attempt; 0: never */
+    int64_t      spent_ms; /* until then a second each is spent */
     MeshBackoff  backoff;
 } ControlReports;
 

@@ -1,5 +1,5 @@
-/* daemon/control/report.c: POST report: our E (and K, if new), at most once a second, the newest
- * wins, again until it is answered. */
+/* daemon/control/report.c: POST report: our E (and K, if new), two at once, else at most once a
+ * second, the newest wins, again until it is answered. */
 #include "common/glib/error.h"
 #include "common/glib/log.h"
 #include "common/proto/record.h"
@@ -11,6 +11,7 @@
 enum {
     TIMEOUT_MS = 20000,
     LEAST_GAP_MS = 1000,
+    AT_ONCE = 2, /* a relay binds a moment after the first, and without it no peer finds us */
 };
 
 static void send_report(ControlClient *self);
@@ -36,16 +37,16 @@ static gboolean on_timer(gpointer user_data)
     return G_SOURCE_REMOVE;
 }
 
-/* Not before @wait_ms, nor less than a second after the last. Nothing is sent without a stream: who
- * cannot be heard is not asked, and a new stream reports anyway. */
+/* Not before @wait_ms, nor less than a second after the last but one. Nothing is sent without a
+ * stream: who cannot be heard is not asked, and a new stream reports anyway. */
 static void schedule(ControlClient *self, unsigned wait_ms)
 {
     ControlReports *reports = &self->reports;
-    int64_t         earliest = reports->sent_ms + LEAST_GAP_MS - mesh_clock_boot_ms();
+    int64_t earliest = reports->spent_ms - (AT_ONCE - 1) * LEAST_GAP_MS - mesh_clock_boot_ms();
 
     if (!reports->due || reports->e == NULL || reports->call != NULL || !self->stream.greeted)
         return;
-    if (reports->sent_ms > 0 && earliest > (int64_t)wait_ms)
+    if (earliest > (int64_t)wait_ms)
         wait_ms = (unsigned)MIN(earliest, LEAST_GAP_MS);
     g_clear_handle_id(&reports->timer_id, g_source_remove);
     reports->timer_id = g_timeout_add(wait_ms, on_timer, self);
@@ -117,6 +118,7 @@ static void send_report(ControlClient *self)
     request.body = body;
     reports->due = false;
     reports->sent_ms = mesh_clock_boot_ms();
+    reports->spent_ms = MAX(reports->spent_ms, reports->sent_ms) + LEAST_GAP_MS;
     reports->call = control_call_start(self->multi, self->link, &request, &funcs, self);
 }
 

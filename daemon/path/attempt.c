@@ -1,5 +1,6 @@
 /* daemon/path/attempt.c: the search for a direct way: call, timed start, opener, bursts of pings
  * (docs/PATHS.md §5). */
+#include "common/glib/log.h"
 #include "common/std/clock.h"
 #include "common/std/key.h"
 #include "daemon/path/hardnat.h"
@@ -93,6 +94,7 @@ static void burst(PathSeek *self, bool all)
 /* The bursts begin in @in_ms, their opener before that if there is time. */
 static void punch(PathSeek *self, int64_t in_ms)
 {
+    mesh_log_debug("attempt %u: pings in %d ms", self->attempt, (int)MAX(in_ms, OPENER_LEAD_MS));
     self->phase = PATH_PUNCHING;
     self->step = 0;
     self->start_ms = mesh_clock_boot_ms() + MAX(in_ms, OPENER_LEAD_MS);
@@ -180,6 +182,7 @@ void path_attempt_start(PathSeek *self)
         punch(self, 0);
         return;
     }
+    mesh_log_debug("attempt %u: calls", self->attempt);
     path_relays_ask(self->host->relays, &self->relay);
     self->phase = PATH_CALLING;
     mesh_key_random(&self->call_txid, sizeof self->call_txid);
@@ -225,6 +228,7 @@ void path_attempt_take_call(PathSeek *self, const MeshProbe *probe, const WireEv
     if (self->phase == PATH_PUNCHING || self->phase == PATH_CALLED ||
         (self->called_ms != 0 && now_ms - self->called_ms < CALLED_EACH_MS))
         return; /* a repeat, or as good as one */
+    mesh_log_debug("attempt %u: is called", self->attempt);
     self->called_ms = now_ms;
     path_relays_ask(self->host->relays, &self->relay);
     self->n_pings = 0;
