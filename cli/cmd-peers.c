@@ -72,16 +72,19 @@ static void print_json(const CliNetwork *network, GPtrArray *peers)
 
 static void add_row(CliTable *table, GVariant *peer)
 {
-    const char             *name = "", *path = "", *reason = "", *endpoint = "";
+    const char             *name = "", *path = "", *reason = "", *endpoint = "", *relay = "";
     gboolean                online = false;
-    guint64                 rx = 0, tx = 0;
+    guint64                 rx = 0, tx = 0, rtt_us = 0;
     g_autofree const char **addresses = NULL;
     g_autofree char        *list = NULL, *traffic = NULL, *rx_text = NULL, *tx_text = NULL;
+    g_autofree char        *rtt = NULL;
 
     g_variant_lookup(peer, "name", "&s", &name);
     g_variant_lookup(peer, "path", "&s", &path);
     g_variant_lookup(peer, "reason", "&s", &reason);
     g_variant_lookup(peer, "endpoint", "&s", &endpoint);
+    g_variant_lookup(peer, "relay", "&s", &relay);
+    g_variant_lookup(peer, "rtt-us", "t", &rtt_us);
     g_variant_lookup(peer, "online", "b", &online);
     g_variant_lookup(peer, "rx-bytes", "t", &rx);
     g_variant_lookup(peer, "tx-bytes", "t", &tx);
@@ -93,15 +96,20 @@ static void add_row(CliTable *table, GVariant *peer)
     cli_output_table_add(table, name);
     cli_output_table_add(table, list);
     cli_output_table_add(table, online ? _("yes") : _("no"));
+    rtt = rtt_us != 0 && strcmp(path, "direct") == 0
+              ? g_strdup_printf(_("%.1f ms"), (double)rtt_us / 1000)
+              : g_strdup("-");
     cli_output_table_add(table, path);
+    cli_output_table_add(table, relay[0] != '\0' ? relay : endpoint[0] != '\0' ? endpoint : "-");
+    cli_output_table_add(table, rtt);
     cli_output_table_add(table, traffic);
-    cli_output_table_add(table, reason[0] != '\0' ? reason : endpoint);
+    cli_output_table_add(table, reason);
 }
 
 static void print_table(GPtrArray *peers)
 {
-    const char *const titles[] = { _("NAME"),  _("ADDRESSES"),          _("ONLINE"), _("PATH"),
-                                   _("RX/TX"), _("ENDPOINT OR REASON"), NULL };
+    const char *const titles[] = { _("NAME"), _("ADDRESSES"), _("ONLINE"), _("PATH"), _("VIA"),
+                                   _("RTT"),  _("RX/TX"),     _("REASON"), NULL };
     g_autoptr(CliTable) table = cli_output_table_new(titles);
     g_autofree char *text = NULL;
 

@@ -27,19 +27,39 @@ static GVariant *make_arguments(const PingOptions *options, const char *peer)
     return g_variant_new("(sa{sv})", peer, &dict);
 }
 
-static void print_answer(const char *peer, GVariant *answer)
+/* "direct via 1.2.3.4:5", "relay via frankfurt"; owned. */
+static char *format_way(GVariant *answer)
 {
-    const char      *address = "", *path = "", *endpoint = "";
-    guint64          rtt_us = 0;
-    g_autofree char *clean = cli_output_clean(peer);
+    const char *path = "", *endpoint = "", *relay = "", *via;
 
-    g_variant_lookup(answer, "address", "&s", &address);
     g_variant_lookup(answer, "path", "&s", &path);
     g_variant_lookup(answer, "endpoint", "&s", &endpoint);
+    g_variant_lookup(answer, "relay", "&s", &relay);
+    via = relay[0] != '\0' ? relay : endpoint;
+    if (via[0] != '\0') {
+        g_autofree char *clean = cli_output_clean(via);
+
+        return g_strdup_printf(_("%s via %s"), path, clean);
+    }
+    return g_strdup(path);
+}
+
+/* @way: of the answer before, owned; NULL: this is the first. A change is told in a line. */
+static void print_answer(const char *peer, GVariant *answer, char **way)
+{
+    const char      *address = "";
+    guint64          rtt_us = 0;
+    g_autofree char *clean = cli_output_clean(peer);
+    g_autofree char *now = format_way(answer);
+
+    g_variant_lookup(answer, "address", "&s", &address);
     g_variant_lookup(answer, "rtt-us", "t", &rtt_us);
-    printf(_("%s (%s): %.2f ms, %s via %s\n"), clean, address, (double)rtt_us / 1000, path,
-           endpoint);
+    if (*way != NULL && strcmp(*way, now) != 0)
+        printf(_("path changed: %s, now %s\n"), *way, now);
+    printf(_("%s (%s): %.2f ms, %s\n"), clean, address, (double)rtt_us / 1000, now);
     fflush(stdout);
+    g_free(*way);
+    *way = g_steal_pointer(&now);
 }
 
 /* Errors of one echo do not end the run; those of the question do. */
@@ -54,8 +74,9 @@ static CliExit ping(CliClient *client, const CliNetwork *network, const PingOpti
                     const char *peer, GError **error)
 {
     g_autoptr(GError) last = NULL;
-    MeshJsonOut out;
-    int         answered = 0;
+    g_autofree char *way = NULL;
+    MeshJsonOut      out;
+    int              answered = 0;
 
     mesh_jsonout_init(&out);
     mesh_jsonout_open(&out, NULL, '{');
@@ -81,7 +102,7 @@ static CliExit ping(CliClient *client, const CliNetwork *network, const PingOpti
         if (options->json)
             cli_output_variant(&out, NULL, answer);
         else
-            print_answer(peer, answer);
+            print_answer(peer, answer, &way);
     }
     mesh_jsonout_close(&out, ']');
     mesh_jsonout_close(&out, '}');

@@ -5,6 +5,7 @@
 #include "common/glib/log.h"
 #include "daemon/clone.h"
 #include "daemon/inside.h"
+#include "daemon/path/doctor.h"
 #include "daemon/portmap.h"
 
 #include <string.h>
@@ -445,4 +446,6 @@ void meshd_engine_set_host(MeshdEngine *self, const MeshdHostNews *news)
     meshd_membership_report(self);
     if (news->kick && self->client != NULL)
         control_client_kick(self->client);
+    if (news->kick && meshd_parts_get_path(self->parts) != NULL)
+        path_netcheck_renew(path_get_netcheck(meshd_parts_get_path(self->parts)));
 }

@@ -92,7 +92,7 @@ void meshd_ping_handle_pong(MeshdPings *self, const WireEvent *event)
 
     for (unsigned i = 0; i < self->pending->len; i++) {
         Ping           *ping = self->pending->pdata[i];
-        MeshdPingAnswer answer = { .address = ping->address, .path = PATH_DIRECT };
+        MeshdPingAnswer answer = { .address = ping->address, .path = PATH_DIRECT, .relay = "" };
         PathInfo        info = { 0 };
 
         if (ping->id != (uint16_t)event->id || !mesh_key_equal(&ping->wg, &event->peer))
@@ -101,10 +101,11 @@ void meshd_ping_handle_pong(MeshdPings *self, const WireEvent *event)
         if (path != NULL && path_explain(path, &ping->wg, &info)) {
             answer.path = info.kind;
             answer.endpoint = info.wire.endpoint;
+            answer.relay = info.kind == PATH_RELAY && info.relay != NULL ? info.relay : "";
         }
-        path_clear_info(&info);
         g_ptr_array_remove_index_fast(self->pending, i);
         ping->done(&answer, NULL, ping->user_data);
+        path_clear_info(&info);
         free_ping(ping);
         return;
     }

@@ -1,6 +1,7 @@
 #include "common/glib/error.h"
 #include "common/std/endpoint.h"
 #include "daemon/bus/answer.h"
+#include "daemon/bus/doctor.h"
 #include "daemon/bus/interfaces.h"
 #include "daemon/bus/options.h"
 #include "daemon/bus/peers.h"
@@ -300,7 +301,11 @@ static void on_ping_done(const MeshdPingAnswer *answer, const GError *error, voi
     g_variant_builder_add(&dict, "{sv}", "path",
                           g_variant_new_string(path_kind_name(answer->path)));
     g_variant_builder_add(&dict, "{sv}", "endpoint",
-                          g_variant_new_string(mesh_endpoint_format(&answer->endpoint, endpoint)));
+                          g_variant_new_string(
+                              answer->endpoint.addr.family != 0
+                                  ? mesh_endpoint_format(&answer->endpoint, endpoint)
+                                  : ""));
+    g_variant_builder_add(&dict, "{sv}", "relay", g_variant_new_string(answer->relay));
     mesh_dbus_network_complete_ping(call->skeleton, call->invocation, g_variant_builder_end(&dict));
     free_call(call);
 }
@@ -329,6 +334,49 @@ static gboolean handle_ping(MeshDBusNetwork *skeleton, GDBusMethodInvocation *in
     return true;
 }
 
+static void on_checked(const MeshdDoctorReport *report, const GError *error, void *user_data)
+{
+    Call *call = user_data;
+
+    if (error != NULL)
+        bus_answer_error(call->invocation, error);
+    else
+        mesh_dbus_network_complete_net_check(call->skeleton, call->invocation,
+                                             bus_doctor_make_report(report));
+    free_call(call);
+}
+
+static gboolean handle_net_check(MeshDBusNetwork *skeleton, GDBusMethodInvocation *invocation,
+                                 GVariant *options, gpointer user_data)
+{
+    BusNetwork  *self = user_data;
+    MeshdEngine *engine = find_engine(self, invocation);
+
+    (void)skeleton;
+    if (engine != NULL && read_options(invocation, options, NULL, 0))
+        meshd_doctor_check(engine, on_checked, make_call(self, invocation, NULL));
+    return true;
+}
+
+static gboolean handle_why(MeshDBusNetwork *skeleton, GDBusMethodInvocation *invocation,
+                           const char *peer, gpointer user_data)
+{
+    MeshdEngine *engine = find_engine(user_data, invocation);
+    g_autoptr(GError) error = NULL;
+    g_autofree char *name = NULL;
+    PathWhy          why;
+
+    if (engine == NULL)
+        return true;
+    if (!meshd_doctor_explain(engine, peer, &why, &name, &error)) {
+        bus_answer_error(invocation, error);
+        return true;
+    }
+    mesh_dbus_network_complete_why(skeleton, invocation, bus_doctor_make_why(name, &why));
+    path_doctor_clear(&why);
+    return true;
+}
+
 /* ---- life ---- */
 
 BusNetwork *bus_network_new(MeshdNetworks *networks, const char *id)
@@ -347,6 +395,8 @@ BusNetwork *bus_network_new(MeshdNetworks *networks, const char *id)
     g_signal_connect(self->skeleton, "handle-inspect-peers", G_CALLBACK(handle_inspect_peers),
                      self);
     g_signal_connect(self->skeleton, "handle-ping", G_CALLBACK(handle_ping), self);
+    g_signal_connect(self->skeleton, "handle-net-check", G_CALLBACK(handle_net_check), self);
+    g_signal_connect(self->skeleton, "handle-why", G_CALLBACK(handle_why), self);
     show(self);
     return self;
 }

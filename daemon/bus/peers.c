@@ -60,8 +60,12 @@ static GVariant *make_candidates(const MeshdPeerView *peer)
     return g_variant_builder_end(&list);
 }
 
-static void add_counters(GVariantBuilder *dict, const WirePeerInfo *wire)
+static void add_counters(GVariantBuilder *dict, const MeshdPeerView *peer)
 {
+    const WirePeerInfo *wire = &peer->path.wire;
+
+    g_variant_builder_add(dict, "{sv}", "rtt-us",
+                          g_variant_new_uint64((guint64)MAX(peer->path.rtt_us, 0)));
     g_variant_builder_add(dict, "{sv}", "last-handshake",
                           g_variant_new_int64(wire->last_handshake_s));
     g_variant_builder_add(dict, "{sv}", "rx-bytes", g_variant_new_uint64(wire->rx_bytes));
@@ -98,10 +102,15 @@ static GVariant *make_peer(const MeshdPeerView *peer, BusPeersDetail detail)
     g_variant_builder_add(&dict, "{sv}", "path",
                           g_variant_new_string(path_kind_name(peer->path.kind)));
     g_variant_builder_add(&dict, "{sv}", "reason", g_variant_new_string(reason));
+    g_variant_builder_add(&dict, "{sv}", "relay",
+                          g_variant_new_string(peer->path.kind == PATH_RELAY &&
+                                                       peer->path.relay != NULL
+                                                   ? peer->path.relay
+                                                   : ""));
     g_variant_builder_add(&dict, "{sv}", "tags",
                           g_variant_new_strv((const char *const *)peer->member->tags, -1));
     if (detail != BUS_PEERS_SIGNAL)
-        add_counters(&dict, &peer->path.wire);
+        add_counters(&dict, peer);
     if (detail == BUS_PEERS_INSPECT)
         add_endpoints(&dict, peer);
     return g_variant_builder_end(&dict);

@@ -167,6 +167,8 @@ static gboolean on_hope_ended(gpointer user_data)
 
 void path_attempt_start(PathSeek *self)
 {
+    if (self->phase == PATH_PUNCHING || self->phase == PATH_CALLED)
+        send_call(self, MESH_PROBE_CALL, self->call_txid); /* says what is new about us */
     if (self->phase != PATH_IDLE_PHASE)
         return;
     path_seek_add(self, self->told->endpoints, self->told->n_endpoints);
@@ -202,6 +204,7 @@ static void add_candidates(PathSeek *self, const MeshProbe *probe)
                                         .kind = kinds[probe->candidates[i].kind] };
     path_seek_add(self, told, probe->n_candidates);
     self->nat = probe->nat;
+    self->host->told(&self->told->wg, &probe->nat, self->host->user_data);
 }
 
 bool path_attempt_is_caller(const PathSeek *self)
@@ -241,9 +244,11 @@ void path_attempt_take_ack(PathSeek *self, const MeshProbe *probe)
 {
     int64_t r_ms = (now_us() - self->call_us) / 1000;
 
-    if (self->phase != PATH_CALLING || probe->txid != self->call_txid)
+    if (probe->txid != self->call_txid)
         return;
     add_candidates(self, probe);
+    if (self->phase != PATH_CALLING)
+        return;
     send_call(self, MESH_PROBE_SYNC, self->call_txid);
     punch(self, r_ms / 2 + OPENER_LEAD_MS);
 }

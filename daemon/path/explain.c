@@ -134,3 +134,16 @@ PathKind path_explain_judge(const PathFacts *facts, char **out_reason)
     *out_reason = g_strdup("not tried yet: connects when there is traffic");
     return PATH_IDLE;
 }
+
+void path_clear_info(PathInfo *info)
+{
+    g_clear_pointer(&info->reason, g_free);
+    g_clear_pointer(&info->relay, g_free);
+}
+
+const char *path_kind_name(PathKind kind)
+{
+    static const char *const names[] = { "none", "idle", "connecting", "relay", "direct" };
+
+    return names[kind];
+}

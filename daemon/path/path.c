@@ -5,6 +5,7 @@
 #include "common/std/clock.h"
 #include "common/std/endpoint.h"
 #include "daemon/path/candidates.h"
+#include "daemon/path/doctor.h"
 #include "daemon/path/explain.h"
 #include "daemon/path/natlook.h"
 #include "daemon/path/relays.h"
@@ -31,22 +32,26 @@ typedef struct {
     MeshBackoff         backoff;
     PathKind            shown; /* as told by the last changed() */
     PathSeek           *seek;  /* finds its ways, once that is wanted; NULL: not yet */
+    PathAnswer          udp;   /* does its relay see it there over UDP? */
+    bool                told_nat;
+    MeshProbeNat        nat;
 } Peer;
 
 struct Path {
-    WirePlane   *plane; /* borrowed */
-    MeshAddr     inner; /* our own in the mesh */
-    PathEvents   events;
-    void        *user_data;
-    PathNatlook  look;
-    PathSeekHost host;   /* what seeks share */
-    GHashTable  *probes; /* index of probes to us → Peer */
-    GHashTable  *nodes;  /* index of the node → Peer */
-    GHashTable  *peers;  /* MeshKey * inside the Peer → owned Peer */
-    GArray      *addrs;  /* MeshAddr: the host's */
-    bool         presence_known;
-    guint        timer;   /* 0: none */
-    int64_t      wake_ms; /* boot clock: when @timer fires */
+    WirePlane    *plane; /* borrowed */
+    MeshAddr      inner; /* our own in the mesh */
+    PathEvents    events;
+    void         *user_data;
+    PathNatlook   look;
+    PathNetcheck *check;
+    PathSeekHost  host;   /* what seeks share */
+    GHashTable   *probes; /* index of probes to us → Peer */
+    GHashTable   *nodes;  /* index of the node → Peer */
+    GHashTable   *peers;  /* MeshKey * inside the Peer → owned Peer */
+    GArray       *addrs;  /* MeshAddr: the host's */
+    bool          presence_known;
+    guint         timer;   /* 0: none */
+    int64_t       wake_ms; /* boot clock: when @timer fires */
 };
 
 static void arm(Path *self, int64_t due_ms);
@@ -311,6 +316,50 @@ static size_t list_own(void *user_data, MeshProbeCandidate out[MESH_PROBE_MAX_CA
     return n;
 }
 
+/* What the longer look found counts, unless the short one, which is newer, says that it is over. */
+static void use_nat(Path *self)
+{
+    const MeshProbeNat *found = &path_netcheck_get(self->check)->nat.what;
+
+    if (found->mapping != MESH_PROBE_UNKNOWN &&
+        (self->host.nat.mapping == MESH_PROBE_UNKNOWN ||
+         path_natclass_is_hard(found) == path_natclass_is_hard(&self->host.nat)))
+        self->host.nat = *found;
+}
+
+static bool take_stun(Path *self, const WireEvent *event)
+{
+    if (!path_natlook_take(&self->look, event, &self->host.nat))
+        return path_netcheck_handle(self->check, event);
+    use_nat(self);
+    return true;
+}
+
+/* Peers that were called before we knew what stands before us are told now. */
+static void on_nat(void *user_data)
+{
+    Path          *self = user_data;
+    GHashTableIter iter;
+    gpointer       value;
+
+    use_nat(self);
+    g_hash_table_iter_init(&iter, self->peers);
+    while (g_hash_table_iter_next(&iter, NULL, &value))
+        if (((Peer *)value)->seek != NULL)
+            path_seek_told(((Peer *)value)->seek);
+}
+
+static void on_told(const MeshKey *key, const MeshProbeNat *nat, void *user_data)
+{
+    Path *self = user_data;
+    Peer *peer = g_hash_table_lookup(self->peers, key);
+
+    if (peer == NULL)
+        return;
+    peer->told_nat = true;
+    peer->nat = *nat;
+}
+
 static void on_relays_changed(uint16_t relay, void *user_data)
 {
     Path          *self = user_data;
@@ -337,8 +386,10 @@ static void on_found(uint16_t relay, uint32_t index, const MeshEndpoint *at, voi
     Peer *peer = g_hash_table_lookup(self->nodes, GUINT_TO_POINTER(index));
 
     (void)relay;
-    if (peer != NULL && peer->seek != NULL)
-        path_seek_found(peer->seek, at);
+    if (peer == NULL || peer->seek == NULL)
+        return;
+    peer->udp = at->addr.family != 0 ? PATH_YES : PATH_NO;
+    path_seek_found(peer->seek, at);
 }
 
 static void free_peer(gpointer data)
@@ -378,9 +429,11 @@ Path *path_start(const PathOptions *options)
                                  .net = options->net,
                                  .addrs = self->addrs,
                                  .list_own = list_own,
+                                 .told = on_told,
                                  .changed = on_seek_changed,
                                  .user_data = self };
     make_probe_keys(&self->host);
+    self->check = path_netcheck_new(self->plane, on_nat, self);
     return self;
 }
 
@@ -389,6 +442,7 @@ void path_stop(Path *self)
     if (self == NULL)
         return;
     g_clear_handle_id(&self->timer, g_source_remove);
+    path_netcheck_free(self->check);
     g_hash_table_unref(self->peers);
     g_hash_table_unref(self->probes);
     g_hash_table_unref(self->nodes);
@@ -401,6 +455,12 @@ void path_stop(Path *self)
 void path_set_relays(Path *self, const PathRelayMap *map)
 {
     path_relays_set(self->host.relays, map);
+    path_netcheck_set_relays(self->check, map->relays, map->n_relays);
+}
+
+PathNetcheck *path_get_netcheck(Path *self)
+{
+    return self->check;
 }
 
 void path_get_self(Path *self, PathSelf *out_self)
@@ -548,6 +608,7 @@ void path_set_host(Path *self, const PathHost *host)
                              path_candidates_has_family(host->addrs, host->n_addrs, AF_INET),
                              path_candidates_has_family(host->addrs, host->n_addrs, AF_INET6));
     path_relays_doubt(self->host.relays);
+    path_netcheck_set_host(self->check, host->addrs, host->n_addrs);
     g_hash_table_iter_init(&iter, self->peers);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         if (moved && ((Peer *)value)->seek != NULL)
@@ -564,8 +625,7 @@ static void take_raw(Path *self, const WireEvent *event)
     uint32_t index;
     Peer    *peer;
 
-    if (path_relays_handle(self->host.relays, event) ||
-        path_natlook_take(&self->look, event, &self->host.nat) ||
+    if (path_relays_handle(self->host.relays, event) || take_stun(self, event) ||
         mesh_probe_read_index(event->data, event->n_data, &index) < 0)
         return;
     if (event->way.link == 0)
@@ -628,7 +688,6 @@ bool path_explain(Path *self, const MeshKey *key, PathInfo *out_info)
     Peer    *peer = g_hash_table_lookup(self->peers, key);
     PathInfo info = { 0 };
     WireWay  way;
-    bool     busy;
 
     if (peer == NULL || !read_wire(self, peer, &info.wire))
         return false;
@@ -636,22 +695,12 @@ bool path_explain(Path *self, const MeshKey *key, PathInfo *out_info)
     info.n_candidates = peer->n_candidates;
     if (info.n_candidates > 0)
         memcpy(info.candidates, peer->candidates, info.n_candidates * sizeof info.candidates[0]);
-    if (peer->seek != NULL && path_seek_get_way(peer->seek, &way, &info.rtt_us, &busy) &&
+    info.peer_udp = peer->udp;
+    info.peer_told = peer->told_nat;
+    info.peer_nat = peer->nat;
+    if (peer->seek != NULL && path_seek_get_way(peer->seek, &way, &info.rtt_us, &info.busy) &&
         way.link != 0)
         info.relay = g_strdup(path_relays_name(self->host.relays, way.link));
     *out_info = info;
     return true;
-}
-
-void path_clear_info(PathInfo *info)
-{
-    g_clear_pointer(&info->reason, g_free);
-    g_clear_pointer(&info->relay, g_free);
-}
-
-const char *path_kind_name(PathKind kind)
-{
-    static const char *const names[] = { "none", "idle", "connecting", "relay", "direct" };
-
-    return names[kind];
 }

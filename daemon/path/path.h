@@ -6,10 +6,12 @@
  * Thread: main loop only; timers are sources of its default context. */
 #pragma once
 
+#include "common/codec/probe.h"
 #include "common/proto/record.h"
 #include "common/std/ip.h"
 #include "common/std/key.h"
 #include "common/std/sign.h"
+#include "daemon/path/natclass.h"
 #include "daemon/wire/plane.h"
 
 #include <glib.h>
@@ -83,9 +85,13 @@ typedef struct {
     char              *reason; /* owned; for people; "" when direct */
     size_t             n_candidates;
     MeshRecordEndpoint candidates[WIRE_MAX_CANDIDATES];
-    WirePeerInfo       wire;   /* endpoint in use, counters, last handshake */
-    char              *relay;  /* owned; its name; NULL unless relayed */
-    int64_t            rtt_us; /* of the direct way when it was last measured; 0: not known */
+    WirePeerInfo       wire;      /* endpoint in use, counters, last handshake */
+    char              *relay;     /* owned; its name; NULL unless relayed */
+    int64_t            rtt_us;    /* of the direct way when it was last measured; 0: not known */
+    bool               busy;      /* a direct way is being looked for */
+    PathAnswer         peer_udp;  /* NO: its relay has it, and not over UDP */
+    bool               peer_told; /* in a call, what stands before it: @peer_nat */
+    MeshProbeNat       peer_nat;
 } PathInfo;
 
 /** PathHost: what of this host matters; addresses of mesh interfaces left out. Borrowed. */

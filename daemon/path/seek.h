@@ -30,6 +30,8 @@ typedef struct {
     bool          has_server; /* so that news of peers and relays may come */
     /* Our candidates for a CALL; returns how many. */
     size_t (*list_own)(void *user_data, MeshProbeCandidate out[MESH_PROBE_MAX_CANDIDATES]);
+    /* A peer told the NAT before it. */
+    void (*told)(const MeshKey *peer, const MeshProbeNat *nat, void *user_data);
     void (*changed)(const MeshKey *peer, void *user_data);
     void   *user_data;
     PathAim aim;
@@ -42,7 +44,8 @@ typedef struct {
 PathSeek *path_seek_new(PathSeekHost *host, const PathPeer *told);
 void      path_seek_free(PathSeek *self); /* NULL is fine */
 
-/** path_seek_told: @told, where the peer is and may be, changed; not its probe key. */
+/** path_seek_told: @told, where the peer is and may be, changed (not its probe key), or what we
+ * say of ourselves in calls. */
 void path_seek_told(PathSeek *self);
 
 /** path_seek_want: a session is wanted: by relay now, directly soon. */

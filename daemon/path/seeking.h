@@ -60,7 +60,7 @@ void path_seek_add(PathSeek *self, const MeshRecordEndpoint *list, size_t n_list
 /* Without a relay there is no timed start; so for a while that is waited for. */
 bool path_attempt_is_hoping(const PathSeek *self);
 
-void path_attempt_start(PathSeek *self); /* nothing, if one is under way */
+void path_attempt_start(PathSeek *self); /* calls again, if one is under way */
 void path_attempt_end(PathSeek *self, bool found);
 void path_attempt_take_call(PathSeek *self, const MeshProbe *probe, const WireEvent *event);
 void path_attempt_take_ack(PathSeek *self, const MeshProbe *probe);

@@ -3,6 +3,7 @@
 #include "common/codec/probe.h"
 #include "common/codec/relaybind.h"
 #include "common/codec/relayframe.h"
+#include "common/codec/stun.h"
 #include "common/std/clock.h"
 #include "common/std/endpoint.h"
 #include "common/std/hash.h"
@@ -60,6 +61,8 @@ int wire_ways_send(WirePlane *self, const WireWay *way, uint8_t ttl, MeshSpan by
     const uint8_t *data = bytes.data;
 
     (void)self, (void)ttl;
+    if (mesh_stun_is(bytes))
+        return 0; /* netcheck.c, which has tests of its own */
     if (data[0] == MESH_PROBE_FIRST_BYTE) {
         plane.n_direct += way->link == 0;
         memcpy(plane.bytes, data, bytes.len);

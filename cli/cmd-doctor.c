@@ -1,0 +1,224 @@
+/* cli/cmd-doctor.c: why and netcheck. */
+#include "cli/cli.h"
+#include "cli/client.h"
+#include "cli/output.h"
+#include "common/glib/error.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *get_text(GVariant *dict, const char *key)
+{
+    const char *text = "";
+
+    g_variant_lookup(dict, key, "&s", &text);
+    return text;
+}
+
+static void print_line(const char *label, const char *text)
+{
+    g_autofree char *clean = cli_output_clean(text);
+
+    if (clean[0] != '\0')
+        printf("  %-10s %s\n", label, clean);
+}
+
+/* ---- why ---- */
+
+static void print_why(GVariant *why)
+{
+    g_autofree char *name = cli_output_clean(get_text(why, "peer"));
+    g_autofree char *text = cli_output_clean(get_text(why, "why"));
+    g_autofree char *remedy = cli_output_clean(get_text(why, "remedy"));
+
+    printf("%s: %s", name, text);
+    printf(remedy[0] != '\0' ? "; %s\n" : "%s\n", remedy);
+}
+
+static CliExit run_why(CliArguments *arguments, GError **error)
+{
+    gboolean           json = false;
+    const GOptionEntry entries[] = {
+        { "json", 0, 0, G_OPTION_ARG_NONE, &json, N_("Print JSON"), NULL },
+        { NULL },
+    };
+    g_autoptr(CliClient) client = NULL;
+    g_autoptr(GVariant) reply = NULL;
+    g_autoptr(GVariant) why = NULL;
+    const CliNetwork *network;
+    MeshJsonOut       out;
+
+    if (!cli_main_parse(&cli_cmd_why, entries, arguments, 2, error))
+        return CLI_USAGE;
+    if (arguments->argc < 2) {
+        g_set_error_literal(error, MESH_ERROR, MESH_ERROR_INVALID_ARGUMENT,
+                            _("name a peer, see \"mesh peers\""));
+        return CLI_USAGE;
+    }
+    client = cli_client_new(error);
+    network =
+        client != NULL ? cli_client_find(client, cli_main_get_argument(arguments, 2), error) : NULL;
+    if (network != NULL)
+        reply = cli_client_call(client, network, "Why", g_variant_new("(s)", arguments->argv[1]),
+                                error);
+    if (reply == NULL)
+        return CLI_FAILED;
+    why = g_variant_get_child_value(reply, 0);
+    if (!json) {
+        print_why(why);
+        return CLI_OK;
+    }
+    mesh_jsonout_init(&out);
+    cli_output_variant(&out, NULL, why);
+    cli_output_print_json(&out);
+    return CLI_OK;
+}
+
+const CliCommand cli_cmd_why = { "why", "PEER [NETWORK]",
+                                 N_("Say why a peer is reached by a relay, or not at all"),
+                                 run_why };
+
+/* ---- netcheck ---- */
+
+static char *format_rtt(GVariant *relay, const char *key)
+{
+    guint64 us = 0;
+
+    g_variant_lookup(relay, key, "t", &us);
+    return us != 0 ? g_strdup_printf(_("%.1f ms"), (double)us / 1000) : g_strdup("-");
+}
+
+static void print_relays(GVariant *found)
+{
+    const char *const titles[] = { _("RELAY"), _("UDP"), _("UDP OVER IPV6"), _("STATE"), NULL };
+    g_autoptr(CliTable) table = cli_output_table_new(titles);
+    g_autoptr(GVariant) relays = g_variant_lookup_value(found, "relays", G_VARIANT_TYPE("aa{sv}"));
+    g_autofree char *text = NULL;
+
+    if (relays == NULL || g_variant_n_children(relays) == 0) {
+        print_line(_("relays"), _("none: this network has none, or did not tell them yet"));
+        return;
+    }
+    for (gsize i = 0; i < g_variant_n_children(relays); i++) {
+        g_autoptr(GVariant) relay = g_variant_get_child_value(relays, i);
+        g_autofree char *rtt4 = format_rtt(relay, "udp4-us");
+        g_autofree char *rtt6 = format_rtt(relay, "udp6-us");
+        gboolean         home = false, usable = true;
+
+        g_variant_lookup(relay, "home", "b", &home);
+        g_variant_lookup(relay, "usable", "b", &usable);
+        cli_output_table_add(table, get_text(relay, "name"));
+        cli_output_table_add(table, rtt4);
+        cli_output_table_add(table, rtt6);
+        cli_output_table_add(table, home ? _("home") : usable ? "" : _("to be avoided"));
+    }
+    text = cli_output_table_format(table);
+    fputs(text, stdout);
+}
+
+/* "works", "blocked (no relay answered)", "not known". */
+static const char *say_udp(const char *answer)
+{
+    if (strcmp(answer, "yes") == 0)
+        return _("works");
+    return strcmp(answer, "no") == 0 ? _("blocked: no relay answered") : _("not known");
+}
+
+static void print_found(const CliNetwork *network, GVariant *found)
+{
+    g_autofree char *name = cli_output_clean(network->name);
+
+    printf("%s (%s):\n", name, network->id);
+    print_line(_("UDP, IPv4"), say_udp(get_text(found, "udp4")));
+    print_line(_("UDP, IPv6"), say_udp(get_text(found, "udp6")));
+    print_line(_("NAT"), get_text(found, "nat-text"));
+    print_line(_("kind"), get_text(found, "nat"));
+    print_line(_("seen as"), get_text(found, "mapped"));
+    print_line(_("port kept"), get_text(found, "port-kept"));
+    print_line(_("hairpin"), get_text(found, "hairpin"));
+    print_relays(found);
+}
+
+static GVariant *fetch(CliClient *client, const CliNetwork *network, GError **error)
+{
+    g_autoptr(GVariant) reply =
+        cli_client_call(client, network, "NetCheck", g_variant_new("(a{sv})", NULL), error);
+
+    return reply != NULL ? g_variant_get_child_value(reply, 0) : NULL;
+}
+
+static void put_found(MeshJsonOut *out, const CliNetwork *network, GVariant *found)
+{
+    mesh_jsonout_open(out, NULL, '{');
+    mesh_jsonout_text(out, "network", network->name);
+    mesh_jsonout_text(out, "id", network->id);
+    cli_output_variant(out, "found", found);
+    mesh_jsonout_close(out, '}');
+}
+
+/* Of one network its error is the command's; of all of them those that are up are looked at. */
+static CliExit check(CliClient *client, GPtrArray *networks, bool json, GError **error)
+{
+    MeshJsonOut out;
+    unsigned    n_found = 0;
+
+    mesh_jsonout_init(&out);
+    mesh_jsonout_open(&out, NULL, '{');
+    mesh_jsonout_open(&out, "networks", '[');
+    for (unsigned i = 0; i < networks->len; i++) {
+        g_autoptr(GVariant) found = NULL;
+
+        g_clear_error(error);
+        found = fetch(client, networks->pdata[i], error);
+        if (found == NULL)
+            continue;
+        if (json)
+            put_found(&out, networks->pdata[i], found);
+        else
+            print_found(networks->pdata[i], found);
+        n_found++;
+    }
+    mesh_jsonout_close(&out, ']');
+    mesh_jsonout_close(&out, '}');
+    if (n_found > 0)
+        g_clear_error(error);
+    if (json && (error == NULL || *error == NULL))
+        cli_output_print_json(&out);
+    else
+        mesh_jsonout_done(&out);
+    return n_found > 0 || networks->len == 0 ? CLI_OK : CLI_FAILED;
+}
+
+static CliExit run_netcheck(CliArguments *arguments, GError **error)
+{
+    gboolean           json = false;
+    const GOptionEntry entries[] = {
+        { "json", 0, 0, G_OPTION_ARG_NONE, &json, N_("Print JSON"), NULL },
+        { NULL },
+    };
+    g_autoptr(CliClient) client = NULL;
+    g_autoptr(GPtrArray) shown = g_ptr_array_new();
+    const CliNetwork *only = NULL;
+    const char       *wish;
+    GPtrArray        *all;
+
+    if (!cli_main_parse(&cli_cmd_netcheck, entries, arguments, 1, error))
+        return CLI_USAGE;
+    wish = cli_main_get_argument(arguments, 1);
+    client = cli_client_new(error);
+    if (client == NULL)
+        return CLI_NO_DAEMON;
+    if (wish != NULL && (only = cli_client_find(client, wish, error)) == NULL)
+        return CLI_NOT_FOUND;
+    all = cli_client_list(client);
+    for (unsigned i = 0; i < all->len; i++)
+        if (only == NULL || only == all->pdata[i])
+            g_ptr_array_add(shown, all->pdata[i]);
+    if (shown->len == 0 && !json)
+        puts(_("no network is joined: use \"mesh join\""));
+    return check(client, shown, json, error);
+}
+
+const CliCommand cli_cmd_netcheck = { "netcheck", "[NETWORK]",
+                                      N_("Look what stands between this host and the others"),
+                                      run_netcheck };

@@ -1,0 +1,88 @@
+#include "daemon/bus/doctor.h"
+
+#include "common/std/endpoint.h"
+
+static const char *name_answer(PathAnswer answer)
+{
+    static const char *const names[] = { "unknown", "no", "yes" };
+
+    return names[answer];
+}
+
+static void add_text(GVariantBuilder *dict, const char *key, const char *text)
+{
+    g_variant_builder_add(dict, "{sv}", key, g_variant_new_string(text));
+}
+
+static void add_endpoint(GVariantBuilder *dict, const char *key, const MeshEndpoint *endpoint)
+{
+    char text[MESH_ENDPOINT_TEXT_SIZE];
+
+    add_text(dict, key, endpoint->addr.family != 0 ? mesh_endpoint_format(endpoint, text) : "");
+}
+
+static GVariant *make_relay(const MeshdDoctorReport *report, const PathNetcheckRelay *relay)
+{
+    GVariantBuilder dict;
+    bool            home = report->has_home && report->home == relay->id;
+
+    g_variant_builder_init(&dict, G_VARIANT_TYPE_VARDICT);
+    add_text(&dict, "name", relay->name);
+    g_variant_builder_add(&dict, "{sv}", "home", g_variant_new_boolean(home));
+    g_variant_builder_add(&dict, "{sv}", "usable", g_variant_new_boolean(relay->usable));
+    g_variant_builder_add(&dict, "{sv}", "udp4-us", g_variant_new_uint64((guint64)relay->udp4_us));
+    g_variant_builder_add(&dict, "{sv}", "udp6-us", g_variant_new_uint64((guint64)relay->udp6_us));
+    return g_variant_builder_end(&dict);
+}
+
+static void add_nat(GVariantBuilder *dict, const PathNat *nat)
+{
+    const uint16_t   block[] = { nat->what.block_first, nat->what.block_last };
+    g_autofree char *words = path_natclass_describe(nat);
+
+    add_text(dict, "nat", path_natclass_name(nat->behind, &nat->what));
+    add_text(dict, "nat-text", words);
+    add_text(dict, "behind-nat", name_answer(nat->behind));
+    add_text(dict, "port-kept", name_answer(nat->port_kept));
+    add_text(dict, "hairpin", name_answer(nat->hairpin));
+    g_variant_builder_add(dict, "{sv}", "one-address", g_variant_new_boolean(nat->one_address));
+    if (nat->what.step != 0)
+        g_variant_builder_add(dict, "{sv}", "step", g_variant_new_int64(nat->what.step));
+    if (nat->what.block_last != 0)
+        g_variant_builder_add(dict, "{sv}", "block",
+                              g_variant_new_fixed_array(G_VARIANT_TYPE_UINT16, block, 2,
+                                                        sizeof block[0]));
+}
+
+GVariant *bus_doctor_make_report(const MeshdDoctorReport *report)
+{
+    const PathNetcheckReport *found = report->found;
+    GVariantBuilder           dict, relays;
+
+    g_variant_builder_init(&dict, G_VARIANT_TYPE_VARDICT);
+    add_text(&dict, "udp4", name_answer(found->udp4));
+    add_text(&dict, "udp6", name_answer(found->udp6));
+    add_endpoint(&dict, "mapped", &found->mapped);
+    add_nat(&dict, &found->nat);
+    g_variant_builder_init(&relays, G_VARIANT_TYPE("aa{sv}"));
+    for (size_t i = 0; i < found->n_relays; i++)
+        g_variant_builder_add_value(&relays, make_relay(report, &found->relays[i]));
+    g_variant_builder_add(&dict, "{sv}", "relays", g_variant_builder_end(&relays));
+    return g_variant_builder_end(&dict);
+}
+
+GVariant *bus_doctor_make_why(const char *name, const PathWhy *why)
+{
+    GVariantBuilder dict;
+
+    g_variant_builder_init(&dict, G_VARIANT_TYPE_VARDICT);
+    add_text(&dict, "peer", name);
+    add_text(&dict, "path", path_kind_name(why->path.kind));
+    add_text(&dict, "relay", why->path.relay != NULL ? why->path.relay : "");
+    add_text(&dict, "why", why->why);
+    add_text(&dict, "remedy", why->remedy);
+    add_text(&dict, "own-nat", why->own_nat);
+    add_text(&dict, "peer-nat", why->peer_nat);
+    g_variant_builder_add(&dict, "{sv}", "searching", g_variant_new_boolean(why->path.busy));
+    return g_variant_builder_end(&dict);
+}

@@ -1,0 +1,67 @@
+#include "daemon/doctor.h"
+
+#include "common/glib/error.h"
+#include "daemon/inside.h"
+
+typedef struct {
+    MeshdEngine    *engine; /* its Path tells us before it goes */
+    MeshdDoctorDone done;
+    void           *user_data;
+} Wait;
+
+static void on_checked(const PathNetcheckReport *found, void *user_data)
+{
+    g_autofree Wait  *wait = user_data;
+    MeshdDoctorReport report = { .found = found };
+    g_autoptr(GError) error = NULL;
+    PathSelf about = { .n_relays = 0 };
+
+    if (found == NULL) {
+        error = g_error_new(MESH_ERROR, MESH_ERROR_NETWORK_DOWN, "the network went down");
+        wait->done(NULL, error, wait->user_data);
+        return;
+    }
+    path_get_self(meshd_parts_get_path(wait->engine->parts), &about);
+    report.has_home = about.n_relays > 0;
+    report.home = about.relays[0];
+    wait->done(&report, NULL, wait->user_data);
+}
+
+void meshd_doctor_check(MeshdEngine *engine, MeshdDoctorDone done, void *user_data)
+{
+    Path *path = meshd_parts_get_path(engine->parts);
+    Wait *wait;
+
+    if (path == NULL) {
+        g_autoptr(GError) error =
+            g_error_new(MESH_ERROR, MESH_ERROR_NETWORK_DOWN, "the network is down");
+
+        done(NULL, error, user_data);
+        return;
+    }
+    wait = g_new0(Wait, 1);
+    *wait = (Wait){ .engine = engine, .done = done, .user_data = user_data };
+    path_netcheck_run(path_get_netcheck(path), on_checked, wait);
+}
+
+bool meshd_doctor_explain(MeshdEngine *engine, const char *peer, PathWhy *out_why, char **out_name,
+                          GError **error)
+{
+    LockVerified   *map = meshd_parts_get_map(engine->parts);
+    Path           *path = meshd_parts_get_path(engine->parts);
+    const LockPeer *found;
+    MeshAddr        addr;
+
+    if (map == NULL || path == NULL) {
+        g_set_error(error, MESH_ERROR, MESH_ERROR_NETWORK_DOWN, "the network is down");
+        return false;
+    }
+    found = mesh_ip_parse_addr(peer, &addr) == 0 ? lock_verified_find_addr(map, &addr)
+                                                 : lock_verified_find_name(map, peer);
+    if (found == NULL || !path_doctor_explain(path, &found->wg, out_why)) {
+        g_set_error(error, MESH_ERROR, MESH_ERROR_NO_SUCH_PEER, "no peer has this name or address");
+        return false;
+    }
+    *out_name = g_strdup(found->member->name);
+    return true;
+}

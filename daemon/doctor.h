@@ -1,0 +1,27 @@
+/* daemon/doctor.h: what stands before this host in one network, and why a peer is reached as it is;
+ * asked for by users. Thread: main loop. */
+#pragma once
+
+#include "daemon/engine.h"
+#include "daemon/path/doctor.h"
+
+#include <stdbool.h>
+
+/** MeshdDoctorReport: borrowed for the call. */
+typedef struct {
+    const PathNetcheckReport *found;
+    bool                      has_home;
+    uint16_t                  home; /* id of the relay where peers find us */
+} MeshdDoctorReport;
+
+/* Called once, perhaps from inside. @report NULL: @error says why: NETWORK_DOWN. */
+typedef void (*MeshdDoctorDone)(const MeshdDoctorReport *report, const GError *error,
+                                void *user_data);
+
+/** meshd_doctor_check: looks anew, for about a second. */
+void meshd_doctor_check(MeshdEngine *engine, MeshdDoctorDone done, void *user_data);
+
+/** meshd_doctor_explain: @peer: a name or mesh address. @out_name: its name, owned. Errors:
+ * NETWORK_DOWN, NO_SUCH_PEER. End @out_why with path_doctor_clear(). */
+bool meshd_doctor_explain(MeshdEngine *engine, const char *peer, PathWhy *out_why, char **out_name,
+                          GError **error);

@@ -1,0 +1,41 @@
+#include "daemon/path/doctor.h"
+
+#include "common/std/endpoint.h"
+#include "daemon/path/why.h"
+
+bool path_doctor_explain(Path *self, const MeshKey *peer, PathWhy *out)
+{
+    const PathNetcheckReport *report = path_netcheck_get(path_get_netcheck(self));
+    PathWhy                   why = { .why = NULL };
+    PathWhyFacts              facts = { .checked = report->done };
+    char                      endpoint[MESH_ENDPOINT_TEXT_SIZE] = "";
+
+    if (!path_explain(self, peer, &why.path))
+        return false;
+    if (why.path.wire.endpoint.addr.family != 0)
+        (void)mesh_endpoint_format(&why.path.wire.endpoint, endpoint);
+    facts.udp4 = report->udp4;
+    facts.udp6 = report->udp6;
+    facts.own = report->nat;
+    facts.kind = why.path.kind;
+    facts.reason = why.path.reason;
+    facts.relay = why.path.relay;
+    facts.endpoint = endpoint;
+    facts.rtt_us = why.path.rtt_us;
+    facts.busy = why.path.busy;
+    facts.peer_udp = why.path.peer_udp;
+    facts.peer_told = why.path.peer_told;
+    facts.peer = why.path.peer_nat;
+    path_why_tell(&facts, &why.why, &why.remedy);
+    why.own_nat = path_natclass_name(report->nat.behind, &report->nat.what);
+    why.peer_nat = path_natclass_name(PATH_UNKNOWN, &why.path.peer_nat);
+    *out = why;
+    return true;
+}
+
+void path_doctor_clear(PathWhy *why)
+{
+    path_clear_info(&why->path);
+    g_clear_pointer(&why->why, g_free);
+    g_clear_pointer(&why->remedy, g_free);
+}

@@ -1,0 +1,21 @@
+/* daemon/path/doctor.h: says what stands before this host, and why a peer is reached as it is.
+ * Beside path.h a door of the folder. Thread: main loop. */
+#pragma once
+
+#include "daemon/path/netcheck.h"
+#include "daemon/path/path.h"
+
+/** PathWhy: texts for people, owned. */
+typedef struct {
+    PathInfo    path;
+    char       *why, *remedy; /* @remedy "": nothing to do, or nothing known */
+    const char *own_nat;      /* path_natclass_name() */
+    const char *peer_nat;
+} PathWhy;
+
+PathNetcheck *path_get_netcheck(Path *self); /* borrowed */
+
+/** path_doctor_explain: Returns false for an unknown peer; else end @out with path_doctor_clear().
+ */
+bool path_doctor_explain(Path *self, const MeshKey *peer, PathWhy *out);
+void path_doctor_clear(PathWhy *why);

@@ -1,0 +1,170 @@
+#include "daemon/path/why.h"
+
+#include <glib.h>
+
+#define OPEN_A_PORT                                                                            \
+    "a UDP port that a router forwards to either end (see \"mesh set --endpoint\"), a router " \
+    "that "                                                                                    \
+    "maps ports by itself, or IPv6 at both ends would make it direct"
+#define OPEN_UDP_HERE  "letting UDP out of this host's network would make it direct"
+#define OPEN_UDP_THERE "letting UDP out of the peer's network would make it direct"
+
+static bool is_blocked(const PathWhyFacts *facts)
+{
+    return facts->checked && facts->udp4 != PATH_YES && facts->udp6 != PATH_YES &&
+           (facts->udp4 == PATH_NO || facts->udp6 == PATH_NO);
+}
+
+/* Lets in nothing but answers, so it has to know where the other end sends from. */
+static bool is_closed(const MeshProbeNat *nat)
+{
+    return nat->filtering == MESH_PROBE_BY_ADDRESS_AND_PORT;
+}
+
+static bool is_hard(const MeshProbeNat *nat)
+{
+    return path_natclass_is_hard(nat);
+}
+
+static bool both_blocked(const PathWhyFacts *facts)
+{
+    return is_blocked(facts) && facts->peer_udp == PATH_NO;
+}
+
+static bool own_blocked(const PathWhyFacts *facts)
+{
+    return is_blocked(facts);
+}
+
+static bool peer_blocked(const PathWhyFacts *facts)
+{
+    return facts->peer_udp == PATH_NO;
+}
+
+static bool is_busy(const PathWhyFacts *facts)
+{
+    return facts->busy;
+}
+
+static bool both_hard(const PathWhyFacts *facts)
+{
+    return facts->checked && facts->peer_told && is_hard(&facts->own.what) && is_hard(&facts->peer);
+}
+
+static bool own_hard(const PathWhyFacts *facts)
+{
+    return facts->checked && is_hard(&facts->own.what) && facts->peer_told &&
+           is_closed(&facts->peer);
+}
+
+static bool peer_hard(const PathWhyFacts *facts)
+{
+    return facts->peer_told && is_hard(&facts->peer) && facts->checked &&
+           is_closed(&facts->own.what);
+}
+
+static bool own_alone(const PathWhyFacts *facts)
+{
+    return facts->checked && is_hard(&facts->own.what);
+}
+
+static bool peer_alone(const PathWhyFacts *facts)
+{
+    return facts->peer_told && is_hard(&facts->peer);
+}
+
+static bool is_unchecked(const PathWhyFacts *facts)
+{
+    return !facts->checked || facts->own.what.mapping == MESH_PROBE_UNKNOWN;
+}
+
+static bool is_peer_silent(const PathWhyFacts *facts)
+{
+    return !facts->peer_told || facts->peer.mapping == MESH_PROBE_UNKNOWN;
+}
+
+static bool is_any(const PathWhyFacts *facts)
+{
+    (void)facts;
+    return true;
+}
+
+/* Of a peer that is relayed; the first that holds. */
+static const struct {
+    bool (*holds)(const PathWhyFacts *facts);
+    const char *why, *remedy;
+} causes[] = {
+    { both_blocked, "neither end's network lets UDP through",
+      "letting UDP out of both networks would make it direct" },
+    { own_blocked, "this host's network lets no UDP through", OPEN_UDP_HERE },
+    { peer_blocked, "the peer's network lets no UDP through", OPEN_UDP_THERE },
+    { is_busy, "a direct way is being looked for", "" },
+    { both_hard,
+      "both ends are behind NATs that use another port for each destination, so neither can tell "
+      "the other where to send",
+      OPEN_A_PORT },
+    { own_hard,
+      "the NAT of this host uses another port for each destination, and what stands before the "
+      "peer lets in only answers",
+      OPEN_A_PORT },
+    { peer_hard,
+      "the peer's NAT uses another port for each destination, and what stands before this host "
+      "lets in only answers",
+      OPEN_A_PORT },
+    { own_alone, "the NAT of this host uses another port for each destination", OPEN_A_PORT },
+    { peer_alone, "the peer's NAT uses another port for each destination", OPEN_A_PORT },
+    { is_unchecked, "no direct way was found, and what stands before this host is not known",
+      OPEN_A_PORT },
+    { is_peer_silent, "no direct way was found, and the peer did not tell what stands before it",
+      OPEN_A_PORT },
+    { is_any,
+      "no direct way was found though both NATs would allow one: a firewall between us seems to "
+      "drop UDP",
+      OPEN_A_PORT },
+};
+
+static void tell_relayed(const PathWhyFacts *facts, char **out_why, char **out_remedy)
+{
+    size_t at = 0;
+
+    while (!causes[at].holds(facts)) /* the last one does */
+        at++;
+    *out_why = g_strdup_printf("by relay %s: %s", facts->relay, causes[at].why);
+    *out_remedy = g_strdup(causes[at].remedy);
+}
+
+static void tell_direct(const PathWhyFacts *facts, char **out_why, char **out_remedy)
+{
+    if (facts->rtt_us > 0)
+        *out_why = g_strdup_printf("directly at %s, %.1f ms away", facts->endpoint,
+                                   (double)facts->rtt_us / 1000);
+    else
+        *out_why = g_strdup_printf("directly at %s", facts->endpoint);
+    *out_remedy = g_strdup("");
+}
+
+static void tell_none(const PathWhyFacts *facts, char **out_why, char **out_remedy)
+{
+    *out_remedy = g_strdup("");
+    if (facts->kind == PATH_NONE && is_blocked(facts) && facts->relay == NULL) {
+        *out_why =
+            g_strdup_printf("not reached: this host's network lets no UDP through, and no relay is "
+                            "reached (%s)",
+                            facts->reason);
+        g_free(*out_remedy);
+        *out_remedy = g_strdup(OPEN_UDP_HERE);
+        return;
+    }
+    *out_why = g_strdup_printf(facts->kind == PATH_NONE ? "not reached: %s" : "not yet: %s",
+                               facts->reason);
+}
+
+void path_why_tell(const PathWhyFacts *facts, char **out_why, char **out_remedy)
+{
+    if (facts->kind == PATH_DIRECT)
+        tell_direct(facts, out_why, out_remedy);
+    else if (facts->kind == PATH_RELAY && facts->relay != NULL)
+        tell_relayed(facts, out_why, out_remedy);
+    else
+        tell_none(facts, out_why, out_remedy);
+}

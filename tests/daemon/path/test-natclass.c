@@ -1,0 +1,226 @@
+/* Tests of daemon/path/natclass.c: synthetic observations and the class they make. */
+#include "common/std/endpoint.h"
+#include "daemon/path/natclass.h"
+
+#include <glib.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MAX_LOOKS 16
+
+/* A look: "SOCKET SERVER PORT-OR-ADDRESS:PORT"; servers are A:1, A:2, B:1, B:2 of 192.0.2.1 and .2.
+ * Our own address is 10.0.0.2, sockets are bound to 5000 + their number. A mapped port alone is of
+ * 203.0.113.7. */
+typedef struct {
+    const char *name;
+    const char *looks[MAX_LOOKS];
+    PathAnswer  other_port, hairpin;
+    /* expected */
+    PathAnswer  behind;
+    const char *word;
+    const char *text; /* in the description */
+    PathAnswer  kept;
+    int         step;
+    unsigned    first, last;
+    bool        pool, two_addresses;
+} ClassCase;
+
+static const ClassCase cases[] = {
+    { .name = "nothing-seen", .word = "unknown", .text = "not known" },
+    { .name = "one-look-tells-no-mapping",
+      .looks = { "0 A:1 5000" },
+      .behind = PATH_YES,
+      .word = "unknown",
+      .text = "not known",
+      .kept = PATH_YES },
+    { .name = "open",
+      .looks = { "1 A:1 10.0.0.2:5001", "1 A:2 10.0.0.2:5001" },
+      .other_port = PATH_YES,
+      .behind = PATH_NO,
+      .word = "open",
+      .text = "no NAT",
+      .kept = PATH_YES },
+    { .name = "firewall",
+      .looks = { "1 A:1 10.0.0.2:5001", "1 A:2 10.0.0.2:5001" },
+      .other_port = PATH_NO,
+      .behind = PATH_NO,
+      .word = "firewall",
+      .text = "firewall",
+      .kept = PATH_YES },
+    { .name = "port-restricted",
+      .looks = { "0 A:1 5000", "1 A:1 5001", "1 A:2 5001" },
+      .other_port = PATH_NO,
+      .hairpin = PATH_NO,
+      .behind = PATH_YES,
+      .word = "port-restricted",
+      .text = "lets in answers only",
+      .kept = PATH_YES },
+    { .name = "port-not-kept",
+      .looks = { "1 A:1 31007", "1 A:2 31007" },
+      .other_port = PATH_NO,
+      .behind = PATH_YES,
+      .word = "port-restricted",
+      .kept = PATH_NO },
+    { .name = "restricted",
+      .looks = { "1 A:1 5001", "1 A:2 5001" },
+      .other_port = PATH_YES,
+      .hairpin = PATH_YES,
+      .behind = PATH_YES,
+      .word = "restricted",
+      .text = "perhaps everybody",
+      .kept = PATH_YES },
+    { .name = "filtering-unknown",
+      .looks = { "1 A:1 5001", "1 A:2 5001" },
+      .behind = PATH_YES,
+      .word = "cone",
+      .text = "one port for all",
+      .kept = PATH_YES },
+    { .name = "same-server-twice-tells-nothing",
+      .looks = { "1 A:1 7000", "1 A:1 7009" },
+      .behind = PATH_YES,
+      .word = "unknown",
+      .kept = PATH_NO },
+    { .name = "symmetric",
+      .looks = { "0 A:1 1200", "1 A:1 60000", "1 A:2 20000", "2 A:1 41000", "2 A:2 3000" },
+      .other_port = PATH_NO,
+      .behind = PATH_YES,
+      .word = "symmetric",
+      .text = "another port for each destination, at random",
+      .kept = PATH_NO },
+    { .name = "by-address",
+      .looks = { "1 A:1 9000", "1 A:2 9000", "1 B:1 52000", "1 B:2 52000", "2 A:1 30000" },
+      .behind = PATH_YES,
+      .word = "address-dependent",
+      .text = "another port for each address",
+      .kept = PATH_NO,
+      .two_addresses = true },
+    { .name = "one-port-at-two-addresses",
+      .looks = { "1 A:1 9000", "1 A:2 9000", "1 B:1 9000" },
+      .other_port = PATH_NO,
+      .behind = PATH_YES,
+      .word = "port-restricted",
+      .kept = PATH_NO,
+      .two_addresses = true },
+    { .name = "sequential",
+      .looks = { "0 A:1 40000", "1 A:1 40001", "1 A:2 40002", "2 A:1 40003", "2 A:2 40004" },
+      .behind = PATH_YES,
+      .word = "sequential",
+      .text = "in steps of 1",
+      .kept = PATH_NO,
+      .step = 1 },
+    { .name = "downwards-by-two",
+      .looks = { "0 A:1 40008", "1 A:1 40006", "1 A:2 40004", "2 A:1 40002", "2 A:2 40000" },
+      .behind = PATH_YES,
+      .word = "sequential",
+      .text = "in steps of -2",
+      .kept = PATH_NO,
+      .step = -2 },
+    { .name = "sequential-and-others-busy",
+      .looks = { "0 A:1 40000", "1 A:1 40001", "1 A:2 40005", "2 A:1 40006", "2 A:2 40013" },
+      .behind = PATH_YES,
+      .word = "sequential",
+      .kept = PATH_NO,
+      .step = 1 },
+    { .name = "sequential-turned-round",
+      .looks = { "0 A:1 43998", "1 A:1 43999", "1 A:2 40000", "2 A:1 40001", "2 A:2 40002" },
+      .behind = PATH_YES,
+      .word = "sequential",
+      .kept = PATH_NO,
+      .step = 1 },
+    { .name = "up-and-down-is-no-rule",
+      .looks = { "0 A:1 20500", "1 A:1 20501", "1 A:2 20500", "2 A:1 20503", "2 A:2 20502" },
+      .behind = PATH_YES,
+      .word = "block",
+      .kept = PATH_NO,
+      .first = 20480,
+      .last = 21503 },
+    { .name = "block",
+      .looks = { "0 A:1 20490", "1 A:1 21400", "1 A:2 20900", "2 A:1 20600", "2 A:2 21503" },
+      .behind = PATH_YES,
+      .word = "block",
+      .text = "of the block 20480-21503",
+      .kept = PATH_NO,
+      .first = 20480,
+      .last = 21503 },
+    { .name = "block-across-a-border",
+      .looks = { "0 A:1 21000", "1 A:1 22000", "1 A:2 21600", "2 A:1 21900", "2 A:2 21100" },
+      .behind = PATH_YES,
+      .word = "block",
+      .kept = PATH_NO,
+      .first = 20480,
+      .last = 22527 },
+    { .name = "block-not-aligned",
+      .looks = { "0 A:1 32700", "1 A:1 32800", "1 A:2 32600", "2 A:1 32900", "2 A:2 32650" },
+      .behind = PATH_YES,
+      .word = "block",
+      .kept = PATH_NO,
+      .first = 32525,
+      .last = 32975 },
+    { .name = "too-few-ports-for-a-block",
+      .looks = { "1 A:1 20490", "1 A:2 21400" },
+      .behind = PATH_YES,
+      .word = "symmetric",
+      .kept = PATH_NO },
+    { .name = "pool",
+      .looks = { "1 A:1 203.0.113.7:5001", "1 A:2 203.0.113.8:5001" },
+      .behind = PATH_YES,
+      .word = "cone",
+      .text = "several addresses",
+      .kept = PATH_YES,
+      .pool = true },
+};
+
+static void read_look(const char *text, PathNatLook *out)
+{
+    char     server, mapped[64], full[80];
+    unsigned socket, port;
+
+    g_assert_cmpint(sscanf(text, "%u %c:%u %63s", &socket, &server, &port, mapped), ==, 4);
+    out->socket = socket;
+    out->local_port = (uint16_t)(5000 + socket);
+    g_snprintf(full, sizeof full, "192.0.2.%d:%u", server - 'A' + 1, 3477 + port);
+    g_assert_cmpint(mesh_endpoint_parse(full, &out->asked), ==, 0);
+    g_snprintf(full, sizeof full, "%s%s", strchr(mapped, ':') == NULL ? "203.0.113.7:" : "",
+               mapped);
+    g_assert_cmpint(mesh_endpoint_parse(full, &out->mapped), ==, 0);
+}
+
+static void test_class(gconstpointer data)
+{
+    const ClassCase *c = data;
+    PathNatLook      looks[MAX_LOOKS];
+    MeshAddr         own;
+    PathNatLooks     seen = { .looks = looks, .own = &own, .n_own = 1 };
+    PathNat          nat;
+    g_autofree char *text = NULL;
+
+    seen.other_port = c->other_port;
+    seen.hairpin = c->hairpin;
+    g_assert_cmpint(mesh_ip_parse_addr("10.0.0.2", &own), ==, 0);
+    for (; seen.n < MAX_LOOKS && c->looks[seen.n] != NULL; seen.n++)
+        read_look(c->looks[seen.n], &looks[seen.n]);
+    path_natclass_judge(&seen, &nat);
+    text = path_natclass_describe(&nat);
+    g_assert_cmpstr(path_natclass_name(nat.behind, &nat.what), ==, c->word);
+    if (c->text != NULL && strstr(text, c->text) == NULL)
+        g_error("\"%s\" does not say \"%s\"", text, c->text);
+    g_assert_cmpint(nat.behind, ==, c->behind);
+    g_assert_cmpint(nat.port_kept, ==, c->kept);
+    g_assert_cmpint(nat.hairpin, ==, c->hairpin);
+    g_assert_cmpint(nat.what.step, ==, c->step);
+    g_assert_cmpuint(nat.what.block_first, ==, c->first);
+    g_assert_cmpuint(nat.what.block_last, ==, c->last);
+    g_assert_cmpint(nat.pool, ==, c->pool);
+    g_assert_cmpint(nat.one_address, ==, !c->two_addresses);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *path = g_strconcat("/natclass/", cases[i].name, NULL);
+
+        g_test_add_data_func(path, &cases[i], test_class);
+    }
+    return g_test_run();
+}

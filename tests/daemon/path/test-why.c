@@ -1,0 +1,120 @@
+/* Tests of daemon/path/why.c: the sentence for each pair of ends. */
+#include "daemon/path/why.h"
+
+#include <string.h>
+
+typedef enum { NOT_TOLD, OPEN, EASY, CLOSED, SYMMETRIC, SYMMETRIC_OPEN } End;
+
+static const MeshProbeNat ends[] = {
+    [OPEN] = { .mapping = MESH_PROBE_INDEPENDENT, .filtering = MESH_PROBE_BY_ADDRESS },
+    [EASY] = { .mapping = MESH_PROBE_INDEPENDENT, .filtering = MESH_PROBE_BY_ADDRESS },
+    [CLOSED] = { .mapping = MESH_PROBE_INDEPENDENT, .filtering = MESH_PROBE_BY_ADDRESS_AND_PORT },
+    [SYMMETRIC] = { .mapping = MESH_PROBE_BY_ADDRESS_AND_PORT,
+                    .filtering = MESH_PROBE_BY_ADDRESS_AND_PORT },
+    [SYMMETRIC_OPEN] = { .mapping = MESH_PROBE_BY_ADDRESS_AND_PORT,
+                         .filtering = MESH_PROBE_BY_ADDRESS },
+};
+
+typedef struct {
+    const char *name;
+    PathKind    kind;
+    End         own, peer; /* own NOT_TOLD: not checked */
+    PathAnswer  udp4, udp6, peer_udp;
+    bool        busy, no_relay;
+    const char *reason;
+    int64_t     rtt_us;
+    const char *why, *remedy; /* in the texts; remedy "": none */
+} WhyCase;
+
+static const WhyCase cases[] = {
+    { "direct", PATH_DIRECT, CLOSED, CLOSED, PATH_YES, .why = "directly at 192.0.2.9:7",
+      .remedy = "" },
+    { "direct-with-rtt", PATH_DIRECT, CLOSED, CLOSED, PATH_YES, .rtt_us = 12340,
+      .why = "192.0.2.9:7, 12.3 ms away", .remedy = "" },
+    { "offline", PATH_NONE, CLOSED, CLOSED, PATH_YES, .reason = "peer is offline",
+      .why = "not reached: peer is offline", .remedy = "" },
+    { "idle", PATH_IDLE, CLOSED, CLOSED, PATH_YES, .reason = "not tried yet",
+      .why = "not yet: not tried yet", .remedy = "" },
+    { "connecting", PATH_CONNECTING, CLOSED, CLOSED, PATH_YES, .reason = "waiting",
+      .why = "not yet: waiting", .remedy = "" },
+    { "blocked-and-no-relay", PATH_NONE, OPEN, NOT_TOLD, PATH_NO, .no_relay = true,
+      .reason = "no answer", .why = "lets no UDP through, and no relay is reached (no answer)",
+      .remedy = "letting UDP out of this host's network" },
+    { "searching", PATH_RELAY, SYMMETRIC, SYMMETRIC, PATH_YES, .busy = true,
+      .why = "by relay hub: a direct way is being looked for", .remedy = "" },
+    { "own-blocked", PATH_RELAY, NOT_TOLD, CLOSED, .why = "not known", .remedy = "IPv6" },
+    { "own-blocked-4", PATH_RELAY, CLOSED, CLOSED, PATH_NO, PATH_UNKNOWN,
+      .why = "this host's network lets no UDP through", .remedy = "of this host's network" },
+    { "own-blocked-4-not-6", PATH_RELAY, CLOSED, CLOSED, PATH_NO, PATH_YES, .why = "firewall",
+      .remedy = "IPv6" },
+    { "peer-blocked", PATH_RELAY, CLOSED, CLOSED, PATH_YES, .peer_udp = PATH_NO,
+      .why = "the peer's network lets no UDP through", .remedy = "of the peer's network" },
+    { "both-blocked", PATH_RELAY, CLOSED, CLOSED, PATH_NO, .peer_udp = PATH_NO,
+      .why = "neither end's network lets UDP through", .remedy = "both networks" },
+    { "both-symmetric", PATH_RELAY, SYMMETRIC, SYMMETRIC, PATH_YES,
+      .why = "both ends are behind NATs", .remedy = "UDP port that a router forwards" },
+    { "own-symmetric", PATH_RELAY, SYMMETRIC, CLOSED, PATH_YES,
+      .why = "the NAT of this host uses another port for each destination, and what stands before "
+             "the peer lets in only answers",
+      .remedy = "IPv6 at both ends" },
+    { "peer-symmetric", PATH_RELAY, CLOSED, SYMMETRIC, PATH_YES,
+      .why = "the peer's NAT uses another port for each destination, and what stands before this "
+             "host lets in only answers",
+      .remedy = "maps ports" },
+    { "own-symmetric-peer-easy", PATH_RELAY, SYMMETRIC, EASY, PATH_YES,
+      .why = "the NAT of this host uses another port for each destination",
+      .remedy = "maps ports" },
+    { "peer-symmetric-own-easy", PATH_RELAY, EASY, SYMMETRIC_OPEN, PATH_YES,
+      .why = "the peer's NAT uses another port for each destination", .remedy = "maps ports" },
+    { "own-symmetric-peer-silent", PATH_RELAY, SYMMETRIC, NOT_TOLD, PATH_YES,
+      .why = "the NAT of this host uses another port for each destination",
+      .remedy = "maps ports" },
+    { "peer-silent", PATH_RELAY, CLOSED, NOT_TOLD, PATH_YES,
+      .why = "the peer did not tell what stands before it", .remedy = "maps ports" },
+    { "not-checked", PATH_RELAY, NOT_TOLD, CLOSED, PATH_UNKNOWN,
+      .why = "what stands before this host is not known", .remedy = "maps ports" },
+    { "both-easy", PATH_RELAY, CLOSED, CLOSED, PATH_YES,
+      .why = "both NATs would allow one: a firewall between us", .remedy = "IPv6" },
+};
+
+static void check_text(const char *text, const char *want)
+{
+    if (want[0] == '\0')
+        g_assert_cmpstr(text, ==, "");
+    else if (strstr(text, want) == NULL)
+        g_error("\"%s\" does not say \"%s\"", text, want);
+}
+
+static void test_why(gconstpointer data)
+{
+    const WhyCase   *c = data;
+    PathWhyFacts     facts = { .kind = c->kind,
+                               .reason = c->reason,
+                               .relay = c->no_relay ? NULL : "hub",
+                               .endpoint = "192.0.2.9:7",
+                               .rtt_us = c->rtt_us,
+                               .busy = c->busy,
+                               .checked = c->own != NOT_TOLD,
+                               .udp4 = c->udp4,
+                               .udp6 = c->udp6,
+                               .peer_udp = c->peer_udp,
+                               .peer_told = c->peer != NOT_TOLD,
+                               .peer = ends[c->peer] };
+    g_autofree char *why = NULL, *remedy = NULL;
+
+    facts.own.what = ends[c->own];
+    path_why_tell(&facts, &why, &remedy);
+    check_text(why, c->why);
+    check_text(remedy, c->remedy);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *path = g_strconcat("/why/", cases[i].name, NULL);
+
+        g_test_add_data_func(path, &cases[i], test_why);
+    }
+    return g_test_run();
+}

@@ -1,0 +1,133 @@
+"""The doctor: `mesh netcheck` behind each kind of NAT, `mesh why` and `mesh ping` of a relayed pair.
+
+   [n-KIND] 192.168.N.2 ─ router of KIND ══╗
+   [open]  ════════════════════════════════╬══ wan ══ [server] STUN and relay, 203.0.113.10:3478, :3479
+   [n-KIND] …                            ══╝"""
+from lab import Lab, need, wait_until
+from nat import BLOCK_PORTS
+
+need("unshare", "ip", "nft", "dbus-daemon")
+
+# kind of nat.py: what netcheck has to say. The lab's relay has one address, so that a full cone cannot be told from a
+# restricted one.
+KINDS = {
+    "port-restricted": {"nat": "port-restricted", "port-kept": "yes", "hairpin": "no"},
+    "port-restricted-accept": {"nat": "port-restricted"},
+    "random-port": {"nat": "port-restricted", "port-kept": "no"},
+    "full-cone": {"nat": "restricted", "hairpin": "no"},
+    "full-cone-hairpin": {"nat": "restricted", "hairpin": "yes"},
+    "symmetric": {"nat": "symmetric", "port-kept": "no"},
+    "sequential": {"nat": "sequential", "step": 1},
+    "block": {"nat": "block"},
+    "udp-blocked": {"nat": "unknown", "udp4": "no", "udp6": "unknown", "mapped": ""},
+}
+USUAL = {"udp4": "yes", "udp6": "unknown", "behind-nat": "yes", "one-address": True}
+
+
+def check(node):
+    """What netcheck finds; the address of a new interface may come a moment after the network is up."""
+    def look():
+        (network,) = node.json("netcheck")["networks"]
+        return network["found"] if network["found"]["udp4"] != "unknown" else None
+    return wait_until(look, 20, f"{node.name} has asked the relay")
+
+
+def check_open(lab, node):
+    found = check(node)
+    assert (found["nat"], found["behind-nat"], found["udp4"], found["udp6"]) == ("open", "no", "yes", "yes"), found
+    (relay,) = found["relays"]
+    assert relay["udp4-us"] > 0 and relay["udp6-us"] > 0, relay
+    port = node.network().listen_port
+    assert found["mapped"] == f"{node.ip4}:{port}", found
+    words = wait_until(lambda: (text := node.mesh("netcheck").stdout) and "home" in text and text, 20, "home")
+    assert "UDP, IPv6  works" in words and "no NAT" in words, words
+    lab.ok("a host on the internet has no NAT, UDP by both families, and knows its home relay")
+
+
+def check_kind(lab, node, kind, router):
+    found = check(node)
+    want = {**({} if kind == "udp-blocked" else USUAL), **KINDS[kind]}
+    got = {key: found.get(key) for key in want}
+    assert got == want, (kind, found)
+    (relay,) = found["relays"]
+    assert (relay["udp4-us"] > 0) == (want["udp4"] == "yes") and relay["udp6-us"] == 0, relay
+    if kind == "block":
+        first, last = found["block"]
+        assert first <= 20480 and 20480 + BLOCK_PORTS - 1 <= last < first + 4096, found
+    if kind != "udp-blocked":
+        assert found["mapped"].startswith(f"{router.wan4}:"), found
+    lab.ok(f"{kind}: {found['nat-text']}")
+    again = check(node)  # mappings of the first look still live: they must not change the second
+    assert {key: again.get(key) for key in want} == want, (kind, again)
+
+
+def check_why(lab, one, other, own_nat, peer_nat, words):
+    """A pair that only the relay connects, and the sentence for it."""
+    wait_until(lambda: other.name in one.peers(), 20, "the peer")
+    wait_until(lambda: one.mesh("ping", other.name, check=False).returncode == 0, 20, "an echo by relay")
+
+    def settled():
+        why = one.json("why", other.name)
+        return why if not why["searching"] and why["peer-nat"] != "unknown" else None
+    why = wait_until(settled, 30, "the attempt is over")
+    assert (why["path"], why["relay"], why["own-nat"], why["peer-nat"]) == \
+        ("relay", lab.relay, own_nat, peer_nat), why
+    assert words in why["why"] and "would make it direct" in why["remedy"], why
+    text = one.mesh("why", other.name).stdout
+    assert text == f"{other.name}: {why['why']}; {why['remedy']}\n", text
+    peer = one.peer(other.name)
+    assert (peer.path, peer.relay) == ("relay", lab.relay), peer
+    table = one.mesh("peers").stdout
+    assert "VIA" in table and lab.relay in table, table
+    echo = one.json("ping", other.name)["answers"][0]
+    assert (echo["path"], echo["relay"], echo["endpoint"]) == ("relay", lab.relay, ""), echo
+    assert f"relay via {lab.relay}" in one.mesh("ping", other.name).stdout
+    lab.ok(f"{own_nat} and {peer_nat}: {why['why']}")
+
+
+def check_direct(lab, one, other):
+    wait_until(lambda: one.mesh("ping", other.name, check=False).returncode == 0, 20, "an echo")
+    wait_until(lambda: one.peer(other.name).path == "direct", 20, "a direct way")
+    why = one.json("why", other.name)
+    assert why["path"] == "direct" and why["why"].startswith("directly at ") and why["remedy"] == "", why
+    wait_until(lambda: one.peer(other.name).rtt_us > 0, 20, "its round trip")
+    lab.ok("a direct peer: where it is, and how far")
+
+
+def check_blocked(lab, one, blocked):
+    """A node whose network drops UDP: whether a relay is reached over TLS or not, that is what both are told."""
+    def told():
+        back = blocked.json("why", one.name)
+        return back if "this host's network lets no UDP through" in back["why"] else None
+    back = wait_until(told, 30, "the reason")
+    assert "letting UDP out of this host's network" in back["remedy"], back
+    assert one.json("why", blocked.name)["path"] != "direct"
+    missing = one.mesh("why", "nobody", check=False)
+    assert missing.returncode == 3 and "no peer has this name" in missing.stderr, missing
+    lab.ok(f"UDP blocked: {back['why']}")
+
+
+def main():
+    with Lab() as lab:
+        lab.server.setup("home")
+        lab.server.up()
+        free = lab.node("open")
+        free.up()
+        free.join(lab.server.key("home"))
+        lab.relay = check(free)["relays"][0]["name"]
+        check_open(lab, free)
+        nodes = {}
+        for number, kind in enumerate(KINDS):
+            router = lab.nat(f"r{number}", kind=kind, v6=False)
+            node = lab.node(f"n{number}", behind=router, v6=False)
+            node.up()
+            node.join(lab.server.key("home"))
+            check_kind(lab, node, kind, router)
+            nodes[kind] = node
+        check_why(lab, nodes["symmetric"], nodes["sequential"], "symmetric", "sequential",
+                  "both ends are behind NATs")
+        check_direct(lab, nodes["port-restricted"], free)
+        check_blocked(lab, free, nodes["udp-blocked"])
+
+
+main()
