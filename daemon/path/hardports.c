@@ -35,15 +35,29 @@ double path_hardports_chance(size_t n, size_t k, size_t among)
     return 1 - missed;
 }
 
+/* As above, but the mappings appear one by one while the pings go out, as fast as they do: what is
+ * pinged before its mapping is there was pinged in vain. */
+static double get_chance_opening(size_t n, size_t k, size_t among)
+{
+    double missed = 1;
+
+    for (size_t i = 0; i < k; i++) {
+        if (n + i >= among)
+            return 1;
+        missed *= (double)(among - i - (i < n ? i : n)) / (double)(among - i);
+    }
+    return 1 - missed;
+}
+
 static void plan_block(size_t block, PathHardplan *plan)
 {
     size_t n = block / BLOCK_SHARE < BLOCK_SOCKETS ? block / BLOCK_SHARE : BLOCK_SOCKETS, k = 1;
 
     if (block < LEAST_BLOCK)
         return;
-    while (k < PATH_HARDPORTS_MAX && path_hardports_chance(n, k, block) < ENOUGH)
+    while (k < PATH_HARDPORTS_MAX && get_chance_opening(n, k, block) < ENOUGH)
         k++;
-    *plan = (PathHardplan){ n, k, path_hardports_chance(n, k, block) };
+    *plan = (PathHardplan){ n, k, get_chance_opening(n, k, block) };
 }
 
 void path_hardports_plan(const MeshProbeNat *nat, PathHardplan *out_plan)
