@@ -1,41 +1,17 @@
 #include "daemon/path/path.h"
 
-#include "common/glib/backoff.h"
 #include "common/glib/log.h"
 #include "common/std/clock.h"
 #include "common/std/endpoint.h"
 #include "daemon/path/candidates.h"
 #include "daemon/path/doctor.h"
-#include "daemon/path/explain.h"
 #include "daemon/path/natlook.h"
+#include "daemon/path/peer.h"
 #include "daemon/path/relays.h"
 #include "daemon/path/seek.h"
 
 #include <string.h>
 #include <sys/socket.h>
-
-enum {
-    FAILED_AFTER_MS = 15000, /* without an answer that long: shown as no way, still being tried */
-    LOOK_AGAIN_MS = 60000,   /* events may be lost, so a settled peer is looked at now and then */
-    SILENT_MS = 150000,      /* a session that heard nothing through a rekey is not a proof */
-    RETRY_FIRST_MS = 1000,   /* after the data plane gave up */
-    RETRY_CAP_MS = 60000,
-};
-
-typedef struct {
-    PathPeer            told; /* its endpoints are ours */
-    size_t              n_candidates;
-    MeshRecordEndpoint *candidates; /* owned; of ten thousand peers most have few */
-    bool                trying;     /* the data plane sends initiations for us */
-    bool                failed;
-    int64_t             due_ms; /* boot clock: when to look at it again; INT64_MAX: never */
-    MeshBackoff         backoff;
-    PathKind            shown; /* as told by the last changed() */
-    PathSeek           *seek;  /* finds its ways, once that is wanted; NULL: not yet */
-    PathAnswer          udp;   /* does its relay see it there over UDP? */
-    bool                told_nat;
-    MeshProbeNat        nat;
-} Peer;
 
 struct Path {
     WirePlane    *plane; /* borrowed */
@@ -44,17 +20,15 @@ struct Path {
     void         *user_data;
     PathNatlook   look;
     PathNetcheck *check;
-    PathSeekHost  host;   /* what seeks share */
-    GHashTable   *probes; /* index of probes to us → Peer */
-    GHashTable   *nodes;  /* index of the node → Peer */
-    GHashTable   *peers;  /* MeshKey * inside the Peer → owned Peer */
-    GArray       *addrs;  /* MeshAddr: the host's */
-    bool          presence_known;
+    PathSeekHost  host; /* what seeks share */
+    PathPeerHost  peer_host;
+    GHashTable   *peers;   /* MeshKey * inside the PathPeerPath → owned PathPeerPath */
+    GArray       *addrs;   /* MeshAddr: the host's */
     guint         timer;   /* 0: none */
     int64_t       wake_ms; /* boot clock: when @timer fires */
 };
 
-static void arm(Path *self, int64_t due_ms);
+static void arm(int64_t due_ms, void *user_data);
 
 static guint hash_key(gconstpointer key)
 {
@@ -69,181 +43,6 @@ static gboolean equal_key(gconstpointer a, gconstpointer b)
     return memcmp(a, b, sizeof(MeshKey)) == 0;
 }
 
-static PathHost get_host(Path *self)
-{
-    return (PathHost){ .addrs = (const MeshAddr *)(void *)self->addrs->data,
-                       .n_addrs = self->addrs->len,
-                       .presence_known = self->presence_known };
-}
-
-static bool read_wire(Path *self, const Peer *peer, WirePeerInfo *out_info)
-{
-    memset(out_info, 0, sizeof *out_info);
-    return wire_plane_get_peer(self->plane, &peer->told.wg, out_info) == 0;
-}
-
-static bool is_live(const WirePeerInfo *info)
-{
-    int64_t silent_ms = mesh_clock_boot_ms() - (int64_t)info->last_received_ms;
-
-    return info->has_session && info->last_received_ms != 0 && silent_ms < SILENT_MS;
-}
-
-static PathKind judge(Path *self, const Peer *peer, const WirePeerInfo *info, char **out_reason)
-{
-    PathHost  host = get_host(self);
-    WireWay   way = { .link = 0 };
-    int64_t   rtt_us = 0;
-    bool      busy = false, found = false;
-    PathFacts facts = { .peer = &peer->told,
-                        .host = &host,
-                        .candidates = peer->candidates,
-                        .n_candidates = peer->n_candidates,
-                        .live = is_live(info),
-                        .trying = peer->trying || info->handshake_attempts > 0,
-                        .failed = peer->failed };
-
-    if (peer->seek != NULL)
-        found = path_seek_get_way(peer->seek, &way, &rtt_us, &busy);
-    facts.direct = !found || way.link == 0;
-    facts.busy = busy;
-    if (found && way.link != 0)
-        facts.relay = path_relays_name(self->host.relays, way.link);
-    return path_explain_judge(&facts, out_reason);
-}
-
-/* Tells the owner when the kind is another than the one told last. */
-static void show(Path *self, Peer *peer, bool always)
-{
-    WirePeerInfo     info;
-    g_autofree char *reason = NULL;
-    PathKind         kind;
-
-    if (!read_wire(self, peer, &info))
-        return;
-    kind = judge(self, peer, &info, &reason);
-    if (kind == peer->shown && !always)
-        return;
-    peer->shown = kind;
-    self->events.changed(&peer->told.wg, self->user_data);
-}
-
-static void set_due(Path *self, Peer *peer, int64_t in_ms)
-{
-    peer->due_ms = mesh_clock_boot_ms() + in_ms;
-    arm(self, peer->due_ms);
-}
-
-/* A peer that chose its key for it gets no other's index: what comes from both is the first's. */
-static void add_index(Path *self, Peer *peer)
-{
-    gpointer at = GUINT_TO_POINTER(path_seek_get_index(peer->seek));
-
-    if (!g_hash_table_contains(self->probes, at))
-        g_hash_table_insert(self->probes, at, peer);
-}
-
-/* Ten thousand peers are known and few are talked to: keys and ways are made for those. */
-static bool ready_seek(Path *self, Peer *peer)
-{
-    if (peer->seek == NULL && peer->told.has_probe_key) {
-        peer->seek = path_seek_new(&self->host, &peer->told);
-        if (peer->seek != NULL)
-            add_index(self, peer);
-    }
-    return peer->seek != NULL;
-}
-
-/* With a relay the first packet is enough to begin; it waits in the data plane until then. */
-static bool is_found_later(Path *self, const Peer *peer)
-{
-    WireWay way;
-
-    return peer->told.has_probe_key &&
-           path_relays_get_way(self->host.relays, &peer->told, false, &way);
-}
-
-/* Hands the candidates to the data plane. @start: send initiations if there is no session. */
-static void set_route(Path *self, Peer *peer, bool start)
-{
-    WireRoute    route = { .n_candidates = (uint8_t)peer->n_candidates };
-    WirePeerInfo info;
-
-    for (size_t i = 0; i < peer->n_candidates; i++)
-        route.candidates[i] = peer->candidates[i].endpoint;
-    if (!read_wire(self, peer, &info))
-        return; /* no such peer any more: the next path_apply() says so too */
-    if (start && ready_seek(self, peer)) {
-        path_seek_want(peer->seek);
-    } else if (peer->seek == NULL) {
-        route.pinned = is_found_later(self, peer);
-        start = start && (peer->n_candidates > 0 || info.endpoint.addr.family != 0);
-        if (wire_plane_set_route(self->plane, &peer->told.wg, &route, start) < 0)
-            return;
-    }
-    if (!start)
-        return;
-    if (is_live(&info)) {
-        peer->trying = false;
-        set_due(self, peer, LOOK_AGAIN_MS);
-        return;
-    }
-    peer->trying = true;
-    set_due(self, peer, peer->failed ? LOOK_AGAIN_MS : FAILED_AFTER_MS);
-}
-
-static bool wants_connection(Path *self, const Peer *peer)
-{
-    return peer->told.eager && (peer->told.online || !self->presence_known);
-}
-
-/* Something about the peer or the host is new: all earlier failure is forgotten. */
-static void start_over(Path *self, Peer *peer)
-{
-    PathHost           host = get_host(self);
-    MeshRecordEndpoint chosen[WIRE_MAX_CANDIDATES];
-
-    peer->n_candidates = path_candidates_choose(host.addrs, host.n_addrs, peer->told.endpoints,
-                                                peer->told.n_endpoints, chosen);
-    g_free(peer->candidates);
-    peer->candidates = g_memdup2(chosen, peer->n_candidates * sizeof chosen[0]);
-    peer->trying = peer->failed = false;
-    peer->due_ms = INT64_MAX;
-    mesh_backoff_reset(&peer->backoff);
-    if (peer->seek != NULL)
-        path_seek_told(peer->seek);
-    set_route(self, peer, wants_connection(self, peer));
-    show(self, peer, false);
-}
-
-static void retry(Path *self, Peer *peer)
-{
-    peer->due_ms = INT64_MAX;
-    if (wants_connection(self, peer))
-        set_route(self, peer, true);
-}
-
-static void look_at(Path *self, Peer *peer)
-{
-    WirePeerInfo info;
-
-    peer->due_ms = INT64_MAX;
-    if (!read_wire(self, peer, &info))
-        return;
-    if (is_live(&info)) {
-        peer->trying = peer->failed = false;
-        set_due(self, peer, LOOK_AGAIN_MS);
-    } else if (peer->trying) {
-        peer->failed = true; /* the plane goes on trying; GAVE_UP ends this round */
-        set_due(self, peer, 2 * LOOK_AGAIN_MS);
-        if (info.handshake_attempts == 0)
-            peer->trying = false; /* its GAVE_UP was lost */
-    } else {
-        retry(self, peer);
-    }
-    show(self, peer, false);
-}
-
 static gboolean on_timer(gpointer user_data)
 {
     Path          *self = user_data;
@@ -254,19 +53,20 @@ static gboolean on_timer(gpointer user_data)
     self->timer = 0;
     g_hash_table_iter_init(&iter, self->peers);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        Peer *peer = value;
+        PathPeerPath *peer = value;
 
         if (peer->due_ms <= now_ms)
-            look_at(self, peer);
+            path_peer_look(peer);
         next_ms = MIN(next_ms, peer->due_ms);
     }
-    arm(self, next_ms);
+    arm(next_ms, self);
     return G_SOURCE_REMOVE;
 }
 
 /* One timer for all peers, at the earliest due time. */
-static void arm(Path *self, int64_t due_ms)
+static void arm(int64_t due_ms, void *user_data)
 {
+    Path   *self = user_data;
     int64_t in_ms = due_ms - mesh_clock_boot_ms();
 
     if (due_ms == INT64_MAX || (self->timer != 0 && self->wake_ms <= due_ms))
@@ -278,13 +78,20 @@ static void arm(Path *self, int64_t due_ms)
 
 /* ---- what the parts of this folder tell ---- */
 
-static void on_seek_changed(const MeshKey *key, void *user_data)
+static void on_peer_changed(const MeshKey *key, void *user_data)
 {
     Path *self = user_data;
-    Peer *peer = g_hash_table_lookup(self->peers, key);
+
+    self->events.changed(key, self->user_data);
+}
+
+static void on_seek_changed(const MeshKey *key, void *user_data)
+{
+    Path         *self = user_data;
+    PathPeerPath *peer = g_hash_table_lookup(self->peers, key);
 
     if (peer != NULL)
-        show(self, peer, true);
+        path_peer_show(peer, true);
 }
 
 static size_t add_candidate(MeshProbeCandidate *out, size_t n, const MeshEndpoint *endpoint,
@@ -345,14 +152,14 @@ static void on_nat(void *user_data)
     use_nat(self);
     g_hash_table_iter_init(&iter, self->peers);
     while (g_hash_table_iter_next(&iter, NULL, &value))
-        if (((Peer *)value)->seek != NULL)
-            path_seek_told(((Peer *)value)->seek);
+        if (((PathPeerPath *)value)->seek != NULL)
+            path_seek_told(((PathPeerPath *)value)->seek);
 }
 
 static void on_told(const MeshKey *key, const MeshProbeNat *nat, void *user_data)
 {
-    Path *self = user_data;
-    Peer *peer = g_hash_table_lookup(self->peers, key);
+    Path         *self = user_data;
+    PathPeerPath *peer = g_hash_table_lookup(self->peers, key);
 
     if (peer == NULL)
         return;
@@ -368,22 +175,16 @@ static void on_relays_changed(uint16_t relay, void *user_data)
 
     (void)relay;
     g_hash_table_iter_init(&iter, self->peers);
-    while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        Peer *peer = value;
-
-        if (peer->seek != NULL)
-            path_seek_relayed(peer->seek);
-        else if (peer->told.has_probe_key)
-            set_route(self, peer, false);
-    }
+    while (g_hash_table_iter_next(&iter, NULL, &value))
+        path_peer_relayed(value);
     path_natlook_ask(&self->look, self->plane, self->host.relays);
     self->events.self_changed(self->user_data);
 }
 
 static void on_found(uint16_t relay, uint32_t index, const MeshEndpoint *at, void *user_data)
 {
-    Path *self = user_data;
-    Peer *peer = g_hash_table_lookup(self->nodes, GUINT_TO_POINTER(index));
+    Path         *self = user_data;
+    PathPeerPath *peer = g_hash_table_lookup(self->peer_host.nodes, GUINT_TO_POINTER(index));
 
     (void)relay;
     if (peer == NULL || peer->seek == NULL)
@@ -392,14 +193,9 @@ static void on_found(uint16_t relay, uint32_t index, const MeshEndpoint *at, voi
     path_seek_found(peer->seek, at);
 }
 
-static void free_peer(gpointer data)
+static void on_peer_removed(gpointer peer)
 {
-    Peer *self = data;
-
-    path_seek_free(self->seek);
-    g_free((gpointer)self->told.endpoints);
-    g_free(self->candidates);
-    g_free(self);
+    path_peer_free(peer);
 }
 
 static void make_probe_keys(PathSeekHost *host)
@@ -420,9 +216,7 @@ Path *path_start(const PathOptions *options)
     self->inner = options->inner;
     self->events = options->events;
     self->user_data = options->user_data;
-    self->peers = g_hash_table_new_full(hash_key, equal_key, NULL, free_peer);
-    self->probes = g_hash_table_new(g_direct_hash, g_direct_equal);
-    self->nodes = g_hash_table_new(g_direct_hash, g_direct_equal);
+    self->peers = g_hash_table_new_full(hash_key, equal_key, NULL, on_peer_removed);
     self->addrs = g_array_new(false, true, sizeof(MeshAddr));
     self->host = (PathSeekHost){ .plane = self->plane,
                                  .relays = path_relays_new(self->plane, &relays_events, self),
@@ -432,6 +226,12 @@ Path *path_start(const PathOptions *options)
                                  .told = on_told,
                                  .changed = on_seek_changed,
                                  .user_data = self };
+    self->peer_host = (PathPeerHost){ .seek = &self->host,
+                                      .probes = g_hash_table_new(g_direct_hash, g_direct_equal),
+                                      .nodes = g_hash_table_new(g_direct_hash, g_direct_equal),
+                                      .due = arm,
+                                      .changed = on_peer_changed,
+                                      .user_data = self };
     make_probe_keys(&self->host);
     self->check = path_netcheck_new(self->plane, on_nat, self);
     return self;
@@ -444,8 +244,8 @@ void path_stop(Path *self)
     g_clear_handle_id(&self->timer, g_source_remove);
     path_netcheck_free(self->check);
     g_hash_table_unref(self->peers);
-    g_hash_table_unref(self->probes);
-    g_hash_table_unref(self->nodes);
+    g_hash_table_unref(self->peer_host.probes);
+    g_hash_table_unref(self->peer_host.nodes);
     path_relays_free(self->host.relays);
     mesh_key_free(self->host.probe_private);
     g_array_unref(self->addrs);
@@ -472,65 +272,15 @@ void path_get_self(Path *self, PathSelf *out_self)
     *out_self = about;
 }
 
-/* What was agreed on with its old probe key is void. */
-static void drop_seek(Path *self, Peer *peer)
+static PathPeerPath *put_peer(Path *self, const PathPeer *told)
 {
-    gpointer at = peer->seek != NULL ? GUINT_TO_POINTER(path_seek_get_index(peer->seek)) : NULL;
+    PathPeerPath *peer = g_hash_table_lookup(self->peers, &told->wg);
 
-    if (g_hash_table_lookup(self->probes, at) == peer)
-        g_hash_table_remove(self->probes, at);
-    path_seek_free(g_steal_pointer(&peer->seek));
-}
-
-static bool is_same_seek(const PathPeer *a, const PathPeer *b)
-{
-    return a->has_probe_key == b->has_probe_key &&
-           memcmp(&a->probe_key, &b->probe_key, sizeof a->probe_key) == 0;
-}
-
-static bool is_same(const PathPeer *a, const PathPeer *b)
-{
-    return a->online == b->online && a->eager == b->eager && a->e_seq == b->e_seq &&
-           a->n_endpoints == MIN(b->n_endpoints, WIRE_MAX_CANDIDATES) && is_same_seek(a, b) &&
-           a->index == b->index && a->n_relays == b->n_relays &&
-           memcmp(a->relays, b->relays, sizeof a->relays) == 0;
-}
-
-/* Relays name nodes by it, and anybody at a relay makes them say it often. */
-static void drop_index(Path *self, const Peer *peer)
-{
-    gpointer at = GUINT_TO_POINTER(peer->told.index);
-
-    if (g_hash_table_lookup(self->nodes, at) == peer)
-        g_hash_table_remove(self->nodes, at);
-}
-
-static Peer *put_peer(Path *self, const PathPeer *told)
-{
-    Peer *peer = g_hash_table_lookup(self->peers, &told->wg);
-    bool  renew = peer == NULL || !is_same_seek(&peer->told, told);
-
-    if (peer != NULL && is_same(&peer->told, told))
-        return peer;
     if (peer == NULL) {
-        peer = g_new0(Peer, 1);
-        peer->told.wg = told->wg;
-        peer->backoff = (MeshBackoff){ .first_min_ms = RETRY_FIRST_MS,
-                                       .first_max_ms = 5 * RETRY_FIRST_MS,
-                                       .base_ms = 5 * RETRY_FIRST_MS,
-                                       .cap_ms = RETRY_CAP_MS };
+        peer = path_peer_new(&self->peer_host, &told->wg);
         g_hash_table_insert(self->peers, &peer->told.wg, peer);
     }
-    g_free((gpointer)peer->told.endpoints);
-    drop_index(self, peer);
-    peer->told = *told;
-    g_hash_table_insert(self->nodes, GUINT_TO_POINTER(told->index), peer);
-    peer->told.n_endpoints = MIN(told->n_endpoints, WIRE_MAX_CANDIDATES);
-    peer->told.endpoints =
-        g_memdup2(told->endpoints, peer->told.n_endpoints * sizeof told->endpoints[0]);
-    if (renew)
-        drop_seek(self, peer);
-    start_over(self, peer);
+    path_peer_tell(peer, told);
     return peer;
 }
 
@@ -544,11 +294,8 @@ void path_apply(Path *self, const PathPeer *peers, size_t n_peers)
         g_hash_table_add(kept, put_peer(self, &peers[i]));
     g_hash_table_iter_init(&iter, self->peers);
     while (g_hash_table_iter_next(&iter, NULL, &value))
-        if (!g_hash_table_contains(kept, value)) {
-            drop_seek(self, value);
-            drop_index(self, value);
+        if (!g_hash_table_contains(kept, value))
             g_hash_table_iter_remove(&iter);
-        }
 }
 
 static bool has_moved(Path *self, const PathHost *host)
@@ -568,10 +315,10 @@ void path_nudge(Path *self)
 
     g_hash_table_iter_init(&iter, self->peers);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        Peer        *peer = value;
-        WirePeerInfo info;
+        PathPeerPath *peer = value;
+        WirePeerInfo  info;
 
-        if (!read_wire(self, peer, &info) || !info.has_session)
+        if (!path_peer_read(peer, &info) || !info.has_session)
             continue;
         if (wire_plane_ping(self->plane, &self->inner, &peer->told.inner, PATH_NUDGE_ID, 0) < 0)
             mesh_log_debug("a peer will learn our new address with the next packet only");
@@ -586,8 +333,8 @@ static void check_all(Path *self)
     path_relays_doubt(self->host.relays);
     g_hash_table_iter_init(&iter, self->peers);
     while (g_hash_table_iter_next(&iter, NULL, &value))
-        if (((Peer *)value)->seek != NULL)
-            path_seek_check(((Peer *)value)->seek);
+        if (((PathPeerPath *)value)->seek != NULL)
+            path_seek_check(((PathPeerPath *)value)->seek);
 }
 
 void path_set_host(Path *self, const PathHost *host)
@@ -598,12 +345,12 @@ void path_set_host(Path *self, const PathHost *host)
 
     if (!moved && host->check)
         check_all(self);
-    if (!moved && host->presence_known == self->presence_known)
+    if (!moved && host->presence_known == self->host.has_server)
         return;
     g_array_set_size(self->addrs, 0);
     if (host->n_addrs > 0)
         g_array_append_vals(self->addrs, host->addrs, (guint)host->n_addrs);
-    self->presence_known = self->host.has_server = host->presence_known;
+    self->host.has_server = host->presence_known;
     path_relays_set_families(self->host.relays,
                              path_candidates_has_family(host->addrs, host->n_addrs, AF_INET),
                              path_candidates_has_family(host->addrs, host->n_addrs, AF_INET6));
@@ -611,9 +358,9 @@ void path_set_host(Path *self, const PathHost *host)
     path_netcheck_set_host(self->check, host->addrs, host->n_addrs);
     g_hash_table_iter_init(&iter, self->peers);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        if (moved && ((Peer *)value)->seek != NULL)
-            path_seek_doubt(((Peer *)value)->seek);
-        start_over(self, value);
+        if (moved && ((PathPeerPath *)value)->seek != NULL)
+            path_seek_doubt(((PathPeerPath *)value)->seek);
+        path_peer_start_over(value);
     }
     if (moved)
         path_nudge(self);
@@ -622,85 +369,45 @@ void path_set_host(Path *self, const PathHost *host)
 /* A datagram that is not WireGuard's. */
 static void take_raw(Path *self, const WireEvent *event)
 {
-    uint32_t index;
-    Peer    *peer;
+    uint32_t      index;
+    PathPeerPath *peer;
 
     if (path_relays_handle(self->host.relays, event) || take_stun(self, event) ||
         mesh_probe_read_index(event->data, event->n_data, &index) < 0)
         return;
     if (event->way.link == 0)
-        peer = g_hash_table_lookup(self->probes, GUINT_TO_POINTER(index));
+        peer = g_hash_table_lookup(self->peer_host.probes, GUINT_TO_POINTER(index));
     else
-        peer = g_hash_table_lookup(self->nodes, GUINT_TO_POINTER(event->way.index));
-    /* By relay it may be the first that we hear of the peer. */
-    if (peer != NULL && ready_seek(self, peer))
-        path_seek_take(peer->seek, event);
+        peer = g_hash_table_lookup(self->peer_host.nodes, GUINT_TO_POINTER(event->way.index));
+    if (peer != NULL)
+        path_peer_take(peer, event);
 }
 
 void path_handle_event(Path *self, const WireEvent *event)
 {
-    Peer *peer = g_hash_table_lookup(self->peers, &event->peer);
+    PathPeerPath *peer;
 
-    if (event->kind == WIRE_EVENT_RAW)
+    if (event->kind == WIRE_EVENT_RAW) {
         take_raw(self, event);
-    if (event->kind == WIRE_EVENT_RAW || peer == NULL)
-        return;
-    if (peer->seek == NULL && event->kind == WIRE_EVENT_ACTIVE)
-        set_route(self, peer, true);
-    else if (peer->seek != NULL || (event->kind == WIRE_EVENT_HANDSHAKE && ready_seek(self, peer)))
-        path_seek_handle(peer->seek, event);
-    switch (event->kind) {
-    case WIRE_EVENT_HANDSHAKE:
-    case WIRE_EVENT_ROAMED:
-        peer->trying = peer->failed = false;
-        mesh_backoff_reset(&peer->backoff);
-        set_due(self, peer, LOOK_AGAIN_MS);
-        show(self, peer, event->kind == WIRE_EVENT_ROAMED);
-        return;
-    case WIRE_EVENT_GAVE_UP:
-        peer->trying = false;
-        peer->failed = true;
-        set_due(self, peer, mesh_backoff_next_ms(&peer->backoff));
-        show(self, peer, false);
-        return;
-    case WIRE_EVENT_EXPIRED:
-        retry(self, peer);
-        show(self, peer, false);
-        return;
-    default:
         return;
     }
+    peer = g_hash_table_lookup(self->peers, &event->peer);
+    if (peer != NULL)
+        path_peer_handle(peer, event);
 }
 
 bool path_connect(Path *self, const MeshKey *key)
 {
-    Peer *peer = g_hash_table_lookup(self->peers, key);
+    PathPeerPath *peer = g_hash_table_lookup(self->peers, key);
 
-    if (peer == NULL)
-        return false;
-    if (!peer->trying)
-        set_route(self, peer, true);
-    return true;
+    if (peer != NULL)
+        path_peer_connect(peer);
+    return peer != NULL;
 }
 
 bool path_explain(Path *self, const MeshKey *key, PathInfo *out_info)
 {
-    Peer    *peer = g_hash_table_lookup(self->peers, key);
-    PathInfo info = { 0 };
-    WireWay  way;
+    PathPeerPath *peer = g_hash_table_lookup(self->peers, key);
 
-    if (peer == NULL || !read_wire(self, peer, &info.wire))
-        return false;
-    info.kind = judge(self, peer, &info.wire, &info.reason);
-    info.n_candidates = peer->n_candidates;
-    if (info.n_candidates > 0)
-        memcpy(info.candidates, peer->candidates, info.n_candidates * sizeof info.candidates[0]);
-    info.peer_udp = peer->udp;
-    info.peer_told = peer->told_nat;
-    info.peer_nat = peer->nat;
-    if (peer->seek != NULL && path_seek_get_way(peer->seek, &way, &info.rtt_us, &info.busy) &&
-        way.link != 0)
-        info.relay = g_strdup(path_relays_name(self->host.relays, way.link));
-    *out_info = info;
-    return true;
+    return peer != NULL && path_peer_explain(peer, out_info);
 }
