@@ -51,8 +51,8 @@ static void pad(MeshWriter *w)
         mesh_writer_zeros(w, MESH_LANHELLO_BLOCK_BYTES - rest);
 }
 
-int mesh_lanhello_seal(const MeshKey *key, const uint8_t nonce[24], const MeshLanhello *hello,
-                       uint8_t *out, size_t size, size_t *out_len)
+int mesh_lanhello_seal(const MeshKey *key, const MeshLanhello *hello, uint8_t *out, size_t size,
+                       size_t *out_len)
 {
     uint8_t    plain[MESH_LANHELLO_MAX_BYTES - OVERHEAD];
     MeshWriter w = mesh_writer_make(plain, sizeof plain);
@@ -66,9 +66,9 @@ int mesh_lanhello_seal(const MeshKey *key, const uint8_t nonce[24], const MeshLa
     pad(&w);
     if (mesh_writer_finish(&w, &len) < 0 || len + OVERHEAD > size)
         return -ENOSPC;
-    memcpy(out, nonce, MESH_LANHELLO_NONCE_BYTES);
+    mesh_key_random(out, MESH_LANHELLO_NONCE_BYTES);
     crypto_aead_xchacha20poly1305_ietf_encrypt(out + MESH_LANHELLO_NONCE_BYTES, NULL, plain, len,
-                                               NULL, 0, NULL, nonce, key->bytes);
+                                               NULL, 0, NULL, out, key->bytes);
     *out_len = len + OVERHEAD;
     return 0;
 }

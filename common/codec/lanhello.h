@@ -32,12 +32,11 @@ typedef struct {
 /* The key of announcements, from the network's secret and id. */
 void mesh_lanhello_derive(const MeshKey *lan, const uint8_t net[8], MeshKey *out_key);
 
-/* Seals @hello with @nonce, which must be random, into @size bytes.
+/* Seals @hello with a random nonce into @size bytes.
  * Returns: 0; -ENOSPC: it would be longer than @size or MESH_LANHELLO_MAX_BYTES; -EINVAL: an empty
  * body. */
-MESH_CHECKED int mesh_lanhello_seal(const MeshKey *key, const uint8_t nonce[24],
-                                    const MeshLanhello *hello, uint8_t *out, size_t size,
-                                    size_t *out_len);
+MESH_CHECKED int mesh_lanhello_seal(const MeshKey *key, const MeshLanhello *hello, uint8_t *out,
+                                    size_t size, size_t *out_len);
 
 /* Opens @datagram into @plain of MESH_LANHELLO_MAX_BYTES, where the bodies of @out_hello point to.
  * Returns: 0; -EPROTO: not of a length that we send, or its content is none of ours; -EBADMSG: not

@@ -71,7 +71,7 @@ void mesh_network_fold_label(const char *wish, char *out_label)
 typedef struct {
     const char *id, *name;
     MeshPrefix  ip4, ip6;
-    MeshKey     server;
+    MeshKey     server, lan;
 } Raw;
 
 static const MeshJsonField fields[] = {
@@ -80,6 +80,7 @@ static const MeshJsonField fields[] = {
     { "ip4", MESH_JSON_PREFIX, false, offsetof(Raw, ip4), .max = AF_INET },
     { "ip6", MESH_JSON_PREFIX, true, offsetof(Raw, ip6), .max = AF_INET6 },
     { "server", MESH_JSON_KEY, true, offsetof(Raw, server) },
+    { "lan", MESH_JSON_KEY, false, offsetof(Raw, lan) },
 };
 
 bool mesh_network_decode(JsonObject *object, const char *path, MeshNetwork *out_network,
@@ -103,6 +104,7 @@ bool mesh_network_decode(JsonObject *object, const char *path, MeshNetwork *out_
     network.ip4 = raw.ip4;
     network.ip6 = raw.ip6;
     network.server = raw.server;
+    network.lan = raw.lan;
     *out_network = network;
     return true;
 }
@@ -118,6 +120,8 @@ void mesh_network_encode(const MeshNetwork *network, MeshJsonOut *out, const cha
         mesh_jsonout_text(out, "ip4", mesh_ip_format_prefix(&network->ip4, prefix));
     mesh_jsonout_text(out, "ip6", mesh_ip_format_prefix(&network->ip6, prefix));
     mesh_jsonout_b64u(out, "server", network->server.bytes, sizeof(network->server.bytes));
+    if (!mesh_key_is_zero(&network->lan))
+        mesh_jsonout_b64u(out, "lan", network->lan.bytes, sizeof(network->lan.bytes));
     mesh_jsonout_close(out, '}');
 }
 
@@ -125,5 +129,5 @@ bool mesh_network_equal(const MeshNetwork *a, const MeshNetwork *b)
 {
     return mesh_network_equal_id(&a->id, &b->id) && strcmp(a->name, b->name) == 0 &&
            mesh_ip_equal_prefix(&a->ip4, &b->ip4) && mesh_ip_equal_prefix(&a->ip6, &b->ip6) &&
-           mesh_key_equal(&a->server, &b->server);
+           mesh_key_equal(&a->server, &b->server) && mesh_key_equal(&a->lan, &b->lan);
 }

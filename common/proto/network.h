@@ -29,6 +29,7 @@ typedef struct {
     MeshPrefix    ip4; /* family 0: the network has no IPv4 */
     MeshPrefix    ip6; /* a /48 */
     MeshKey       server;
+    MeshKey       lan; /* secret of the members, for announcements on their links; zeros: none */
 } MeshNetwork;
 
 /* 16 lower-case hexadecimal digits. False: anything else. */

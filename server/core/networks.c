@@ -83,7 +83,8 @@ static bool insert_row(StoreTx *tx, const CoreNetworkRow *row, GError **error)
         STORE_ARG_INT(row->next_ip4), STORE_ARG_INT(row->pver),
         STORE_ARG_TEXT(mesh_signed_get_body(row->policy, NULL)),
         STORE_ARG_BLOB(mesh_signed_get_signature(row->policy)->bytes, MESH_SIGN_BYTES),
-        STORE_ARG_INT(row->created), STORE_ARG_INT(row->max_nodes)) };
+        STORE_ARG_INT(row->created), STORE_ARG_INT(row->max_nodes),
+        STORE_ARG_BLOB(&row->net.lan, sizeof row->net.lan)) };
 
     return store_query(tx, STORE_NETWORK_INSERT, &call, error);
 }
@@ -107,6 +108,7 @@ bool core_networks_create(CoreChange *change, const CoreManage *request, GError 
     row->net.server = *core_signer_get_public(change->signer);
     g_strlcpy(row->net.name, request->name, sizeof row->net.name);
     row->net.ip6 = core_addresses_random6();
+    mesh_key_random(&row->net.lan, sizeof row->net.lan);
     row->approve = request->approve == 1;
     row->max_nodes = request->max_nodes > 0 ? (unsigned)request->max_nodes : 0;
     row->ver = row->epoch = 1;
@@ -218,6 +220,28 @@ static bool sign_policies(StoreTx *tx, Core *core, GError **error)
     return true;
 }
 
+/* Networks from before there were announcements on links get their secret. It never changes after
+ * that: see docs/PATHS.md §7. */
+static bool make_lans(StoreTx *tx, Core *core, GError **error)
+{
+    GHashTableIter iter;
+    gpointer       each;
+
+    g_hash_table_iter_init(&iter, core->networks);
+    while (g_hash_table_iter_next(&iter, NULL, &each)) {
+        MeshNetwork *net = &((CoreNetwork *)each)->row.net;
+        StoreCall    call = { STORE_ARGS(STORE_ARG_BLOB(&net->id, sizeof net->id),
+                                         STORE_ARG_BLOB(&net->lan, sizeof net->lan)) };
+
+        if (!mesh_key_is_zero(&net->lan))
+            continue;
+        mesh_key_random(&net->lan, sizeof net->lan);
+        if (!store_query(tx, STORE_NETWORK_LAN, &call, error))
+            return false;
+    }
+    return true;
+}
+
 /* An M that a restore made void: its serial may be below one that nodes know. */
 static bool is_void(const CoreNodeRow *row)
 {
@@ -287,8 +311,8 @@ static bool load(StoreTx *tx, void *data, GError **error)
 
     return store_query(tx, STORE_ACCOUNT_ALL, &users, error) &&
            store_query(tx, STORE_NETWORK_ALL, &networks, error) && sign_policies(tx, data, error) &&
-           store_query(tx, STORE_NODE_ALL, &nodes, error) && sign_members(tx, data, error) &&
-           store_query(tx, STORE_TOMBSTONE_ALL, &tombs, error) &&
+           make_lans(tx, data, error) && store_query(tx, STORE_NODE_ALL, &nodes, error) &&
+           sign_members(tx, data, error) && store_query(tx, STORE_TOMBSTONE_ALL, &tombs, error) &&
            core_relays_load(tx, &((Core *)data)->relays, error);
 }
 

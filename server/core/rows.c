@@ -86,6 +86,7 @@ void core_rows_read_network(const StoreRow *row, CoreNetworkRow *out)
     out->policy = read_signed(row, 11);
     out->created = store_row_int(row, 13);
     out->max_nodes = (unsigned)store_row_int(row, 14);
+    read_bytes(row, 15, &out->net.lan, sizeof out->net.lan);
 }
 
 void core_rows_read_node(const StoreRow *row, MeshNetworkId *out_net, CoreNodeRow *out)

@@ -5,7 +5,7 @@
 
 #define NETWORK_COLUMNS                                                                         \
     "id, name, ip4, ip6, approve, ver, epoch, serial, next_index, next_ip4, pver, policy_body," \
-    " policy_sig, created, max_nodes"
+    " policy_sig, created, max_nodes, lan"
 #define NODE_COLUMNS                                                                              \
     "network, node, idx, name, wg, ip4, ip6, state, serial, k_seq, k_body, k_sig, m_body, m_sig," \
     " m_nbf, m_exp, expires, want_ip4, ver, created, last_seen, os, version, due, owner, "        \
@@ -24,7 +24,7 @@ static const char *const texts[STORE_N_QUERIES] = {
     [STORE_NETWORK_ALL] = "SELECT " NETWORK_COLUMNS " FROM network ORDER BY created, id",
     [STORE_NETWORK_GET] = "SELECT " NETWORK_COLUMNS " FROM network WHERE id=?1",
     [STORE_NETWORK_INSERT] = "INSERT INTO network (" NETWORK_COLUMNS ") VALUES"
-                             " (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)",
+                             " (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16)",
     /* the row lock that makes version order commit order; → ver */
     [STORE_NETWORK_BUMP] = "UPDATE network SET ver=ver+1 WHERE id=?1 RETURNING ver",
     [STORE_NETWORK_SERIAL] = "UPDATE network SET serial=serial+1 WHERE id=?1 RETURNING serial",
@@ -34,6 +34,7 @@ static const char *const texts[STORE_N_QUERIES] = {
     [STORE_NETWORK_SET] = "UPDATE network SET name=?2, approve=?3, max_nodes=?4 WHERE id=?1",
     [STORE_NETWORK_POLICY] =
         "UPDATE network SET pver=?2, policy_body=?3, policy_sig=?4 WHERE id=?1",
+    [STORE_NETWORK_LAN] = "UPDATE network SET lan=?2 WHERE id=?1",
     [STORE_NETWORK_DELETE] = "DELETE FROM network WHERE id=?1",
 
     [STORE_NODE_ALL] = "SELECT " NODE_COLUMNS " FROM node ORDER BY network, ver, idx",

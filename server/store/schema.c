@@ -105,6 +105,8 @@ static const char *const migrations[] = {
     " one BIGINT NOT NULL PRIMARY KEY,"
     " ver BIGINT NOT NULL,"
     " own TEXT NOT NULL);",
+    /* 4: the members' secret for announcements on their links; empty: made at the next start */
+    "ALTER TABLE network ADD COLUMN lan BLOB NOT NULL DEFAULT '';",
 };
 
 int64_t store_schema_latest(void)

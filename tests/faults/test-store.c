@@ -25,7 +25,7 @@ static bool add_change(StoreTx *tx, void *data, GError **error)
                                      STORE_ARG_INT(1), STORE_ARG_INT(1), STORE_ARG_INT(0),
                                      STORE_ARG_INT(1), STORE_ARG_INT(0), STORE_ARG_INT(1),
                                      STORE_ARG_TEXT("{}"), STORE_ARG_BLOB("", 0), STORE_ARG_INT(n),
-                                     STORE_ARG_INT(0)) };
+                                     STORE_ARG_INT(0), STORE_ARG_BLOB("", 0)) };
 
     g_snprintf(name, sizeof name, "n%d", n);
     if (!store_query(tx, STORE_NETWORK_INSERT, &network, error))

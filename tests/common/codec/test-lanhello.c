@@ -13,7 +13,6 @@
 enum { NONCE = MESH_LANHELLO_NONCE_BYTES, OVERHEAD = NONCE + 16, SIGNATURES = 128 };
 
 static const MeshKey key = { { 1, 2, 3 } };
-static const uint8_t nonce[NONCE] = "abcdefghijklmnopqrstuvw";
 
 static void test_derive(void)
 {
@@ -48,7 +47,7 @@ static void test_round(void)
         uint8_t          bytes[MESH_LANHELLO_MAX_BYTES], plain[MESH_LANHELLO_MAX_BYTES];
         size_t           len = 0;
 
-        g_assert_cmpint(mesh_lanhello_seal(&key, nonce, &hello, bytes, sizeof bytes, &len), ==, 0);
+        g_assert_cmpint(mesh_lanhello_seal(&key, &hello, bytes, sizeof bytes, &len), ==, 0);
         g_assert_cmpuint(len % MESH_LANHELLO_BLOCK_BYTES, ==, 0);
         g_assert_cmpuint(len, >=, n + 1 + 5 + SIGNATURES + OVERHEAD);
         g_assert_cmpuint(len, <, n + 1 + 5 + SIGNATURES + OVERHEAD + MESH_LANHELLO_BLOCK_BYTES);
@@ -67,16 +66,13 @@ static void test_limits(void)
     uint8_t          bytes[MESH_LANHELLO_MAX_BYTES];
     size_t           len = 0;
 
-    g_assert_cmpint(mesh_lanhello_seal(&key, nonce, &hello, bytes, sizeof bytes, &len), ==,
-                    -ENOSPC);
+    g_assert_cmpint(mesh_lanhello_seal(&key, &hello, bytes, sizeof bytes, &len), ==, -ENOSPC);
     hello = make("K", "E");
-    g_assert_cmpint(mesh_lanhello_seal(&key, nonce, &hello, bytes, 191, &len), ==, -ENOSPC);
+    g_assert_cmpint(mesh_lanhello_seal(&key, &hello, bytes, 191, &len), ==, -ENOSPC);
     hello = make("", "E");
-    g_assert_cmpint(mesh_lanhello_seal(&key, nonce, &hello, bytes, sizeof bytes, &len), ==,
-                    -EINVAL);
+    g_assert_cmpint(mesh_lanhello_seal(&key, &hello, bytes, sizeof bytes, &len), ==, -EINVAL);
     hello = make("K", "");
-    g_assert_cmpint(mesh_lanhello_seal(&key, nonce, &hello, bytes, sizeof bytes, &len), ==,
-                    -EINVAL);
+    g_assert_cmpint(mesh_lanhello_seal(&key, &hello, bytes, sizeof bytes, &len), ==, -EINVAL);
 }
 
 /* Each bit of it matters, and so does the key; nothing of what was in is told. */
@@ -87,7 +83,7 @@ static void test_forged(void)
     uint8_t      bytes[MESH_LANHELLO_MAX_BYTES], plain[MESH_LANHELLO_MAX_BYTES];
     size_t       len = 0;
 
-    g_assert_cmpint(mesh_lanhello_seal(&key, nonce, &hello, bytes, sizeof bytes, &len), ==, 0);
+    g_assert_cmpint(mesh_lanhello_seal(&key, &hello, bytes, sizeof bytes, &len), ==, 0);
     for (size_t bit = 0; bit < len * 8; bit++) {
         bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
         g_assert_cmpint(mesh_lanhello_open(&key, MESH_SPAN(bytes, len), plain, &out), ==, -EBADMSG);
@@ -122,7 +118,7 @@ static void test_content(gconstpointer data)
     uint8_t        bytes[MESH_LANHELLO_MAX_BYTES], plain[MESH_LANHELLO_MAX_BYTES];
     size_t         len = 0;
 
-    g_assert_cmpint(mesh_lanhello_seal(&key, nonce, &hello, bytes, sizeof bytes, &len), ==, 0);
+    g_assert_cmpint(mesh_lanhello_seal(&key, &hello, bytes, sizeof bytes, &len), ==, 0);
     g_assert_cmpuint(len, ==, 192);
     g_assert_cmpint(crypto_aead_xchacha20poly1305_ietf_decrypt(plain, NULL, NULL, bytes + NONCE,
                                                                len - NONCE, NULL, 0, bytes,

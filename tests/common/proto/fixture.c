@@ -63,5 +63,6 @@ MeshNetwork fixture_network(void)
     network.ip4 = fixture_prefix("10.71.0.0/16");
     network.ip6 = fixture_prefix("fd00:1:2::/48");
     network.server = fixture_server().key;
+    memset(network.lan.bytes, 0x4c, sizeof network.lan.bytes);
     return network;
 }

@@ -111,6 +111,9 @@ static void test_round(void)
     g_assert_true(mesh_network_equal(&network, &again));
     again.name[0] = 'x';
     g_assert_false(mesh_network_equal(&network, &again));
+    again = network;
+    again.lan.bytes[0] ^= 1;
+    g_assert_false(mesh_network_equal(&network, &again));
 }
 
 int main(int argc, char **argv)

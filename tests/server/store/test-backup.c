@@ -10,7 +10,7 @@
 
 #define NETWORK                                                                   \
     "INSERT INTO network VALUES (x'01', 'home', '10.9.0.0/16', 'fd00:1:2::/48', " \
-    "0, 7, 3, 5, 9, 10, 1, '{}', x'', 1, 0);"
+    "0, 7, 3, 5, 9, 10, 1, '{}', x'', 1, 0, x'');"
 #define NODE(values)                                                                     \
     "INSERT INTO node (network, node, name, wg, k_seq, k_body, k_sig, m_nbf, m_exp,"     \
     " expires, due, want_ip4, created, last_seen, os, version, idx, ip4, ip6, state,"    \

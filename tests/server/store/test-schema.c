@@ -46,7 +46,8 @@ static void test_first_release(void)
     g_assert_true(store_sqlite_engine.script(
         db,
         "CREATE TABLE seen (n CHECK (n=1)); INSERT INTO seen SELECT count(*) FROM network JOIN"
-        " join_key ON network=id WHERE max_nodes=0 AND owner=0 AND note='n'",
+        " join_key ON network=id WHERE max_nodes=0 AND owner=0 AND note='n'"
+        " AND length(lan)=0",
         &error));
     g_assert_no_error(error);
     store_sqlite_engine.close(db);

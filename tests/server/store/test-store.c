@@ -50,7 +50,7 @@ static bool insert(StoreTx *tx, uint8_t tag, const char *name, GError **error)
                                   STORE_ARG_INT(1), STORE_ARG_INT(1), STORE_ARG_INT(0),
                                   STORE_ARG_INT(1), STORE_ARG_INT(0), STORE_ARG_INT(1),
                                   STORE_ARG_TEXT("{}"), STORE_ARG_BLOB("", 0), STORE_ARG_INT(7),
-                                  STORE_ARG_INT(0)) };
+                                  STORE_ARG_INT(0), STORE_ARG_BLOB("", 0)) };
 
     return store_query(tx, STORE_NETWORK_INSERT, &call, error);
 }
