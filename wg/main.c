@@ -219,6 +219,7 @@ static void handle_event(Wg *self, const WireEvent *event)
     case WIRE_EVENT_PONG:
     case WIRE_EVENT_RAW:
     case WIRE_EVENT_LINK:
+    case WIRE_EVENT_LINK_DOWN:
     case WIRE_EVENT_SILENT:
     case WIRE_EVENT_ACTIVE:
         break; /* nobody here asked */

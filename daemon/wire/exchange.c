@@ -161,6 +161,21 @@ static bool make_run(const WireExchange *self, const WirePacket *message, const 
     return true;
 }
 
+/* Over a relay that is a stream. Returns: false: @hop is none. */
+static bool send_by_stream(const WireExchange *self, const WirePacket *message, const WireHop *hop,
+                           size_t *inout_n_sent)
+{
+    WireStream *stream = wire_links_get_stream(&self->plane->links, hop->link);
+    size_t      n;
+
+    if (stream == NULL)
+        return false;
+    n = wire_stream_send(stream, WIRE_STREAM_FROM_HANDSHAKE, hop->index, message, 1);
+    wire_count_drop(self->counters, WIRE_DROP_SEND, 1 - n);
+    *inout_n_sent += n;
+    return true;
+}
+
 /* Sends one message over each of @hops. Returns how many went. */
 static size_t send_message(WireExchange *self, const WirePacket *message, const WireHop *hops,
                            size_t n_hops)
@@ -172,7 +187,8 @@ static size_t send_message(WireExchange *self, const WirePacket *message, const 
     if (atomic_load_explicit(&self->plane->sockets.port, memory_order_relaxed) == 0)
         return 0;
     for (size_t i = 0; i < n_hops; i++)
-        n_runs += make_run(self, message, &hops[i], &wrapped[i % 2], &runs[n_runs]);
+        n_runs += !send_by_stream(self, message, &hops[i], &n_sent) &&
+                  make_run(self, message, &hops[i], &wrapped[i % 2], &runs[n_runs]);
     n_hops = n_runs;
     wire_udp_send(self->sender, &self->plane->sockets, runs, n_hops);
     for (size_t i = 0; i < n_hops; i++) {

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/codec/relayframe.h"
 #include "common/std/clock.h"
 #include "daemon/wire/ecn.h"
 #include "daemon/wire/state.h"
@@ -416,14 +417,10 @@ static void unwrap(WireInbound *self, size_t i)
     datagram->hop = &self->relayed[i];
 }
 
-static void take_batch(WireInbound *self, size_t n)
+/* What a batch brought, without relays' headers; some may be done with. */
+static void sort_out(WireInbound *self, size_t n)
 {
-    memset(self->done, 0, sizeof(self->done));
     self->n_accepted = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (self->datagrams[i].packet.data[0] == WIRE_LINK_DATA)
-            unwrap(self, i);
-    }
     for (size_t i = 0; i < n; i++) {
         const WireDatagram *datagram = &self->datagrams[i];
         WireMessage         type;
@@ -448,6 +445,16 @@ static void take_batch(WireInbound *self, size_t n)
     wire_count_drop(self->counters, WIRE_DROP_TUN,
                     self->n_accepted - wire_tun_write_batch(self->plane->tun, self->counters,
                                                             self->accepted, self->n_accepted));
+}
+
+static void take_batch(WireInbound *self, size_t n)
+{
+    memset(self->done, 0, sizeof(self->done));
+    for (size_t i = 0; i < n; i++) {
+        if (self->datagrams[i].packet.data[0] == WIRE_LINK_DATA)
+            unwrap(self, i);
+    }
+    sort_out(self, n);
 }
 
 /* Sockets beside our own share a receiver, so what one of them filled is emptied before the next.
@@ -476,6 +483,88 @@ static bool take_adopted(WireInbound *self)
     return more;
 }
 
+/* A frame of the relay's own, from one over TLS: it is what it says. */
+static void pass_frame(WireInbound *self, uint8_t link, const WirePacket *frame)
+{
+    if (frame->len > WIRE_MAX_RAW) {
+        drop(self, WIRE_DROP_MALFORMED);
+        return;
+    }
+    self->event.kind = WIRE_EVENT_RAW;
+    self->event.endpoint = (MeshEndpoint){ .port = 0 };
+    self->event.way = (WireWay){ .link = link, .index = WIRE_WHOLE_FRAME };
+    self->event.n_data = (uint16_t)frame->len;
+    memcpy(self->event.data, frame->data, frame->len);
+    push_event(self);
+    self->event.n_data = 0;
+}
+
+/* Its payload is from then on as if its sender's had come. */
+static void unwrap_streamed(WireInbound *self, size_t i, uint8_t link, const WirePacket *frame)
+{
+    const uint8_t *arg = frame->data + 4;
+    uint32_t       index =
+        (uint32_t)arg[0] << 24 | (uint32_t)arg[1] << 16 | (uint32_t)arg[2] << 8 | arg[3];
+
+    self->relayed[i] = (WireHop){ .link = link, .index = index };
+    self->datagrams[i] = (WireDatagram){ .packet = { frame->data + MESH_RELAY_STREAM_HEAD_BYTES,
+                                                     frame->len - MESH_RELAY_STREAM_HEAD_BYTES },
+                                         .hop = &self->relayed[i] };
+    self->done[i] = self->datagrams[i].packet.data[0] == WIRE_LINK_DATA; /* a frame in a frame */
+    if (self->done[i])
+        drop(self, WIRE_DROP_FORGED);
+}
+
+static void report_end(WireInbound *self, uint8_t link, WireStream *stream)
+{
+    int ended = wire_stream_get_end(stream);
+
+    if (ended == 0)
+        return;
+    self->event.kind = WIRE_EVENT_LINK_DOWN;
+    self->event.way = (WireWay){ .link = link };
+    self->event.id = ended;
+    self->event.time_ns = (uint64_t)self->now_ns;
+    if (!wire_events_push(&self->plane->events, WIRE_THREAD_IN, &self->event))
+        wire_stream_put_end_back(stream);
+}
+
+/* Returns: true: there may be more. */
+static bool take_stream(WireInbound *self, uint8_t link, WireStream *stream)
+{
+    WirePacket frame;
+    size_t     n = 0;
+
+    while (n < WIRE_UDP_MAX_RECEIVE && wire_stream_take(stream, &frame)) {
+        if (frame.data[0] == WIRE_LINK_DATA)
+            unwrap_streamed(self, n++, link, &frame);
+        else
+            pass_frame(self, link, &frame);
+    }
+    if (n > 0)
+        sort_out(self, n);
+    wire_stream_release(stream);
+    report_end(self, link, stream);
+    wire_count_drop(self->counters, WIRE_DROP_SEND, wire_stream_take_dropped(stream));
+    return n == WIRE_UDP_MAX_RECEIVE;
+}
+
+static bool take_streams(WireInbound *self)
+{
+    const WireLinks *links = &self->plane->links;
+    bool             more = false;
+
+    if (atomic_load_explicit(&links->n_streams, memory_order_relaxed) == 0)
+        return false;
+    for (uint8_t link = 1; link <= WIRE_MAX_LINKS; link++) {
+        WireStream *stream = wire_links_get_stream(links, link);
+
+        if (stream != NULL)
+            more |= take_stream(self, link, stream);
+    }
+    return more;
+}
+
 bool wire_inbound_work(WireInbound *self)
 {
     bool more = false;
@@ -492,7 +581,8 @@ bool wire_inbound_work(WireInbound *self)
         self->ready[s] = n > 0; /* until it says that it is empty */
         more |= self->ready[s];
     }
-    return take_adopted(self) || more;
+    more |= take_adopted(self);
+    return take_streams(self) || more;
 }
 
 void wire_inbound_wait(WireInbound *self)

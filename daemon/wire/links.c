@@ -13,7 +13,8 @@ _Static_assert(WIRE_LINK_HEADER == MESH_RELAY_HEAD_BYTES, "of a frame over UDP")
 _Static_assert(WIRE_LINK_DATA == MESH_RELAY_DATA, "the kind of frame that is ours to open");
 
 struct WireLinkEntry {
-    WireLink        link;
+    WireLink        link;   /* over UDP */
+    WireStream     *stream; /* owned; not NULL: over TLS */
     struct rcu_head rcu;
 };
 
@@ -22,16 +23,31 @@ static void free_entry(struct rcu_head *head)
     WireLinkEntry *entry = (WireLinkEntry *)((char *)head - offsetof(WireLinkEntry, rcu));
 
     WIRE_RCU_ACQUIRE();
+    if (entry->stream != NULL)
+        wire_stream_free(entry->stream);
     mesh_key_wipe(entry, sizeof(*entry));
     free(entry);
 }
 
+/* The stream's thread ends here, its memory when no thread can hold it any more. */
+static void retire(WireLinks *self, WireLinkEntry *old)
+{
+    if (old->stream != NULL) {
+        atomic_fetch_sub(&self->n_streams, 1);
+        wire_stream_stop(old->stream);
+    }
+    wire_rcu_defer(&old->rcu, free_entry);
+}
+
 static void replace(WireLinks *self, uint8_t number, WireLinkEntry *entry)
 {
-    WireLinkEntry *old = atomic_exchange(&self->entries[number], entry);
+    WireLinkEntry *old;
 
+    if (entry != NULL && entry->stream != NULL)
+        atomic_fetch_add(&self->n_streams, 1);
+    old = atomic_exchange(&self->entries[number], entry);
     if (old != NULL)
-        wire_rcu_defer(&old->rcu, free_entry);
+        retire(self, old);
 }
 
 int wire_links_put(WireLinks *self, uint8_t number, const WireLink *what)
@@ -49,6 +65,20 @@ int wire_links_put(WireLinks *self, uint8_t number, const WireLink *what)
     return 0;
 }
 
+int wire_links_put_stream(WireLinks *self, uint8_t number, WireStream *stream)
+{
+    WireLinkEntry *entry;
+
+    if (number == 0 || number > WIRE_MAX_LINKS)
+        return -EINVAL;
+    entry = calloc(1, sizeof(*entry));
+    if (entry == NULL)
+        return -ENOMEM;
+    entry->stream = stream;
+    replace(self, number, entry);
+    return 0;
+}
+
 void wire_links_remove(WireLinks *self, uint8_t number)
 {
     if (number != 0 && number <= WIRE_MAX_LINKS)
@@ -61,11 +91,23 @@ void wire_links_done(WireLinks *self)
         wire_links_remove(self, number);
 }
 
+static WireLinkEntry *get_entry(const WireLinks *self, uint8_t number)
+{
+    return number > WIRE_MAX_LINKS ? NULL : wire_rcu_load(&self->entries[number]);
+}
+
 const WireLink *wire_links_get(const WireLinks *self, uint8_t number)
 {
-    WireLinkEntry *entry = number > WIRE_MAX_LINKS ? NULL : wire_rcu_load(&self->entries[number]);
+    WireLinkEntry *entry = get_entry(self, number);
 
-    return entry == NULL ? NULL : &entry->link;
+    return entry == NULL || entry->stream != NULL ? NULL : &entry->link;
+}
+
+WireStream *wire_links_get_stream(const WireLinks *self, uint8_t number)
+{
+    WireLinkEntry *entry = get_entry(self, number);
+
+    return entry == NULL ? NULL : entry->stream;
 }
 
 uint8_t wire_links_find(const WireLinks *self, const MeshEndpoint *endpoint)

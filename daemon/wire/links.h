@@ -9,6 +9,7 @@
 
 #include "common/std/attr.h"
 #include "daemon/wire/packet.h"
+#include "daemon/wire/stream.h"
 #include "daemon/wire/ways.h"
 
 #define WIRE_LINK_HEADER 16u  /* bytes before the payload of a DATA frame */
@@ -18,14 +19,21 @@ typedef struct WireLinkEntry WireLinkEntry;
 
 typedef struct {
     _Atomic(WireLinkEntry *) entries[WIRE_MAX_LINKS + 1]; /* by number; NULL: none */
+    _Atomic uint32_t         n_streams;                   /* of them are over TLS */
 } WireLinks;
 
 MESH_CHECKED int wire_links_put(WireLinks *self, uint8_t number, const WireLink *what);
+
+/** wire_links_put_stream: @stream becomes ours. Returns: 0; -EINVAL; -ENOMEM: it stays yours. */
+MESH_CHECKED int wire_links_put_stream(WireLinks *self, uint8_t number, WireStream *stream);
 void             wire_links_remove(WireLinks *self, uint8_t number); /* 0 and none are fine */
 void             wire_links_done(WireLinks *self);                   /* no thread reads any more */
 
-/** wire_links_get: Returns: valid until the caller's next quiescent state; NULL: none. */
+/** wire_links_get: Returns: valid until the caller's next quiescent state; NULL: none over UDP. */
 const WireLink *wire_links_get(const WireLinks *self, uint8_t number);
+
+/** wire_links_get_stream: the same of one over TLS. */
+WireStream *wire_links_get_stream(const WireLinks *self, uint8_t number);
 
 /** wire_links_find: Returns: the number of the link whose relay is at @endpoint; 0: none. */
 uint8_t wire_links_find(const WireLinks *self, const MeshEndpoint *endpoint);

@@ -24,17 +24,20 @@ typedef struct {
     WirePeer       *peer;
     WireKeypair    *keypair;
     WireHop         hop;
-    const WireLink *link; /* of hop; NULL: direct */
+    const WireLink *link;   /* of hop; NULL: direct, or */
+    WireStream     *stream; /* the same over TLS */
     bool            copied;
     WireHop         copy; /* where it goes too */
 } Session;
 
 /* A run that is sealed and waits for the end of the batch. */
 typedef struct {
-    WirePeer *peer;
-    bool      data; /* not only a keepalive */
-    bool      copied;
-    WireHop   copy;
+    WirePeer   *peer;
+    WireStream *stream; /* it goes there, to node @index; NULL: by a socket */
+    uint32_t    index;
+    bool        data; /* not only a keepalive */
+    bool        copied;
+    WireHop     copy;
 } SealedRun;
 
 struct WireOutbound {
@@ -153,13 +156,38 @@ static bool copy_run(WireOutbound *self, const SealedRun *sealed, const WireUdpR
     return true;
 }
 
+/* The runs that leave by relays over TLS. */
+static void send_streamed(WireOutbound *self)
+{
+    for (size_t i = 0; i < self->n_runs; i++) {
+        WireUdpRun *run = &self->runs[i];
+
+        if (self->sources[i].stream != NULL)
+            run->n_sent = wire_stream_send(self->sources[i].stream, WIRE_STREAM_FROM_OUT,
+                                           self->sources[i].index, run->packets, run->n_packets);
+    }
+}
+
+/* To a relay over TLS goes only what is direct else, so there is no header to leave out.
+ * Returns: false: the copy is for another kind of way. */
+static bool copy_to_stream(WireOutbound *self, const SealedRun *sealed, const WireUdpRun *run)
+{
+    WireStream *stream = wire_links_get_stream(&self->plane->links, sealed->copy.link);
+
+    if (stream == NULL)
+        return false;
+    (void)wire_stream_send(stream, WIRE_STREAM_FROM_OUT, sealed->copy.index, run->packets,
+                           run->n_packets);
+    return true;
+}
+
 /* What is lost of a copy is no loss. */
 static void send_copies(WireOutbound *self)
 {
     size_t n = 0;
 
     for (size_t i = 0; i < self->n_runs; i++) {
-        if (self->sources[i].copied &&
+        if (self->sources[i].copied && !copy_to_stream(self, &self->sources[i], &self->runs[i]) &&
             copy_run(self, &self->sources[i], &self->runs[i], &self->copy_runs[n]))
             n++;
     }
@@ -173,6 +201,7 @@ static void flush(WireOutbound *self)
     if (self->n_runs == 0)
         return;
     wire_udp_send(self->sender, &self->plane->sockets, self->runs, self->n_runs);
+    send_streamed(self);
     send_copies(self);
     for (size_t i = 0; i < self->n_runs; i++)
         account(self, &self->sources[i], &self->runs[i]);
@@ -264,14 +293,18 @@ static void append(WireOutbound *self, const Session *session, const WirePacket 
         self->sources[self->n_runs - 1].data |= data;
         return;
     }
+    /* By a stream it is a hop without an address, which no socket sends. */
     *run = (WireUdpRun){ .hop = session->link != NULL ? (WireHop){ .remote = session->link->relay }
                                                       : session->hop,
                          .ecn = ecn,
                          .packets = &self->sealed[self->n_sealed - 1],
                          .n_packets = 1 };
-    self->sources[self->n_runs++] = (SealedRun){
-        .peer = session->peer, .data = data, .copied = session->copied, .copy = session->copy
-    };
+    self->sources[self->n_runs++] = (SealedRun){ .peer = session->peer,
+                                                 .stream = session->stream,
+                                                 .index = session->hop.index,
+                                                 .data = data,
+                                                 .copied = session->copied,
+                                                 .copy = session->copy };
 }
 
 /* Splits, seals and queues. Returns: false: the session's time or counters are over. */
@@ -320,9 +353,10 @@ static bool find_session(const WireOutbound *self, WirePeer *peer, Session *out)
         !wire_keypair_may_receive(out->keypair, self->now_ms))
         return false;
     out->link = wire_links_get(&self->plane->links, out->hop.link);
-    if (out->hop.link != 0 && out->link == NULL)
+    out->stream = wire_links_get_stream(&self->plane->links, out->hop.link);
+    if (out->hop.link != 0 && out->link == NULL && out->stream == NULL)
         return false;
-    out->copied = find_copy(peer, &out->copy) && (out->link == NULL || out->copy.link == 0);
+    out->copied = find_copy(peer, &out->copy) && (out->hop.link == 0 || out->copy.link == 0);
     return true;
 }
 

@@ -66,18 +66,19 @@ typedef enum {
     WIRE_EVENT_ACTIVE, /* data of a pinned @peer, either way, after 30 s without; or of any, out,
                         * while there is no session: once a second */
     WIRE_EVENT_LINK,   /* the TUN went up or down, or changed its MTU: see wire_plane_get_info() */
-    WIRE_EVENT_FAILED, /* the plane cannot go on (TUN deleted): @id is a negative errno */
+    WIRE_EVENT_LINK_DOWN, /* the stream of @way.link ended: @id is a negative errno */
+    WIRE_EVENT_FAILED,    /* the plane cannot go on (TUN deleted): @id is a negative errno */
 } WireEventKind;
 
 /** WireEvent: one entry of the ring; a value. Events that do not fit are counted and lost, so state
  * is always to be read from wire_plane_get_peer(), never summed up from events. */
 typedef struct {
     WireEventKind kind;
-    MeshKey       peer;     /* all but RAW, LINK, FAILED */
+    MeshKey       peer;     /* all but RAW, LINK, LINK_DOWN, FAILED */
     MeshEndpoint  endpoint; /* HANDSHAKE, ROAMED, RAW; family 0: by a relay */
     WireWay       way;      /* the same. RAW from a relay: what it carried, without its header; or a
                              * frame of its own, with index WIRE_WHOLE_FRAME */
-    int32_t  id;            /* PONG: as given; FAILED: errno */
+    int32_t  id;            /* PONG: as given; FAILED, LINK_DOWN: errno */
     uint16_t sequence;      /* PONG */
     uint16_t n_data;        /* RAW, bytes */
     uint64_t time_ns;       /* boot clock at reception */

@@ -25,6 +25,25 @@ void wire_ways_remove_link(WirePlane *plane, uint8_t link)
     wire_links_remove(&plane->links, link);
 }
 
+int wire_ways_adopt_stream(WirePlane *plane, uint8_t link, struct ssl_st *ssl, bool websocket)
+{
+    WireStream *stream;
+    int         rc;
+
+    if (link == 0 || link > WIRE_MAX_LINKS)
+        return -EINVAL;
+    rc = wire_stream_new(ssl, websocket, &plane->to_in, &stream);
+    if (rc < 0)
+        return rc;
+    rc = wire_links_put_stream(&plane->links, link, stream);
+    if (rc < 0) {
+        wire_stream_stop(stream);
+        wire_stream_disown(stream);
+        wire_stream_free(stream);
+    }
+    return rc;
+}
+
 int wire_ways_adopt_socket(WirePlane *plane, int fd)
 {
     int number = wire_sockets_adopt(&plane->sockets, fd);
@@ -94,9 +113,21 @@ static int send_direct(WirePlane *plane, const WireWay *way, uint8_t ttl, MeshSp
     return sendmsg(fd, &header, MSG_DONTWAIT) < 0 ? -errno : 0;
 }
 
+static int send_by_stream(WireStream *stream, uint32_t index, MeshSpan bytes)
+{
+    WirePacket packet = { (uint8_t *)(uintptr_t)bytes.data, (uint32_t)bytes.len };
+
+    if (wire_stream_has_ended(stream))
+        return -ENOTCONN;
+    if (index == WIRE_WHOLE_FRAME)
+        return wire_stream_send_frame(stream, bytes);
+    return wire_stream_send(stream, WIRE_STREAM_FROM_CONTROL, index, &packet, 1) == 1 ? 0 : -EAGAIN;
+}
+
 int wire_ways_send(WirePlane *plane, const WireWay *way, uint8_t ttl, MeshSpan bytes)
 {
     const WireLink *link = wire_links_get(&plane->links, way->link);
+    WireStream     *stream = wire_links_get_stream(&plane->links, way->link);
     uint8_t         frame[WIRE_LINK_HEADER + WIRE_MAX_RAW];
     WireWay         relay = { .link = 0 };
 
@@ -104,6 +135,8 @@ int wire_ways_send(WirePlane *plane, const WireWay *way, uint8_t ttl, MeshSpan b
         return -EINVAL;
     if (way->link == 0)
         return send_direct(plane, way, ttl, bytes);
+    if (stream != NULL)
+        return send_by_stream(stream, way->index, bytes);
     if (link == NULL)
         return -ENOTCONN;
     relay.endpoint = link->relay;

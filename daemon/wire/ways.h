@@ -24,8 +24,18 @@ typedef struct {
  * are routed there stay. Returns: 0; -EINVAL; -ENOMEM. */
 MESH_CHECKED int wire_ways_put_link(WirePlane *plane, uint8_t link, const WireLink *what);
 
-/** wire_ways_remove_link: wipes it; peers that are routed there have no way until they are given
- * another. */
+struct ssl_st;
+
+/** wire_ways_adopt_stream: makes number @link this connection to a relay: TLS, its handshake done
+ * and the relay's 101 read, with its non-blocking socket inside; taken over on success. It gets a
+ * thread of its own. @websocket: frames travel in binary messages. Frames of the relay's own come
+ * as WIRE_EVENT_RAW with their head of 8 bytes; the end as WIRE_EVENT_LINK_DOWN: the link is
+ * then to be removed or put anew. Returns: 0; -EINVAL; -ENOMEM, -EMFILE, -EAGAIN. */
+MESH_CHECKED int wire_ways_adopt_stream(WirePlane *plane, uint8_t link, struct ssl_st *ssl,
+                                        bool websocket);
+
+/** wire_ways_remove_link: wipes it, ends its stream; peers that are routed there have no way until
+ * they are given another. */
 void wire_ways_remove_link(WirePlane *plane, uint8_t link);
 
 /** wire_ways_adopt_socket: takes over a bound UDP socket; what comes on it counts as on our own.
@@ -34,7 +44,8 @@ MESH_CHECKED int wire_ways_adopt_socket(WirePlane *plane, int fd);
 void             wire_ways_drop_socket(WirePlane *plane, uint8_t socket); /* closes it */
 
 /** wire_ways_send: sends what is not WireGuard's. By a link it becomes the payload of a DATA frame
- * to way->index, or goes to the relay as it is with WIRE_WHOLE_FRAME. @ttl: hops of a direct
- * datagram, 0: as usual. Returns: 0; -EINVAL; -ENOTCONN: no such link or socket, or no port yet;
- * -EAGAIN: socket full; or what the kernel says. */
+ * to way->index, or goes to the relay as it is with WIRE_WHOLE_FRAME. A frame
+ * for a stream has the head that streams have. @ttl: hops of a direct datagram, 0: as usual.
+ * Returns: 0; -EINVAL; -ENOTCONN: no such link or socket, or no port yet; -EAGAIN: socket full; or
+ * what the kernel says. */
 MESH_CHECKED int wire_ways_send(WirePlane *plane, const WireWay *way, uint8_t ttl, MeshSpan bytes);
