@@ -31,6 +31,7 @@ static const char usage[] =
     "  key COMMAND …          list, create, change, revoke join keys\n"
     "  node COMMAND …         list, approve, change, expire, remove nodes\n"
     "  user COMMAND …         list, add, change, remove users, who own nodes\n"
+    "  relay COMMAND …        list, add, change, remove relays beside this server\n"
     "  backup FILE [--force]  server key and database, in one file\n"
     "  restore FILE [--force] the same, back; the server is stopped\n"
     "  check                  whether key and database are sound\n"
@@ -92,7 +93,8 @@ static int dispatch(const char *config_path, int argc, char **argv)
         strcmp(argv[0], "check") == 0)
         return server_backup(config_path, argc, argv);
     if (strcmp(argv[0], "status") == 0 || strcmp(argv[0], "network") == 0 ||
-        strcmp(argv[0], "key") == 0 || strcmp(argv[0], "node") == 0 || strcmp(argv[0], "user") == 0)
+        strcmp(argv[0], "key") == 0 || strcmp(argv[0], "node") == 0 ||
+        strcmp(argv[0], "user") == 0 || strcmp(argv[0], "relay") == 0)
         return control(config_path, argc, argv);
     (void)fprintf(stderr, "mesh-server: unknown command \"%s\"\n\n%s", argv[0], usage);
     return EXIT_USAGE;

@@ -259,7 +259,9 @@ static void on_request(SoupServer *soup, SoupServerMessage *message, const char 
         return;
     }
     request.verb = route->verb;
-    request.network = names.network;
+    if (names.network != NULL)
+        request.network = names.network;
+    request.relay = names.relay;
     request.key = names.key;
     request.node = names.node;
     if (names.user != NULL)

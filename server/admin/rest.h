@@ -10,7 +10,7 @@
 /* A request of the table: which core verb it is, and how its JSON looks. */
 typedef struct {
     const char *method;
-    const char *path; /* below /admin/v1/; NETWORK, KEY, NODE and USER stand for a name each */
+    const char *path; /* below /admin/v1/; NETWORK, KEY, NODE, USER, RELAY stand for a name each */
     CoreVerb    verb;
     /* Reads the body into @out, which borrows from @body. NULL: there is none. */
     bool (*read)(JsonObject *body, CoreManage *out, GError **error);
@@ -21,4 +21,4 @@ typedef struct {
 
 /* Ends with a row without method. */
 extern const AdminRoute admin_rest_networks[], admin_rest_keys[], admin_rest_nodes[],
-    admin_rest_users[];
+    admin_rest_users[], admin_rest_relays[];

@@ -10,8 +10,10 @@ static const AdminRoute rest_status[] = {
     { 0 },
 };
 
-static const AdminRoute *const tables[] = { rest_status, admin_rest_networks, admin_rest_keys,
-                                            admin_rest_nodes, admin_rest_users };
+static const AdminRoute *const tables[] = {
+    rest_status,      admin_rest_networks, admin_rest_keys,
+    admin_rest_nodes, admin_rest_users,    admin_rest_relays
+};
 
 void admin_routing_clear(AdminNames *names)
 {
@@ -19,6 +21,7 @@ void admin_routing_clear(AdminNames *names)
     g_clear_pointer(&names->key, g_free);
     g_clear_pointer(&names->node, g_free);
     g_clear_pointer(&names->user, g_free);
+    g_clear_pointer(&names->relay, g_free);
 }
 
 /* Where a part of a pattern puts its name; NULL: it is a word. */
@@ -30,6 +33,8 @@ static char **place(const char *part, AdminNames *names)
         return &names->key;
     if (strcmp(part, "USER") == 0)
         return &names->user;
+    if (strcmp(part, "RELAY") == 0)
+        return &names->relay;
     return strcmp(part, "NODE") == 0 ? &names->node : NULL;
 }
 

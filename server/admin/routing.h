@@ -7,7 +7,7 @@
 
 /* What stands in a path. Owned. */
 typedef struct {
-    char *network, *key, *node, *user; /* NULL: not in this path */
+    char *network, *key, *node, *user, *relay; /* NULL: not in this path */
 } AdminNames;
 
 void admin_routing_clear(AdminNames *names);

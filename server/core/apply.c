@@ -35,6 +35,7 @@ static void remove_network(Core *core, CoreNetwork *network)
     g_hash_table_iter_init(&iter, network->nodes);
     while (g_hash_table_iter_next(&iter, NULL, &node))
         end_node(core, node, false);
+    core_relays_forget(core, &network->row.net.id);
     g_hash_table_remove(core->networks, &network->row.net.id);
     core_model_free_network(network, core->timers);
 }
@@ -92,6 +93,7 @@ void core_networks_apply(Core *core, CoreChange *change)
     CoreNetwork *network;
 
     core_users_apply(core, change);
+    core_relays_apply(core, change);
     if (change->added) {
         add_network(core, change);
         return;

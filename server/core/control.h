@@ -70,5 +70,14 @@ void core_relays_answer(Core *core, const CoreNode *node, const CoreCaller *call
 void core_relays_end(const Core *core, const MeshNetworkId *net, uint32_t index,
                      const MeshKey *node);
 
+/* The same: what a committed change did to them; the network and its relays are no more. */
+void core_relays_apply(Core *core, const CoreChange *change);
+void core_relays_forget(Core *core, const MeshNetworkId *net);
+
+/* For administrators: by name, NULL: none (also of this server's own); all of them, or (NULL: all)
+ * one, as CoreRelayInfo. Owned. */
+const CoreRelayRow *core_relays_find(const Core *core, const char *name);
+GPtrArray          *core_relays_describe(Core *core, const char *only);
+
 /* Start-up: a node was removed; a token of it may be about still. */
 void core_relays_recall(const Core *core, const MeshNetworkId *net, const CoreTombRow *tomb);

@@ -285,6 +285,7 @@ static void core_free(Core *core)
     g_hash_table_unref(core->networks);
     g_hash_table_unref(core->users);
     g_hash_table_unref(core->streams);
+    g_array_unref(core->relays.rows);
     core_timers_free(core->timers);
     mesh_queue_unref(core->queue);
     core_signer_free(core->signer);
@@ -306,6 +307,7 @@ Core *core_start(const CoreConfig *config, GError **error)
     core->timers = core_timers_new();
     core->started_ms = mesh_clock_boot_ms();
     core->relays.config = config->relays;
+    core->relays.rows = g_array_new(FALSE, TRUE, sizeof(CoreRelayRow));
     if (!open_files(core, config, error) || !set_identity(core, config) ||
         !core_networks_load(core, error)) {
         core_free(core);

@@ -22,6 +22,7 @@ typedef struct {
     MeshJoinlink link;     /* key create: the secret, wiped when freed */
     CoreKeyInfo *key;      /* what key create and revoke made; owned */
     GPtrArray   *key_list; /* owned */
+    uint16_t     relay;    /* named by the request; 0: none */
 } ManageJob;
 
 /* The call before a job is needed. */
@@ -40,6 +41,7 @@ static void free_texts(CoreManage *request)
     g_free((char *)request->name);
     g_free((char *)request->ip4);
     g_free((char *)request->note);
+    g_free((char *)request->relay);
 }
 
 static void manage_free(CoreJob *job)
@@ -208,6 +210,8 @@ static void manage_answer(Core *core, CoreJob *job)
         send_key(self);
     else if (user != NULL)
         send_values(job->to, core_users_describe(core, user));
+    else if (job->change.relay.entry.id != 0)
+        send_values(job->to, core_relays_describe(core, job->change.relay.entry.name));
     else if (node != NULL)
         send_value(job->to, core_values_make_node(node), core_values_free_node);
     else if (network != NULL && self->request.verb != CORE_NODE_REMOVE)
@@ -267,6 +271,29 @@ static bool user_rule(ManageJob *self, GError **error)
     }
 }
 
+static bool is_relay_verb(CoreVerb verb)
+{
+    return verb >= CORE_RELAY_LIST && verb <= CORE_RELAY_REMOVE;
+}
+
+static bool relay_rule(ManageJob *self, GError **error)
+{
+    CoreChange           *change = &self->job.change;
+    const CoreRelayPatch *patch = &self->request.patch;
+
+    switch (self->request.verb) {
+    case CORE_RELAY_ADD:
+        return core_relayrules_add(change, patch,
+                                   self->request.network != NULL ? &self->job.net : NULL, error);
+    case CORE_RELAY_SET:
+        return core_relayrules_set(change, self->relay, patch, error);
+    case CORE_RELAY_REMOVE:
+        return core_relayrules_remove(change, self->relay, error);
+    default:
+        return no_verb(error);
+    }
+}
+
 static bool node_rule(ManageJob *self, GError **error)
 {
     CoreChange *change = &self->job.change;
@@ -294,6 +321,8 @@ static bool manage_rule(CoreJob *job, GError **error)
 
     if (is_user_verb(request->verb))
         return user_rule(self, error);
+    if (is_relay_verb(request->verb))
+        return relay_rule(self, error);
     if (request->verb == CORE_NETWORK_CREATE)
         return core_networks_create(change, request, error);
     if (!core_change_open(change, error))
@@ -354,6 +383,7 @@ typedef struct {
     CoreNode    *node;
     CoreUserRow *user;
     bool         nobody; /* it says that nobody is the user */
+    uint16_t     relay;
 } Named;
 
 static bool not_found(GError **error, const char *what, const char *name)
@@ -375,12 +405,38 @@ static bool resolve_user(Core *core, const CoreManage *request, Named *out, GErr
     return out->nobody || out->user != NULL || not_found(error, "user", request->user);
 }
 
+/* This server's own is described, and changed in its configuration file alone. */
+static bool resolve_relay(Core *core, const CoreManage *request, Named *out, GError **error)
+{
+    const MeshRelayEntry *own = &core->relays.config.own;
+    const CoreRelayRow   *row = core_relays_find(core, request->relay);
+
+    if (request->verb == CORE_RELAY_LIST || request->verb == CORE_RELAY_ADD) {
+        if (request->verb == CORE_RELAY_ADD && request->network != NULL)
+            out->network = find_network(core, request->network);
+        return request->verb == CORE_RELAY_LIST || request->network == NULL ||
+               out->network != NULL || not_found(error, "network", request->network);
+    }
+    if (row == NULL && own->id != 0 && g_strcmp0(own->name, request->relay) == 0) {
+        if (request->verb == CORE_RELAY_SHOW)
+            return true;
+        g_set_error(error, MESH_ERROR, MESH_ERROR_CONFLICT,
+                    "%s is this server itself: its file says what it is, in the group [relay]",
+                    own->name);
+        return false;
+    }
+    out->relay = row != NULL ? row->entry.id : 0;
+    return row != NULL || not_found(error, "relay", request->relay);
+}
+
 /* Finds what the request names. */
 static bool resolve(Core *core, const CoreManage *request, Named *out, GError **error)
 {
     *out = (Named){ 0 };
     if (!check_values(request, error) || !resolve_user(core, request, out, error))
         return false;
+    if (is_relay_verb(request->verb))
+        return resolve_relay(core, request, out, error);
     if (request->verb == CORE_NETWORK_CREATE || is_user_verb(request->verb))
         return true;
     out->network = find_network(core, request->network);
@@ -408,6 +464,7 @@ static void submit(Core *core, ManageCall *self, const Named *named)
         mesh_key_random(job->job.net.bytes, sizeof job->job.net.bytes);
     if (named->node != NULL)
         job->node = named->node->row->node;
+    job->relay = named->relay;
     job->user = named->user != NULL ? named->user->id : named->nobody ? 0 : -1;
     job->job.to = self->to;
     job->job.rule = manage_rule;
@@ -434,6 +491,8 @@ static void run_manage(Core *core, CoreCall *call)
         send_nodes(named.network, self->to);
     else if (self->request.verb == CORE_USER_LIST || self->request.verb == CORE_USER_SHOW)
         send_values(self->to, core_users_describe(core, named.user));
+    else if (self->request.verb == CORE_RELAY_LIST || self->request.verb == CORE_RELAY_SHOW)
+        send_values(self->to, core_relays_describe(core, self->request.relay));
     else
         submit(core, self, &named);
     free_texts(&self->request);
@@ -454,5 +513,6 @@ void core_manage(Core *self, const CoreManage *request, CoreReturn to)
     call->request.name = g_strdup(request->name);
     call->request.ip4 = g_strdup(request->ip4);
     call->request.note = g_strdup(request->note);
+    call->request.relay = g_strdup(request->relay);
     core_control_push(self, &call->call);
 }

@@ -88,6 +88,7 @@ struct CoreNetwork {
     GPtrArray          *endpoint_news; /* CoreNode, borrowed: e is newer than what was told */
     CoreTimer           flush;         /* of all news: news.c */
     int64_t             flushed_ms;    /* boot time */
+    bool                relay_news;    /* the relay map is newer than what was told */
     MeshSigned         *tip;           /* of tip_ver, made at tip_s (wall clock); NULL: none yet */
     uint64_t            tip_ver;
     int64_t             tip_s;

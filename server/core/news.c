@@ -59,6 +59,12 @@ void core_news_present(Core *core, CoreNode *node)
     want_flush(core, node->network, CORE_NEWS_PRESENCE_MS);
 }
 
+void core_news_relays(Core *core, CoreNetwork *network)
+{
+    network->relay_news = true;
+    want_flush(core, network, CORE_NEWS_WINDOW_MS);
+}
+
 /* --- what ------------------------------------------------------------------------------------ */
 
 static void collect_presence(Flush *flush)
@@ -98,6 +104,14 @@ static void add_presence(GArray *lines, bool on, const GArray *indexes)
                                                      MIN(indexes->len - at, PRESENCE_A_LINE)));
 }
 
+static void add_relays(GArray *lines, const CoreNetwork *network)
+{
+    MeshMapline line = { .type = MESH_MAPLINE_RELAYS, .relays = network->relays->ver };
+
+    if (network->relay_news)
+        core_netmap_take(lines, CORE_LINE_PRESENCE, 0, core_netmap_encode(&line));
+}
+
 /* All that is new since @ver. @viewer: who is among it; NULL: nobody who gets this. Owned; NULL:
  * one change alone is too long for a line. */
 static GArray *make_lines(Flush *flush, const CoreNode *viewer, uint64_t ver)
@@ -109,6 +123,7 @@ static GArray *make_lines(Flush *flush, const CoreNode *viewer, uint64_t ver)
         g_array_unref(lines);
         return NULL;
     }
+    add_relays(lines, flush->network);
     add_endpoints(flush, lines, viewer);
     add_presence(lines, true, flush->on);
     add_presence(lines, false, flush->off);
@@ -172,6 +187,7 @@ void core_news_flush(Core *core, CoreNetwork *network)
     for (guint i = 0; i < network->endpoint_news->len; i++)
         ((CoreNode *)g_ptr_array_index(network->endpoint_news, i))->moved = false;
     g_ptr_array_set_size(network->endpoint_news, 0);
+    network->relay_news = false;
     network->flushed_ms = mesh_clock_boot_ms();
     g_hash_table_unref(flush.encoded);
     g_hash_table_unref(flush.shared);

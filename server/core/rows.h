@@ -55,6 +55,14 @@ typedef struct {
     int64_t  expires, created;
 } CoreUserRow;
 
+/* A relay beside this server, which is none of its processes. */
+typedef struct {
+    bool           all; /* of all networks, else of net alone */
+    MeshNetworkId  net;
+    MeshRelayEntry entry; /* id 0: no relay */
+    int64_t        created;
+} CoreRelayRow;
+
 /* A removed node key: never admitted again; one that left by itself is forgotten in the end. */
 typedef struct {
     MeshKey  node;

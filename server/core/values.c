@@ -30,6 +30,15 @@ void core_values_free_key(gpointer data)
     g_free(info);
 }
 
+void core_values_free_relay(gpointer data)
+{
+    CoreRelayInfo *info = data;
+
+    if (info != NULL)
+        g_free(info->network);
+    g_free(info);
+}
+
 void core_values_free_user(gpointer data)
 {
     CoreUserInfo *info = data;

@@ -13,6 +13,7 @@ enum {
     CORE_KEY_TEXT = 44, /* 32 bytes as b64u and the NUL */
     CORE_NOTE_MAX = 128,
     CORE_RELAY_TOKEN_S = 3600, /* how long a token for relays counts */
+    CORE_RELAY_OWN_ID = 1,     /* of this server, named "server" */
 };
 
 /* What the relay of this server did. */
@@ -66,24 +67,49 @@ typedef enum {
     CORE_USER_ADD,     /* name, note, max_nodes, expires → CoreUserInfo */
     CORE_USER_SET,     /* user; name, note, max_nodes, expires, disabled → CoreUserInfo */
     CORE_USER_REMOVE,  /* user */
+    CORE_RELAY_LIST,   /* → CoreRelayInfo…, this server's own first */
+    CORE_RELAY_SHOW,   /* relay → CoreRelayInfo */
+    CORE_RELAY_ADD,    /* patch (with a name), network (NULL: all) → CoreRelayInfo */
+    CORE_RELAY_SET,    /* relay; patch → CoreRelayInfo */
+    CORE_RELAY_REMOVE, /* relay */
 } CoreVerb;
+
+/* What a CoreRelayPatch says of its entry. */
+enum {
+    CORE_RELAY_NAME = 1 << 0,
+    CORE_RELAY_HOST = 1 << 1,
+    CORE_RELAY_ADDRS = 1 << 2,
+    CORE_RELAY_UDP = 1 << 3,
+    CORE_RELAY_ALT = 1 << 4,
+    CORE_RELAY_TLS = 1 << 5,
+    CORE_RELAY_RK = 1 << 6,
+    CORE_RELAY_SK = 1 << 7,
+    CORE_RELAY_STATE = 1 << 8,
+};
+
+typedef struct {
+    unsigned       has;   /* CORE_RELAY_…; the rest stays as it is */
+    MeshRelayEntry entry; /* id: not used */
+} CoreRelayPatch;
 
 /* A request. Fields that the verb does not name are ignored. All texts borrowed. */
 typedef struct {
-    CoreVerb    verb;
-    const char *network; /* id or name */
-    const char *key;     /* first 8 characters of the public key, or all of it */
-    const char *node;    /* name or node key */
-    const char *user;    /* name; "" with KEY_CREATE, KEY_SET, NODE_SET: nobody; NULL: as it is */
-    const char *name;    /* NULL: as it is */
-    const char *ip4;     /* prefix or address, "none", or NULL: a random one, as it is */
-    int         approve; /* 0, 1, or -1: as it is (new: 0) */
-    bool        reusable;
-    int64_t     expires_in_s; /* 0: never */
-    const char *note;         /* ≤ 128 bytes, or NULL */
-    int64_t     expires;      /* unix seconds; 0: never; -1: as it is */
-    int64_t     max_nodes;    /* 0: no limit of one's own; -1: as it is */
-    int         disabled;     /* 0, 1, or -1: as it is */
+    CoreVerb       verb;
+    const char    *network; /* id or name */
+    const char    *key;     /* first 8 characters of the public key, or all of it */
+    const char    *node;    /* name or node key */
+    const char    *user; /* name; "" with KEY_CREATE, KEY_SET, NODE_SET: nobody; NULL: as it is */
+    const char    *name; /* NULL: as it is */
+    const char    *ip4;  /* prefix or address, "none", or NULL: a random one, as it is */
+    int            approve; /* 0, 1, or -1: as it is (new: 0) */
+    bool           reusable;
+    int64_t        expires_in_s; /* 0: never */
+    const char    *note;         /* ≤ 128 bytes, or NULL */
+    int64_t        expires;      /* unix seconds; 0: never; -1: as it is */
+    int64_t        max_nodes;    /* 0: no limit of one's own; -1: as it is */
+    int            disabled;     /* 0, 1, or -1: as it is */
+    const char    *relay;        /* name */
+    CoreRelayPatch patch;
 } CoreManage;
 
 typedef struct {
@@ -144,6 +170,14 @@ typedef struct {
     int64_t  created, expires; /* expires 0: never */
 } CoreUserInfo;
 
+typedef struct {
+    MeshRelayEntry entry;
+    char          *network; /* its name; NULL: of all */
+    bool           own;     /* this server */
+    int64_t        created; /* 0: own */
+} CoreRelayInfo;
+
+void core_values_free_relay(gpointer info);
 void core_values_free_user(gpointer info);
 void core_values_free_network(gpointer info);
 void core_values_free_key(gpointer info);

@@ -24,6 +24,7 @@ typedef struct {
     int64_t     max_nodes;     /* of it: 0: none; -1: not given */
     char       *expires_in;    /* --expires-in: seconds, or 30m, 12h, 7d, never */
     char       *note;
+    char       *host, *addresses, *udp, *alt, *tls, *rk, *sk, *state; /* of a relay */
     char       *at, *expires; /* --at, --expires: a time, see ctl_cmd_parse_time() */
 } CtlCall;
 
@@ -38,7 +39,8 @@ typedef struct {
 } CtlVerb;
 
 /* verb NULL ends */
-extern const CtlVerb ctl_verbs_network[], ctl_verbs_key[], ctl_verbs_node[], ctl_verbs_user[];
+extern const CtlVerb ctl_verbs_network[], ctl_verbs_key[], ctl_verbs_node[], ctl_verbs_user[],
+    ctl_verbs_relay[];
 
 bool ctl_cmd_status_run(const CtlCall *call, GError **error);
 

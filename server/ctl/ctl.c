@@ -21,7 +21,7 @@ typedef struct {
 
 static const Command commands[] = {
     { "status", verbs_status }, { "network", ctl_verbs_network }, { "key", ctl_verbs_key },
-    { "node", ctl_verbs_node }, { "user", ctl_verbs_user },
+    { "node", ctl_verbs_node }, { "user", ctl_verbs_user },       { "relay", ctl_verbs_relay },
 };
 
 static void clear_call(CtlCall *call)
@@ -37,6 +37,14 @@ static void clear_call(CtlCall *call)
     g_free(call->user);
     g_free(call->disabled_text);
     g_free(call->max_text);
+    g_free(call->host);
+    g_free(call->addresses);
+    g_free(call->udp);
+    g_free(call->alt);
+    g_free(call->tls);
+    g_free(call->rk);
+    g_free(call->sk);
+    g_free(call->state);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CtlCall, clear_call)
@@ -58,6 +66,14 @@ static const char *show_option(const char *name)
         "--disabled yes|no",
         "--max-nodes N",
         "--expires TIME|never",
+        "--host HOST",
+        "--addresses ADDRESS,…",
+        "--udp PORT",
+        "--alt PORT",
+        "--tls PORT",
+        "--rk KEY",
+        "--sk KEY",
+        "--state ok|avoid|drain",
     };
     size_t len = strlen(name);
 
@@ -179,6 +195,14 @@ static bool parse_options(CtlCall *call, int *argc, char ***argv, GError **error
         { "user", 0, 0, G_OPTION_ARG_STRING, &call->user, NULL, NULL },
         { "disabled", 0, 0, G_OPTION_ARG_STRING, &call->disabled_text, NULL, NULL },
         { "max-nodes", 0, 0, G_OPTION_ARG_STRING, &call->max_text, NULL, NULL },
+        { "host", 0, 0, G_OPTION_ARG_STRING, &call->host, NULL, NULL },
+        { "addresses", 0, 0, G_OPTION_ARG_STRING, &call->addresses, NULL, NULL },
+        { "udp", 0, 0, G_OPTION_ARG_STRING, &call->udp, NULL, NULL },
+        { "alt", 0, 0, G_OPTION_ARG_STRING, &call->alt, NULL, NULL },
+        { "tls", 0, 0, G_OPTION_ARG_STRING, &call->tls, NULL, NULL },
+        { "rk", 0, 0, G_OPTION_ARG_STRING, &call->rk, NULL, NULL },
+        { "sk", 0, 0, G_OPTION_ARG_STRING, &call->sk, NULL, NULL },
+        { "state", 0, 0, G_OPTION_ARG_STRING, &call->state, NULL, NULL },
         { 0 },
     };
     g_autoptr(GOptionContext) context = g_option_context_new(NULL);
@@ -215,6 +239,14 @@ static bool check_options(const CtlCall *call, const CtlVerb *verb, GError **err
         { " --user ", call->user != NULL },
         { " --disabled ", call->disabled_text != NULL },
         { " --max-nodes ", call->max_text != NULL },
+        { " --host ", call->host != NULL },
+        { " --addresses ", call->addresses != NULL },
+        { " --udp ", call->udp != NULL },
+        { " --alt ", call->alt != NULL },
+        { " --tls ", call->tls != NULL },
+        { " --rk ", call->rk != NULL },
+        { " --sk ", call->sk != NULL },
+        { " --state ", call->state != NULL },
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(options); i++)

@@ -19,6 +19,7 @@
 #define BLOCKED_ACCOUNTS \
     "(SELECT id FROM account WHERE disabled<>0 OR (expires<>0 AND expires<=?2))"
 #define TOMBSTONE_COLUMNS "network, node, idx, serial, ip4, removed, ver, parted"
+#define RELAY_COLUMNS     "id, network, entry, created"
 
 static const char *const texts[STORE_N_QUERIES] = {
     [STORE_NETWORK_ALL] = "SELECT " NETWORK_COLUMNS " FROM network ORDER BY created, id",
@@ -120,6 +121,14 @@ static const char *const texts[STORE_N_QUERIES] = {
     [STORE_RELAY_MAP_GET] = "SELECT ver, own FROM relay_map WHERE one=1",
     [STORE_RELAY_MAP_SET] = "INSERT INTO relay_map (one, ver, own) VALUES (1,?1,?2)"
                             " ON CONFLICT (one) DO UPDATE SET ver=?1, own=?2",
+
+    /* → ver */
+    [STORE_RELAY_MAP_BUMP] = "INSERT INTO relay_map (one, ver, own) VALUES (1,1,'')"
+                             " ON CONFLICT (one) DO UPDATE SET ver=ver+1 RETURNING ver",
+    [STORE_RELAY_ALL] = "SELECT " RELAY_COLUMNS " FROM relay ORDER BY id",
+    [STORE_RELAY_INSERT] = "INSERT INTO relay (" RELAY_COLUMNS ") VALUES (?1,?2,?3,?4)",
+    [STORE_RELAY_SET] = "UPDATE relay SET entry=?2 WHERE id=?1",
+    [STORE_RELAY_DELETE] = "DELETE FROM relay WHERE id=?1",
 
     [STORE_LOG_INSERT] =
         "INSERT INTO change_log (network, ver, kind, node, blob, at) VALUES (?1,?2,?3,?4,?5,?6)",

@@ -107,6 +107,12 @@ static const char *const migrations[] = {
     " own TEXT NOT NULL);",
     /* 4: the members' secret for announcements on their links; empty: made at the next start */
     "ALTER TABLE network ADD COLUMN lan BLOB NOT NULL DEFAULT '';",
+    /* 5: relays beside this server */
+    "CREATE TABLE relay ("
+    " id BIGINT NOT NULL PRIMARY KEY,"                        /* as in R; 1 is this server */
+    " network BLOB REFERENCES network(id) ON DELETE CASCADE," /* null: of all networks */
+    " entry TEXT NOT NULL,"                                   /* as in R */
+    " created BIGINT NOT NULL);",
 };
 
 int64_t store_schema_latest(void)

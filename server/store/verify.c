@@ -2,9 +2,11 @@
 #include "server/store/verify.h"
 
 #include "common/glib/error.h"
+#include "common/glib/json.h"
 #include "common/proto/acl.h"
 #include "common/proto/member.h"
 #include "common/proto/record.h"
+#include "common/proto/relaymap.h"
 
 #include <sqlite3.h>
 #include <string.h>
@@ -12,6 +14,7 @@
 enum {
     BUSY_TIMEOUT_MS = 10000,
     MAX_FINDINGS = 100,
+    MAX_ENTRY_BYTES = 2048,
     STATE_ACTIVE = 1, /* as stored */
 };
 
@@ -147,6 +150,24 @@ static void verify_node(const Verify *self, sqlite3_stmt *row)
     verify_member(self, row, &id, &node);
 }
 
+/* id, entry */
+static void verify_relay(const Verify *self, sqlite3_stmt *row)
+{
+    const char      *text = (const char *)sqlite3_column_text(row, 1);
+    size_t           len = (size_t)sqlite3_column_bytes(row, 1);
+    g_autofree char *where = g_strdup_printf("%d", sqlite3_column_int(row, 0));
+    MeshRelayEntry   entry = { 0 };
+    g_autoptr(GError) error = NULL;
+    g_autoptr(JsonObject) object = NULL;
+
+    if (text != NULL)
+        object = mesh_json_parse(text, len, MAX_ENTRY_BYTES, &error);
+    if (object == NULL || !mesh_relaymap_decode_entry(object, "entry", &entry, &error))
+        find(self, where, "relay", error != NULL ? error->message : "no entry");
+    else if (entry.id != sqlite3_column_int(row, 0))
+        find(self, where, "relay", "is of another number than its row");
+}
+
 static bool each(const Verify *self, const char                                 *sql,
                  void (*verify)(const Verify *self, sqlite3_stmt *row), GError **error)
 {
@@ -163,6 +184,13 @@ static bool each(const Verify *self, const char                                 
                     sqlite3_errmsg(self->db));
     sqlite3_finalize(stmt);
     return rc == SQLITE_DONE;
+}
+
+/* A database of an earlier release has no table of them. */
+static bool has_relays(sqlite3 *db)
+{
+    return sqlite3_table_column_metadata(db, NULL, "relay", "entry", NULL, NULL, NULL, NULL,
+                                         NULL) == SQLITE_OK;
 }
 
 bool store_verify_signatures(const char *path, const MeshKey *server, GPtrArray *findings,
@@ -184,7 +212,8 @@ bool store_verify_signatures(const char *path, const MeshKey *server, GPtrArray 
               "SELECT n.network, n.node, n.name, w.name, n.state, n.serial, n.ip4, n.k_seq,"
               " n.k_body, n.k_sig, n.m_body, n.m_sig, n.wg FROM node n JOIN network w"
               " ON w.id=n.network",
-              verify_node, error);
+              verify_node, error) &&
+         (!has_relays(self.db) || each(&self, "SELECT id, entry FROM relay", verify_relay, error));
     sqlite3_close(self.db);
     return ok;
 }

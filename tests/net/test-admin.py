@@ -43,7 +43,7 @@ class Server:
         self.config, self.log = folder / "server.conf", folder / "server.log"
         self.config.write_text(CONFIG.format(port=PORT, dir=folder))
         self.state.mkdir(mode=0o700)
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m,mode=700", "tmpfs", self.state],
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m,mode=700", "tmpfs", self.state],
                        check=True)
 
     def call(self, *words):
@@ -202,6 +202,35 @@ def check_nodes(points, server):
     assert node.register().code() == "removed"
     server.bad(NOT_FOUND, "no node anna in network office", "node", "remove", "anna", "-n", "office")
     points.ok("nodes: approve, rename, list, expire, return, remove for ever")
+
+
+def check_relays(points, server):
+    keys = ("--rk", "AQEB" * 10 + "AQE", "--sk", "AgIC" * 10 + "AgI")
+    assert [relay["name"] for relay in server.json("relay", "list")["relays"]] == ["server"]
+    made = server.json("relay", "add", "near", "--host", "relay.example.org", *keys)
+    assert (made["id"], made["host"], made["udp"], made["alt"], made["tls"], made["state"]) == \
+        (2, "relay.example.org", 3478, 3479, 443, "ok")
+    assert (made["addrs"], made["own"], "network" in made) == ([], False, False)
+    server.bad(CONFLICT, "a relay of that name", "relay", "add", "near", "--host", "192.0.2.1",
+               *keys)
+    server.bad(CONFLICT, "this server itself", "relay", "set", "server", "--state", "drain")
+    server.bad(USAGE, "--rk and --sk are needed", "relay", "add", "far", "--host", "192.0.2.1")
+    server.bad(USAGE, "--udp: a port", "relay", "set", "near", "--udp", "many")
+    server.bad(USAGE, "nothing to set", "relay", "set", "near")
+    server.bad(FAILED, "state: none of ok, avoid, drain", "relay", "set", "near", "--state", "bad")
+    server.bad(FAILED, "addrs: not an address", "relay", "set", "near", "--addresses", "there")
+    server.bad(NOT_FOUND, "no relay far here", "relay", "remove", "far")
+    server.bad(NOT_FOUND, "no network lost here", "relay", "add", "far", "--host", "192.0.2.1",
+               "--network", "lost", *keys)
+    moved = server.json("relay", "set", "near", "--state", "drain", "--addresses",
+                        "192.0.2.1,2001:db8::1", "--alt", "0")
+    assert (moved["state"], moved["addrs"], moved["alt"]) == \
+        ("drain", ["192.0.2.1", "2001:db8::1"], 0)
+    assert server.json("relay", "show", "near") == moved
+    assert "relay.example.org" in server.good("relay", "list")
+    assert server.good("relay", "remove", "near").startswith("relay near is removed")
+    assert len(server.json("relay", "list")["relays"]) == 1
+    points.ok("relays: add, show, set, remove, and what may not be one")
 
 
 def check_users(points, server):
@@ -410,6 +439,7 @@ def main():
         check_keys(points, server)
         check_nodes(points, server)
         check_users(points, server)
+        check_relays(points, server)
         check_sets(points, server)
         check_cloned(points, server)
         check_http(points, server)

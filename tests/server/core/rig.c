@@ -17,7 +17,7 @@ static void deliver(void *mailbox, CoreAnswer *answer)
     mesh_queue_push(mailbox, answer);
 }
 
-static CoreReturn new_return(Rig *rig)
+CoreReturn rig_make_return(Rig *rig)
 {
     return (CoreReturn){ .deliver = deliver, .mailbox = rig->mailbox, .ticket = ++rig->ticket };
 }
@@ -147,7 +147,7 @@ bool rig_is_answered(Rig *rig, uint64_t ticket, unsigned ms)
 
 CoreAnswer *rig_manage(Rig *rig, const CoreManage *request)
 {
-    CoreReturn to = new_return(rig);
+    CoreReturn to = rig_make_return(rig);
 
     core_manage(rig->core, request, to);
     return rig_wait(rig, to.ticket);
@@ -219,7 +219,7 @@ MeshSigned *rig_sign_k(const RigNode *node)
 
 uint64_t rig_send_register(Rig *rig, RigNode *node, const MeshJoinlink *link, unsigned wait_s)
 {
-    CoreReturn   to = new_return(rig);
+    CoreReturn   to = rig_make_return(rig);
     CoreCaller   caller = rig_caller(node);
     MeshRegister request = { .proto = 1, .k = rig_sign_k(node), .ip4 = !node->no_ip4 };
     g_autoptr(GBytes) body = NULL;
@@ -251,7 +251,7 @@ CoreAnswer *rig_register(Rig *rig, RigNode *node, const MeshJoinlink *link)
 
 uint64_t rig_open(Rig *rig, RigNode *node, uint64_t epoch, uint64_t ver)
 {
-    CoreReturn  to = new_return(rig);
+    CoreReturn  to = rig_make_return(rig);
     CoreCaller  caller = rig_caller(node);
     CoreMapArgs args = { .epoch = epoch, .ver = ver };
 
@@ -261,7 +261,7 @@ uint64_t rig_open(Rig *rig, RigNode *node, uint64_t epoch, uint64_t ver)
 
 CoreAnswer *rig_report(Rig *rig, RigNode *node, const char *endpoint)
 {
-    CoreReturn  to = new_return(rig);
+    CoreReturn  to = rig_make_return(rig);
     CoreCaller  caller = rig_caller(node);
     MeshRecordE e = { .node = node->key, .seq = node->e_seq++, .n_endpoints = 1 };
     MeshReport  report = { 0 };
@@ -327,7 +327,7 @@ void rig_assert(CoreAnswer *answer, unsigned status, const char *code)
 
 CoreAnswer *rig_leave(Rig *rig, RigNode *node)
 {
-    CoreReturn to = new_return(rig);
+    CoreReturn to = rig_make_return(rig);
     CoreCaller caller = rig_caller(node);
 
     core_ask(rig->core, CORE_ASK_LEAVE, &caller, to);
@@ -336,7 +336,7 @@ CoreAnswer *rig_leave(Rig *rig, RigNode *node)
 
 CoreAnswer *rig_send_raw(Rig *rig, RigNode *node, const char *body)
 {
-    CoreReturn to = new_return(rig);
+    CoreReturn to = rig_make_return(rig);
     CoreCaller caller = rig_caller(node);
     g_autoptr(GBytes) bytes = g_bytes_new(body, strlen(body));
 
@@ -346,7 +346,7 @@ CoreAnswer *rig_send_raw(Rig *rig, RigNode *node, const char *body)
 
 CoreAnswer *rig_drain(Rig *rig, unsigned retry_in_s, unsigned spread_s)
 {
-    CoreReturn to = new_return(rig);
+    CoreReturn to = rig_make_return(rig);
 
     core_drain(rig->core, retry_in_s, spread_s, to);
     return rig_wait(rig, to.ticket);

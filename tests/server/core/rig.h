@@ -39,6 +39,7 @@ bool rig_is_answered(Rig *rig, uint64_t ticket, unsigned ms);
 
 /* A verb; the answer is owned. */
 CoreAnswer *rig_manage(Rig *rig, const CoreManage *request);
+CoreReturn  rig_make_return(Rig *rig); /* for a call of the core: then rig_wait() */
 
 /* A network; returns its id as text (owned) and value. */
 char *rig_network(Rig *rig, const char *name, const char *ip4, MeshNetworkId *out_id);
