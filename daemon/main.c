@@ -15,6 +15,7 @@
 #include <gio/gio.h>
 #include <glib-unix.h>
 #include <glib/gstdio.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -208,6 +209,8 @@ int main(int argc, char **argv)
         printf("meshd %s\n", MESH_VERSION);
         return 0;
     }
+    (void)mallopt(M_ARENA_MAX,
+                  1); /* what threads make of a large map stays where it can be reused */
     mesh_log_init("meshd", options.debug ? MESH_LOG_DEBUG : MESH_LOG_INFO);
     mesh_logring_start();
     close_up();

@@ -210,6 +210,22 @@ static WirePeer *look_up(const Trie *trie, Bits bits)
     return found;
 }
 
+static void settle(Trie *trie)
+{
+    Node *nodes = trie->n > 0 ? realloc(trie->nodes, trie->n * sizeof *nodes) : NULL;
+
+    if (nodes == NULL)
+        return; /* as large as it was */
+    trie->nodes = nodes;
+    trie->room = trie->n;
+}
+
+void wire_allowedips_settle(WireAllowedIps *self)
+{
+    settle(&self->v4);
+    settle(&self->v6);
+}
+
 WirePeer *wire_allowedips_get4(const WireAllowedIps *self, const uint8_t addr[4])
 {
     return look_up(&self->v4, make_bits4(addr));

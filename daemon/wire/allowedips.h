@@ -21,6 +21,10 @@ void             wire_allowedips_free(WireAllowedIps *self);     /* NULL is fine
 MESH_CHECKED int wire_allowedips_put(WireAllowedIps *self, const MeshPrefix *prefix,
                                      WirePeer *peer);
 
+/** wire_allowedips_settle: gives back the room that was for more prefixes. Before readers see it.
+ */
+void wire_allowedips_settle(WireAllowedIps *self);
+
 /** Longest prefix that contains the address (network byte order); NULL: none. Any reader.
  * Cost: one step per distinct prefix length on the way, at most 33 or 129; no allocation. */
 WirePeer *wire_allowedips_get4(const WireAllowedIps *self, const uint8_t addr[4]);

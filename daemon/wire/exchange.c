@@ -3,6 +3,7 @@
 #include "daemon/wire/exchange.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/std/clock.h"
@@ -38,12 +39,18 @@ void wire_exchange_report(WireExchange *self, WireEventKind kind, WirePeer *peer
         wire_count_drop(self->counters, WIRE_DROP_EVENTS, 1);
 }
 
+bool wire_exchange_is_pending(const WirePeer *peer)
+{
+    return peer->talk != NULL && peer->talk->pending.state == WIRE_HANDSHAKE_INITIATED;
+}
+
 /* Ends an initiation that waits for its answer; its index names nothing any more. */
 static void abandon(WireExchange *self, WirePeer *peer)
 {
-    if (peer->pending.state == WIRE_HANDSHAKE_INITIATED)
-        wire_index_release(self->plane->index, peer->pending.local_index);
-    mesh_key_wipe(&peer->pending, sizeof(peer->pending));
+    if (wire_exchange_is_pending(peer))
+        wire_index_release(self->plane->index, peer->talk->pending.local_index);
+    if (peer->talk != NULL)
+        mesh_key_wipe(&peer->talk->pending, sizeof(peer->talk->pending));
 }
 
 void wire_exchange_forget(WireExchange *self, WirePeer *peer)
@@ -57,7 +64,18 @@ void wire_exchange_drop_secrets(WireExchange *self, WirePeer *peer)
 {
     abandon(self, peer);
     peer->is_judged = peer->can_talk = false;
-    mesh_key_wipe(&peer->remote, sizeof(peer->remote));
+    if (peer->talk != NULL)
+        mesh_key_wipe(&peer->talk->remote, sizeof(peer->talk->remote));
+}
+
+static bool ready_talk(WirePeer *peer)
+{
+    if (peer->talk != NULL)
+        return true;
+    peer->talk = calloc(1, sizeof(*peer->talk));
+    if (peer->talk != NULL)
+        wire_cookie_jar_init(&peer->talk->jar, &peer->public_key);
+    return peer->talk != NULL;
 }
 
 /* One X25519 for each peer, but not before the first handshake with it: ten thousand peers that are
@@ -69,11 +87,11 @@ static bool can_talk(WireExchange *self, WirePeer *peer)
     if (peer->is_judged || self->identity == NULL)
         return peer->can_talk;
     spec = wire_snapshot_find(self->snapshot, &peer->public_key);
-    if (spec == NULL || spec->peer != peer)
+    if (spec == NULL || spec->peer != peer || !ready_talk(peer))
         return false;
     peer->is_judged = true;
     peer->can_talk = wire_noise_make_remote(self->identity, &peer->public_key, spec->preshared_key,
-                                            &peer->remote) == 0;
+                                            &peer->talk->remote) == 0;
     return peer->can_talk;
 }
 
@@ -228,9 +246,10 @@ static size_t choose_ways(const WireExchange *self, WirePeer *peer, bool retry,
     return n;
 }
 
-/* A new initiation in @out; the one before is void. */
+/* A new initiation in @out, to a peer that can talk; the one before is void. */
 static int make_initiation(WireExchange *self, WirePeer *peer, uint8_t out[WIRE_INITIATION_BYTES])
 {
+    WirePeerTalk  *talk = peer->talk;
     WireNoiseFresh fresh;
     uint32_t       index;
     int            rc;
@@ -239,15 +258,15 @@ static int make_initiation(WireExchange *self, WirePeer *peer, uint8_t out[WIRE_
     rc = wire_index_reserve(self->plane->index, peer, &index);
     if (rc < 0)
         return rc;
-    peer->pending.local_index = index;
+    talk->pending.local_index = index;
     make_timestamp(self, peer, fresh.timestamp);
     mesh_key_make_private(&fresh.ephemeral);
-    rc = wire_noise_create_initiation(&peer->pending, self->identity, &peer->remote, &fresh, out);
+    rc = wire_noise_create_initiation(&talk->pending, self->identity, &talk->remote, &fresh, out);
     mesh_key_wipe(&fresh, sizeof(fresh));
     if (rc < 0)
         wire_index_release(self->plane->index, index);
     else
-        wire_cookie_add_macs(&peer->jar, out, WIRE_INITIATION_BYTES, self->now_ms);
+        wire_cookie_add_macs(&talk->jar, out, WIRE_INITIATION_BYTES, self->now_ms);
     return rc;
 }
 
@@ -350,13 +369,13 @@ static void respond(WireExchange *self, WirePeer *peer, WireHandshake *handshake
     if (wire_index_reserve(self->plane->index, peer, &handshake->local_index) < 0)
         return;
     mesh_key_make_private(&ephemeral);
-    rc = wire_noise_create_response(handshake, &peer->remote, &ephemeral, bytes);
+    rc = wire_noise_create_response(handshake, &peer->talk->remote, &ephemeral, bytes);
     mesh_key_wipe(&ephemeral, sizeof(ephemeral));
     if (rc < 0) {
         wire_index_release(self->plane->index, handshake->local_index);
         return;
     }
-    wire_cookie_add_macs(&peer->jar, bytes, sizeof(bytes), self->now_ms);
+    wire_cookie_add_macs(&peer->talk->jar, bytes, sizeof(bytes), self->now_ms);
     if (add_keypair(self, peer, handshake, false) < 0)
         return;
     credit(self, peer, message);
@@ -379,7 +398,8 @@ static WirePeer *take_initiation(WireExchange *self, const WireQueuedMessage *me
     }
     spec = wire_snapshot_find(self->snapshot, &initiation.public_key);
     if (spec != NULL && can_talk(self, spec->peer) &&
-        wire_noise_finish_initiation(&initiation, &spec->peer->remote, timestamp, &handshake) == 0)
+        wire_noise_finish_initiation(&initiation, &spec->peer->talk->remote, timestamp,
+                                     &handshake) == 0)
         peer = spec->peer;
     if (peer == NULL) {
         wire_count_drop(self->counters, WIRE_DROP_FORGED, 1);
@@ -404,17 +424,17 @@ static WirePeer *take_response(WireExchange *self, const WireQueuedMessage *mess
     uint32_t  receiver = get_u32le(message->bytes + 8);
     WirePeer *peer = wire_index_get_peer(self->plane->index, receiver);
 
-    if (peer == NULL || peer->pending.state != WIRE_HANDSHAKE_INITIATED ||
-        peer->pending.local_index != receiver) {
+    if (peer == NULL || !wire_exchange_is_pending(peer) ||
+        peer->talk->pending.local_index != receiver) {
         wire_count_drop(self->counters, WIRE_DROP_NO_SESSION, 1);
         return NULL;
     }
-    if (wire_noise_consume_response(&peer->pending, self->identity, &peer->remote, message->bytes) <
-        0) {
+    if (wire_noise_consume_response(&peer->talk->pending, self->identity, &peer->talk->remote,
+                                    message->bytes) < 0) {
         wire_count_drop(self->counters, WIRE_DROP_FORGED, 1);
         return NULL;
     }
-    if (add_keypair(self, peer, &peer->pending, true) < 0)
+    if (add_keypair(self, peer, &peer->talk->pending, true) < 0)
         return peer;
     credit(self, peer, message);
     wire_exchange_complete(self, peer);
@@ -427,9 +447,9 @@ static WirePeer *take_cookie(WireExchange *self, const WireQueuedMessage *messag
 {
     WirePeer *peer = wire_index_get_peer(self->plane->index, get_u32le(message->bytes + 4));
 
-    if (peer == NULL)
+    if (peer == NULL || peer->talk == NULL)
         wire_count_drop(self->counters, WIRE_DROP_NO_SESSION, 1);
-    else if (wire_cookie_take_reply(&peer->jar, message->bytes, self->now_ms) < 0)
+    else if (wire_cookie_take_reply(&peer->talk->jar, message->bytes, self->now_ms) < 0)
         wire_count_drop(self->counters, WIRE_DROP_FORGED, 1);
     else
         wire_count(&peer->rx_handshake_bytes, message->len);

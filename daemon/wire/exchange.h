@@ -57,3 +57,6 @@ void wire_exchange_forget(WireExchange *self, WirePeer *peer);
 
 /** wire_exchange_report: an event about @peer, with its endpoint. */
 void wire_exchange_report(WireExchange *self, WireEventKind kind, WirePeer *peer);
+
+/** wire_exchange_is_pending: an initiation of ours waits for its answer. */
+bool wire_exchange_is_pending(const WirePeer *peer);

@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/std/clock.h"
 #include "common/std/thread.h"
@@ -69,6 +70,18 @@ static bool has_way(WirePeer *peer)
     return peer->n_candidates > 0 || wire_route_get(&peer->route, &hop);
 }
 
+/* Out of memory: there are none until the next route. */
+static void take_candidates(WirePeer *peer, const WireRoute *route)
+{
+    size_t size = route->n_candidates * sizeof(*peer->candidates);
+
+    free(peer->candidates);
+    peer->candidates = size > 0 ? malloc(size) : NULL;
+    peer->n_candidates = peer->candidates != NULL ? route->n_candidates : 0;
+    if (peer->n_candidates > 0)
+        memcpy(peer->candidates, route->candidates, size);
+}
+
 /* New candidates, or another way: an initiation that still waits is sent again at once, they had no
  * copy of it. */
 static void take_route(WireHandshaker *self, WirePeer *peer)
@@ -80,11 +93,9 @@ static void take_route(WireHandshaker *self, WirePeer *peer)
         return;
     news = route->n_candidates > 0 || (route->pinned && !wire_way_equal(&route->way, &peer->asked));
     peer->asked = route->pinned ? route->way : (WireWay){ .link = 0 };
-    peer->n_candidates = route->n_candidates;
-    for (uint8_t i = 0; i < route->n_candidates; i++)
-        peer->candidates[i] = route->candidates[i];
+    take_candidates(peer, route);
     free(route);
-    if (news && peer->pending.state == WIRE_HANDSHAKE_INITIATED && !has_session(self, peer))
+    if (news && wire_exchange_is_pending(peer) && !has_session(self, peer))
         wire_exchange_initiate(&self->exchange, peer, true);
 }
 

@@ -24,7 +24,6 @@ WirePeer *wire_peer_new(const WirePeerSpec *spec, WireIndexTable *index)
     wire_timers_init(&self->timers);
     wire_route_init(&self->route);
     wire_route_init(&self->copy);
-    wire_cookie_jar_init(&self->jar, &self->public_key);
     return self;
 }
 
@@ -34,6 +33,10 @@ void wire_peer_unref(WirePeer *self)
         return;
     wire_slots_done(&self->slots);
     free(self->news);
+    if (self->talk != NULL)
+        mesh_key_wipe(self->talk, sizeof(*self->talk));
+    free(self->talk);
+    free(self->candidates);
     mesh_key_wipe(self, sizeof(*self));
     free(self);
 }

@@ -40,6 +40,14 @@ enum {
     WIRE_TELL_DROP = 1u << 2,      /* forget what is staged */
 };
 
+/* What a handshake takes. Made before the first one: of ten thousand peers most have none.
+ * Handshake thread only. */
+typedef struct {
+    WireRemote    remote;  /* made while @can_talk */
+    WireHandshake pending; /* our initiation under way */
+    WireCookieJar jar;
+} WirePeerTalk;
+
 struct WirePeer {
     MeshKey          public_key; /* constant */
     _Atomic uint32_t references;
@@ -70,20 +78,19 @@ struct WirePeer {
 
     /* Handshake thread only. */
     bool          is_judged; /* can_talk was found out, with the keys there are now */
-    bool          can_talk;  /* then @remote is made: the peer's key is sound and not our own */
-    WireRemote    remote;
-    WireHandshake pending; /* our initiation under way */
+    bool          can_talk;  /* then @talk is there: the peer's key is sound and not our own */
+    WirePeerTalk *talk;      /* owned; NULL: not needed yet */
     WireFreshness freshness;
-    WireCookieJar jar;
     WireDeadline  deadline;
     int64_t       sent_ns; /* last timestamp sent; none is sent twice, nor backwards */
     WireWay       asked;   /* way of the pinned route taken last */
-    uint8_t       n_candidates;
-    MeshEndpoint  candidates[WIRE_MAX_CANDIDATES];
-    bool          known; /* WIRE_ASK_KEYS was obeyed: it may be armed */
+    bool          known;   /* WIRE_ASK_KEYS was obeyed: it may be armed */
     bool     held;  /* an initiation was due, but nothing could go: see wire_exchange_initiate() */
     bool     ended; /* WIRE_ASK_END was obeyed: nothing starts any more */
     uint32_t early_bits; /* asked for before it was known */
+
+    uint8_t       n_candidates;
+    MeshEndpoint *candidates; /* owned; as many as there are */
 
     WirePeer       *next_new; /* control thread, while a configuration is applied */
     struct rcu_head rcu;

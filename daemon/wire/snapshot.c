@@ -76,6 +76,7 @@ static int fill(WireSnapshot *snapshot, Build *build)
     if (snapshot->peers == NULL || snapshot->preshared == NULL)
         return -ENOMEM;
     wire_config_list_peers(build->config, add_peer, build);
+    wire_allowedips_settle(snapshot->allowed_ips);
     qsort(snapshot->peers, snapshot->n_peers, sizeof *snapshot->peers, compare);
     return build->rc;
 }

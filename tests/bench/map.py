@@ -71,8 +71,13 @@ class Meshd:
 
     def __init__(self, node):
         found = node.run("pidof", "meshd").stdout.split()
-        ours = f"/proc/{node.holder.pid}/ns/net"
-        self.pid = next(pid for pid in found if os.readlink(f"/proc/{pid}/ns/net") == os.readlink(ours))
+        ours = os.readlink(f"/proc/{node.holder.pid}/ns/net")
+        mine = {pid for pid in found if os.readlink(f"/proc/{pid}/ns/net") == ours}
+        self.pid = next(pid for pid in mine if self.parent(pid) not in mine) # the others are its helpers
+
+    @staticmethod
+    def parent(pid):
+        return re.search(r"PPid:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text())[1]
 
     def status(self, name):
         text = pathlib.Path(f"/proc/{self.pid}/status").read_text()

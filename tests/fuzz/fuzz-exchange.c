@@ -288,6 +288,12 @@ static void check_response(const WireQueuedMessage *message, unsigned to, bool c
     check_keys(&world.sides[to], &world.sides[1 - to]);
 }
 
+/* The initiation under way; none: as if it had been wiped. */
+static WireHandshake get_pending(const Side *side)
+{
+    return side->peer->talk != NULL ? side->peer->talk->pending : (WireHandshake){ .state = 0 };
+}
+
 static void check_taken(const WireQueuedMessage *message, unsigned to, const Before *before)
 {
     Side       *side = &world.sides[to];
@@ -310,7 +316,9 @@ static void check_taken(const WireQueuedMessage *message, unsigned to, const Bef
         assert(!authentic && n_replies == 0);
     if (!authentic) {
         assert(routed == before->routed && mesh_endpoint_equal(&hop.remote, &before->hop.remote));
-        assert(memcmp(&side->peer->pending, &before->pending, sizeof before->pending) == 0);
+        WireHandshake pending = get_pending(side);
+
+        assert(memcmp(&pending, &before->pending, sizeof pending) == 0);
     }
     if (message->len == WIRE_INITIATION_BYTES)
         check_initiation(message, to, answered);
@@ -325,7 +333,7 @@ static void check_taken(const WireQueuedMessage *message, unsigned to, const Bef
 static void deliver(WireQueuedMessage *message, unsigned to)
 {
     Side       *side = &world.sides[to];
-    Before      before = { .n_sent = world.n_sent, .pending = side->peer->pending };
+    Before      before = { .n_sent = world.n_sent, .pending = get_pending(side) };
     WireMessage type = wire_noise_get_type(message->bytes, message->len);
     WirePacket  packet = { .data = message->bytes, .len = message->len };
 

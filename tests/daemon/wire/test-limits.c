@@ -160,8 +160,9 @@ static void test_zeroing(void)
     pair_advance(&pair, 540000);
     pair_wait_event(&pair.a, WIRE_EVENT_EXPIRED, NULL);
     pair_wait_until(is_empty, peer);
-    g_assert_true(is_wiped(peer->pending.chaining_key, sizeof peer->pending.chaining_key));
-    g_assert_true(is_wiped(&peer->pending.ephemeral_private, sizeof(MeshKey)));
+    g_assert_true(
+        is_wiped(peer->talk->pending.chaining_key, sizeof peer->talk->pending.chaining_key));
+    g_assert_true(is_wiped(&peer->talk->pending.ephemeral_private, sizeof(MeshKey)));
     g_assert_false(pair_info(&pair.a, &pair.b).has_session);
     pair_stop(&pair);
 }
