@@ -220,6 +220,7 @@ void path_attempt_take_call(PathSeek *self, const MeshProbe *probe, const WireEv
     self->wanted = true;
     if (self->relay.link == 0) {
         self->relay = event->way; /* it found us there */
+        mesh_log_debug("a peer can be reached by a relay");
         path_seek_steer(self, 0);
     }
     if (self->phase == PATH_CALLING && path_attempt_is_caller(self)) {

@@ -139,7 +139,9 @@ static void find_relay(PathSeek *self)
 {
     WireWay way = { .link = 0 };
 
-    (void)path_relays_get_way(self->host->relays, self->told, self->wanted, &way);
+    if (path_relays_get_way(self->host->relays, self->told, self->wanted, &way) &&
+        self->relay.link == 0)
+        mesh_log_debug("a peer can be reached by a relay");
     self->relay = way;
 }
 
@@ -323,6 +325,9 @@ static void look_at(PathSeek *self, const WireWay *way)
 void path_seek_handle(PathSeek *self, const WireEvent *event)
 {
     switch (event->kind) {
+    case WIRE_EVENT_HANDSHAKE:
+        mesh_log_debug("a session with a peer");
+        return;
     case WIRE_EVENT_ROAMED:
         look_at(self, &event->way);
         return;

@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
-"""Which path two nodes end on, what it takes and costs: tests/bench/paths.py BUILD [options]
+"""Which path two nodes end on, what it takes and costs: tests/bench/paths.py BUILD [REGEX [ROUNDS]]
 
-Every cell of tests/net/pathcells.py, each pair with hosts and a network of its own. A row per cell: the
-classes reached (D direct, P by a peer, R by a relay) and how often, then medians and the 95th percentile
-over the rounds. It asserts nothing: test-paths.py does. All cells take about an hour a round.
+Every cell of tests/net/pathcells.py whose name the REGEX matches whole ("port-restricted x symmetric"; a
+single word: every cell with that kind, without delay and loss), each pair with hosts and a network of its
+own. A row per cell: the classes reached (D direct, P by a peer, R by a relay) and how often, then medians
+and 95th percentiles over the rounds, from when both can reach each other by a relay: to the first packet
+there and back, and to the direct way; then UDP packets, bytes and the router's entries from the join on.
+It asserts nothing: test-paths.py does. All cells take about an hour a round, one some 3 s.
 
-  --only REGEX of cell names   --chosen: those of CI   --promised: those that this version must reach
-  --rounds N (1)   --json FILE: every measured value"""
+  --chosen: those of CI   --promised: those that this version must reach   --json FILE: every value"""
 import argparse
 import collections
 import json
+import math
 import os
 import pathlib
 import re
@@ -23,10 +26,10 @@ sys.path.insert(0, str(HERE.parent / "net"))
 def options():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("build", type=pathlib.Path)
-    parser.add_argument("--only", default="")
+    parser.add_argument("only", nargs="?", default=".*")
+    parser.add_argument("rounds", nargs="?", type=int, default=1)
     parser.add_argument("--chosen", action="store_true")
     parser.add_argument("--promised", action="store_true")
-    parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--json", type=pathlib.Path)
     return parser.parse_args()
 
@@ -44,7 +47,10 @@ COLUMNS = ("first-s", "direct-s", "packets", "bytes", "entries")
 
 def cells():
     found = list(pathcells.chosen() if OPTIONS.chosen else pathcells.everything())
-    return [cell for cell in found if (not OPTIONS.only or re.search(OPTIONS.only, cell.name)) and
+    only = OPTIONS.only
+    if re.fullmatch(r"[a-z0-9-]+", only):
+        only = f"({only} x [^ ]+|[^ ]+ x {only})"
+    return [cell for cell in found if re.fullmatch(only, cell.name) and
             (cell.promised or not OPTIONS.promised)]
 
 
@@ -52,7 +58,7 @@ def middle_and_high(values):
     values = sorted(value for value in values if value is not None)
     if not values:
         return "-"
-    high = values[min(len(values) - 1, int(0.95 * len(values)))]
+    high = values[math.ceil(0.95 * len(values)) - 1]
     shape = "{:.2f} {:.2f}" if isinstance(values[0], float) else "{:.0f} {:.0f}"
     return shape.format(statistics.median(values), high)
 
@@ -61,7 +67,7 @@ def show(cell, runs):
     classes = collections.Counter(run["class"] for run in runs)
     reached = " ".join(f"{count}{name}" for name, count in classes.most_common())
     missed = cell.promised and any(not cell.passes(run["class"]) for run in runs)
-    print(f"{cell.name:<55}{reached:<10}{cell.goal + ('' if cell.promised else ' later'):<9}" +
+    print(f"{cell.name:<59}{reached:<10}{cell.goal + ('' if cell.promised else ' later'):<9}" +
           "".join(f"{middle_and_high([run[key] for run in runs]):>14}" for key in COLUMNS) +
           (" MISSED" if missed else ""), flush=True)
 
@@ -72,7 +78,7 @@ def main():
     for package in {pathrun.lacking(cell) for cell in cells()} - {None}:
         print(f"left out: what needs {package}")
     print(f"{len(wanted)} cells, {OPTIONS.rounds} rounds; medians, 95th percentiles")
-    print(f"{'first sender x other':<55}{'reached':<10}{'goal':<9}" +
+    print(f"{'first sender x other':<59}{'reached':<10}{'goal':<9}" +
           "".join(f"{key:>14}" for key in COLUMNS))
     for start in range(0, len(wanted), CELLS_PER_LAB):
         with Lab() as lab:

@@ -3,6 +3,7 @@
    [first] ─ its router ─ box ══╗
                                 ╠══ wan ══ [server]     each cell has hosts and a network of its own
    [other] ─ its router ─ box ══╝"""
+import datetime
 import re
 import time
 
@@ -17,14 +18,17 @@ PING_S = 0.1
 LIMITS_S = {"birthday": 60}
 LIMIT_S = 20
 LOOK_S = 4 # for what is not promised yet: recorded, not waited for
-REPLY = re.compile(r"^\[(\d+\.\d+)\] \d+ bytes from .* icmp_seq=(\d+)", re.M)
+REPLY = re.compile(r"^\[(\d+\.\d+)\] \d+ bytes from .* icmp_seq=(\d+) .*time=([\d.]+) ms", re.M)
+# What meshd logs at MESH_LOG=debug, with the time: its own clock is finer than asking it.
+LOGGED = re.compile(r"^(\d\d:\d\d:\d\d\.\d+) meshd: debug: (a peer can be reached by a relay"
+                    r"|a session with a peer|a peer is reached at)", re.M)
 
 
 class Site:
     """One side of a cell: a node and what stands before it."""
 
     def __init__(self, lab, kind, name, shared, bad=False):
-        self.lab, self.kind, self.name, self.env = lab, kind, name, {}
+        self.lab, self.kind, self.name, self.env = lab, kind, name, {"MESH_LOG": "debug"}
         self.routers, self.made, self.box = [], [], None
         build = {"open": self.in_the_open, "carrier": self.behind_carrier, "mapped": self.behind_mapper,
                  "v6-only": self.in_the_open, "same-lan": self.behind_same_lan,
@@ -55,7 +59,8 @@ class Site:
         more = {}
         if self.kind == "proxy-only":
             proxy = shared.proxy(self.lab)
-            more, self.env = {"proxy": (proxy.address, proxy.port)}, {"https_proxy": proxy.url}
+            more = {"proxy": (proxy.address, proxy.port)}
+            self.env["https_proxy"] = proxy.url
         router = self.router("port-restricted" if six else self.kind, bad, v6=six, **more)
         node = self.keep(self.lab.node(f"n{self.name}", behind=router, v4=not six))
         if self.kind == "nat64":
@@ -94,6 +99,14 @@ class Site:
         counts = counted(outer)
         return (counts["udp_out"][0] + counts["udp_in"][0], counts["udp_out"][1] + counts["udp_in"][1],
                 max((router.entries() for router in self.routers), default=0))
+
+    def events(self):
+        """{what meshd logged: when first}, by the computer's clock."""
+        today, found = datetime.date.today(), {}
+        for clock, what in LOGGED.findall(self.node.log("meshd")):
+            moment = datetime.datetime.combine(today, datetime.time.fromisoformat(clock[:12]))
+            found.setdefault(what, moment.timestamp())
+        return found
 
     def leave(self):
         for host in reversed(self.made):
@@ -156,7 +169,8 @@ class Pinger:
         node.start("ping", "ping", "-n", "-D", "-O", "-i", PING_S, address)
 
     def replies(self):
-        return [(float(when) - self.began, int(number)) for when, number in
+        """[(when it came, its round trip in s)]"""
+        return [(float(when), float(ms) / 1000) for when, _number, ms in
                 REPLY.findall(self.node.log("ping"))]
 
     def stop(self):
@@ -189,15 +203,13 @@ def measure(lab, cell, sites, network):
     if found["why"]:
         return found
     one, other = sites[0].node, sites[1].node
-    addresses, began = other.addresses(), time.monotonic()
+    addresses, began, joined = other.addresses(), time.monotonic(), time.time()
     pinger = Pinger(one, addresses.get(4) or addresses[6])
     limit_s = max([LIMITS_S.get(need, LIMIT_S) for need in cell.needs] + [LIMIT_S])
     limit_s = limit_s if cell.promised else LOOK_S
 
     def settled():
         reached = path_of(one, other)
-        if reached == "D" and found["direct-s"] is None:
-            found["direct-s"] = time.monotonic() - began
         found["class"] = max(found["class"], reached, key=pathcells.RANK.get)
         done = cell.passes(reached) and pinger.replies()
         return done or time.monotonic() - began > limit_s
@@ -206,12 +218,29 @@ def measure(lab, cell, sites, network):
     if not replies: # a path that carries nothing is none
         found["class"] = "none"
     pinger.stop()
-    found["first-s"] = replies[0][0] if replies else None
+    found.update(times_of([site.events() for site in sites], replies, joined))
+    if found["class"] != "D":
+        found["direct-s"] = None
     for key, place in (("packets", 0), ("bytes", 1), ("entries", 2)):
         found[key] = max(site.spent()[place] - was[place] for site, was in zip(sites, before))
     if found["class"] == "none":
         found["why"] = one.peer(other.name).reason
     return found
+
+
+def times_of(events, replies, joined):
+    """Seconds from when each could reach the other by its relay (without one: both had joined) to the
+    first packet there and back, and to the direct way in both directions."""
+    def both(what, otherwise):
+        return max((each[what] for each in events), default=None) if all(
+            what in each for each in events) else otherwise
+    began = both("a peer can be reached by a relay", joined)
+    direct, session = both("a peer is reached at", None), both("a session with a peer", None)
+    first = None
+    if replies: # most often the session is older than the ping
+        moment, trip_s = replies[0]
+        first = max(0.0, min(moment, (session or moment) + trip_s) - began)
+    return {"first-s": first, "direct-s": None if direct is None else max(0.0, direct - began)}
 
 
 def words_of(found):
