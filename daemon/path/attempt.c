@@ -12,7 +12,7 @@
 
 enum {
     CALL_EACH_MS = 250,    /* until it is answered */
-    CALLS = 3,             /* then punching starts without an answer */
+    CALLS = PATH_CALLS,    /* then punching starts without an answer */
     SYNC_LIMIT_MS = 500,   /* a callee does not wait longer for SYNC */
     OPENER_LEAD_MS = 50,   /* before the first burst */
     OPENER_TTL = 2,        /* clears our own router, does not reach the other's */
@@ -129,8 +129,9 @@ static void step_punch(PathSeek *self)
 
 static void step_call(PathSeek *self)
 {
-    if (self->step++ < CALLS) {
-        send_call(self, MESH_PROBE_CALL, self->call_txid);
+    if (self->step < CALLS) {
+        self->call_us[self->step] = now_us();
+        send_call(self, MESH_PROBE_CALL, self->call_txid + self->step++);
         wait(self, CALL_EACH_MS);
     } else {
         punch(self, 0);
@@ -188,7 +189,6 @@ void path_attempt_start(PathSeek *self)
     path_relays_ask(self->host->relays, &self->relay);
     self->phase = PATH_CALLING;
     mesh_key_random(&self->call_txid, sizeof self->call_txid);
-    self->call_us = now_us();
     step_call(self);
 }
 
@@ -243,19 +243,22 @@ void path_attempt_take_call(PathSeek *self, const MeshProbe *probe, const WireEv
 
 void path_attempt_take_ack(PathSeek *self, const MeshProbe *probe)
 {
-    int64_t r_ms = (now_us() - self->call_us) / 1000;
+    uint64_t number = probe->txid - self->call_txid; /* of the CALL that it answers */
+    int64_t  r_ms;
 
-    if (probe->txid != self->call_txid)
+    if (number >= PATH_CALLS)
         return;
     add_candidates(self, probe);
-    if (self->phase != PATH_CALLING)
-        return;
+    if (self->phase != PATH_CALLING || number >= self->step)
+        return; /* it answers what was new about us */
+    r_ms = (now_us() - self->call_us[number]) / 1000;
     send_call(self, MESH_PROBE_SYNC, self->call_txid);
     punch(self, r_ms / 2 + OPENER_LEAD_MS);
 }
 
+/* Also to a caller: its own CALL came before the peer knew it, and the peer's was answered. */
 void path_attempt_take_sync(PathSeek *self)
 {
-    if (self->phase == PATH_CALLED)
+    if (self->phase == PATH_CALLED || self->phase == PATH_CALLING)
         punch(self, OPENER_LEAD_MS);
 }

@@ -5,6 +5,8 @@
 #include "daemon/path/hardnat.h"
 #include "daemon/path/seek.h"
 
+enum { PATH_CALLS = 3 }; /* of an attempt, until one is answered */
+
 /* Of an attempt to find a direct way. */
 typedef enum { PATH_IDLE_PHASE, PATH_CALLING, PATH_CALLED, PATH_PUNCHING } PathPhase;
 
@@ -19,8 +21,8 @@ struct PathSeek {
     bool            shown;  /* what @host was told last: a direct way */
     PathPhase       phase;
     uint16_t        attempt;
-    uint64_t        call_txid;
-    int64_t         call_us;   /* of the first CALL of the attempt */
+    uint64_t        call_txid; /* of the attempt's first CALL; the next ones count up */
+    int64_t         call_us[PATH_CALLS];
     int64_t         called_ms; /* when a CALL of the peer's began one; 0: never */
     int64_t         start_ms;  /* of the bursts */
     unsigned        step, n_pings;
