@@ -1,6 +1,7 @@
 #include "server/config.h"
 
 #include "common/glib/error.h"
+#include "common/std/base64.h"
 #include "common/std/endpoint.h"
 
 #include <stdio.h>
@@ -14,6 +15,7 @@ typedef enum {
     KEY_PORT,   /* uint16_t: 1 … 65535 */
     KEY_LISTEN, /* the list of addresses */
     KEY_LEVEL,  /* MeshLogLevel */
+    KEY_TRUST,  /* the list of keys */
 } KeyType;
 
 typedef struct {
@@ -41,6 +43,7 @@ static const Key keys[] = {
     { "relay", "rate", KEY_NUMBER, IN_CONFIG(relay_rate), "20", 1, 100000 },
     { "relay", "burst", KEY_NUMBER, IN_CONFIG(relay_burst), "4000", 1, 1000000 },
     { "relay", "sessions", KEY_NUMBER, IN_CONFIG(relay_sessions), "20000", 1, RELAY_MAX_SESSIONS },
+    { "relay", "trust", KEY_TRUST, 0, NULL },
     { "limits", "threads", KEY_NUMBER, IN_CONFIG(threads), "0", 0, LOOP_MAX_SHARDS },
     { "limits", "connections", KEY_NUMBER, IN_CONFIG(connections), "20000", 1, 1000000 },
     { "limits", "accept_rate", KEY_NUMBER, IN_CONFIG(accept_rate), "50", 1, 1000000 },
@@ -78,6 +81,25 @@ static bool set_listen(ServerConfig *self, const Key *key, const char *value, GE
     }
     if (self->n_listen == 0)
         return fail(self, key, value, "a list of addresses", error);
+    return true;
+}
+
+static bool set_trust(ServerConfig *self, const Key *key, const char *value, GError **error)
+{
+    g_auto(GStrv) parts = g_strsplit(value, ";", -1);
+
+    for (char **part = parts; *part != NULL; part++) {
+        const char *text = g_strstrip(*part);
+        MeshKey    *place = &self->relay_trust[self->n_relay_trust];
+
+        if (*text == '\0')
+            continue;
+        if (self->n_relay_trust == SERVER_MAX_TRUST)
+            return fail(self, key, value, "a list of at most 16 keys", error);
+        if (mesh_base64url_decode(text, place->bytes, sizeof place->bytes, NULL) < 0)
+            return fail(self, key, text, "a server's key, as mesh-server status prints it", error);
+        self->n_relay_trust++;
+    }
     return true;
 }
 
@@ -136,6 +158,8 @@ static bool set_value(ServerConfig *self, const Key *key, const char *value, GEr
         return set_number(self, key, value, error);
     case KEY_LISTEN:
         return set_listen(self, key, value, error);
+    case KEY_TRUST:
+        return set_trust(self, key, value, error);
     case KEY_LEVEL:
         if (mesh_log_parse_level(value, &self->log_level))
             return true;
@@ -222,6 +246,25 @@ ServerConfig *server_config_load(const char *path, GError **error)
         return g_steal_pointer(&self);
     flatten(cause);
     g_propagate_error(error, cause);
+    return NULL;
+}
+
+ServerConfig *server_config_load_relay(const char *path, GError **error)
+{
+    g_autoptr(ServerConfig) self = server_config_load(path, error);
+    const char *what = NULL;
+
+    if (self == NULL)
+        return NULL;
+    self->alone = true;
+    if (self->n_relay_trust == 0)
+        what = "trust is missing: the key of the server whose nodes it shall relay, as mesh-server "
+               "status prints it there";
+    else if (!self->relay)
+        what = "enabled is false, and there is nothing else to do";
+    if (what == NULL)
+        return g_steal_pointer(&self);
+    g_set_error(error, MESH_ERROR, MESH_ERROR_INVALID_ARGUMENT, "%s: [relay] %s", path, what);
     return NULL;
 }
 

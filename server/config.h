@@ -8,7 +8,10 @@
 
 #include <glib.h>
 
-#define SERVER_CONFIG_PATH "/etc/mesh-server/mesh-server.conf"
+#define SERVER_CONFIG_PATH       "/etc/mesh-server/mesh-server.conf"
+#define SERVER_CONFIG_PATH_RELAY "/etc/mesh-server/mesh-relay.conf"
+
+enum { SERVER_MAX_TRUST = 16 };
 
 typedef struct {
     char        *path; /* of the file itself */
@@ -27,11 +30,17 @@ typedef struct {
     unsigned     relay_alt;                               /* 0: none */
     char        *relay_host;                              /* NULL: the join link's */
     unsigned     relay_rate, relay_burst, relay_sessions; /* Mbit/s and KB of a node */
+    MeshKey      relay_trust[SERVER_MAX_TRUST];           /* Ed25519 keys of other servers */
+    unsigned     n_relay_trust;
+    bool         alone; /* --role=relay: a relay and nothing else */
 } ServerConfig;
 
 /* Reads @path; what it does not say has its default. NULL and @error: file, group, key, and what is
  * wrong. An unknown group or key is an error: a typing mistake must not be a silent default. */
 ServerConfig *server_config_load(const char *path, GError **error);
+
+/* The same for --role=relay, which needs somebody to trust. */
+ServerConfig *server_config_load_relay(const char *path, GError **error);
 void          server_config_free(ServerConfig *self); /* NULL is fine */
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ServerConfig, server_config_free)

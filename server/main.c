@@ -8,6 +8,7 @@
 #include "server/loop/loop.h"
 #include "server/run.h"
 #include "server/setup.h"
+#include "server/setuprelay.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -21,8 +22,11 @@ enum {
     EXIT_USAGE = 2,
 };
 
+#define ROLE "--role="
+
 static const char usage[] =
     "Usage: mesh-server [-c FILE] COMMAND\n"
+    "       mesh-server --role=relay [-c FILE] run|setup\n"
     "\n"
     "  run                    serve, in the foreground, until SIGTERM\n"
     "  setup                  make key, database, first network; print a join link\n"
@@ -37,6 +41,8 @@ static const char usage[] =
     "  check                  whether key and database are sound\n"
     "\n"
     "  -c, --config FILE      instead of " SERVER_CONFIG_PATH "\n"
+    "  --role=relay           a relay for other servers and nothing else; its file is\n"
+    "                         " SERVER_CONFIG_PATH_RELAY "\n"
     "  -h, --help · --version\n"
     "\n"
     "mesh-server COMMAND --help tells more. See man mesh-server.\n";
@@ -58,12 +64,13 @@ static int report(GError *error)
     return EXIT_FAILED;
 }
 
-static int run(const char *config_path)
+static int run(const char *config_path, bool alone)
 {
     g_autoptr(ServerConfig) config = NULL;
     GError *error = NULL;
 
-    config = server_config_load(config_path, &error);
+    config = alone ? server_config_load_relay(config_path, &error)
+                   : server_config_load(config_path, &error);
     if (config == NULL)
         return report(error);
     mesh_log_set_level(config->log_level);
@@ -86,7 +93,7 @@ static int control(const char *config_path, int argc, char **argv)
 static int dispatch(const char *config_path, int argc, char **argv)
 {
     if (strcmp(argv[0], "run") == 0 && argc == 1)
-        return run(config_path);
+        return run(config_path, false);
     if (strcmp(argv[0], "setup") == 0)
         return server_setup(config_path, argc, argv);
     if (strcmp(argv[0], "backup") == 0 || strcmp(argv[0], "restore") == 0 ||
@@ -98,6 +105,39 @@ static int dispatch(const char *config_path, int argc, char **argv)
         return control(config_path, argc, argv);
     (void)fprintf(stderr, "mesh-server: unknown command \"%s\"\n\n%s", argv[0], usage);
     return EXIT_USAGE;
+}
+
+/* A relay knows nobody whom the other commands are about. */
+static int dispatch_relay(const char *config_path, int argc, char **argv)
+{
+    if (argc == 0 || (strcmp(argv[0], "run") == 0 && argc == 1))
+        return run(config_path, true);
+    if (strcmp(argv[0], "setup") == 0)
+        return server_setuprelay(config_path, argc, argv);
+    (void)fprintf(stderr, "mesh-server: --role=relay: run or setup, not \"%s\"\n\n%s", argv[0],
+                  usage);
+    return EXIT_USAGE;
+}
+
+/* "--role=relay" or "--role=server", anywhere before "--", is taken out of @argv. False: another
+ * role. */
+static bool take_role(int *argc, char **argv, bool *out_relay)
+{
+    int kept = 1;
+
+    *out_relay = false;
+    for (int i = 1; i < *argc; i++) {
+        if (strncmp(argv[i], ROLE, strlen(ROLE)) != 0) {
+            argv[kept++] = argv[i];
+            continue;
+        }
+        *out_relay = strcmp(argv[i] + strlen(ROLE), "relay") == 0;
+        if (!*out_relay && strcmp(argv[i] + strlen(ROLE), "server") != 0)
+            return false;
+    }
+    argv[kept] = NULL;
+    *argc = kept;
+    return true;
 }
 
 static int parse_options(int argc, char **argv, const char **out_config, int *out_at)
@@ -120,22 +160,29 @@ static int parse_options(int argc, char **argv, const char **out_config, int *ou
         }
         *out_config = argv[++at];
     }
-    if (at == argc) {
-        (void)fputs(usage, stderr);
-        return EXIT_USAGE;
-    }
     *out_at = at;
     return -1;
 }
 
 int main(int argc, char **argv)
 {
-    const char *config_path = SERVER_CONFIG_PATH;
-    int         at = 0;
-    int         rc = parse_options(argc, argv, &config_path, &at);
+    const char *config_path = NULL;
+    bool        relay = false;
+    int         at = 0, rc;
 
+    if (!take_role(&argc, argv, &relay)) {
+        (void)fprintf(stderr, "mesh-server: " ROLE ": server or relay\n\n%s", usage);
+        return EXIT_USAGE;
+    }
+    rc = parse_options(argc, argv, &config_path, &at);
     if (rc >= 0)
         return rc;
+    if (at == argc && !relay) {
+        (void)fputs(usage, stderr);
+        return EXIT_USAGE;
+    }
+    if (config_path == NULL)
+        config_path = relay ? SERVER_CONFIG_PATH_RELAY : SERVER_CONFIG_PATH;
     mesh_log_init("mesh-server", MESH_LOG_INFO);
     rc = loop_init_memory();
     if (rc < 0)
@@ -146,5 +193,6 @@ int main(int argc, char **argv)
                     stderr);
         return EXIT_FAILED;
     }
-    return dispatch(config_path, argc - at, argv + at);
+    return relay ? dispatch_relay(config_path, argc - at, argv + at)
+                 : dispatch(config_path, argc - at, argv + at);
 }

@@ -1,28 +1,17 @@
 #include "server/relays.h"
 
-#include "common/glib/disk.h"
 #include "common/glib/error.h"
 #include "common/glib/log.h"
 #include "common/proto/token.h"
 #include "common/std/base64.h"
 #include "common/std/hash.h"
+#include "server/keyfile.h"
 #include "server/relay/stream.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#define KEY_FILE  "relay.key"
-#define FILE_TEXT (MESH_BASE64URL_SIZE(MESH_KEY_BYTES) - 1) /* 43 characters */
-
-enum {
-    OWN_ID = 1,
-    MAX_SERVERS = 1,
-};
+enum { MAX_SERVERS = SERVER_MAX_TRUST + 1 };
 
 typedef struct {
     MeshKey key;
@@ -34,77 +23,9 @@ struct ServerRelays {
     pthread_mutex_t lock;  /* of servers: the signing thread reads them */
     Server          servers[MAX_SERVERS];
     unsigned        n_servers;
+    CoreIdentity    trusted[SERVER_MAX_TRUST]; /* fixed from the start on */
+    unsigned        n_trusted;
 };
-
-/* --- the key -----------------------------------------------------------------------------------
- */
-
-static bool fail_file(const char *path, const char *what, GError **error)
-{
-    g_set_error(error, MESH_ERROR, MESH_ERROR_STATE, "%s: %s", path, what);
-    return false;
-}
-
-static bool read_key(int fd, const char *path, MeshKey *out_secret, GError **error)
-{
-    char        text[FILE_TEXT + 2] = { 0 };
-    struct stat info;
-    bool        ok = fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
-
-    if (ok && (info.st_mode & 077) != 0)
-        return fail_file(path, "others may read the relay's key: remove it, a new one is made",
-                         error);
-    ok = ok && read(fd, text, sizeof(text)) == (ssize_t)FILE_TEXT + 1 && text[FILE_TEXT] == '\n';
-    text[FILE_TEXT] = '\0';
-    ok = ok && mesh_base64url_decode(text, out_secret->bytes, MESH_KEY_BYTES, NULL) == 0;
-    mesh_key_wipe(text, sizeof(text));
-    return ok ||
-           fail_file(path, "not a relay's key (43 characters of base64url and a newline)", error);
-}
-
-/* Under another name first: a file that is there is whole. */
-static bool write_key(const char *dir, const char *path, const MeshKey *secret, GError **error)
-{
-    g_autofree char *temp = g_strconcat(path, ".new", NULL);
-    char             text[FILE_TEXT + 2];
-    int              fd;
-    bool             ok;
-
-    (void)unlink(temp);
-    fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    ok = fd >= 0 &&
-         mesh_base64url_encode(MESH_SPAN(secret->bytes, MESH_KEY_BYTES), text, sizeof(text)) == 0;
-    if (ok) {
-        text[FILE_TEXT] = '\n';
-        ok = mesh_disk_write_all(fd, text, FILE_TEXT + 1) && fsync(fd) == 0 &&
-             rename(temp, path) == 0;
-    }
-    if (!ok)
-        mesh_error_set_errno(error, MESH_ERROR_STATE, errno, "%s", path);
-    mesh_key_wipe(text, sizeof(text));
-    if (fd >= 0)
-        (void)close(fd);
-    return ok && mesh_disk_flush_dir(dir, MESH_ERROR_STATE, error);
-}
-
-bool server_relays_prepare_key(const char *state_dir, MeshKey *out_secret, GError **error)
-{
-    g_autofree char *path = g_build_filename(state_dir, KEY_FILE, NULL);
-    int              fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    bool             ok;
-
-    if (fd >= 0) {
-        ok = read_key(fd, path, out_secret, error);
-        (void)close(fd);
-        return ok;
-    }
-    if (errno != ENOENT) {
-        mesh_error_set_errno(error, MESH_ERROR_STATE, errno, "%s", path);
-        return false;
-    }
-    mesh_key_make_private(out_secret);
-    return write_key(state_dir, path, out_secret, error);
-}
 
 /* --- tokens ------------------------------------------------------------------------------------
  */
@@ -233,7 +154,9 @@ ApiUpgrade server_relays_make_upgrade(ServerRelays *self)
                          .start = start_stream,
                          .input = give_input,
                          .close = close_stream,
-                         .data = self };
+                         .data = self,
+                         .others = self->trusted,
+                         .n_others = self->n_trusted };
 }
 
 /* --- for the core ------------------------------------------------------------------------------
@@ -271,7 +194,7 @@ static void describe(const ServerConfig *config, ServerRelays *self, CoreRelays 
     if (self->relay == NULL)
         return;
     out->own = (MeshRelayEntry){
-        .id = OWN_ID,
+        .id = CORE_RELAY_OWN_ID,
         .name = "server",
         .udp = config->relay_udp,
         .alt = (uint16_t)config->relay_alt,
@@ -285,46 +208,26 @@ static void describe(const ServerConfig *config, ServerRelays *self, CoreRelays 
     out->data = self;
 }
 
-static Relay *start_relay(const ServerConfig *config, ServerRelays *self, const MeshKey *secret)
+static Relay *start_relay(const ServerConfig *config, ServerRelays *self, char *out_why,
+                          GError **error)
 {
     RelayConfig relay = {
         .udp = config->relay_udp,
         .alt = (uint16_t)config->relay_alt,
         .sessions = config->relay_sessions,
-        .rk_secret = *secret,
         .open_token = open_token,
         .user_data = self,
     };
-    char   why[RELAY_WHY_SIZE] = "";
     Relay *started = NULL;
 
-    if (relay_start(&relay, &started, why) < 0)
-        mesh_log_warning("%s: [relay]: %s: there is no relay here, nodes without a direct way do "
-                         "not reach each other",
-                         config->path, why);
+    if (server_keyfile_prepare(config->state_dir, SERVER_KEYFILE_RELAY, &relay.rk_secret, error) &&
+        relay_start(&relay, &started, out_why) < 0)
+        started = NULL;
     mesh_key_wipe(&relay.rk_secret, sizeof(relay.rk_secret));
     return started;
 }
 
-ServerRelays *server_relays_start(const ServerConfig *config, CoreRelays *out_core, GError **error)
-{
-    ServerRelays *self = g_new0(ServerRelays, 1);
-    MeshKey       secret;
-
-    (void)pthread_mutex_init(&self->lock, NULL);
-    if (config->relay) {
-        if (!server_relays_prepare_key(config->state_dir, &secret, error)) {
-            server_relays_stop(self);
-            return NULL;
-        }
-        self->relay = start_relay(config, self, &secret);
-        mesh_key_wipe(&secret, sizeof(secret));
-    }
-    describe(config, self, out_core);
-    return self;
-}
-
-void server_relays_serve(ServerRelays *self, const MeshKey *server)
+static void serve(ServerRelays *self, const MeshKey *server)
 {
     MeshSpan key = MESH_SPAN(server->bytes, sizeof(server->bytes));
     uint8_t  hash[MESH_HASH_BYTES];
@@ -338,6 +241,68 @@ void server_relays_serve(ServerRelays *self, const MeshKey *server)
         memcpy(place->id, hash, sizeof(place->id));
     }
     (void)pthread_mutex_unlock(&self->lock);
+}
+
+static void trust(const ServerConfig *config, ServerRelays *self)
+{
+    for (unsigned i = 0; i < config->n_relay_trust; i++) {
+        CoreIdentity *identity = &self->trusted[self->n_trusted++];
+
+        identity->key = config->relay_trust[i];
+        mesh_reqsign_fingerprint(&identity->key, identity->fingerprint);
+    }
+}
+
+ServerRelays *server_relays_start(const ServerConfig *config, CoreRelays *out_core, GError **error)
+{
+    ServerRelays *self = g_new0(ServerRelays, 1);
+    char          why[RELAY_WHY_SIZE] = "";
+    GError       *cause = NULL;
+
+    (void)pthread_mutex_init(&self->lock, NULL);
+    trust(config, self);
+    if (config->relay)
+        self->relay = start_relay(config, self, why, &cause);
+    if (cause != NULL) {
+        g_propagate_error(error, cause);
+        server_relays_stop(self);
+        return NULL;
+    }
+    if (config->relay && self->relay == NULL)
+        mesh_log_warning("%s: [relay]: %s: there is no relay here, nodes without a direct way do "
+                         "not reach each other",
+                         config->path, why);
+    describe(config, self, out_core);
+    return self;
+}
+
+ServerRelays *server_relays_start_alone(const ServerConfig *config, GError **error)
+{
+    ServerRelays *self = g_new0(ServerRelays, 1);
+    char          why[RELAY_WHY_SIZE] = "";
+    GError       *cause = NULL;
+
+    (void)pthread_mutex_init(&self->lock, NULL);
+    trust(config, self);
+    self->relay = start_relay(config, self, why, &cause);
+    for (unsigned i = 0; i < self->n_trusted; i++)
+        serve(self, &self->trusted[i].key);
+    if (self->relay != NULL)
+        return self;
+    if (cause != NULL)
+        g_propagate_error(error, cause);
+    else
+        g_set_error(error, MESH_ERROR, MESH_ERROR_HOST, "%s: [relay]: %s", config->path, why);
+    server_relays_stop(self);
+    return NULL;
+}
+
+void server_relays_serve(ServerRelays *self, const MeshKey *server)
+{
+    serve(self, server); /* the first: end_node() means it */
+    for (unsigned i = 0; i < self->n_trusted; i++)
+        if (!mesh_key_equal(&self->trusted[i].key, server))
+            serve(self, &self->trusted[i].key);
 }
 
 void server_relays_drain(ServerRelays *self, unsigned wait_ms)

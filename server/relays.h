@@ -11,15 +11,15 @@
 
 typedef struct ServerRelays ServerRelays;
 
-/* Reads the relay's key in the state directory, or makes it (setup; a server older than relays).
- * False: the file cannot be read or written, or is not a key. */
-bool server_relays_prepare_key(const char *state_dir, MeshKey *out_secret, GError **error);
-
 /* Starts the relay of @config and describes it in @out_core. A port that is taken is no reason not
  * to serve: that is logged, and there is no relay. NULL and @error: the key. */
 ServerRelays *server_relays_start(const ServerConfig *config, CoreRelays *out_core, GError **error);
 
-/* Once the core runs: tokens of its key count. */
+/* A relay that is all there is (--role=relay): tokens of [relay] trust count. NULL and @error: the
+ * key, or a port that is taken. */
+ServerRelays *server_relays_start_alone(const ServerConfig *config, GError **error);
+
+/* Once the core runs: tokens of its key count, and of those that the file trusts. */
 void server_relays_serve(ServerRelays *self, const MeshKey *server);
 
 /* For ApiConfig: the relay over TLS. */

@@ -6,6 +6,7 @@
 #include "server/admin/admin.h"
 #include "server/api/router.h"
 #include "server/core/core.h"
+#include "server/keyfile.h"
 #include "server/relays.h"
 #include "server/reply.h"
 #include "server/sandbox.h"
@@ -74,6 +75,20 @@ static unsigned count_shards(const ServerConfig *config)
     return config->threads != 0 ? config->threads : MIN(cores, LOOP_MAX_SHARDS);
 }
 
+/* The key of a lone relay's certificate. */
+static bool copy_identity(const ServerConfig *config, uint8_t out_seed[LOOP_SEED_BYTES],
+                          GError **error)
+{
+    MeshKey seed;
+
+    G_STATIC_ASSERT(sizeof seed == LOOP_SEED_BYTES);
+    if (!server_keyfile_prepare(config->state_dir, SERVER_KEYFILE_IDENTITY, &seed, error))
+        return false;
+    memcpy(out_seed, seed.bytes, LOOP_SEED_BYTES);
+    mesh_key_wipe(&seed, sizeof seed);
+    return true;
+}
+
 static Loop *start_loop(const ServerConfig *config, Parts *parts, GError **error)
 {
     LoopConfig loop_config = {
@@ -98,7 +113,10 @@ static Loop *start_loop(const ServerConfig *config, Parts *parts, GError **error
         memcpy(loop_config.listen, config->listen, sizeof(config->listen));
         loop_config.n_listen = config->n_listen;
     }
-    core_copy_seed(parts->core, seed);
+    if (parts->core == NULL && !copy_identity(config, seed, error))
+        return NULL;
+    if (parts->core != NULL)
+        core_copy_seed(parts->core, seed);
     rc = loop_start(&loop_config, seed, &loop, why);
     mesh_key_wipe(seed, sizeof(seed));
     if (rc == 0)
@@ -124,8 +142,11 @@ static bool start(const ServerConfig *config, Parts *parts, GError **error)
 
     if (!server_statedir_lock(config->state_dir, error))
         return false;
-    parts->core = start_core(config, parts, error);
-    if (parts->core == NULL)
+    if (config->alone)
+        parts->relays = server_relays_start_alone(config, error);
+    else
+        parts->core = start_core(config, parts, error);
+    if (config->alone ? parts->relays == NULL : parts->core == NULL)
         return false;
     api_config.core = parts->core;
     api_config.upgrade = server_relays_make_upgrade(parts->relays);
@@ -133,6 +154,8 @@ static bool start(const ServerConfig *config, Parts *parts, GError **error)
     parts->loop = start_loop(config, parts, error);
     if (parts->loop == NULL)
         return false;
+    if (config->alone)
+        return true;
     parts->admin = start_admin(config, parts, error);
     return parts->admin != NULL;
 }
@@ -158,7 +181,8 @@ static void stop(Parts *parts)
     if (parts->loop != NULL) {
         loop_close_listeners(parts->loop);
         server_relays_drain(parts->relays, RETRY_IN_S * 1000);
-        drain(parts->core);
+        if (parts->core != NULL)
+            drain(parts->core);
         loop_stop(parts->loop, GRACE_MS);
         api_router_detach(parts->api);
     }
@@ -171,11 +195,16 @@ static void stop(Parts *parts)
 
 static void log_start(const ServerConfig *config, const Parts *parts)
 {
-    const CoreIdentity *identity = core_get_identity(parts->core);
-    unsigned            port = loop_get_port(parts->loop, 0);
+    unsigned port = loop_get_port(parts->loop, 0);
 
-    mesh_log_notice("mesh-server %s runs on port %u, key %s, state in %s", MESH_VERSION, port,
-                    identity->key_text, config->state_dir);
+    if (config->alone)
+        mesh_log_notice("mesh-server %s is a relay on UDP port %u and TCP port %u for %u server%s, "
+                        "keys in %s",
+                        MESH_VERSION, config->relay_udp, port, config->n_relay_trust,
+                        config->n_relay_trust == 1 ? "" : "s", config->state_dir);
+    else
+        mesh_log_notice("mesh-server %s runs on port %u, key %s, state in %s", MESH_VERSION, port,
+                        core_get_identity(parts->core)->key_text, config->state_dir);
 }
 
 /* Until a signal comes. After many clients came, and quiet has come back, the memory that their

@@ -45,7 +45,8 @@ static bool become_owner(const ServerConfig *config, const char *socket_dir, GEr
                              config->state_dir);
         return false;
     }
-    make_socket_dir(socket_dir, info.st_uid, info.st_gid);
+    if (socket_dir != NULL)
+        make_socket_dir(socket_dir, info.st_uid, info.st_gid);
     if (geteuid() != 0)
         return true;
     if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 ||
@@ -56,7 +57,8 @@ static bool become_owner(const ServerConfig *config, const char *socket_dir, GEr
 
 bool server_sandbox_enter(const ServerConfig *config, GError **error)
 {
-    g_autofree char  *socket_dir = g_path_get_dirname(config->admin_socket);
+    g_autofree char *socket_dir =
+        config->alone ? NULL : g_path_get_dirname(config->admin_socket); /* NULL: nobody asks */
     const char *const writable[] = { config->state_dir, socket_dir, NULL };
     const MeshSandbox sandbox = {
         .capabilities = MESH_SANDBOX_CAP(CAP_NET_BIND_SERVICE),

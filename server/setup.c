@@ -3,7 +3,7 @@
 #include "common/glib/error.h"
 #include "server/config.h"
 #include "server/core/core.h"
-#include "server/relays.h"
+#include "server/keyfile.h"
 #include "server/reply.h"
 #include "server/statedir.h"
 
@@ -76,8 +76,7 @@ static bool parse_options(Options *self, int argc, char **argv, GError **error)
     return false;
 }
 
-/* Holds no secret, and the service's user has to read it. */
-static bool write_public(const char *path, const char *text, GError **error)
+bool server_setup_write_public(const char *path, const char *text, GError **error)
 {
     g_autofree char *dir = g_path_get_dirname(path);
     mode_t           mask = umask(022);
@@ -113,7 +112,7 @@ static bool write_config(const char *path, const Options *options, GError **erro
         options->host, options->port, listen,
         options->state_dir != NULL ? options->state_dir : SERVER_STATEDIR_DEFAULT);
 
-    return write_public(path, text, error);
+    return server_setup_write_public(path, text, error);
 }
 
 static ServerConfig *load_config(const char *path, const Options *options, GError **error)
@@ -238,7 +237,7 @@ static bool set_up(const ServerConfig *config, const Options *options, GError **
         return false;
     ok = make_network(core, options, error) && print_link(core, options, error);
     core_stop(core);
-    ok = ok && server_relays_prepare_key(config->state_dir, &relay, error);
+    ok = ok && server_keyfile_prepare(config->state_dir, SERVER_KEYFILE_RELAY, &relay, error);
     mesh_key_wipe(&relay, sizeof relay);
     return ok;
 }

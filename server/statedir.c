@@ -21,7 +21,8 @@ static bool make_dir(const char *dir, struct stat *out_info, GError **error)
     if (stat(dir, out_info) == 0)
         return true;
     if (g_mkdir_with_parents(dir, 0700) == 0 &&
-        (user == NULL || strcmp(dir, SERVER_STATEDIR_DEFAULT) != 0 ||
+        (user == NULL ||
+         (strcmp(dir, SERVER_STATEDIR_DEFAULT) != 0 && strcmp(dir, SERVER_STATEDIR_RELAY) != 0) ||
          chown(dir, user->pw_uid, user->pw_gid) == 0) &&
         stat(dir, out_info) == 0)
         return true;

@@ -6,8 +6,9 @@
 #include <stdbool.h>
 
 #define SERVER_STATEDIR_DEFAULT "/var/lib/mesh-server"
+#define SERVER_STATEDIR_RELAY   "/var/lib/mesh-relay" /* of a lone relay */
 
-/* For setup: makes @dir if it is not there (at the usual place it belongs to the service's user).
+/* For setup: makes @dir if it is not there (at a usual place it belongs to the service's user).
  * Run by root, this process goes on as the owner of @dir, so that the service can read what is
  * made there. */
 bool server_statedir_prepare(const char *dir, GError **error);

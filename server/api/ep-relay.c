@@ -16,10 +16,22 @@ static bool open_stream(ApiExchange *exchange, const MeshKey *node, const char *
     return upgrade->open(upgrade->data, &request, out_stream, error);
 }
 
+/* Whom the request names: the core's server, or another that is trusted. */
+static const CoreIdentity *find_identity(const ApiExchange *exchange)
+{
+    const ApiConfig *config = &exchange->api->config;
+    const char      *named = http_message_get_field(exchange->head, "mesh-server");
+
+    for (unsigned i = 0; named != NULL && i < config->upgrade.n_others; i++)
+        if (strcmp(config->upgrade.others[i].fingerprint, named) == 0)
+            return &config->upgrade.others[i];
+    return config->core != NULL ? core_get_identity(config->core) : &config->upgrade.others[0];
+}
+
 static void handle(ApiExchange *exchange)
 {
     const ApiUpgrade   *upgrade = &exchange->api->config.upgrade;
-    const CoreIdentity *identity = core_get_identity(exchange->api->core);
+    const CoreIdentity *identity = find_identity(exchange);
     const char         *wanted = http_message_get_field(exchange->head, "upgrade");
     const char         *token = http_message_get_field(exchange->head, "mesh-token");
     MeshReqsignParams   params;
@@ -47,5 +59,6 @@ extern const ApiRoute api_ep_relay;
 const ApiRoute        api_ep_relay = {
            .method = "GET",
            .name = "relay",
+           .alone = true,
            .handle = handle,
 };

@@ -16,6 +16,7 @@ typedef struct {
     const char *method;
     const char *name;           /* last part of the path */
     bool        in_network;     /* /v1/networks/N/name, signed; else /v1/name, unsigned */
+    bool        alone;          /* also where there is no core */
     size_t      max_body_bytes; /* unit: bytes */
 
     /* The request is complete, and verified where it has to be. */

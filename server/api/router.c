@@ -67,7 +67,8 @@ static const ApiRoute *find_route(ApiExchange *self, MeshErrorCode *out_code)
     if (in_network)
         rest = split_network(rest + strlen(API_IN_NETWORK), &self->caller.network);
     for (size_t i = 0; rest != NULL && i < G_N_ELEMENTS(routes); i++) {
-        if (routes[i]->in_network != in_network || strcmp(routes[i]->name, rest) != 0)
+        if (routes[i]->in_network != in_network || strcmp(routes[i]->name, rest) != 0 ||
+            (self->api->config.core == NULL && !routes[i]->alone))
             continue;
         if (strcmp(routes[i]->method, self->head->method) == 0)
             return routes[i];

@@ -27,10 +27,13 @@ typedef struct {
     void (*input)(void *stream, const uint8_t *data, size_t len);
     void (*close)(void *stream); /* the connection ends */
     void *data;
+    /* Servers whose nodes may ask beside the core's own; they stay as they are. */
+    const CoreIdentity *others;
+    unsigned            n_others;
 } ApiUpgrade;
 
 typedef struct {
-    Core      *core;         /* outlives the loop's threads */
+    Core      *core;         /* outlives the loop's threads; NULL: a relay and nothing else */
     unsigned   header_ms;    /* limit for a request's header, from its first byte */
     unsigned   body_ms;      /* limit for its body */
     unsigned   idle_ms;      /* how long a connection without a request is kept */

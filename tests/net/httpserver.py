@@ -30,16 +30,17 @@ idle_ms = 2000
 class Server:
     """The program under test; its output goes to a log."""
 
-    def __init__(self, folder, more=""):
+    def __init__(self, folder, more="", port=PORT):
+        folder.mkdir(exist_ok=True)
         build = os.environ.get("MESH_BUILD")
         prefix = os.environ.get("MESH_PREFIX", "build/root/usr")
         places = [f"{build}/server/mesh-server"] if build else [f"{prefix}/bin/mesh-server"]
         if not os.access(places[0], os.X_OK):
             print(f"skipped: missing {places[0]}")
             sys.exit(SKIP)
-        self.program, self.dir = places[0], folder
+        self.program, self.dir, self.port = places[0], folder, port
         self.config, self.log, self.process = folder / "server.conf", folder / "server.log", None
-        self.config.write_text(CONFIG.format(port=PORT, dir=folder) + more)
+        self.config.write_text(CONFIG.format(port=port, dir=folder) + more)
 
     def call(self, *arguments):
         return subprocess.run([self.program, "-c", str(self.config), *arguments], check=False,
@@ -59,7 +60,7 @@ class Server:
 
     def answers(self):
         assert self.process.poll() is None, self.log.read_text()
-        with socket.create_connection(("127.0.0.1", PORT), 1):
+        with socket.create_connection(("127.0.0.1", self.port), 1):
             return True
 
     def down(self, how=signal.SIGTERM):

@@ -2,11 +2,14 @@
 
 Written from the document alone, so that it also tests whether the document can be followed."""
 import hashlib
+import json
 import os
 import select
 import socket
 import struct
+import types
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from httpnode import Connection, b64u, from_b64u, raw_public
 
@@ -53,6 +56,20 @@ def read_at(data):
     if address[:12] == bytes(10) + b"\xff\xff":
         return socket.inet_ntop(socket.AF_INET, address[12:]), port
     return socket.inet_ntop(socket.AF_INET6, address), port
+
+
+def verify(link, kind, signed):
+    data = b"mesh1-" + kind.encode() + b"\0" + bytes.fromhex(link.network) + signed["b"].encode()
+    Ed25519PublicKey.from_public_bytes(link.server).verify(from_b64u(signed["s"]), data)
+    body = json.loads(signed["b"])
+    assert (body["t"], body["net"]) == (kind, link.network)
+    return body
+
+
+def ask(node):
+    answer = node.ask("GET", "relays")
+    assert answer.status == 200, answer.body
+    return answer.json()
 
 
 class RelayNode:
@@ -129,7 +146,7 @@ class RelayNode:
         return heard
 
 
-def stun(port, change=0, pad=True, source="127.0.0.1"):
+def stun(port, change=0, pad=True, source="127.0.0.1", wait_s=LIMIT_S):
     """A binding request. Returns (mapped address or error, port it came from), None: no answer."""
     txid, attributes = os.urandom(12), b""
     if change:
@@ -141,7 +158,7 @@ def stun(port, change=0, pad=True, source="127.0.0.1"):
         sock.bind((source, 0))
         request = struct.pack(">HHI", 1, len(attributes), 0x2112A442) + txid + attributes
         sock.sendto(request, ("127.0.0.1", port))
-        if not select.select([sock], [], [], LIMIT_S if pad else 0.5)[0]:
+        if not select.select([sock], [], [], wait_s if pad else 0.5)[0]:
             return None
         answer, sender = sock.recvfrom(2048)
         assert len(answer) <= len(request) and answer[8:20] == txid
@@ -157,8 +174,11 @@ def stun(port, change=0, pad=True, source="127.0.0.1"):
 class RelayStream:
     """The same session over TLS."""
 
-    def __init__(self, node, token, source="127.0.0.1", protocol="mesh-relay/1"):
-        self.node, self.connection = node, Connection(node.link)
+    def __init__(self, node, token, protocol="mesh-relay/1", entry=None):
+        """@entry: of R; None: the relay of the node's own server."""
+        where = node.link if entry is None else types.SimpleNamespace(
+            host=entry["host"] or entry["addrs"][0], port=entry["tls"], server=from_b64u(entry["sk"]))
+        self.node, self.connection = node, Connection(where)
         text = ".".join((b64u(hashlib.sha256(node.link.server).digest()[:16]), node.link.network,
                          b64u(token["b"].encode()), token["s"]))
         headers = node.headers("GET", "/v1/relay")

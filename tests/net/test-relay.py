@@ -10,11 +10,10 @@ from space import SKIP, make_dir, need, wait_until
 
 try:
     from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     from httpnode import Link, Node, from_b64u
     from httpserver import Points, Server
     from relaynode import (AT, CLOSE, CONGESTED, DATA, GONE, LIMIT_S, MOVE, MOVED, PING, PONG,
-                           RESET, RESTART, WHERE, RelayNode, RelayStream, read_at, stun)
+                           RESET, RESTART, WHERE, RelayNode, RelayStream, ask, read_at, stun, verify)
 except ImportError as missing:
     print(f"skipped: missing python3-cryptography ({missing})")
     sys.exit(SKIP)
@@ -25,20 +24,6 @@ alt = 34791
 rate = 5
 burst = 500
 """
-
-
-def verify(link, kind, signed):
-    data = b"mesh1-" + kind.encode() + b"\0" + bytes.fromhex(link.network) + signed["b"].encode()
-    Ed25519PublicKey.from_public_bytes(link.server).verify(from_b64u(signed["s"]), data)
-    body = json.loads(signed["b"])
-    assert (body["t"], body["net"]) == (kind, link.network)
-    return body
-
-
-def ask(node):
-    answer = node.ask("GET", "relays")
-    assert answer.status == 200, answer.body
-    return answer.json()
 
 
 def join(link, name, source):

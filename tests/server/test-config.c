@@ -46,6 +46,42 @@ static void test_defaults(void)
     drop(path);
 }
 
+#define KEY_1 "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE"
+#define KEY_2 "AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI"
+
+typedef struct {
+    const char *name, *text, *want; /* want: in the error; NULL: it is taken */
+    unsigned    n_trust;
+} RelayCase;
+
+static const RelayCase relay_cases[] = {
+    { "one", "[relay]\ntrust=" KEY_1 "\n", NULL, 1 },
+    { "two", "[relay]\ntrust = " KEY_1 " ; " KEY_2 ";\n", NULL, 2 },
+    { "nobody", "[relay]\nudp=1\n", "[relay] trust is missing", 0 },
+    { "empty", "[relay]\ntrust=;\n", "[relay] trust is missing", 0 },
+    { "no-key", "[relay]\ntrust=" KEY_1 ";secret\n", "\"secret\" is not a server's key", 0 },
+    { "off", "[relay]\ntrust=" KEY_1 "\nenabled=false\n", "[relay] enabled is false", 0 },
+};
+
+static void test_relay(gconstpointer data)
+{
+    const RelayCase *c = data;
+    char            *path = make_file(c->text);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(ServerConfig) config = server_config_load_relay(path, &error);
+
+    g_assert_true((config != NULL) == (c->want == NULL));
+    if (config != NULL) {
+        g_assert_true(config->alone);
+        g_assert_cmpuint(config->n_relay_trust, ==, c->n_trust);
+        g_assert_cmpint(config->relay_trust[c->n_trust - 1].bytes[31], ==, (int)c->n_trust);
+    } else {
+        g_assert_nonnull(strstr(error->message, c->want));
+        g_assert_nonnull(strstr(error->message, path));
+    }
+    drop(path);
+}
+
 static void test_all(void)
 {
     char *path = make_file("[server]\nlisten = 192.0.2.1:443 ; [2001:db8::1]:8443;\n"
@@ -143,6 +179,11 @@ int main(int argc, char **argv)
         g_autofree char *path = g_strdup_printf("/config/refused/%s", bad[i].name);
 
         g_test_add_data_func(path, &bad[i], test_bad);
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(relay_cases); i++) {
+        g_autofree char *path = g_strdup_printf("/config/relay/%s", relay_cases[i].name);
+
+        g_test_add_data_func(path, &relay_cases[i], test_relay);
     }
     g_test_add_func("/config/defaults", test_defaults);
     g_test_add_func("/config/everything", test_all);
