@@ -24,6 +24,7 @@ enum {
     GRACE_MS = 5000, /* until the clients have taken their last lines */
     RETRY_IN_S = 1,  /* when clients come back, and over how long they are spread */
     SPREAD_S = 5,
+    DOZE_MS = 2000, /* a client that is silent for so long takes less memory */
     TRIM_EVERY_S = 10,
     TRIM_AFTER = 100,
     TRIM_QUIET = 50,        /* seconds; connections */
@@ -97,6 +98,7 @@ static Loop *start_loop(const ServerConfig *config, Parts *parts, GError **error
         .accept_rate = config->accept_rate,
         .accept_burst = config->accept_burst,
         .handshake_ms = config->handshake_ms,
+        .doze_ms = DOZE_MS,
         .events = api_router_get_events(),
         .user_data = parts->api,
     };

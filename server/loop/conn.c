@@ -36,9 +36,11 @@ struct LoopConn {
     LoopAlarm    alarm;
     LoopShard   *shard;
     LoopConn    *next_dirty;
-    void        *data;     /* the owner's */
-    void        *own_data; /* @data, if it is ours to give back; else NULL */
-    LoopTls      tls;      /* opened with the first byte */
+    LoopConn    *older, *newer; /* of those that are awake, by @used_ms */
+    int64_t      used_ms;       /* 0: not among them */
+    void        *data;          /* the owner's */
+    void        *own_data;      /* @data, if it is ours to give back; else NULL */
+    LoopTls      tls;           /* opened with the first byte */
     LoopOutbox   outbox;
     LoopConnId   id;
     MeshEndpoint peer;
@@ -63,6 +65,55 @@ static void make_dirty(LoopConn *self)
     self->is_dirty = true;
     self->next_dirty = self->shard->dirty;
     self->shard->dirty = self;
+}
+
+static void leave_awake(LoopConn *self)
+{
+    LoopShard *shard = self->shard;
+
+    if (self->used_ms == 0)
+        return;
+    *(self->older != NULL ? &self->older->newer : &shard->oldest) = self->newer;
+    *(self->newer != NULL ? &self->newer->older : &shard->newest) = self->older;
+    self->used_ms = 0;
+}
+
+/* TLS is about to be used, which wakes it. */
+static void stay_awake(LoopConn *self)
+{
+    LoopShard *shard = self->shard;
+
+    leave_awake(self);
+    self->used_ms = shard->now_ms;
+    self->older = shard->newest;
+    self->newer = NULL;
+    *(self->older != NULL ? &self->older->newer : &shard->oldest) = self;
+    shard->newest = self;
+}
+
+void loop_conn_doze(LoopShard *shard)
+{
+    Loop     *loop = shard->loop;
+    LoopConn *self;
+
+    while (loop_conn_get_doze_ms(shard) == 0) {
+        self = shard->oldest;
+        leave_awake(self);
+        if (self->state == CONN_OPEN && !self->blocked && loop_outbox_is_empty(&self->outbox) &&
+            loop_tls_sleep(&self->tls))
+            (void)atomic_fetch_add(&loop->dozed, 1);
+    }
+}
+
+int loop_conn_get_doze_ms(const LoopShard *shard)
+{
+    unsigned doze_ms = shard->loop->config.doze_ms;
+    int64_t  left;
+
+    if (shard->oldest == NULL || doze_ms == 0)
+        return -1;
+    left = shard->oldest->used_ms + doze_ms - shard->now_ms;
+    return left > 0 ? (int)left : 0;
 }
 
 void loop_conn_abort(LoopConn *self)
@@ -175,6 +226,7 @@ static void shake_hands(LoopConn *self)
     }
     self->state = CONN_OPEN;
     self->was_opened = true;
+    stay_awake(self);
     loop_shard_set_alarm(self->shard, &self->alarm, 0);
     loop->config.events->opened(self, loop->config.user_data);
     read_in(self); /* the first request may have come with the client's Finished */
@@ -201,6 +253,7 @@ static void on_ready(LoopSource *source, uint32_t events)
         shake_hands(self);
         break;
     case CONN_OPEN:
+        stay_awake(self);
         if (events & EPOLLOUT)
             write_out(self);
         if (events & (EPOLLHUP | EPOLLERR) || ((events & EPOLLIN || was_blocked) && !is_deaf(self)))
@@ -255,6 +308,7 @@ static void destroy(LoopConn *self)
     if (self->id != 0)
         loop_shard_remove(self->shard, self->id);
     (void)atomic_fetch_sub(&loop->n_conns, 1);
+    leave_awake(self);
     loop_region_give(self->own_data);
     loop_tls_close(&self->tls);
     (void)close(self->fd);
@@ -299,6 +353,8 @@ void loop_conn_settle(LoopShard *shard)
             destroy(self);
             continue;
         }
+        if (self->state == CONN_OPEN)
+            stay_awake(self);
         if (self->state == CONN_OPEN || self->state == CONN_FLUSH)
             write_out(self);
         if (self->state == CONN_OPEN && loop_tls_has_pending(&self->tls) && !is_deaf(self))

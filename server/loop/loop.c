@@ -155,6 +155,7 @@ void loop_get_stats(Loop *self, LoopStats *out_stats)
     out_stats->refused_limit = atomic_load(&self->refused_limit);
     out_stats->refused_rate = atomic_load(&self->refused_rate);
     out_stats->handshakes_failed = atomic_load(&self->handshakes_failed);
+    out_stats->dozed = atomic_load(&self->dozed);
 }
 
 uint16_t loop_get_port(const Loop *self, unsigned index)

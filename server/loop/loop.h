@@ -50,6 +50,7 @@ typedef struct {
     unsigned          accept_rate;     /* new connections a second and /24 or /64, and how many */
     unsigned          accept_burst;    /*   may come at once */
     unsigned          handshake_ms;    /* limit for the TLS handshake */
+    unsigned          doze_ms;         /* silent for so long, TLS takes less memory; 0: never */
     const LoopEvents *events;          /* static */
     void             *user_data;
 } LoopConfig;
@@ -57,6 +58,7 @@ typedef struct {
 typedef struct {
     uint64_t connections; /* now */
     uint64_t accepted, refused_limit, refused_rate, handshakes_failed;
+    uint64_t dozed; /* how often a connection went to sleep, see LoopConfig.doze_ms */
 } LoopStats;
 
 /* Once in the life of the process, before anything of OpenSSL is called: gives each connection's

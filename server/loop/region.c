@@ -1,5 +1,7 @@
 #include "server/loop/region.h"
 
+#include "server/loop/pack.h"
+
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <pthread.h>
@@ -14,11 +16,13 @@ enum {
     MAX_REGIONS = 1 << 16, /* addresses only: 4 GiB; connections beyond use malloc() */
     GROW_REGIONS = 16,     /* made accessible at a time */
     MAX_PAGE_BYTES = 1 << 14,
-    /* The first is the SSL, 7.6 KB. What else is large is there for a moment, records and handshake
-     * messages on their way: it would leave a gap here, and cost faults at each message. */
+    /* The first is the SSL, 7.6 KB: it has pages of its own, behind all others. What else is large
+     * is there for a moment, records and handshake messages on their way: it would leave a gap
+     * here, and cost faults at each message. */
     MAX_FIRST_BYTES = 8 << 10,
     MAX_PIECE_BYTES = 2 << 10,
-    UNIT = 16, /* malloc()'s alignment, too */
+    FIRST_AT = REGION_BYTES - MAX_PAGE_BYTES, /* where the first piece lies */
+    UNIT = 16,                                /* malloc()'s alignment, too */
     HEAD = 8,
 };
 
@@ -32,18 +36,21 @@ typedef struct {
 } Block;
 
 struct LoopRegion {
-    pthread_mutex_t lock;     /* all but @next_free; pieces may be given back on another thread */
-    uint32_t        n_pieces; /* in use */
-    uint16_t        lowest;   /* no block before this place is free */
+    pthread_mutex_t lock;      /* all but @next_free; pieces may be given back on another thread */
+    uint32_t        n_pieces;  /* in use */
+    uint32_t        first_len; /* bytes of the first piece while it is in use, else 0 */
+    LoopPacked     *asleep;    /* what was in the first piece; NULL: it is there */
+    uint16_t        lowest;    /* no block before this place is free */
     bool            closed;
 };
 
 enum {
-    FIRST = (sizeof(LoopRegion) + UNIT - 1 - HEAD) / UNIT,
-    END = (REGION_BYTES - HEAD) / UNIT,
+    BEGIN = (sizeof(LoopRegion) + UNIT - 1 - HEAD) / UNIT,
+    END = (FIRST_AT - HEAD) / UNIT,
 };
 
 _Static_assert(sizeof(Block) <= HEAD, "a head fits before a piece");
+_Static_assert(MAX_FIRST_BYTES <= MAX_PAGE_BYTES, "the first piece fits behind the others");
 
 /* OpenSSL has one set of memory functions for the process, and so is this. */
 static struct {
@@ -110,12 +117,28 @@ static void *cut(LoopRegion *self, unsigned units)
     return (uint8_t *)block + HEAD;
 }
 
+static void *first_of(LoopRegion *self)
+{
+    return (uint8_t *)self + FIRST_AT;
+}
+
+static void *take_first(LoopRegion *self, size_t len)
+{
+    if (self->n_pieces > 0 || len > MAX_FIRST_BYTES)
+        return NULL;
+    self->first_len = (uint32_t)len;
+    self->n_pieces++;
+    return first_of(self);
+}
+
 static void *take_from(LoopRegion *self, size_t len)
 {
-    void *piece = NULL;
+    void *piece;
 
     (void)pthread_mutex_lock(&self->lock);
-    if (len <= (self->n_pieces > 0 ? MAX_PIECE_BYTES : MAX_FIRST_BYTES))
+    if (len > MAX_PIECE_BYTES)
+        piece = take_first(self, len);
+    else
         piece = cut(self, (unsigned)((len + HEAD + UNIT - 1) / UNIT));
     (void)pthread_mutex_unlock(&self->lock);
     return piece;
@@ -128,7 +151,7 @@ static void join(LoopRegion *self, unsigned place)
 
     if (place + units < END && !block_at(self, place + units)->used)
         units += block_at(self, place + units)->units;
-    if (place > FIRST && !block_at(self, place - block->before)->used) {
+    if (place > BEGIN && !block_at(self, place - block->before)->used) {
         units += block->before;
         place -= block->before;
     }
@@ -152,7 +175,12 @@ static void give_to(LoopRegion *self, void *piece)
     bool is_last;
 
     (void)pthread_mutex_lock(&self->lock);
-    join(self, place_of(self, piece));
+    if (piece == first_of(self)) {
+        self->first_len = 0;
+        self->n_pieces--;
+    } else {
+        join(self, place_of(self, piece));
+    }
     is_last = self->closed && self->n_pieces == 0;
     (void)pthread_mutex_unlock(&self->lock);
     if (is_last)
@@ -190,9 +218,9 @@ LoopRegion *loop_region_new(void)
     if (begin == NULL)
         return NULL;
     self = (LoopRegion *)(void *)begin;
-    *self = (LoopRegion){ .lock = PTHREAD_MUTEX_INITIALIZER, .lowest = FIRST };
-    block_at(self, FIRST)->before = 0;
-    set_block(self, FIRST, END - FIRST, false);
+    *self = (LoopRegion){ .lock = PTHREAD_MUTEX_INITIALIZER, .lowest = BEGIN };
+    block_at(self, BEGIN)->before = 0;
+    set_block(self, BEGIN, END - BEGIN, false);
     return self;
 }
 
@@ -231,12 +259,32 @@ void loop_region_trim(LoopRegion *self)
         block = block_at(self, place);
         to = (from - HEAD + (size_t)block->units * UNIT) / all.page_bytes * all.page_bytes;
         if (place + block->units >= END)
-            to = REGION_BYTES;
+            to = FIRST_AT;
         from = (from + all.page_bytes - 1) / all.page_bytes * all.page_bytes;
         if (!block->used && from < to)
             (void)madvise((uint8_t *)self + from, to - from, MADV_DONTNEED);
     }
     (void)pthread_mutex_unlock(&self->lock);
+}
+
+bool loop_region_sleep(LoopRegion *self, const void *first)
+{
+    if (self == NULL || first != first_of(self) || self->first_len == 0)
+        return false;
+    self->asleep = loop_pack_new(first, self->first_len);
+    if (self->asleep == NULL)
+        return false;
+    /* If it fails the bytes are still there, and are written again as they are. */
+    (void)madvise(first_of(self), MAX_PAGE_BYTES, MADV_DONTNEED);
+    return true;
+}
+
+void loop_region_wake(LoopRegion *self)
+{
+    if (self == NULL || self->asleep == NULL)
+        return;
+    loop_pack_take(self->asleep, first_of(self));
+    self->asleep = NULL;
 }
 
 void *loop_region_take(size_t len)
@@ -276,7 +324,10 @@ void *loop_region_resize(void *piece, size_t len)
     if (region == NULL) /* how long it is only malloc() knows */
         return realloc(piece, len);
     /* Its own head changes only when it is given back, so it may be read without the lock. */
-    room = (size_t)block_at(region, place_of(region, piece))->units * UNIT - HEAD;
+    if (piece == first_of(region))
+        room = region->first_len;
+    else
+        room = (size_t)block_at(region, place_of(region, piece))->units * UNIT - HEAD;
     if (len <= room)
         return piece;
     other = take_from(region, len);

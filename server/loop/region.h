@@ -36,6 +36,14 @@ void loop_region_enter(LoopRegion *self);
 /* Gives whole pages without pieces back to the system: after a handshake most are. */
 void loop_region_trim(LoopRegion *self);
 
+/* The first piece (the SSL, if @first is what OpenSSL says it is) has pages of its own. While its
+ * connection is silent they may go back to the system, and what is in them is kept packed: most of
+ * an SSL is zeros, room for 32 records at once. Its owner wakes it before anyone looks at it; the
+ * other pieces stay, since OpenSSL may have put something among them that is not this connection's.
+ * Returns false when nothing has changed: @first is elsewhere, or memory is out. */
+bool loop_region_sleep(LoopRegion *self, const void *first);
+void loop_region_wake(LoopRegion *self); /* awake already, or NULL, is fine */
+
 /* What OpenSSL calls; also for tests. As malloc(), realloc(), free(). Any thread. */
 void *loop_region_take(size_t len);
 void *loop_region_resize(void *piece, size_t len);

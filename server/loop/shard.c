@@ -130,9 +130,18 @@ static void fire_alarms(LoopShard *self)
     }
 }
 
+/* Of two waits, -1 without end, the shorter. */
+static int sooner(int a, int b)
+{
+    if (a < 0 || b < 0)
+        return a < 0 ? b : a;
+    return a < b ? a : b;
+}
+
 static int wait_ms(const LoopShard *self)
 {
-    int     wait = loop_timers_wait_ms(&self->timers, self->now_ms);
+    int wait =
+        sooner(loop_timers_wait_ms(&self->timers, self->now_ms), loop_conn_get_doze_ms(self));
     int64_t left;
 
     if (self->dirty != NULL)
@@ -142,7 +151,7 @@ static int wait_ms(const LoopShard *self)
     left = self->stop_at_ms - self->now_ms;
     if (left < 0)
         left = 0;
-    return wait < 0 || left < wait ? (int)left : wait;
+    return sooner(wait, (int)left);
 }
 
 static bool is_over(const LoopShard *self)
@@ -179,6 +188,7 @@ static void run(void *user_data)
         }
         fire_alarms(self);
         loop_conn_settle(self);
+        loop_conn_doze(self);
     }
     close_all(self);
 }

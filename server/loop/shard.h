@@ -54,8 +54,9 @@ struct LoopShard {
     LoopTimers    timers;
     LoopSlot     *slots;
     uint32_t      n_slots, first_free;
-    LoopConn     *dirty;    /* have something to do before the next wait: conn.c's list */
-    LoopAcceptor *acceptor; /* shard 0 only */
+    LoopConn     *dirty;           /* have something to do before the next wait: conn.c's list */
+    LoopConn     *oldest, *newest; /* open and awake, by last use: conn.c's list */
+    LoopAcceptor *acceptor;        /* shard 0 only */
     MeshThread   *thread;
     int64_t       now_ms; /* of this round */
     int64_t       stop_at_ms;
@@ -71,7 +72,7 @@ struct Loop {
     LoopShard           *shards[LOOP_MAX_SHARDS];
     LoopAcceptor        *acceptor;
     atomic_uint          n_conns;
-    atomic_uint_fast64_t accepted, refused_limit, refused_rate, handshakes_failed;
+    atomic_uint_fast64_t accepted, refused_limit, refused_rate, handshakes_failed, dozed;
 };
 
 /* Returns: 0; negative errno. The thread starts with loop_shard_run(). */
@@ -89,3 +90,5 @@ void             loop_shard_set_alarm(LoopShard *self, LoopAlarm *alarm, unsigne
 void loop_conn_adopt(LoopShard *shard, int fd, const MeshEndpoint *peer); /* takes fd */
 void loop_conn_settle(LoopShard *shard); /* writes and reaps what the round made dirty */
 void loop_conn_stop(LoopConn *self);
+void loop_conn_doze(LoopShard *shard); /* what was not used for a while takes less memory */
+int  loop_conn_get_doze_ms(const LoopShard *shard); /* until then; -1: nobody is awake */

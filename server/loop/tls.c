@@ -80,6 +80,7 @@ int loop_tls_new(const uint8_t seed[LOOP_SEED_BYTES], SSL_CTX **out_tls, char *o
 static void enter(const LoopTls *self)
 {
     ERR_clear_error();
+    loop_region_wake(self->region);
     loop_region_enter(self->region);
 }
 
@@ -127,6 +128,7 @@ void *loop_tls_take(const LoopTls *self, size_t len)
 
 void loop_tls_close(LoopTls *self)
 {
+    loop_region_wake(self->region);
     SSL_free(self->ssl);
     ERR_clear_error();
     loop_region_free(self->region);
@@ -167,5 +169,11 @@ void loop_tls_shutdown(LoopTls *self)
 
 bool loop_tls_has_pending(const LoopTls *self)
 {
+    loop_region_wake(self->region);
     return SSL_pending(self->ssl) > 0;
+}
+
+bool loop_tls_sleep(LoopTls *self)
+{
+    return loop_region_sleep(self->region, self->ssl);
 }

@@ -224,6 +224,45 @@ static void test_memory(void)
     g_assert_cmpuint(loop_region_count(), <=, 2);
 }
 
+/* Who is silent goes to sleep, once; what comes wakes it, and so does what is sent to it. */
+static void test_doze(void)
+{
+    Echo       echo;
+    LoopConfig config = base_config;
+    Client     clients[12];
+    LoopStats  stats = { 0 };
+
+    config.doze_ms = 1;
+    config.shards = 3;
+    start(&echo, config);
+    for (size_t i = 0; i < G_N_ELEMENTS(clients); i++)
+        clients[i] = client_open(&echo);
+    for (unsigned round = 1; round <= 20; round++) {
+        uint64_t dozed = stats.dozed;
+
+        for (size_t i = 0; i < G_N_ELEMENTS(clients); i++)
+            say(&clients[i], "hello");
+        for (size_t i = 0; i < G_N_ELEMENTS(clients); i++)
+            hear(&clients[i], "hello");
+#if !defined(__SANITIZE_ADDRESS__) /* there OpenSSL keeps malloc() */
+        while (stats.dozed - dozed < G_N_ELEMENTS(clients)) {
+            g_thread_yield();
+            loop_get_stats(echo.loop, &stats);
+        }
+#endif
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(clients) / 2; i++)
+        client_close(&clients[i]);
+    loop_stop(echo.loop, 5000);
+    for (size_t i = G_N_ELEMENTS(clients) / 2; i < G_N_ELEMENTS(clients); i++) {
+        hear(&clients[i], "stopping");
+        hear_end(&clients[i]);
+        client_close(&clients[i]);
+    }
+    g_assert_cmpint(atomic_load(&echo.closed), ==, (int)G_N_ELEMENTS(clients));
+    loop_free(echo.loop);
+}
+
 static void test_big(void)
 {
     Echo                echo;
@@ -430,6 +469,7 @@ int main(int argc, char **argv)
     g_test_add_data_func("/loop/echo/one-shard", GUINT_TO_POINTER(1), test_echo);
     g_test_add_data_func("/loop/echo/three-shards", GUINT_TO_POINTER(3), test_echo);
     g_test_add_func("/loop/memory-goes-back", test_memory);
+    g_test_add_func("/loop/silence-is-slept-through", test_doze);
     g_test_add_func("/loop/more-than-a-socket-holds", test_big);
     g_test_add_func("/loop/tls-1.3-with-the-server-key-only", test_only_tls13);
     g_test_add_func("/loop/silent-handshake-is-closed", test_silent_handshake);
