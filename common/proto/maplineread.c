@@ -2,6 +2,7 @@
 #include "common/glib/error.h"
 #include "common/glib/json.h"
 #include "common/proto/mapline.h"
+#include "common/proto/maplinescan.h"
 
 #include <string.h>
 
@@ -351,9 +352,12 @@ MeshMapline *mesh_mapline_decode(const char *text, size_t len, GError **error)
 {
     static const MeshJsonField fields[] = { { "t", MESH_JSON_TEXT, true, 0 } };
     g_autoptr(JsonObject) object = NULL;
-    g_autoptr(MeshMapline) line = g_new0(MeshMapline, 1);
+    g_autoptr(MeshMapline) line = mesh_maplinescan_line(text, len);
     const char *name = NULL;
 
+    if (line != NULL)
+        return g_steal_pointer(&line);
+    line = g_new0(MeshMapline, 1);
     object = mesh_json_parse(text, len, MESH_MAPLINE_MAX_BYTES, error);
     if (object == NULL || !mesh_json_read(object, fields, 1, &name, "", error))
         return NULL;

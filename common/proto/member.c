@@ -3,6 +3,8 @@
 
 #include "common/glib/error.h"
 #include "common/glib/json.h"
+#include "common/proto/bodyscan.h"
+#include "common/proto/signedparts.h"
 
 #include <string.h>
 #include <sys/socket.h>
@@ -188,15 +190,19 @@ static MeshMember *read_body(JsonObject *body, GError **error)
 MeshMember *mesh_member_open(MeshSigned *object, const MeshNetworkId *net, const MeshKey *server,
                              GError **error)
 {
-    g_autoptr(JsonObject) body = mesh_signed_open(object, MESH_SIGNED_M, net, server, error);
-
-    return read_body(body, error);
+    if (!mesh_signed_verify(object, MESH_SIGNED_M, net, server, error))
+        return NULL;
+    return mesh_member_reopen(object, net, error);
 }
 
 MeshMember *mesh_member_reopen(const MeshSigned *object, const MeshNetworkId *net, GError **error)
 {
-    g_autoptr(JsonObject) body = mesh_signed_reopen(object, MESH_SIGNED_M, net, error);
+    MeshMember *member = mesh_bodyscan_m(object, net);
+    g_autoptr(JsonObject) body = NULL;
 
+    if (member != NULL)
+        return member;
+    body = mesh_signed_reopen(object, MESH_SIGNED_M, net, error);
     return read_body(body, error);
 }
 

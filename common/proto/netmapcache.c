@@ -1,6 +1,7 @@
 /* common/proto/netmapcache.c: a MeshNetmap as JSON on disk and back, see netmap.h. */
 #include "common/glib/error.h"
 #include "common/glib/json.h"
+#include "common/proto/maplinescan.h"
 #include "common/proto/netmap.h"
 #include "common/proto/netmapstore.h"
 
@@ -84,10 +85,12 @@ static bool read_peer(MeshNetmap *self, uint64_t at, MeshSpan *text, GError **er
 
     if (line == NULL)
         return fail(error, at, "the text ends before it");
-    object = mesh_json_parse(line, len, MESH_MAPLINE_MAX_BYTES, error);
-    g_snprintf(path, sizeof(path), "peers[%" G_GUINT64_FORMAT "]", at);
-    if (object == NULL || !mesh_mapline_decode_peer(object, path, &peer, error))
-        return false;
+    if (!mesh_maplinescan_peer(line, len, &peer)) {
+        object = mesh_json_parse(line, len, MESH_MAPLINE_MAX_BYTES, error);
+        g_snprintf(path, sizeof(path), "peers[%" G_GUINT64_FORMAT "]", at);
+        if (object == NULL || !mesh_mapline_decode_peer(object, path, &peer, error))
+            return false;
+    }
     peer.online = false; /* whatever the file says: presence is news of this connection */
     g_array_append_val(self->peers, peer);
     if (at > 0 && g_array_index(self->peers, MeshPeer, at - 1).index >= peer.index)

@@ -3,6 +3,8 @@
 
 #include "common/glib/error.h"
 #include "common/glib/json.h"
+#include "common/proto/bodyscan.h"
+#include "common/proto/signedparts.h"
 #include "common/std/endpoint.h"
 
 #include <string.h>
@@ -155,13 +157,13 @@ static const MeshJsonField e_fields[] = {
     { "relays", MESH_JSON_ARRAY, false, offsetof(Raw, relays), .max = MESH_RECORD_MAX_RELAYS },
 };
 
-static bool read_k(JsonObject *body, const MeshKey *node, MeshRecordK *out_record, GError **error)
+static bool read_k(JsonObject *body, MeshRecordK *out_record, GError **error)
 {
     Raw         raw = { 0 };
     MeshRecordK record = { 0 };
 
     if (body == NULL || !mesh_json_read(body, k_fields, G_N_ELEMENTS(k_fields), &raw, "K", error) ||
-        !check_node(&raw.node, node, "K", error) || !read_suites(raw.list, &record, error))
+        !read_suites(raw.list, &record, error))
         return false;
     if (mesh_key_is_zero(&raw.wg)) {
         g_set_error(error, MESH_ERROR, MESH_ERROR_BAD_JSON, "K.wg: the key is all zero");
@@ -177,17 +179,25 @@ static bool read_k(JsonObject *body, const MeshKey *node, MeshRecordK *out_recor
 bool mesh_record_open_k(MeshSigned *object, const MeshNetworkId *net, const MeshKey *node,
                         MeshRecordK *out_record, GError **error)
 {
-    g_autoptr(JsonObject) body = mesh_signed_open(object, MESH_SIGNED_K, net, node, error);
-
-    return read_k(body, node, out_record, error);
+    return mesh_signed_verify(object, MESH_SIGNED_K, net, node, error) &&
+           mesh_record_reopen_k(object, net, node, out_record, error);
 }
 
 bool mesh_record_reopen_k(const MeshSigned *object, const MeshNetworkId *net, const MeshKey *node,
                           MeshRecordK *out_record, GError **error)
 {
-    g_autoptr(JsonObject) body = mesh_signed_reopen(object, MESH_SIGNED_K, net, error);
+    g_autoptr(JsonObject) body = NULL;
+    MeshRecordK record;
 
-    return read_k(body, node, out_record, error);
+    if (!mesh_bodyscan_k(object, net, &record)) {
+        body = mesh_signed_reopen(object, MESH_SIGNED_K, net, error);
+        if (!read_k(body, &record, error))
+            return false;
+    }
+    if (!check_node(&record.node, node, "K", error))
+        return false;
+    *out_record = record;
+    return true;
 }
 
 typedef struct {
@@ -247,22 +257,38 @@ static bool read_relays(JsonArray *array, MeshRecordE *out, GError **error)
     return true;
 }
 
-bool mesh_record_open_e(MeshSigned *object, const MeshNetworkId *net, const MeshKey *node,
-                        MeshRecordE *out_record, GError **error)
+static bool read_e(JsonObject *body, MeshRecordE *out_record, GError **error)
 {
-    g_autoptr(JsonObject) body = mesh_signed_open(object, MESH_SIGNED_E, net, node, error);
     Raw         raw = { 0 };
     MeshRecordE record = { 0 };
 
     if (body == NULL || !mesh_json_read(body, e_fields, G_N_ELEMENTS(e_fields), &raw, "E", error) ||
-        !check_node(&raw.node, node, "E", error) || !read_endpoints(raw.list, &record, error) ||
-        !read_relays(raw.relays, &record, error))
+        !read_endpoints(raw.list, &record, error) || !read_relays(raw.relays, &record, error))
         return false;
     record.node = raw.node;
     record.seq = raw.seq;
     record.exp = (int64_t)raw.exp;
     record.probe_key = raw.probe_key;
     record.has_probe_key = !mesh_key_is_zero(&raw.probe_key);
+    *out_record = record;
+    return true;
+}
+
+bool mesh_record_open_e(MeshSigned *object, const MeshNetworkId *net, const MeshKey *node,
+                        MeshRecordE *out_record, GError **error)
+{
+    g_autoptr(JsonObject) body = NULL;
+    MeshRecordE record;
+
+    if (!mesh_signed_verify(object, MESH_SIGNED_E, net, node, error))
+        return false;
+    if (!mesh_bodyscan_e(object, net, &record)) {
+        body = mesh_signed_reopen(object, MESH_SIGNED_E, net, error);
+        if (!read_e(body, &record, error))
+            return false;
+    }
+    if (!check_node(&record.node, node, "E", error))
+        return false;
     *out_record = record;
     return true;
 }

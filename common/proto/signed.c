@@ -3,6 +3,7 @@
 
 #include "common/glib/error.h"
 #include "common/glib/json.h"
+#include "common/proto/signedparts.h"
 #include "common/std/base64.h"
 
 #include <string.h>
@@ -154,16 +155,23 @@ JsonObject *mesh_signed_reopen(const MeshSigned *self, MeshSignedType type,
     return g_steal_pointer(&body);
 }
 
-JsonObject *mesh_signed_open(MeshSigned *self, MeshSignedType type, const MeshNetworkId *net,
-                             const MeshKey *signer, GError **error)
+bool mesh_signed_verify(const MeshSigned *self, MeshSignedType type, const MeshNetworkId *net,
+                        const MeshKey *signer, GError **error)
 {
     MeshSignInput input = make_input(type, net, MESH_SPAN(self->body, self->body_len));
 
-    if (mesh_sign_verify(signer, &input, &self->signature) < 0) {
-        g_set_error(error, MESH_ERROR, MESH_ERROR_UNVERIFIED, "%s: the signature is wrong",
-                    type_names[type]);
+    if (mesh_sign_verify(signer, &input, &self->signature) == 0)
+        return true;
+    g_set_error(error, MESH_ERROR, MESH_ERROR_UNVERIFIED, "%s: the signature is wrong",
+                type_names[type]);
+    return false;
+}
+
+JsonObject *mesh_signed_open(MeshSigned *self, MeshSignedType type, const MeshNetworkId *net,
+                             const MeshKey *signer, GError **error)
+{
+    if (!mesh_signed_verify(self, type, net, signer, error))
         return NULL;
-    }
     return mesh_signed_reopen(self, type, net, error);
 }
 

@@ -53,11 +53,6 @@ void        mesh_signed_unref(MeshSigned *self); /* NULL is fine */
 JsonObject *mesh_signed_open(MeshSigned *self, MeshSignedType type, const MeshNetworkId *net,
                              const MeshKey *signer, GError **error);
 
-/* The same for a body whose very bytes verified before, which the caller remembers by their hash:
- * the signature is not looked at again. */
-JsonObject *mesh_signed_reopen(const MeshSigned *self, MeshSignedType type,
-                               const MeshNetworkId *net, GError **error);
-
 /* {"b": …, "s": …}; @path for error texts. @max_body: MESH_SIGNED_MAX_…. Owned. */
 MeshSigned *mesh_signed_decode(JsonObject *object, size_t max_body, const char *path,
                                GError **error);
