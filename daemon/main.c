@@ -197,6 +197,14 @@ static bool run(Daemon *daemon, const Options *options, GError **error)
     return bus != NULL;
 }
 
+/* What threads make of a large map lies where it can be used again; what is large for a moment, as
+ * the text of that map, does not leave holes. */
+static void tune_memory(void)
+{
+    (void)mallopt(M_ARENA_MAX, 1);
+    (void)mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+}
+
 int main(int argc, char **argv)
 {
     Options options = { 0 };
@@ -209,8 +217,7 @@ int main(int argc, char **argv)
         printf("meshd %s\n", MESH_VERSION);
         return 0;
     }
-    (void)mallopt(M_ARENA_MAX,
-                  1); /* what threads make of a large map stays where it can be reused */
+    tune_memory();
     mesh_log_init("meshd", options.debug ? MESH_LOG_DEBUG : MESH_LOG_INFO);
     mesh_logring_start();
     close_up();
