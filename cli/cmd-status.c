@@ -94,6 +94,15 @@ static void print_portmap(const CliNetwork *network)
     print_line(_("port map"), text);
 }
 
+/* Said where it is not as usual. */
+static void print_hard_nat(const CliNetwork *network)
+{
+    g_autoptr(GVariant) value = cli_client_get(network, "HardNat");
+
+    if (value != NULL && !g_variant_get_boolean(value))
+        print_line(_("hard NATs"), _("are not searched through (mesh set --hard-nat)"));
+}
+
 static void print_network(const CliNetwork *network)
 {
     g_autofree char *name = cli_output_clean(network->name);
@@ -120,6 +129,7 @@ static void print_network(const CliNetwork *network)
     print_line(_("peers"), peers);
     print_list(network, "Endpoints", _("endpoints"));
     print_portmap(network);
+    print_hard_nat(network);
     print_list(network, "Warnings", _("warning"));
 }
 

@@ -53,8 +53,9 @@ typedef struct {
     int      port;
     char   **endpoints; /* owned */
     gboolean no_endpoints;
-    char    *dns;     /* owned */
-    char    *portmap; /* owned */
+    char    *dns;      /* owned */
+    char    *portmap;  /* owned */
+    char    *hard_nat; /* owned */
 } Settings;
 
 static void clear_settings(Settings *settings)
@@ -62,6 +63,7 @@ static void clear_settings(Settings *settings)
     g_strfreev(settings->endpoints);
     g_free(settings->dns);
     g_free(settings->portmap);
+    g_free(settings->hard_nat);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Settings, clear_settings)
 
@@ -80,7 +82,15 @@ static bool check_settings(const Settings *settings, GError **error)
         return false;
     }
     return check_switch("--dns", settings->dns, error) &&
-           check_switch("--portmap", settings->portmap, error);
+           check_switch("--portmap", settings->portmap, error) &&
+           check_switch("--hard-nat", settings->hard_nat, error);
+}
+
+/* @value: "on", "off"; NULL: not given. */
+static void add_switch(GVariantBuilder *out, const char *key, const char *value)
+{
+    if (value != NULL)
+        g_variant_builder_add(out, "{sv}", key, g_variant_new_boolean(strcmp(value, "on") == 0));
 }
 
 static void make_options(const Settings *settings, GVariantBuilder *out)
@@ -91,12 +101,9 @@ static void make_options(const Settings *settings, GVariantBuilder *out)
     g_variant_builder_init(out, G_VARIANT_TYPE_VARDICT);
     if (settings->port >= 0)
         g_variant_builder_add(out, "{sv}", "port", g_variant_new_uint16((guint16)settings->port));
-    if (settings->dns != NULL)
-        g_variant_builder_add(out, "{sv}", "dns",
-                              g_variant_new_boolean(strcmp(settings->dns, "on") == 0));
-    if (settings->portmap != NULL)
-        g_variant_builder_add(out, "{sv}", "portmap",
-                              g_variant_new_boolean(strcmp(settings->portmap, "on") == 0));
+    add_switch(out, "dns", settings->dns);
+    add_switch(out, "portmap", settings->portmap);
+    add_switch(out, "hard-nat", settings->hard_nat);
     if (endpoints != NULL || settings->no_endpoints)
         g_variant_builder_add(out, "{sv}", "endpoints",
                               g_variant_new_strv(settings->no_endpoints ? none : endpoints, -1));
@@ -115,6 +122,8 @@ static CliExit run_set(CliArguments *arguments, GError **error)
           N_("Whether programs here find the nodes by name"), "on|off" },
         { "portmap", 0, 0, G_OPTION_ARG_STRING, &settings.portmap,
           N_("Whether routers are asked to forward the UDP port"), "on|off" },
+        { "hard-nat", 0, 0, G_OPTION_ARG_STRING, &settings.hard_nat,
+          N_("Whether ways through NATs that are hard to pass are searched for"), "on|off" },
         { NULL },
     };
     g_autoptr(CliClient) client = NULL;

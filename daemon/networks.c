@@ -280,7 +280,7 @@ bool meshd_networks_down(MeshdNetworks *self, MeshdEngine *engine, bool temporar
 /* What a Set may change. */
 typedef struct {
     uint16_t     port;
-    bool         port_fixed, dns, portmap;
+    bool         port_fixed, dns, portmap, hard_nat;
     size_t       n_statics;
     MeshEndpoint statics[MESHD_PROFILE_MAX_STATICS];
 } Wishes;
@@ -291,6 +291,7 @@ static void read_wishes(const MeshdProfile *profile, Wishes *out)
                      .port_fixed = profile->port_fixed,
                      .dns = profile->dns,
                      .portmap = profile->portmap,
+                     .hard_nat = profile->hard_nat,
                      .n_statics = profile->n_statics };
     memcpy(out->statics, profile->statics, sizeof out->statics);
 }
@@ -301,6 +302,7 @@ static void write_wishes(MeshdProfile *profile, const Wishes *wishes)
     profile->port_fixed = wishes->port_fixed;
     profile->dns = wishes->dns;
     profile->portmap = wishes->portmap;
+    profile->hard_nat = wishes->hard_nat;
     profile->n_statics = wishes->n_statics;
     memcpy(profile->statics, wishes->statics, sizeof profile->statics);
 }
@@ -318,6 +320,8 @@ static bool take_wishes(MeshdProfile *profile, const MeshdSetOptions *options, G
         profile->dns = options->dns;
     if (options->set_portmap)
         profile->portmap = options->portmap;
+    if (options->set_hard_nat)
+        profile->hard_nat = options->hard_nat;
     return true;
 }
 

@@ -34,6 +34,7 @@ typedef struct {
     const char *const *endpoints; /* NULL: unchanged */
     bool               set_dns, dns;
     bool               set_portmap, portmap;
+    bool               set_hard_nat, hard_nat;
 } MeshdSetOptions;
 
 /* @engine NULL: @error says why. */

@@ -292,6 +292,7 @@ static bool apply_path(MeshdParts *self, const Wanted *wanted, GError **error)
                                                .n_addrs = self->addrs->len,
                                                .presence_known = self->presence_known });
     }
+    path_set_hard_nat(self->path, self->profile->hard_nat);
     path_apply(self->path, (const PathPeer *)(void *)peers->data, peers->len);
     return true;
 }

@@ -26,7 +26,8 @@ typedef struct {
     MeshKey     server;
     uint8_t     seed[MESH_SIGN_SEED_BYTES], wg_private[MESH_KEY_BYTES];
     uint8_t     join[MESH_JOINLINK_SECRET_BYTES];
-    bool has_join, webpki, ifname_fixed, port_fixed, wants_ip4, has_ip4, up, dns, portmap, floors;
+    bool has_join, webpki, ifname_fixed, port_fixed, wants_ip4, has_ip4, up, dns, portmap, hard_nat,
+        floors;
     JsonArray *statics;
 } Document;
 
@@ -65,6 +66,7 @@ static const MeshJsonField fields[] = {
     FIELD("up", BOOL, true, up, 0, 0),
     FIELD("dns", BOOL, false, dns, 0, 0),
     FIELD("portmap", BOOL, false, portmap, 0, 0),
+    FIELD("hard-nat", BOOL, false, hard_nat, 0, 0),
     FIELD("floors", BOOL, false, floors, 0, 0),
 };
 
@@ -89,6 +91,7 @@ MeshdProfile *meshd_profile_new(const MeshJoinlink *link)
     self->made_s = mesh_clock_wall_s();
     self->k_seq = 1;
     self->wants_ip4 = self->has_ip4 = self->up = self->dns = self->portmap = true;
+    self->hard_nat = true;
     mesh_key_random(seed, sizeof seed);
     mesh_key_make_private(&wg_private);
     set_keys(self, seed, &wg_private);
@@ -135,6 +138,7 @@ static void encode_wishes(const MeshdProfile *self, MeshJsonOut *out)
     mesh_jsonout_bool(out, "up", self->up);
     mesh_jsonout_bool(out, "dns", self->dns);
     mesh_jsonout_bool(out, "portmap", self->portmap);
+    mesh_jsonout_bool(out, "hard-nat", self->hard_nat);
     mesh_jsonout_bool(out, "floors", self->floors);
 }
 
@@ -220,6 +224,7 @@ static void take_document(MeshdProfile *self, const Document *doc)
     self->up = doc->up;
     self->dns = doc->dns;
     self->portmap = doc->portmap;
+    self->hard_nat = doc->hard_nat;
     self->floors = doc->floors;
     memcpy(wg_private.bytes, doc->wg_private, sizeof wg_private.bytes);
     set_keys(self, doc->seed, &wg_private);
@@ -232,7 +237,9 @@ MeshdProfile *meshd_profile_decode(GBytes *bytes, GError **error)
     const char *text = g_bytes_get_data(bytes, &len);
     g_autoptr(JsonObject) object = mesh_json_parse(text, len, PROFILE_MAX_BYTES, error);
     g_autoptr(MeshdProfile) self = g_new0(MeshdProfile, 1);
-    Document doc = { .dns = true, .portmap = true }; /* older documents lack them */
+    Document doc = { .dns = true,
+                     .portmap = true,
+                     .hard_nat = true }; /* older documents lack them */
     bool     read;
 
     read = object != NULL && mesh_json_read(object, fields, G_N_ELEMENTS(fields), &doc, "", error);

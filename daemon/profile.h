@@ -47,6 +47,7 @@ typedef struct {
     bool              has_ip4;   /* what we registered with */
     bool              up;        /* the user's wish, over restarts */
     bool              portmap;   /* the user's wish: ask routers to forward our port */
+    bool              hard_nat;  /* the user's wish: search through hard NATs */
     bool              dns;       /* the user's wish: point this host at the names */
     bool              floors;    /* what may not be fallen below is on disk: not to go on without */
 } MeshdProfile;

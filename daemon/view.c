@@ -150,6 +150,7 @@ static void fill_from_profile(MeshdView *view, const MeshdProfile *profile)
     char key[MESH_KEY_TEXT_SIZE];
     bool known = profile->stage != MESHD_PROFILE_DAMAGED;
 
+    view->hard_nat = !known || profile->hard_nat;
     view->node_key = known ? dup_b64u(&profile->node) : g_strdup("");
     view->public_key = g_strdup(known ? mesh_key_format(&profile->wg, key) : "");
     view->server = known ? mesh_joinlink_dup_authority(&profile->server) : g_strdup("");

@@ -14,6 +14,7 @@ typedef struct {
     char       *id, *name, *node_name, *node_key, *public_key, *error;
     char       *server, *server_key, *server_error, *ifname, *map_version, *suffix, *portmap_why;
     uint16_t    port;
+    bool        hard_nat; /* hard NATs are searched through */
     char      **addresses, **prefixes, **endpoints, **warnings;
     unsigned    peers_online, peers_total;
 } MeshdView;

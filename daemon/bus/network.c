@@ -50,6 +50,7 @@ static void show_properties(MeshDBusNetwork *skeleton, const MeshdView *view)
     mesh_dbus_network_set_dns_state(skeleton, view->dns_state);
     mesh_dbus_network_set_port_map_state(skeleton, view->portmap_state);
     mesh_dbus_network_set_port_map_error(skeleton, view->portmap_why);
+    mesh_dbus_network_set_hard_nat(skeleton, view->hard_nat);
     mesh_dbus_network_set_map_version(skeleton, view->map_version);
     mesh_dbus_network_set_peers_online(skeleton, view->peers_online);
     mesh_dbus_network_set_peers_total(skeleton, view->peers_total);
@@ -226,11 +227,12 @@ static gboolean handle_set(MeshDBusNetwork *skeleton, GDBusMethodInvocation *inv
     BusNetwork             *self = user_data;
     MeshdSetOptions         set = { 0 };
     g_autofree const char **endpoints = NULL;
-    gboolean                dns = false, portmap = false;
+    gboolean                dns = false, portmap = false, hard_nat = false;
     const BusOption         table[] = { { "port", "q", &set.port, &set.set_port },
                                         { "endpoints", "as", &endpoints, NULL },
                                         { "dns", "b", &dns, &set.set_dns },
-                                        { "portmap", "b", &portmap, &set.set_portmap } };
+                                        { "portmap", "b", &portmap, &set.set_portmap },
+                                        { "hard-nat", "b", &hard_nat, &set.set_hard_nat } };
     MeshdEngine            *engine = find_engine(self, invocation);
     g_autoptr(GError) error = NULL;
 
@@ -239,6 +241,7 @@ static gboolean handle_set(MeshDBusNetwork *skeleton, GDBusMethodInvocation *inv
     set.endpoints = endpoints;
     set.dns = dns;
     set.portmap = portmap;
+    set.hard_nat = hard_nat;
     if (meshd_networks_set(self->networks, engine, &set, &error)) {
         show(self);
         mesh_dbus_network_complete_set(skeleton, invocation);

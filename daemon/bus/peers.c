@@ -2,6 +2,7 @@
 
 #include "common/std/base64.h"
 #include "common/std/endpoint.h"
+#include "daemon/doctor.h"
 
 #include <string.h>
 

@@ -26,6 +26,7 @@ bool path_doctor_explain(Path *self, const MeshKey *peer, PathWhy *out)
     facts.peer_udp = why.path.peer_udp;
     facts.peer_told = why.path.peer_told;
     facts.peer = why.path.peer_nat;
+    facts.no_hard = !path_has_hard_nat(self);
     path_why_tell(&facts, &why.why, &why.remedy);
     why.own_nat = path_natclass_name(report->nat.behind, &report->nat.what);
     why.peer_nat = path_natclass_name(PATH_UNKNOWN, &why.path.peer_nat);

@@ -13,7 +13,13 @@ typedef struct {
     const char *peer_nat;
 } PathWhy;
 
+const char *path_kind_name(PathKind kind); /* "none", "idle", "connecting", "relay", "direct" */
+
+/** path_get_relay_name: of a link of the data plane's; borrowed; "": it is gone. */
+const char *path_get_relay_name(Path *self, uint8_t link);
+
 PathNetcheck *path_get_netcheck(Path *self); /* borrowed */
+bool          path_has_hard_nat(Path *self); /* see path_set_hard_nat() */
 
 /** path_doctor_explain: Returns false for an unknown peer; else end @out with path_doctor_clear().
  */

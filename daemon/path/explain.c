@@ -2,6 +2,7 @@
 
 #include "common/std/endpoint.h"
 #include "daemon/path/candidates.h"
+#include "daemon/path/doctor.h"
 
 #include <sys/socket.h>
 

@@ -150,7 +150,8 @@ static bool may_start(PathSeek *seek, bool hard_side)
     int64_t pause_ms = AGAIN_MS - (hard_side ? 0 : AGAIN_SLACK_MS);
     int64_t since_ms = mesh_clock_boot_ms() - seek->hard_ms[hard_side];
 
-    if (seek->host->hard != NULL || seek->relay.link == 0 || path_seek_get_active(seek) != NULL)
+    if (seek->host->no_hard || seek->host->hard != NULL || seek->relay.link == 0 ||
+        path_seek_get_active(seek) != NULL)
         return false;
     if (seek->seen.addr.family != AF_INET || mesh_ip_class(&seek->seen.addr) == MESH_IP_PRIVATE)
         return false;
@@ -519,6 +520,12 @@ void path_hardnat_take_ack(PathSeek *seek, const MeshProbe *probe)
     self->phase = SENDING;
     count_round(seek, true);
     wait_for(self, EACH_MS);
+}
+
+void path_hardnat_stop(PathSeekHost *host)
+{
+    if (host->hard != NULL)
+        end(host->hard, "it is not wanted any more");
 }
 
 void path_hardnat_forget(PathSeek *seek)

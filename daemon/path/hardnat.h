@@ -19,6 +19,9 @@ void path_hardnat_take_ack(PathSeek *seek, const MeshProbe *probe); /* it pings;
  */
 void path_hardnat_forget(PathSeek *seek);
 
+/** path_hardnat_stop: ends the search of this host that is under way; what was found stays. */
+void path_hardnat_stop(PathSeekHost *host);
+
 /* ---- of seek.c and attempt.c, for hardnat.c ---- */
 
 /** path_seek_take_probe: a probe that was opened with the seek's keys: it is the peer's. */

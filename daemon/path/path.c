@@ -5,6 +5,7 @@
 #include "common/std/endpoint.h"
 #include "daemon/path/candidates.h"
 #include "daemon/path/doctor.h"
+#include "daemon/path/hardnat.h"
 #include "daemon/path/natlook.h"
 #include "daemon/path/peer.h"
 #include "daemon/path/relays.h"
@@ -142,18 +143,25 @@ static bool take_stun(Path *self, const WireEvent *event)
     return true;
 }
 
-/* Peers that were called before we knew what stands before us are told now. */
-static void on_nat(void *user_data)
+/* Calls peers again that are reached by relay only, as what we say of ourselves is another. */
+static void tell_all(Path *self)
 {
-    Path          *self = user_data;
     GHashTableIter iter;
     gpointer       value;
 
-    use_nat(self);
     g_hash_table_iter_init(&iter, self->peers);
     while (g_hash_table_iter_next(&iter, NULL, &value))
         if (((PathPeerPath *)value)->seek != NULL)
             path_seek_told(((PathPeerPath *)value)->seek);
+}
+
+/* Peers that were called before we knew what stands before us are told now. */
+static void on_nat(void *user_data)
+{
+    Path *self = user_data;
+
+    use_nat(self);
+    tell_all(self);
 }
 
 static void on_told(const MeshKey *key, const MeshProbeNat *nat, void *user_data)
@@ -258,9 +266,32 @@ void path_set_relays(Path *self, const PathRelayMap *map)
     path_netcheck_set_relays(self->check, map->relays, map->n_relays);
 }
 
+const char *path_get_relay_name(Path *self, uint8_t link)
+{
+    const char *name = path_relays_name(self->host.relays, link);
+
+    return name != NULL ? name : "";
+}
+
 PathNetcheck *path_get_netcheck(Path *self)
 {
     return self->check;
+}
+
+void path_set_hard_nat(Path *self, bool on)
+{
+    if (on == !self->host.no_hard)
+        return;
+    self->host.no_hard = !on;
+    if (on)
+        tell_all(self); /* those by relay are called again */
+    else
+        path_hardnat_stop(&self->host);
+}
+
+bool path_has_hard_nat(Path *self)
+{
+    return !self->host.no_hard;
 }
 
 void path_get_self(Path *self, PathSelf *out_self)

@@ -135,10 +135,13 @@ void path_handle_event(Path *self, const WireEvent *event);
  * source tells it where we are now. path_set_host() does it by itself. */
 void path_nudge(Path *self);
 
+/** path_set_hard_nat: whether hard NATs, ours or a peer's, are searched through; true at first.
+ * What was found stays. */
+void path_set_hard_nat(Path *self, bool on);
+
 /** path_connect: starts an attempt now, traffic or not. False: no such peer. */
 bool path_connect(Path *self, const MeshKey *peer);
 
 /** path_explain: Returns false for an unknown peer; else end @out_info with path_clear_info(). */
-bool        path_explain(Path *self, const MeshKey *peer, PathInfo *out_info);
-void        path_clear_info(PathInfo *info);
-const char *path_kind_name(PathKind kind); /* "none", "idle", "connecting", "relay", "direct" */
+bool path_explain(Path *self, const MeshKey *peer, PathInfo *out_info);
+void path_clear_info(PathInfo *info);

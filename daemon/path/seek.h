@@ -28,6 +28,7 @@ typedef struct {
     PathHardnat  *hard;       /* the one search behind a hard NAT that is under way; NULL: none */
     GArray       *addrs;      /* MeshAddr: the host's */
     bool          has_server; /* so that news of peers and relays may come */
+    bool          no_hard;    /* the owner does not want searches through hard NATs */
     /* Our candidates for a CALL; returns how many. */
     size_t (*list_own)(void *user_data, MeshProbeCandidate out[MESH_PROBE_MAX_CANDIDATES]);
     /* A peer told the NAT before it. */

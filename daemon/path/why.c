@@ -6,6 +6,7 @@
     "a UDP port that a router forwards to either end (see \"mesh set --endpoint\"), a router " \
     "that "                                                                                    \
     "maps ports by itself, or IPv6 at both ends would make it direct"
+#define SEARCH         "such a search (\"mesh set --hard-nat=on\") may make it direct"
 #define OPEN_UDP_HERE  "letting UDP out of this host's network would make it direct"
 #define OPEN_UDP_THERE "letting UDP out of the peer's network would make it direct"
 
@@ -49,6 +50,16 @@ static bool is_busy(const PathWhyFacts *facts)
 static bool both_hard(const PathWhyFacts *facts)
 {
     return facts->checked && facts->peer_told && is_hard(&facts->own.what) && is_hard(&facts->peer);
+}
+
+static bool own_off(const PathWhyFacts *facts)
+{
+    return facts->no_hard && facts->checked && is_hard(&facts->own.what);
+}
+
+static bool peer_off(const PathWhyFacts *facts)
+{
+    return facts->no_hard && facts->peer_told && is_hard(&facts->peer);
 }
 
 static bool own_hard(const PathWhyFacts *facts)
@@ -103,6 +114,14 @@ static const struct {
       "both ends are behind NATs that use another port for each destination, so neither can tell "
       "the other where to send",
       OPEN_A_PORT },
+    { own_off,
+      "the NAT of this host uses another port for each destination, and searches through such NATs "
+      "are switched off here",
+      SEARCH },
+    { peer_off,
+      "the peer's NAT uses another port for each destination, and searches through such NATs are "
+      "switched off here",
+      SEARCH },
     { own_hard,
       "the NAT of this host uses another port for each destination, and what stands before the "
       "peer lets in only answers",

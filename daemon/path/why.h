@@ -19,6 +19,7 @@ typedef struct {
     PathAnswer   peer_udp;  /* NO: the relay has it, and not over UDP */
     bool         peer_told; /* @peer means something */
     MeshProbeNat peer;
+    bool         no_hard; /* searches through hard NATs are switched off here */
 } PathWhyFacts;
 
 /** path_why_tell: @out_why, and @out_remedy ("" where nothing is to be done or known); owned. */

@@ -20,7 +20,7 @@ typedef struct {
     PathKind    kind;
     End         own, peer; /* own NOT_TOLD: not checked */
     PathAnswer  udp4, udp6, peer_udp;
-    bool        busy, no_relay;
+    bool        busy, no_relay, no_hard;
     const char *reason;
     int64_t     rtt_us;
     const char *why, *remedy; /* in the texts; remedy "": none */
@@ -53,6 +53,16 @@ static const WhyCase cases[] = {
       .why = "neither end's network lets UDP through", .remedy = "both networks" },
     { "both-symmetric", PATH_RELAY, SYMMETRIC, SYMMETRIC, PATH_YES,
       .why = "both ends are behind NATs", .remedy = "UDP port that a router forwards" },
+    { "own-symmetric-not-wanted", PATH_RELAY, SYMMETRIC, CLOSED, PATH_YES, .no_hard = true,
+      .why = "the NAT of this host uses another port for each destination, and searches through "
+             "such NATs are switched off here",
+      .remedy = "mesh set --hard-nat=on" },
+    { "peer-symmetric-not-wanted", PATH_RELAY, CLOSED, SYMMETRIC, PATH_YES, .no_hard = true,
+      .why = "the peer's NAT uses another port for each destination, and searches through such "
+             "NATs are switched off here",
+      .remedy = "mesh set --hard-nat=on" },
+    { "both-easy-not-wanted", PATH_RELAY, CLOSED, CLOSED, PATH_YES, .no_hard = true,
+      .why = "both NATs would allow one: a firewall between us", .remedy = "IPv6" },
     { "own-symmetric", PATH_RELAY, SYMMETRIC, CLOSED, PATH_YES,
       .why = "the NAT of this host uses another port for each destination, and what stands before "
              "the peer lets in only answers",
@@ -94,6 +104,7 @@ static void test_why(gconstpointer data)
                                .endpoint = "192.0.2.9:7",
                                .rtt_us = c->rtt_us,
                                .busy = c->busy,
+                               .no_hard = c->no_hard,
                                .checked = c->own != NOT_TOLD,
                                .udp4 = c->udp4,
                                .udp6 = c->udp6,
