@@ -2,6 +2,7 @@
 
 #include "common/glib/error.h"
 #include "common/std/clock.h"
+#include "daemon/path/doctor.h"
 
 #include <errno.h>
 #include <string.h>
@@ -93,19 +94,17 @@ void meshd_ping_handle_pong(MeshdPings *self, const WireEvent *event)
     for (unsigned i = 0; i < self->pending->len; i++) {
         Ping           *ping = self->pending->pdata[i];
         MeshdPingAnswer answer = { .address = ping->address, .path = PATH_DIRECT, .relay = "" };
-        PathInfo        info = { 0 };
 
         if (ping->id != (uint16_t)event->id || !mesh_key_equal(&ping->wg, &event->peer))
             continue;
         answer.rtt_us = (uint64_t)MAX((int64_t)event->time_ns - ping->sent_ns, 0) / 1000;
-        if (path != NULL && path_explain(path, &ping->wg, &info)) {
-            answer.path = info.kind;
-            answer.endpoint = info.wire.endpoint;
-            answer.relay = info.kind == PATH_RELAY && info.relay != NULL ? info.relay : "";
+        answer.endpoint = event->endpoint;
+        if (event->way.link != 0) {
+            answer.path = PATH_RELAY;
+            answer.relay = path != NULL ? path_get_relay_name(path, event->way.link) : "";
         }
         g_ptr_array_remove_index_fast(self->pending, i);
         ping->done(&answer, NULL, ping->user_data);
-        path_clear_info(&info);
         free_ping(ping);
         return;
     }

@@ -19,8 +19,8 @@ typedef struct {
     MeshAddr     address;
     uint64_t     rtt_us;
     PathKind     path;
-    MeshEndpoint endpoint; /* where the peer's packets go now; family 0: by a relay */
-    const char  *relay;    /* its name; "": none */
+    MeshEndpoint endpoint; /* where the answer came from; family 0: by a relay */
+    const char  *relay;    /* by which it came; "": none */
 } MeshdPingAnswer;
 
 /* Called once. @answer NULL: @error says why: NO_SUCH_PEER, NO_WAY (with the path's reason),

@@ -46,12 +46,12 @@ static PathKind judge(const PathPeerPath *self, const WirePeerInfo *info, char *
                         .host = &host,
                         .candidates = self->candidates,
                         .n_candidates = self->n_candidates,
-                        .live = is_live(info),
                         .trying = self->trying || info->handshake_attempts > 0,
                         .failed = self->failed };
 
     if (self->seek != NULL)
         found = path_seek_get_way(self->seek, &way, &rtt_us, &busy);
+    facts.live = is_live(info) && (found || info->endpoint.addr.family != 0);
     facts.direct = !found || way.link == 0;
     facts.busy = busy;
     if (found && way.link != 0)
@@ -329,9 +329,12 @@ bool path_peer_explain(PathPeerPath *self, PathInfo *out_info)
     info.peer_udp = self->udp;
     info.peer_told = self->told_nat;
     info.peer_nat = self->nat;
-    if (self->seek != NULL && path_seek_get_way(self->seek, &way, &info.rtt_us, &info.busy) &&
-        way.link != 0)
-        info.relay = g_strdup(path_relays_name(self->host->seek->relays, way.link));
+    if (self->seek != NULL && path_seek_get_way(self->seek, &way, &info.rtt_us, &info.busy)) {
+        if (way.link != 0)
+            info.relay = g_strdup(path_relays_name(self->host->seek->relays, way.link));
+        info.wire.endpoint = way.endpoint; /* the data plane comes to it a moment later */
+        info.wire.way = way;
+    }
     *out_info = info;
     return true;
 }

@@ -236,13 +236,14 @@ static WireDrop judge(WireInbound *self, const WirePeer *peer, WirePacket *packe
 }
 
 /* An authentic, new packet with content. */
-static void accept_packet(WireInbound *self, const WirePeer *peer, const WireSeg *seg, uint8_t ecn)
+static void accept_packet(WireInbound *self, const WirePeer *peer, const WireSeg *seg,
+                          const WireDatagram *datagram)
 {
     WirePacket packet = { .data = seg->out, .len = seg->len };
     WireDrop   why = judge(self, peer, &packet);
     uint16_t   id, sequence;
 
-    if (why == WIRE_DROP_NONE && !wire_ecn_merge(packet.data, ecn))
+    if (why == WIRE_DROP_NONE && !wire_ecn_merge(packet.data, datagram->ecn))
         why = WIRE_DROP_CONGESTION;
     if (why != WIRE_DROP_NONE) {
         drop(self, why);
@@ -258,6 +259,7 @@ static void accept_packet(WireInbound *self, const WirePeer *peer, const WireSeg
     self->event.peer = peer->public_key;
     self->event.id = id;
     self->event.sequence = sequence;
+    set_event_way(self, datagram->hop);
     push_event(self);
 }
 
@@ -364,7 +366,7 @@ static void open_run(WireInbound *self, WireKeypair *keypair, size_t n)
         if (self->segs[i].len == 0)
             continue; /* keepalive */
         data = true;
-        accept_packet(self, keypair->peer, &self->segs[i], datagram->ecn);
+        accept_packet(self, keypair->peer, &self->segs[i], datagram);
     }
     if (last == NULL)
         return;

@@ -75,7 +75,7 @@ typedef enum {
 typedef struct {
     WireEventKind kind;
     MeshKey       peer;     /* all but RAW, LINK, LINK_DOWN, FAILED */
-    MeshEndpoint  endpoint; /* HANDSHAKE, ROAMED, RAW; family 0: by a relay */
+    MeshEndpoint  endpoint; /* HANDSHAKE, ROAMED, RAW, PONG; family 0: by a relay */
     WireWay       way;      /* the same. RAW from a relay: what it carried, without its header; or a
                              * frame of its own, with index WIRE_WHOLE_FRAME */
     int32_t  id;            /* PONG: as given; FAILED, LINK_DOWN: errno */

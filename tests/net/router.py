@@ -42,6 +42,15 @@ SILENCE = """table inet silence {
 }
 """
 
+DARK = """table ip dark {{
+ chain pass {{
+  type filter hook forward priority -300;
+  ip daddr {there} drop
+  ip saddr {there} drop
+ }}
+}}
+"""
+
 
 @dataclasses.dataclass
 class Uplink:
@@ -200,6 +209,13 @@ class Router(Host):
                          f'add rule inet cut in iifname "{WAN}" {match}drop')
         text = "".join(line.replace(" chain", "add chain inet cut", 1) + "\n" for line in lines)
         self.run("nft", "-f", "-", text="add table inet cut\n" + text)
+
+    def go_dark(self, other):
+        """All to and from another router's outer address is lost; what goes to anybody else passes."""
+        self.run("nft", "-f", "-", text=DARK.format(there=other.wan4))
+
+    def lighten(self):
+        self.run("nft", "delete", "table", "ip", "dark")
 
     def mend(self):
         self.run("nft", "-f", "-", text="table inet cut { }\ndelete table inet cut\n")

@@ -40,18 +40,6 @@ def is_path(node, far, kind, limit_s=40):
     node.wait_until(lambda n: n.peer(far.name).path == kind, limit_s)
 
 
-def go_dark(router, other):
-    """All between two routers is lost, what goes to the server passes."""
-    router.sh(f"""nft add table ip dark
-        nft add chain ip dark pass '{{ type filter hook forward priority -300; }}'
-        nft add rule ip dark pass ip daddr {other.wan4} drop
-        nft add rule ip dark pass ip saddr {other.wan4} drop""")
-
-
-def lighten(router):
-    router.run("nft", "delete", "table", "ip", "dark")
-
-
 def pair(lab, names, kind):
     made = []
     for name in names:
@@ -70,14 +58,14 @@ def direct_events(lab, a, ra, b, rb):
     lab.ok("two behind port-restricted NATs: direct")
 
     began = time.time()
-    go_dark(ra, rb)
-    go_dark(rb, ra)
+    ra.go_dark(rb)
+    rb.go_dark(ra)
     is_path(a, b, "relay")
     pings.goes_on()
     lab.ok(f"the direct way goes dark: by the relay, {pings.gap_s(began):.2f} s without an answer")
 
-    lighten(ra)
-    lighten(rb)
+    ra.lighten()
+    rb.lighten()
     is_path(a, b, "direct", 60)
     pings.goes_on()
     lab.ok("it comes back: direct again")

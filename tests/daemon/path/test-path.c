@@ -227,6 +227,8 @@ static void test_session(Fixture *f, gconstpointer data)
     before = f->n_changed;
     plane.info.has_session = true;
     plane.info.last_received_ms = (uint64_t)now_ms;
+    g_assert_cmpint(get_kind(f), !=, PATH_DIRECT); /* its relay is lost: there is no way to it */
+    plane.info.endpoint = f->endpoint.endpoint;
     send_event(f, WIRE_EVENT_HANDSHAKE);
     g_assert_cmpint(get_kind(f), ==, PATH_DIRECT);
     g_assert_cmpuint(f->n_changed, ==, before + 1);

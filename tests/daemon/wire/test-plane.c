@@ -142,10 +142,11 @@ static void answer_echo(PairSide *side, bool v6)
 
 static void test_ping(gconstpointer data)
 {
-    bool      v6 = GPOINTER_TO_INT(data) != 0;
-    MeshAddr  a, b, other;
-    WireEvent event;
-    Pair      pair;
+    bool         v6 = GPOINTER_TO_INT(data) != 0;
+    MeshAddr     a, b, other;
+    MeshEndpoint from;
+    WireEvent    event;
+    Pair         pair;
 
     g_assert_cmpint(mesh_ip_parse_addr(v6 ? "fd09::1" : "10.9.0.1", &a), ==, 0);
     g_assert_cmpint(mesh_ip_parse_addr(v6 ? "fd09::2" : "10.9.0.2", &b), ==, 0);
@@ -159,6 +160,8 @@ static void test_ping(gconstpointer data)
         g_assert_cmpint(event.id, ==, 77);
         g_assert_cmpuint(event.sequence, ==, i);
         g_assert_true(mesh_key_equal(&event.peer, &pair.b.public_key));
+        from = pair_endpoint(&pair.b, false);
+        g_assert_true(mesh_endpoint_equal(&event.endpoint, &from)); /* the way it came */
     }
     g_assert_true(pair_is_quiet(&pair.a)); /* answers are not the host's */
     pair_stop(&pair);
