@@ -103,6 +103,18 @@ static void print_hard_nat(const CliNetwork *network)
         print_line(_("hard NATs"), _("are not searched through (mesh set --hard-nat)"));
 }
 
+static void print_peer_relay(const CliNetwork *network)
+{
+    g_autofree char *state = cli_client_dup_text(network, "PeerRelayState");
+    g_autofree char *why = cli_client_dup_text(network, "PeerRelayError");
+    g_autofree char *text =
+        g_strdup_printf(_("UDP port %u, %s%s%s"), get_number(network, "PeerRelayPort"), state,
+                        why[0] != '\0' ? ": " : "", why);
+
+    if (strcmp(state, "off") != 0)
+        print_line(_("peer relay"), text);
+}
+
 static void print_network(const CliNetwork *network)
 {
     g_autofree char *name = cli_output_clean(network->name);
@@ -130,6 +142,7 @@ static void print_network(const CliNetwork *network)
     print_list(network, "Endpoints", _("endpoints"));
     print_portmap(network);
     print_hard_nat(network);
+    print_peer_relay(network);
     print_list(network, "Warnings", _("warning"));
 }
 

@@ -51,7 +51,8 @@ const CliCommand cli_cmd_down = { "down", "[NETWORK]", N_("Take a network down, 
 /* What `mesh set` was given; -1 and NULL: not given. */
 typedef struct {
     int      port;
-    char   **endpoints; /* owned */
+    char    *peer_relay; /* owned; a port or "off" */
+    char   **endpoints;  /* owned */
     gboolean no_endpoints;
     char    *dns;      /* owned */
     char    *portmap;  /* owned */
@@ -64,6 +65,7 @@ static void clear_settings(Settings *settings)
     g_free(settings->dns);
     g_free(settings->portmap);
     g_free(settings->hard_nat);
+    g_free(settings->peer_relay);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Settings, clear_settings)
 
@@ -75,13 +77,31 @@ static bool check_switch(const char *option, const char *value, GError **error)
     return false;
 }
 
+/* 0: "off". */
+static bool read_peer_relay(const char *value, guint16 *out_port, GError **error)
+{
+    guint64 port = 0;
+
+    if (value != NULL && strcmp(value, "off") != 0 &&
+        !g_ascii_string_to_unsigned(value, 10, 1, 65535, &port, NULL)) {
+        g_set_error(error, MESH_ERROR, MESH_ERROR_INVALID_ARGUMENT,
+                    _("--peer-relay: a UDP port from 1 to 65535, or off"));
+        return false;
+    }
+    *out_port = (guint16)port;
+    return true;
+}
+
 static bool check_settings(const Settings *settings, GError **error)
 {
+    guint16 port;
+
     if (settings->port < -1 || settings->port > 65535) {
         g_set_error(error, MESH_ERROR, MESH_ERROR_INVALID_ARGUMENT, _("--port: 0 to 65535"));
         return false;
     }
-    return check_switch("--dns", settings->dns, error) &&
+    return read_peer_relay(settings->peer_relay, &port, error) &&
+           check_switch("--dns", settings->dns, error) &&
            check_switch("--portmap", settings->portmap, error) &&
            check_switch("--hard-nat", settings->hard_nat, error);
 }
@@ -97,6 +117,7 @@ static void make_options(const Settings *settings, GVariantBuilder *out)
 {
     static const char *const none[] = { NULL };
     const char *const       *endpoints = (const char *const *)settings->endpoints;
+    guint16                  relay;
 
     g_variant_builder_init(out, G_VARIANT_TYPE_VARDICT);
     if (settings->port >= 0)
@@ -104,6 +125,8 @@ static void make_options(const Settings *settings, GVariantBuilder *out)
     add_switch(out, "dns", settings->dns);
     add_switch(out, "portmap", settings->portmap);
     add_switch(out, "hard-nat", settings->hard_nat);
+    if (settings->peer_relay != NULL && read_peer_relay(settings->peer_relay, &relay, NULL))
+        g_variant_builder_add(out, "{sv}", "peer-relay", g_variant_new_uint16(relay));
     if (endpoints != NULL || settings->no_endpoints)
         g_variant_builder_add(out, "{sv}", "endpoints",
                               g_variant_new_strv(settings->no_endpoints ? none : endpoints, -1));
@@ -124,6 +147,8 @@ static CliExit run_set(CliArguments *arguments, GError **error)
           N_("Whether routers are asked to forward the UDP port"), "on|off" },
         { "hard-nat", 0, 0, G_OPTION_ARG_STRING, &settings.hard_nat,
           N_("Whether ways through NATs that are hard to pass are searched for"), "on|off" },
+        { "peer-relay", 0, 0, G_OPTION_ARG_STRING, &settings.peer_relay,
+          N_("UDP port of a relay that this host keeps for the other nodes"), "PORT|off" },
         { NULL },
     };
     g_autoptr(CliClient) client = NULL;

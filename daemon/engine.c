@@ -338,6 +338,7 @@ void meshd_engine_stop_parts(MeshdEngine *self)
     g_clear_handle_id(&self->mend, g_source_remove);
     meshd_ping_cancel_all(self->pings);
     meshd_portmap_stop(self);
+    meshd_peerrelay_stop(self);
     self->news_ms = 0;
     meshd_relaymap_use(self->relays, NULL);
     lock_gate_set_running(self->gate, NULL);

@@ -9,6 +9,7 @@
 #include "daemon/lock/gate.h"
 #include "daemon/parts.h"
 #include "daemon/path/tech-portmap.h"
+#include "daemon/peerrelay.h"
 #include "daemon/relaymap.h"
 #include "daemon/report.h"
 
@@ -44,6 +45,7 @@ struct MeshdEngine {
     GArray          *foreign;  /* MeshPrefix: of the host's other networks */
     MeshAddr         gateway;  /* IPv4, of the default route; family 0: none */
     PathPortmap     *portmap;  /* NULL until our port was known once */
+    MeshdPeerRelay  *relaying; /* NULL: no relay for others */
     char            *clash;    /* why IPv4 is left out; NULL: it is not */
     guint            timer;    /* verify and report again; 0: none */
     guint            broken;   /* idle source after the plane failed; 0: none */

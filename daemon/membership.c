@@ -361,6 +361,7 @@ void meshd_membership_report(MeshdEngine *self)
     g_auto(GStrv) health = NULL;
 
     meshd_portmap_follow(self);
+    meshd_peerrelay_follow(self);
     if (plane == NULL || path == NULL || self->client == NULL)
         return;
     wire_plane_get_info(plane, &info);
@@ -368,6 +369,7 @@ void meshd_membership_report(MeshdEngine *self)
     own.port = info.listen_port;
     own.seen = about.seen;
     own.mapped = meshd_portmap_get(self);
+    own.relay = meshd_peerrelay_get(self);
     e = meshd_report_sign(self->report, &own, &about, lock_gate_server_now(self->gate));
     if (e == NULL)
         return;

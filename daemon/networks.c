@@ -279,7 +279,7 @@ bool meshd_networks_down(MeshdNetworks *self, MeshdEngine *engine, bool temporar
 
 /* What a Set may change. */
 typedef struct {
-    uint16_t     port;
+    uint16_t     port, peer_relay;
     bool         port_fixed, dns, portmap, hard_nat;
     size_t       n_statics;
     MeshEndpoint statics[MESHD_PROFILE_MAX_STATICS];
@@ -292,6 +292,7 @@ static void read_wishes(const MeshdProfile *profile, Wishes *out)
                      .dns = profile->dns,
                      .portmap = profile->portmap,
                      .hard_nat = profile->hard_nat,
+                     .peer_relay = profile->peer_relay,
                      .n_statics = profile->n_statics };
     memcpy(out->statics, profile->statics, sizeof out->statics);
 }
@@ -303,6 +304,7 @@ static void write_wishes(MeshdProfile *profile, const Wishes *wishes)
     profile->dns = wishes->dns;
     profile->portmap = wishes->portmap;
     profile->hard_nat = wishes->hard_nat;
+    profile->peer_relay = wishes->peer_relay;
     profile->n_statics = wishes->n_statics;
     memcpy(profile->statics, wishes->statics, sizeof profile->statics);
 }
@@ -322,6 +324,8 @@ static bool take_wishes(MeshdProfile *profile, const MeshdSetOptions *options, G
         profile->portmap = options->portmap;
     if (options->set_hard_nat)
         profile->hard_nat = options->hard_nat;
+    if (options->set_peer_relay)
+        profile->peer_relay = options->peer_relay;
     return true;
 }
 

@@ -35,6 +35,8 @@ typedef struct {
     bool               set_dns, dns;
     bool               set_portmap, portmap;
     bool               set_hard_nat, hard_nat;
+    bool               set_peer_relay;
+    uint16_t           peer_relay; /* port; 0: no relay for others */
 } MeshdSetOptions;
 
 /* @engine NULL: @error says why. */

@@ -276,6 +276,8 @@ static bool apply_path(MeshdParts *self, const Wanted *wanted, GError **error)
         row.index = peer->index;
         row.n_relays = peer->n_relays;
         memcpy(row.relays, peer->relays, sizeof row.relays);
+        row.relay = peer->relay;
+        row.name = peer->member->name;
         row.eager = is_eager(wanted->map, peer, &n_eager);
         row.n_endpoints = peer->n_endpoints;
         row.endpoints = peer->endpoints;

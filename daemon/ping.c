@@ -101,7 +101,8 @@ void meshd_ping_handle_pong(MeshdPings *self, const WireEvent *event)
         answer.endpoint = event->endpoint;
         if (event->way.link != 0) {
             answer.path = PATH_RELAY;
-            answer.relay = path != NULL ? path_get_relay_name(path, event->way.link) : "";
+            if (path != NULL)
+                answer.relay = path_get_relay_name(path, event->way.link, &answer.path);
         }
         g_ptr_array_remove_index_fast(self->pending, i);
         ping->done(&answer, NULL, ping->user_data);

@@ -21,7 +21,7 @@ static const char *const stages[] = {
 
 /* The document as the table below reads it; texts are borrowed from the JSON object. */
 typedef struct {
-    uint64_t    format, made, k_seq, server_port, port;
+    uint64_t    format, made, k_seq, server_port, port, peer_relay;
     const char *net, *host, *stage, *wish, *network, *ifname;
     MeshKey     server;
     uint8_t     seed[MESH_SIGN_SEED_BYTES], wg_private[MESH_KEY_BYTES];
@@ -67,6 +67,7 @@ static const MeshJsonField fields[] = {
     FIELD("dns", BOOL, false, dns, 0, 0),
     FIELD("portmap", BOOL, false, portmap, 0, 0),
     FIELD("hard-nat", BOOL, false, hard_nat, 0, 0),
+    FIELD("peer-relay", INT, false, peer_relay, 0, 65535),
     FIELD("floors", BOOL, false, floors, 0, 0),
 };
 
@@ -139,6 +140,7 @@ static void encode_wishes(const MeshdProfile *self, MeshJsonOut *out)
     mesh_jsonout_bool(out, "dns", self->dns);
     mesh_jsonout_bool(out, "portmap", self->portmap);
     mesh_jsonout_bool(out, "hard-nat", self->hard_nat);
+    mesh_jsonout_int(out, "peer-relay", self->peer_relay);
     mesh_jsonout_bool(out, "floors", self->floors);
 }
 
@@ -225,6 +227,7 @@ static void take_document(MeshdProfile *self, const Document *doc)
     self->dns = doc->dns;
     self->portmap = doc->portmap;
     self->hard_nat = doc->hard_nat;
+    self->peer_relay = (uint16_t)doc->peer_relay;
     self->floors = doc->floors;
     memcpy(wg_private.bytes, doc->wg_private, sizeof wg_private.bytes);
     set_keys(self, doc->seed, &wg_private);

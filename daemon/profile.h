@@ -50,6 +50,7 @@ typedef struct {
     bool              hard_nat;  /* the user's wish: search through hard NATs */
     bool              dns;       /* the user's wish: point this host at the names */
     bool              floors;    /* what may not be fallen below is on disk: not to go on without */
+    uint16_t peer_relay;         /* the user's wish: UDP port of a relay for other nodes; 0: none */
 } MeshdProfile;
 
 /** meshd_profile_new: new keys for the network of @link, which has been checked by its parser. */

@@ -30,6 +30,7 @@ void meshd_report_free(MeshdReport *self)
 static bool says_the_same(const MeshRecordE *a, const MeshRecordE *b)
 {
     if (a->n_endpoints != b->n_endpoints || !mesh_key_equal(&a->probe_key, &b->probe_key) ||
+        a->relay.port != b->relay.port || !mesh_key_equal(&a->relay.key, &b->relay.key) ||
         a->n_relays != b->n_relays || memcmp(a->relays, b->relays, sizeof a->relays) != 0)
         return false;
     for (size_t i = 0; i < a->n_endpoints; i++)
@@ -47,6 +48,7 @@ MeshSigned *meshd_report_sign(MeshdReport *self, const PathOwn *own, const PathS
     MeshSigned *object;
 
     next.n_endpoints = path_candidates_list_own(own, next.endpoints);
+    next.relay = own->relay;
     next.has_probe_key = true;
     next.probe_key = about->probe_key;
     next.n_relays = about->n_relays;

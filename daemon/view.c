@@ -180,6 +180,9 @@ MeshdView *meshd_view_make(MeshdEngine *engine)
     view->dns_state = meshd_names_get_state(engine->names, &why);
     view->portmap_state = meshd_portmap_get_state(engine, &why);
     view->portmap_why = g_strdup(why);
+    view->peerrelay_state = meshd_peerrelay_get_state(engine, &why);
+    view->peerrelay_why = g_strdup(why);
+    view->peerrelay_port = profile->peer_relay;
     view->id = g_strdup(mesh_network_format_id(&profile->server.network, id));
     view->name = g_strdup(profile->network[0] != '\0' ? profile->network : id);
     view->error = g_strdup(engine->error != NULL ? engine->error : "");
@@ -217,6 +220,7 @@ void meshd_view_free(MeshdView *self)
     g_free(self->server_key);
     g_free(self->server_error);
     g_free(self->portmap_why);
+    g_free(self->peerrelay_why);
     g_free(self->ifname);
     g_free(self->map_version);
     g_free(self->suffix);

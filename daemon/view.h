@@ -13,6 +13,9 @@ typedef struct {
     const char *state, *server_state, *dns_state, *portmap_state; /* static, as on D-Bus */
     char       *id, *name, *node_name, *node_key, *public_key, *error;
     char       *server, *server_key, *server_error, *ifname, *map_version, *suffix, *portmap_why;
+    const char *peerrelay_state; /* static, as on D-Bus */
+    char       *peerrelay_why;
+    uint16_t    peerrelay_port;
     uint16_t    port;
     bool        hard_nat; /* hard NATs are searched through */
     char      **addresses, **prefixes, **endpoints, **warnings;

@@ -28,7 +28,7 @@ ALLOW = {
     "daemon/service": COMMON,
     "daemon/bus": COMMON + ["daemon/doctor.h", "daemon/engine.h", "daemon/networks.h", "daemon/view.h", "data/dbus"],
     "daemon": COMMON + ["daemon/wire", "daemon/net", "daemon/dns", "daemon/control",
-                        "daemon/lock", "daemon/path", "daemon/service", "daemon/bus"],
+                        "daemon/lock", "daemon/path", "daemon/service", "daemon/bus", "server/relay"],
     "wg": ["common/std", "daemon/wire", "daemon/uapi"],
     "server/loop": ["common/std"],
     "server/http": ["common/std"],

@@ -100,6 +100,12 @@ MeshSigned *mesh_record_sign_e(const MeshRecordE *record, const MeshNetworkId *n
             mesh_jsonout_int(&out, NULL, record->relays[i]);
         mesh_jsonout_close(&out, ']');
     }
+    if (record->relay.port != 0) {
+        mesh_jsonout_open(&out, "relay", '{');
+        mesh_jsonout_int(&out, "udp", record->relay.port);
+        mesh_jsonout_b64u(&out, "rk", record->relay.key.bytes, sizeof(record->relay.key.bytes));
+        mesh_jsonout_close(&out, '}');
+    }
     return close_and_sign(&out, MESH_SIGNED_E, net, secret, error);
 }
 
@@ -133,12 +139,18 @@ static bool read_suites(JsonArray *array, MeshRecordK *out, GError **error)
 }
 
 typedef struct {
-    MeshKey    node, wg;
-    uint64_t   seq, exp;
-    JsonArray *list;
-    MeshKey    probe_key;
-    JsonArray *relays; /* NULL: absent */
+    MeshKey     node, wg;
+    uint64_t    seq, exp;
+    JsonArray  *list;
+    MeshKey     probe_key;
+    JsonArray  *relays; /* NULL: absent */
+    JsonObject *relay;  /* NULL: absent */
 } Raw;
+
+typedef struct {
+    uint64_t udp;
+    MeshKey  rk;
+} RawRelay;
 
 static const MeshJsonField k_fields[] = {
     { "node", MESH_JSON_KEY, true, offsetof(Raw, node) },
@@ -155,6 +167,12 @@ static const MeshJsonField e_fields[] = {
     { "eps", MESH_JSON_ARRAY, true, offsetof(Raw, list), .max = MESH_RECORD_MAX_ENDPOINTS },
     { "pk", MESH_JSON_KEY, false, offsetof(Raw, probe_key) },
     { "relays", MESH_JSON_ARRAY, false, offsetof(Raw, relays), .max = MESH_RECORD_MAX_RELAYS },
+    { "relay", MESH_JSON_OBJECT, false, offsetof(Raw, relay) },
+};
+
+static const MeshJsonField relay_fields[] = {
+    { "udp", MESH_JSON_INT, true, offsetof(RawRelay, udp), .min = 1, .max = UINT16_MAX },
+    { "rk", MESH_JSON_KEY, true, offsetof(RawRelay, rk) },
 };
 
 static bool read_k(JsonObject *body, MeshRecordK *out_record, GError **error)
@@ -257,13 +275,26 @@ static bool read_relays(JsonArray *array, MeshRecordE *out, GError **error)
     return true;
 }
 
+static bool read_relay(JsonObject *object, MeshRecordE *out, GError **error)
+{
+    RawRelay raw = { 0 };
+
+    if (object == NULL)
+        return true;
+    if (!mesh_json_read(object, relay_fields, G_N_ELEMENTS(relay_fields), &raw, "E.relay", error))
+        return false;
+    out->relay = (MeshRecordRelay){ .port = (uint16_t)raw.udp, .key = raw.rk };
+    return true;
+}
+
 static bool read_e(JsonObject *body, MeshRecordE *out_record, GError **error)
 {
     Raw         raw = { 0 };
     MeshRecordE record = { 0 };
 
     if (body == NULL || !mesh_json_read(body, e_fields, G_N_ELEMENTS(e_fields), &raw, "E", error) ||
-        !read_endpoints(raw.list, &record, error) || !read_relays(raw.relays, &record, error))
+        !read_endpoints(raw.list, &record, error) || !read_relays(raw.relays, &record, error) ||
+        !read_relay(raw.relay, &record, error))
         return false;
     record.node = raw.node;
     record.seq = raw.seq;

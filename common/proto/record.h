@@ -43,6 +43,12 @@ typedef struct {
     MeshRecordKind kind;
 } MeshRecordEndpoint;
 
+/* A relay that a node keeps for others (docs/PATHS.md §9), at the addresses of its endpoints. */
+typedef struct {
+    uint16_t port; /* UDP; 0: none */
+    MeshKey  key;  /* X25519 */
+} MeshRecordRelay;
+
 /* E: ephemeral. */
 typedef struct {
     MeshKey            node;
@@ -52,6 +58,7 @@ typedef struct {
     MeshKey            probe_key; /* X25519 (docs/PATHS.md §2) */
     size_t             n_relays;
     uint16_t           relays[MESH_RECORD_MAX_RELAYS]; /* ids; where it is found, home first */
+    MeshRecordRelay    relay;
     size_t             n_endpoints;
     MeshRecordEndpoint endpoints[MESH_RECORD_MAX_ENDPOINTS]; /* last: who keeps many, cuts it */
 } MeshRecordE;

@@ -51,6 +51,9 @@ static void show_properties(MeshDBusNetwork *skeleton, const MeshdView *view)
     mesh_dbus_network_set_port_map_state(skeleton, view->portmap_state);
     mesh_dbus_network_set_port_map_error(skeleton, view->portmap_why);
     mesh_dbus_network_set_hard_nat(skeleton, view->hard_nat);
+    mesh_dbus_network_set_peer_relay_state(skeleton, view->peerrelay_state);
+    mesh_dbus_network_set_peer_relay_error(skeleton, view->peerrelay_why);
+    mesh_dbus_network_set_peer_relay_port(skeleton, view->peerrelay_port);
     mesh_dbus_network_set_map_version(skeleton, view->map_version);
     mesh_dbus_network_set_peers_online(skeleton, view->peers_online);
     mesh_dbus_network_set_peers_total(skeleton, view->peers_total);
@@ -228,11 +231,13 @@ static gboolean handle_set(MeshDBusNetwork *skeleton, GDBusMethodInvocation *inv
     MeshdSetOptions         set = { 0 };
     g_autofree const char **endpoints = NULL;
     gboolean                dns = false, portmap = false, hard_nat = false;
+    guint16                 relay_port = 0;
     const BusOption         table[] = { { "port", "q", &set.port, &set.set_port },
                                         { "endpoints", "as", &endpoints, NULL },
                                         { "dns", "b", &dns, &set.set_dns },
                                         { "portmap", "b", &portmap, &set.set_portmap },
-                                        { "hard-nat", "b", &hard_nat, &set.set_hard_nat } };
+                                        { "hard-nat", "b", &hard_nat, &set.set_hard_nat },
+                                        { "peer-relay", "q", &relay_port, &set.set_peer_relay } };
     MeshdEngine            *engine = find_engine(self, invocation);
     g_autoptr(GError) error = NULL;
 
@@ -241,6 +246,7 @@ static gboolean handle_set(MeshDBusNetwork *skeleton, GDBusMethodInvocation *inv
     set.endpoints = endpoints;
     set.dns = dns;
     set.portmap = portmap;
+    set.peer_relay = relay_port;
     set.hard_nat = hard_nat;
     if (meshd_networks_set(self->networks, engine, &set, &error)) {
         show(self);

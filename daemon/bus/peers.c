@@ -92,6 +92,7 @@ static GVariant *make_peer(const MeshdPeerView *peer, BusPeersDetail detail)
     GVariantBuilder dict;
     char            node[MESH_BASE64URL_SIZE(MESH_KEY_BYTES)];
     const char     *reason = peer->path.reason;
+    bool is_relayed = peer->path.kind == PATH_RELAY || peer->path.kind == PATH_PEER_RELAY;
 
     g_variant_builder_init(&dict, G_VARIANT_TYPE("a{sv}"));
     g_variant_builder_add(&dict, "{sv}", "name", g_variant_new_string(peer->member->name));
@@ -104,10 +105,8 @@ static GVariant *make_peer(const MeshdPeerView *peer, BusPeersDetail detail)
                           g_variant_new_string(path_kind_name(peer->path.kind)));
     g_variant_builder_add(&dict, "{sv}", "reason", g_variant_new_string(reason));
     g_variant_builder_add(&dict, "{sv}", "relay",
-                          g_variant_new_string(peer->path.kind == PATH_RELAY &&
-                                                       peer->path.relay != NULL
-                                                   ? peer->path.relay
-                                                   : ""));
+                          g_variant_new_string(
+                              is_relayed && peer->path.relay != NULL ? peer->path.relay : ""));
     g_variant_builder_add(&dict, "{sv}", "tags",
                           g_variant_new_strv((const char *const *)peer->member->tags, -1));
     if (detail != BUS_PEERS_SIGNAL)

@@ -362,5 +362,7 @@ LockPeersEnd lock_peers_judge(LockPeers *self, const LockPeersRules *rules, cons
     out->peer.probe_key = ephemeral->probe_key;
     out->peer.n_relays = ephemeral->n_relays;
     memcpy(out->peer.relays, ephemeral->relays, sizeof out->peer.relays);
+    if (ephemeral->relay.port != 0)
+        out->peer.relay = g_memdup2(&ephemeral->relay, sizeof ephemeral->relay);
     return LOCK_PEERS_PASSED;
 }

@@ -33,6 +33,7 @@ typedef struct {
     MeshKey             probe_key;
     size_t              n_relays;
     uint16_t            relays[MESH_RECORD_MAX_RELAYS];
+    MeshRecordRelay    *relay; /* that it keeps for others; NULL: none; owned by the map */
 } LockPeer;
 
 /* A peer that did not. */

@@ -113,8 +113,10 @@ static void step_punch(PathSeek *self)
         return;
     }
     done = self->step - 1;
-    if (done >= G_N_ELEMENTS(bursts_ms) || path_seek_get_active(self) != NULL) {
-        path_attempt_end(self, path_seek_get_active(self) != NULL);
+    if (done >= G_N_ELEMENTS(bursts_ms) || path_meet_is_direct(self)) {
+        path_attempt_end(self, path_meet_is_direct(self));
+        if (!path_meet_is_direct(self))
+            path_meet_begin(self);
         path_hardnat_consider(self, true);
         return;
     }
@@ -149,8 +151,10 @@ static gboolean on_attempt(gpointer user_data)
         punch(self, 0); /* SYNC was lost */
     else if (self->phase == PATH_PUNCHING)
         step_punch(self);
-    else if (path_seek_get_active(self) == NULL && path_seek_is_alive(self))
+    else if (!path_meet_is_direct(self) && path_seek_is_alive(self))
         path_attempt_start(self); /* who is silent is looked for when he speaks again */
+    else if (path_meet_end(self))
+        path_seek_steer(self, 0);
     return G_SOURCE_REMOVE;
 }
 

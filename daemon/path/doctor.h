@@ -13,10 +13,12 @@ typedef struct {
     const char *peer_nat;
 } PathWhy;
 
-const char *path_kind_name(PathKind kind); /* "none", "idle", "connecting", "relay", "direct" */
+const char *path_kind_name(PathKind kind); /* "none", "idle", "connecting", "relay", "peer-relay",
+                                            * "direct" */
 
-/** path_get_relay_name: of a link of the data plane's; borrowed; "": it is gone. */
-const char *path_get_relay_name(Path *self, uint8_t link);
+/** path_get_relay_name: of a link of the data plane's; borrowed; "": it is gone. @out_kind: relay,
+ * or peer-relay: then it is the name of the node that keeps it. */
+const char *path_get_relay_name(Path *self, uint8_t link, PathKind *out_kind);
 
 PathNetcheck *path_get_netcheck(Path *self); /* borrowed */
 bool          path_has_hard_nat(Path *self); /* see path_set_hard_nat() */

@@ -97,10 +97,12 @@ PathKind path_explain_judge(const PathFacts *facts, char **out_reason)
     bool may_be_online = facts->peer->online || !facts->host->presence_known;
 
     if (facts->live && facts->relay != NULL && !facts->direct) {
-        *out_reason = g_strdup_printf(facts->busy ? "by relay %s, looking for a direct way"
-                                                  : "by relay %s: no direct way was found",
-                                      facts->relay);
-        return PATH_RELAY;
+        *out_reason =
+            g_strdup_printf("by %s %s%s", facts->peer_relay ? "the relay that is kept by" : "relay",
+                            facts->relay,
+                            facts->busy ? ", looking for a direct way"
+                                        : ": no direct way was found");
+        return facts->peer_relay ? PATH_PEER_RELAY : PATH_RELAY;
     }
     if (facts->live) {
         *out_reason = g_strdup("");
@@ -144,7 +146,8 @@ void path_clear_info(PathInfo *info)
 
 const char *path_kind_name(PathKind kind)
 {
-    static const char *const names[] = { "none", "idle", "connecting", "relay", "direct" };
+    static const char *const names[] = { "none",  "idle",       "connecting",
+                                         "relay", "peer-relay", "direct" };
 
     return names[kind];
 }

@@ -9,12 +9,13 @@ typedef struct {
     const PathHost           *host;
     const MeshRecordEndpoint *candidates;
     size_t                    n_candidates;
-    bool                      live;   /* has a session and was heard of lately */
-    bool                      trying; /* initiations are on their way */
-    bool                      failed; /* they have gone unanswered for a while */
-    const char               *relay;  /* the relay by which it can be reached now; NULL: none */
-    bool                      direct; /* what is sent does not go by the relay */
-    bool                      busy;   /* a direct way is being looked for */
+    bool                      live;       /* has a session and was heard of lately */
+    bool                      trying;     /* initiations are on their way */
+    bool                      failed;     /* they have gone unanswered for a while */
+    const char               *relay;      /* the relay by which it can be reached now; NULL: none */
+    bool                      peer_relay; /* @relay is the name of the node that keeps it */
+    bool                      direct;     /* what is sent does not go by the relay */
+    bool                      busy;       /* a direct way is being looked for */
 } PathFacts;
 
 /** path_explain_judge: the kind, and a text for people in @out_reason (owned; "" when direct). */

@@ -151,7 +151,7 @@ static bool may_start(PathSeek *seek, bool hard_side)
     int64_t since_ms = mesh_clock_boot_ms() - seek->hard_ms[hard_side];
 
     if (seek->host->no_hard || seek->host->hard != NULL || seek->relay.link == 0 ||
-        path_seek_get_active(seek) != NULL)
+        path_meet_is_direct(seek))
         return false;
     if (seek->seen.addr.family != AF_INET || mesh_ip_class(&seek->seen.addr) == MESH_IP_PRIVATE)
         return false;
@@ -384,7 +384,7 @@ static gboolean on_timer(gpointer user_data)
     self->timer = 0;
     if (self->phase == WON) {
         step_won(self);
-    } else if (path_seek_get_active(self->seek) != NULL) {
+    } else if (path_meet_is_direct(self->seek)) {
         end(self, "there is a direct way");
     } else if (self->phase == LOOKING && self->calls++ < CALLS) {
         ask_base(self);
@@ -460,7 +460,7 @@ static gboolean on_turn(gpointer user_data)
 
 void path_hardnat_consider(PathSeek *seek, bool last)
 {
-    if (path_seek_get_active(seek) != NULL || seek->hard != NULL || seek->hard_timer != 0)
+    if (path_meet_is_direct(seek) || seek->hard != NULL || seek->hard_timer != 0)
         return;
     if (is_hard(&seek->host->nat)) {
         if (!is_hard(&seek->nat))

@@ -6,6 +6,7 @@
 #include "daemon/path/candidates.h"
 #include "daemon/path/doctor.h"
 #include "daemon/path/hardnat.h"
+#include "daemon/path/meet.h"
 #include "daemon/path/natlook.h"
 #include "daemon/path/peer.h"
 #include "daemon/path/relays.h"
@@ -189,6 +190,11 @@ static void on_relays_changed(uint16_t relay, void *user_data)
     self->events.self_changed(self->user_data);
 }
 
+static void on_peerrelays_changed(void *user_data)
+{
+    on_relays_changed(0, user_data);
+}
+
 static void on_found(uint16_t relay, uint32_t index, const MeshEndpoint *at, void *user_data)
 {
     Path         *self = user_data;
@@ -219,6 +225,7 @@ Path *path_start(const PathOptions *options)
 {
     static const PathRelaysEvents relays_events = { on_relays_changed, on_found };
     Path                         *self = g_new0(Path, 1);
+    PathPeerRelays               *peers;
 
     self->plane = options->plane;
     self->inner = options->inner;
@@ -226,14 +233,18 @@ Path *path_start(const PathOptions *options)
     self->user_data = options->user_data;
     self->peers = g_hash_table_new_full(hash_key, equal_key, NULL, on_peer_removed);
     self->addrs = g_array_new(false, true, sizeof(MeshAddr));
-    self->host = (PathSeekHost){ .plane = self->plane,
-                                 .relays = path_relays_new(self->plane, &relays_events, self),
-                                 .net = options->net,
-                                 .addrs = self->addrs,
-                                 .list_own = list_own,
-                                 .told = on_told,
-                                 .changed = on_seek_changed,
-                                 .user_data = self };
+    peers =
+        path_peerrelays_new(self->plane, &(PathPeerRelaysEvents){ on_peerrelays_changed, self });
+    self->host =
+        (PathSeekHost){ .plane = self->plane,
+                        .relays = path_relays_new(self->plane, peers, &relays_events, self),
+                        .peerrelays = peers,
+                        .net = options->net,
+                        .addrs = self->addrs,
+                        .list_own = list_own,
+                        .told = on_told,
+                        .changed = on_seek_changed,
+                        .user_data = self };
     self->peer_host = (PathPeerHost){ .seek = &self->host,
                                       .probes = g_hash_table_new(g_direct_hash, g_direct_equal),
                                       .nodes = g_hash_table_new(g_direct_hash, g_direct_equal),
@@ -255,6 +266,7 @@ void path_stop(Path *self)
     g_hash_table_unref(self->peer_host.probes);
     g_hash_table_unref(self->peer_host.nodes);
     path_relays_free(self->host.relays);
+    path_peerrelays_free(self->host.peerrelays);
     mesh_key_free(self->host.probe_private);
     g_array_unref(self->addrs);
     g_free(self);
@@ -266,10 +278,11 @@ void path_set_relays(Path *self, const PathRelayMap *map)
     path_netcheck_set_relays(self->check, map->relays, map->n_relays);
 }
 
-const char *path_get_relay_name(Path *self, uint8_t link)
+const char *path_get_relay_name(Path *self, uint8_t link, PathKind *out_kind)
 {
     const char *name = path_relays_name(self->host.relays, link);
 
+    *out_kind = link < PATH_FIRST_PEER_LINK ? PATH_RELAY : PATH_PEER_RELAY;
     return name != NULL ? name : "";
 }
 
@@ -320,6 +333,7 @@ void path_apply(Path *self, const PathPeer *peers, size_t n_peers)
     g_autoptr(GHashTable) kept = g_hash_table_new(g_direct_hash, g_direct_equal);
     GHashTableIter iter;
     gpointer       value;
+    bool           offered = path_peerrelays_offer(self->host.peerrelays, peers, n_peers);
 
     for (size_t i = 0; i < n_peers; i++)
         g_hash_table_add(kept, put_peer(self, &peers[i]));
@@ -327,6 +341,8 @@ void path_apply(Path *self, const PathPeer *peers, size_t n_peers)
     while (g_hash_table_iter_next(&iter, NULL, &value))
         if (!g_hash_table_contains(kept, value))
             g_hash_table_iter_remove(&iter);
+        else if (offered && ((PathPeerPath *)value)->seek != NULL)
+            path_meet_offered(((PathPeerPath *)value)->seek);
 }
 
 static bool has_moved(Path *self, const PathHost *host)

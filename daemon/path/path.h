@@ -70,6 +70,8 @@ typedef struct {
     uint32_t                  index;     /* of the node, as relays know it */
     size_t                    n_relays;
     uint16_t                  relays[PATH_MAX_HOMES]; /* where it is found, home first */
+    const MeshRecordRelay    *relay; /* that it keeps for others; NULL: none; for the call only */
+    const char               *name;  /* for people; for the call only */
 } PathPeer;
 
 typedef enum {
@@ -77,6 +79,7 @@ typedef enum {
     PATH_IDLE,       /* nothing tried: there was no traffic */
     PATH_CONNECTING, /* initiations are on their way */
     PATH_RELAY,      /* a session goes by a relay */
+    PATH_PEER_RELAY, /* by one that another node keeps */
     PATH_DIRECT,     /* a session is proven */
 } PathKind;
 

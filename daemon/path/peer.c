@@ -56,6 +56,7 @@ static PathKind judge(const PathPeerPath *self, const WirePeerInfo *info, char *
     facts.busy = busy;
     if (found && way.link != 0)
         facts.relay = path_relays_name(self->host->seek->relays, way.link);
+    facts.peer_relay = found && way.link >= PATH_FIRST_PEER_LINK;
     return path_explain_judge(&facts, out_reason);
 }
 
@@ -257,6 +258,8 @@ void path_peer_tell(PathPeerPath *self, const PathPeer *told)
     g_free((gpointer)self->told.endpoints);
     drop_index(self);
     self->told = *told;
+    self->told.relay = NULL; /* borrowed for the call */
+    self->told.name = NULL;
     g_hash_table_insert(self->host->nodes, GUINT_TO_POINTER(told->index), self);
     self->told.n_endpoints = MIN(told->n_endpoints, WIRE_MAX_CANDIDATES);
     self->told.endpoints =

@@ -8,8 +8,9 @@
 #include <string.h>
 
 struct PathRelays {
-    PathRelayHost host;
-    GPtrArray    *sessions; /* owned PathRelaySession */
+    PathRelayHost   host;
+    GPtrArray      *sessions; /* owned PathRelaySession */
+    PathPeerRelays *peers;    /* borrowed */
 };
 
 static guint count(const PathRelays *self)
@@ -30,7 +31,8 @@ bool path_relays_handle(PathRelays *self, const WireEvent *event)
         return true; /* the payload of a node at that relay, which speaks for itself alone */
     for (guint i = 0; i < count(self); i++)
         if (path_relaysession_take(get(self, i), event))
-            break;
+            return true;
+    (void)path_peerrelays_handle(self->peers, event);
     return true;
 }
 
@@ -46,7 +48,8 @@ static void clear_map(PathRelayMap *map)
     memset(map, 0, sizeof *map);
 }
 
-PathRelays *path_relays_new(WirePlane *plane, const PathRelaysEvents *events, void *user_data)
+PathRelays *path_relays_new(WirePlane *plane, PathPeerRelays *peers, const PathRelaysEvents *events,
+                            void *user_data)
 {
     PathRelays *self = g_new0(PathRelays, 1);
 
@@ -54,6 +57,7 @@ PathRelays *path_relays_new(WirePlane *plane, const PathRelaysEvents *events, vo
         .plane = plane, .changed = events->changed, .found = events->found, .user_data = user_data
     };
     self->sessions = g_ptr_array_new_with_free_func(free_session);
+    self->peers = peers;
     return self;
 }
 
@@ -100,9 +104,9 @@ static void add_session(PathRelays *self, const PathRelay *relay)
 {
     uint8_t link = 1;
 
-    while (link <= WIRE_MAX_LINKS && find_link(self, link) != NULL)
+    while (link < PATH_FIRST_PEER_LINK && find_link(self, link) != NULL)
         link++;
-    if (link > WIRE_MAX_LINKS)
+    if (link >= PATH_FIRST_PEER_LINK)
         return; /* the rest of a long list is for others */
     g_ptr_array_add(self->sessions, path_relaysession_new(&self->host, relay, link));
 }
@@ -154,6 +158,7 @@ void path_relays_set(PathRelays *self, const PathRelayMap *map)
     *own = *map;
     own->relays = g_memdup2(map->relays, map->n_relays * sizeof map->relays[0]);
     own->token.data = g_memdup2(map->token.data, map->token.len);
+    path_peerrelays_set(self->peers, own);
     lost = drop_others(self, map);
     for (size_t i = 0; i < map->n_relays; i++)
         if (find_id(self, map->relays[i].id) == NULL)
@@ -171,6 +176,7 @@ void path_relays_set_families(PathRelays *self, bool has4, bool has6)
         return;
     self->host.has4 = has4;
     self->host.has6 = has6;
+    path_peerrelays_set_families(self->peers, has4, has6);
     for (guint i = 0; i < count(self); i++)
         path_relaysession_renew(get(self, i));
 }
@@ -223,6 +229,7 @@ void path_relays_doubt(PathRelays *self)
 {
     for (guint i = 0; i < count(self); i++)
         path_relaysession_doubt(get(self, i));
+    path_peerrelays_doubt(self->peers);
 }
 
 bool path_relays_is_hopeful(PathRelays *self)
@@ -255,5 +262,6 @@ const char *path_relays_name(PathRelays *self, uint8_t link)
 {
     PathRelaySession *session = find_link(self, link);
 
-    return session != NULL ? path_relaysession_get_relay(session)->name : NULL;
+    return session != NULL ? path_relaysession_get_relay(session)->name
+                           : path_peerrelays_name(self->peers, link);
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "daemon/path/path.h"
+#include "daemon/path/peerrelays.h"
 #include "daemon/wire/plane.h"
 
 #include <glib.h>
@@ -14,13 +15,16 @@
 typedef struct PathRelays PathRelays;
 
 typedef struct {
-    /* A session was bound, moved or lost. */
+    /* A session was bound, moved or lost. 0: at a relay that another node keeps. */
     void (*changed)(uint16_t relay, void *user_data);
     /* The relay saw node @index at @at; family 0: it is there, but not over UDP. */
     void (*found)(uint16_t relay, uint32_t index, const MeshEndpoint *at, void *user_data);
 } PathRelaysEvents;
 
-PathRelays *path_relays_new(WirePlane *plane, const PathRelaysEvents *events, void *user_data);
+/** path_relays_new: @peers, the relays of other nodes, follows these in token, host and doubt;
+ * borrowed and outlives the result. */
+PathRelays *path_relays_new(WirePlane *plane, PathPeerRelays *peers, const PathRelaysEvents *events,
+                            void *user_data);
 void        path_relays_free(PathRelays *self); /* says CLOSE; NULL is fine */
 
 /** path_relays_set: the relays there are and what opens them; copies. Sessions at relays that stay

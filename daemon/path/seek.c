@@ -68,6 +68,7 @@ void path_seek_steer(PathSeek *self, uint16_t n_copies)
     WireRoute route = { .pinned = true, .silent_ms = RELAY_SILENT_MS };
     PathWay  *active = path_seek_get_active(self);
     bool      direct = active != NULL;
+    uint8_t   level;
     int       rc;
 
     if (!direct && self->relay.link == 0) {
@@ -85,8 +86,9 @@ void path_seek_steer(PathSeek *self, uint16_t n_copies)
                                   (wire_way_is_set(&route.way) || route.n_candidates > 0));
     if (rc < 0)
         mesh_log_debug("a route was refused: %s", g_strerror(-rc));
-    if (direct != self->shown) {
-        self->shown = direct;
+    level = !direct ? 0 : active->to.link != 0 ? 1 : 2;
+    if (level != self->shown) {
+        self->shown = level;
         self->host->changed(&self->told->wg, self->host->user_data);
     }
 }
@@ -193,7 +195,7 @@ static void fail_over(PathSeek *self)
     end_check(self);
     find_relay(self);
     path_seek_steer(self, 0);
-    if (best == NULL)
+    if (!path_meet_is_direct(self))
         path_attempt_start(self);
 }
 
@@ -236,6 +238,8 @@ static void use(PathSeek *self, PathWay *way)
     mesh_log_debug("a peer is reached at %s", mesh_endpoint_format(&way->to.endpoint, text));
     self->active = way->to;
     end_check(self);
+    if (way->to.link == 0)
+        (void)path_meet_end(self);
     path_seek_steer(self, BOTH_WAYS);
 }
 
@@ -244,7 +248,11 @@ static void take_pong(PathSeek *self, const MeshProbe *probe)
     PathWay *way = path_ways_pong(&self->ways, probe->txid, now_us());
     PathWay *active = path_seek_get_active(self);
 
-    if (way == NULL)
+    if (way == NULL) {
+        path_meet_take_pong(self, probe->txid);
+        return;
+    }
+    if (way != active && way->to.link != 0 && !path_meet_is_worth(self, way))
         return;
     if (active == NULL || (way != active && path_ways_is_better(way, active)))
         use(self, way);
@@ -263,8 +271,10 @@ static void take_ping(PathSeek *self, const MeshProbe *probe, const WireEvent *e
     pong.length = probe->length;
     pong.observed = event->way.endpoint;
     (void)path_seek_send(self, &pong, &event->way, 0);
-    if (event->way.link != 0)
+    if (event->way.link != 0) { /* by another node's relay: the peer has come there, too */
+        (void)path_meet_look(self);
         return;
+    }
     way = path_ways_add(&self->ways, &event->way,
                         path_ways_rank(&event->way.endpoint, MESH_RECORD_OBSERVED), active);
     if (way == NULL)
@@ -291,7 +301,7 @@ void path_seek_take_probe(PathSeek *self, const MeshProbe *probe, const WireEven
         return; /* another's place at the relay */
     if (probe->type == MESH_PROBE_PING)
         take_ping(self, probe, event);
-    else if (probe->type == MESH_PROBE_PONG && !relayed)
+    else if (probe->type == MESH_PROBE_PONG)
         take_pong(self, probe);
     else if (relayed && probe->type == MESH_PROBE_CALL && (probe->flags & MESH_PROBE_HARD) != 0)
         path_hardnat_take_call(self, probe);
@@ -339,7 +349,7 @@ void path_seek_handle(PathSeek *self, const WireEvent *event)
     case WIRE_EVENT_ACTIVE:
         self->wanted = true;
         check(self); /* the mapping may have ended while it was idle */
-        if (path_seek_get_active(self) == NULL && mesh_clock_boot_ms() >= self->again_ms)
+        if (!path_meet_is_direct(self) && mesh_clock_boot_ms() >= self->again_ms)
             path_attempt_start(self);
         return;
     case WIRE_EVENT_GAVE_UP:
@@ -380,6 +390,7 @@ void path_seek_free(PathSeek *self)
     g_clear_handle_id(&self->check_timer, g_source_remove);
     g_clear_handle_id(&self->hope_timer, g_source_remove);
     path_hardnat_forget(self);
+    (void)path_meet_end(self);
     /* The peer may come back with the same key: a counter is a nonce, and the peer remembers it. */
     self->host->n_spent = MAX(self->host->n_spent, self->keys.sent);
     mesh_probekey_wipe(&self->keys);
@@ -393,7 +404,7 @@ void path_seek_told(PathSeek *self)
     path_seek_relayed(self);
     if (self->relay.link == 0 && path_seek_get_active(self) == NULL)
         path_seek_steer(self, 0); /* there are other candidates */
-    if (self->wanted && path_seek_get_active(self) == NULL)
+    if (self->wanted && !path_meet_is_direct(self))
         path_attempt_start(self);
 }
 
@@ -405,7 +416,7 @@ void path_seek_want(PathSeek *self)
     find_relay(self);
     if (first || path_seek_get_active(self) == NULL)
         path_seek_steer(self, 0);
-    if (path_seek_get_active(self) == NULL)
+    if (!path_meet_is_direct(self))
         path_attempt_start(self);
 }
 
@@ -426,6 +437,7 @@ void path_seek_doubt(PathSeek *self)
     if (self->phase != PATH_IDLE_PHASE)
         path_attempt_end(self, false);
     self->again_ms = 0;
+    (void)path_meet_end(self);
     self->active = (WireWay){ .link = 0 };
     find_relay(self);
     path_seek_steer(self, 0);
@@ -442,12 +454,13 @@ void path_seek_check(PathSeek *self)
 void path_seek_relayed(PathSeek *self)
 {
     WireWay before = self->relay;
+    bool    lost = path_meet_look(self);
 
     find_relay(self);
-    if (wire_way_equal(&before, &self->relay))
+    if (wire_way_equal(&before, &self->relay) && !lost)
         return;
     path_seek_steer(self, 0);
-    if (self->wanted && path_seek_get_active(self) == NULL && before.link == 0)
+    if (self->wanted && !path_meet_is_direct(self) && before.link == 0)
         path_attempt_start(self);
 }
 

@@ -19,16 +19,17 @@ typedef struct PathHardnat PathHardnat;
 
 /** PathSeekHost: what the peers of a network share; owned by path.c, read here. */
 typedef struct {
-    WirePlane    *plane;
-    PathRelays   *relays;
-    MeshNetworkId net;
-    MeshKey      *probe_private; /* guarded */
-    MeshKey       probe_public;
-    MeshProbeNat  nat;        /* before this host, as it was measured; mapping 0: not known */
-    PathHardnat  *hard;       /* the one search behind a hard NAT that is under way; NULL: none */
-    GArray       *addrs;      /* MeshAddr: the host's */
-    bool          has_server; /* so that news of peers and relays may come */
-    bool          no_hard;    /* the owner does not want searches through hard NATs */
+    WirePlane      *plane;
+    PathRelays     *relays;
+    PathPeerRelays *peerrelays;
+    MeshNetworkId   net;
+    MeshKey        *probe_private; /* guarded */
+    MeshKey         probe_public;
+    MeshProbeNat    nat;        /* before this host, as it was measured; mapping 0: not known */
+    PathHardnat    *hard;       /* the one search behind a hard NAT that is under way; NULL: none */
+    GArray         *addrs;      /* MeshAddr: the host's */
+    bool            has_server; /* so that news of peers and relays may come */
+    bool            no_hard;    /* the owner does not want searches through hard NATs */
     /* Our candidates for a CALL; returns how many. */
     size_t (*list_own)(void *user_data, MeshProbeCandidate out[MESH_PROBE_MAX_CANDIDATES]);
     /* A peer told the NAT before it. */

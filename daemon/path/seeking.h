@@ -3,6 +3,7 @@
 #pragma once
 
 #include "daemon/path/hardnat.h"
+#include "daemon/path/meet.h"
 #include "daemon/path/seek.h"
 
 enum { PATH_CALLS = 3 }; /* of an attempt, until one is answered */
@@ -18,7 +19,7 @@ struct PathSeek {
     WireWay         active; /* not set: none, by relay if at all */
     WireWay         relay;  /* link 0: none */
     bool            wanted; /* somebody wants to reach it, or it us */
-    bool            shown;  /* what @host was told last: a direct way */
+    uint8_t         shown;  /* what @host was told last: 0 none, 1 another node's relay, 2 direct */
     PathPhase       phase;
     uint16_t        attempt;
     uint64_t        call_txid; /* of the attempt's first CALL; the next ones count up */
@@ -40,13 +41,14 @@ struct PathSeek {
     MeshAddr        hard_at;    /* where the peer was seen then */
     int64_t         hard_ms[2]; /* when the last one began */
     guint           hard_timer; /* until it is our turn to try as the hard side */
+    PathMeet        meet;       /* where the pair meets when nothing direct is found */
     uint8_t         socket;     /* adopted by the plane for us; 0: none */
 };
 
 /* ---- seek.c, for attempt.c ---- */
 
 bool     path_seek_is_alive(const PathSeek *self); /* there was data lately */
-PathWay *path_seek_get_active(PathSeek *self);     /* NULL: by relay, if at all */
+PathWay *path_seek_get_active(PathSeek *self);     /* NULL: by the server's relay, if at all */
 
 /* Tells the data plane. @n_copies: batches that go by the relay too, if the way is direct. */
 void path_seek_steer(PathSeek *self, uint16_t n_copies);

@@ -66,6 +66,11 @@ PathWay *path_ways_add(PathWays *self, const WireWay *to, PathRank rank, const P
     return way;
 }
 
+void path_ways_remove(PathWays *self, PathWay *way)
+{
+    *way = self->list[--self->n];
+}
+
 bool path_ways_may_aim(PathAim *self, const PathWay *way, int64_t now_ms)
 {
     int64_t earned = (now_ms - self->since_ms) * AIM_A_SECOND / 1000;

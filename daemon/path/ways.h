@@ -20,10 +20,11 @@ typedef enum {
     PATH_RANK_V6,
     PATH_RANK_MAPPED,
     PATH_RANK_OBSERVED,
+    PATH_RANK_PEER_RELAY, /* by a relay that another node keeps */
 } PathRank;
 
 typedef struct {
-    WireWay  to; /* no link */
+    WireWay  to; /* by a link only at another node's relay */
     PathRank rank;
     bool     valid;      /* our ping was answered, and nothing spoke against it since */
     bool     trusted;    /* the relay, or the peer's own packets, showed that it is there */
@@ -49,6 +50,7 @@ PathRank path_ways_rank(const MeshEndpoint *to, MeshRecordKind kind);
  * table gives up its least: never @keep (NULL: none), else one that does not work. NULL: nothing to
  * give up. Pointers of before may then mean another way. */
 PathWay *path_ways_add(PathWays *self, const WireWay *to, PathRank rank, const PathWay *keep);
+void     path_ways_remove(PathWays *self, PathWay *way);    /* the last one takes its place */
 PathWay *path_ways_find(PathWays *self, const WireWay *to); /* NULL: unknown */
 
 /** PathAim: pings to public addresses that peers merely claim, of all peers of a network. */

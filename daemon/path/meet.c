@@ -1,0 +1,141 @@
+#include "daemon/path/meet.h"
+
+#include "common/glib/log.h"
+#include "common/std/clock.h"
+#include "common/std/key.h"
+#include "daemon/path/seeking.h"
+
+enum {
+    FAVOUR_US = 5000, /* a node's relay spares the server's: it may be slower by so much */
+    PING_EACH_MS = 100,
+};
+
+_Static_assert(PATH_PAIR_RELAYS == G_N_ELEMENTS(((PathMeet *)0)->links), "one link a relay");
+
+static PathPeerRelays *get_relays(const PathSeek *self)
+{
+    return self->host->peerrelays;
+}
+
+bool path_meet_is_direct(PathSeek *self)
+{
+    PathWay *active = path_seek_get_active(self);
+
+    return active != NULL && active->to.link == 0;
+}
+
+static WireWay make_way(const PathSeek *self, uint8_t link)
+{
+    return (WireWay){ .link = link, .index = self->told->index };
+}
+
+static void ping_by_relay(PathSeek *self)
+{
+    MeshProbe probe = { .type = MESH_PROBE_PING, .length = MESH_PROBE_PONG_BYTES };
+
+    if (self->relay.link == 0)
+        return;
+    mesh_key_random(&self->meet.txid, sizeof self->meet.txid);
+    self->meet.sent_us = mesh_clock_boot_ns() / 1000;
+    probe.txid = self->meet.txid;
+    (void)path_seek_send(self, &probe, &self->relay, 0);
+}
+
+/* Pings by what is bound and not proven. */
+static void ping(PathSeek *self)
+{
+    bool asked = false;
+
+    for (size_t i = 0; i < self->meet.n_links; i++) {
+        WireWay  to = make_way(self, self->meet.links[i]);
+        PathWay *way;
+
+        if (!path_peerrelays_is_bound(get_relays(self), to.link))
+            continue;
+        way = path_ways_add(&self->ways, &to, PATH_RANK_PEER_RELAY, path_seek_get_active(self));
+        if (way == NULL || way->valid ||
+            mesh_clock_boot_ms() - way->pinged_ms < (way->pinged_ms != 0 ? PING_EACH_MS : 0))
+            continue;
+        way->trusted = true;
+        path_seek_ping(self, way, 0);
+        asked = true;
+    }
+    if (asked)
+        ping_by_relay(self);
+}
+
+static void release(PathSeek *self)
+{
+    for (size_t i = 0; i < self->meet.n_links; i++)
+        path_peerrelays_release(get_relays(self), self->meet.links[i]);
+    self->meet.n_links = 0;
+}
+
+/* Ways of sessions that are not there: who has one in use has none now. */
+static bool drop_dead(PathSeek *self)
+{
+    bool lost = false;
+
+    for (size_t i = self->ways.n; i-- > 0;) {
+        uint8_t link = self->ways.list[i].to.link;
+
+        if (link == 0 ||
+            (self->meet.n_links > 0 && path_peerrelays_is_bound(get_relays(self), link)))
+            continue;
+        if (wire_way_equal(&self->ways.list[i].to, &self->active)) {
+            self->active = (WireWay){ .link = 0 };
+            lost = true;
+        }
+        path_ways_remove(&self->ways, &self->ways.list[i]);
+    }
+    return lost;
+}
+
+void path_meet_begin(PathSeek *self)
+{
+    uint8_t links[PATH_PAIR_RELAYS];
+    size_t n = path_peerrelays_hold(get_relays(self), self->told, &self->host->probe_public, links);
+
+    mesh_log_debug("no direct way to %u: %zu relays of other nodes to meet at", self->told->index,
+                   n);
+    release(self); /* after: what is held on stays bound */
+    for (size_t i = 0; i < n; i++)
+        self->meet.links[i] = links[i];
+    self->meet.n_links = n;
+    if (n > 0)
+        ping(self);
+}
+
+bool path_meet_end(PathSeek *self)
+{
+    release(self);
+    return drop_dead(self);
+}
+
+bool path_meet_look(PathSeek *self)
+{
+    bool lost = drop_dead(self);
+
+    ping(self);
+    return lost;
+}
+
+void path_meet_take_pong(PathSeek *self, uint64_t txid)
+{
+    if (self->meet.sent_us == 0 || txid != self->meet.txid)
+        return;
+    self->meet.relay_us = mesh_clock_boot_ns() / 1000 - self->meet.sent_us;
+    self->meet.sent_us = 0;
+}
+
+bool path_meet_is_worth(const PathSeek *self, const PathWay *way)
+{
+    return self->meet.relay_us == 0 || self->relay.link == 0 ||
+           way->rtt_us <= self->meet.relay_us + FAVOUR_US;
+}
+
+void path_meet_offered(PathSeek *self)
+{
+    if (self->relay.link != 0 && !path_meet_is_direct(self) && path_seek_is_alive(self))
+        path_meet_begin(self);
+}

@@ -1,0 +1,169 @@
+#include "daemon/peerrelay.h"
+
+#include "common/glib/log.h"
+#include "common/proto/token.h"
+#include "common/std/hash.h"
+#include "daemon/inside.h"
+#include "server/relay/relay.h"
+
+#include <string.h>
+
+enum { SESSIONS = 256 };
+
+struct MeshdPeerRelay {
+    MeshNetworkId net;    /* this and the next: fixed */
+    MeshKey       server; /* Ed25519; it signs tokens */
+    uint16_t      port;
+    uint8_t       server_id[MESH_RELAYBIND_SERVER_ID_BYTES];
+    Relay        *relay; /* NULL: failed */
+    char          why[RELAY_WHY_SIZE];
+    GMutex        lock;    /* of members: the relay's signing thread reads them */
+    GHashTable   *members; /* index → owned MeshKey of the node */
+};
+
+/* A token counts for as long as its node is one of the network. Any thread. */
+static bool is_member(MeshdPeerRelay *self, const MeshToken *token)
+{
+    const MeshKey *node;
+    bool           known;
+
+    g_mutex_lock(&self->lock);
+    node = g_hash_table_lookup(self->members, GUINT_TO_POINTER(token->index));
+    known = node != NULL && mesh_key_equal(node, &token->node);
+    g_mutex_unlock(&self->lock);
+    return known;
+}
+
+/* On the relay's signing thread. */
+static MeshRelayStatus open_token(const MeshRelayBind *bind, void *user_data, RelayGrant *out_grant)
+{
+    MeshdPeerRelay *self = user_data;
+    g_autoptr(MeshSigned) object = NULL;
+    MeshToken token;
+
+    if (memcmp(bind->server_id, self->server_id, sizeof self->server_id) != 0 ||
+        memcmp(bind->network_id, self->net.bytes, sizeof self->net.bytes) != 0)
+        return MESH_RELAYBIND_NOT_SERVED;
+    object = mesh_signed_new(bind->token.data, bind->token.len, bind->token_signature.bytes, NULL);
+    if (object == NULL || !mesh_token_open(object, &self->net, &self->server, &token, NULL))
+        return MESH_RELAYBIND_TOKEN_WRONG;
+    if (!is_member(self, &token))
+        return MESH_RELAYBIND_REVOKED;
+    *out_grant = (RelayGrant){ .node = { .index = token.index, .node = token.node },
+                               .exp_s = token.exp,
+                               .bps = token.bps,
+                               .burst = token.burst };
+    memcpy(out_grant->node.network, self->net.bytes, sizeof self->net.bytes);
+    return MESH_RELAYBIND_OK;
+}
+
+static void start(MeshdPeerRelay *self)
+{
+    RelayConfig config = {
+        .udp = self->port, .sessions = SESSIONS, .open_token = open_token, .user_data = self
+    };
+
+    mesh_key_make_private(&config.rk_secret);
+    if (relay_start(&config, &self->relay, self->why) < 0)
+        mesh_log_warning("the relay for other nodes: %s", self->why);
+    mesh_key_wipe(&config.rk_secret, sizeof config.rk_secret);
+}
+
+static MeshdPeerRelay *make(const MeshdProfile *profile)
+{
+    MeshdPeerRelay *self = g_new0(MeshdPeerRelay, 1);
+    MeshSpan        key = MESH_SPAN(profile->server.server.bytes, MESH_KEY_BYTES);
+    uint8_t         hash[MESH_HASH_BYTES];
+
+    self->net = profile->server.network;
+    self->server = profile->server.server;
+    self->port = profile->peer_relay;
+    mesh_hash_sha256(&key, 1, hash);
+    memcpy(self->server_id, hash, sizeof self->server_id);
+    g_mutex_init(&self->lock);
+    self->members = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+    return self;
+}
+
+/* Whoever was a member and is none now has no session here any more. */
+static void end_sessions(MeshdPeerRelay *self, GHashTable *before)
+{
+    GHashTableIter iter;
+    gpointer       index, key;
+
+    g_hash_table_iter_init(&iter, before);
+    while (g_hash_table_iter_next(&iter, &index, &key)) {
+        const MeshKey *now = g_hash_table_lookup(self->members, index);
+        RelayNode      who = { .index = GPOINTER_TO_UINT(index), .node = *(const MeshKey *)key };
+
+        if (now != NULL && mesh_key_equal(now, &who.node))
+            continue;
+        memcpy(who.network, self->net.bytes, sizeof who.network);
+        relay_revoke(self->relay, &who);
+    }
+}
+
+static void set_members(MeshdPeerRelay *self, const LockVerified *map)
+{
+    GHashTable *members = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+    GHashTable *before;
+
+    for (size_t i = 0; i < lock_verified_count(map); i++) {
+        const LockPeer *peer = lock_verified_get_peer(map, i);
+
+        g_hash_table_insert(members, GUINT_TO_POINTER(peer->index),
+                            g_memdup2(&peer->member->node, sizeof peer->member->node));
+    }
+    g_mutex_lock(&self->lock);
+    before = self->members;
+    self->members = members;
+    g_mutex_unlock(&self->lock);
+    if (self->relay != NULL)
+        end_sessions(self, before);
+    g_hash_table_unref(before);
+}
+
+void meshd_peerrelay_follow(MeshdEngine *self)
+{
+    LockVerified *map = meshd_parts_get_map(self->parts);
+    bool          fresh;
+
+    if (self->relaying != NULL && self->relaying->port != self->profile->peer_relay)
+        meshd_peerrelay_stop(self);
+    if (map == NULL || self->profile->peer_relay == 0)
+        return;
+    fresh = self->relaying == NULL;
+    if (fresh)
+        self->relaying = make(self->profile);
+    set_members(self->relaying, map);
+    if (fresh)
+        start(self->relaying);
+}
+
+void meshd_peerrelay_stop(MeshdEngine *self)
+{
+    MeshdPeerRelay *relay = g_steal_pointer(&self->relaying);
+
+    if (relay == NULL)
+        return;
+    relay_stop(relay->relay);
+    g_hash_table_unref(relay->members);
+    g_mutex_clear(&relay->lock);
+    g_free(relay);
+}
+
+MeshRecordRelay meshd_peerrelay_get(const MeshdEngine *self)
+{
+    if (self->relaying == NULL || self->relaying->relay == NULL)
+        return (MeshRecordRelay){ .port = 0 };
+    return (MeshRecordRelay){ .port = self->relaying->port,
+                              .key = *relay_get_key(self->relaying->relay) };
+}
+
+const char *meshd_peerrelay_get_state(const MeshdEngine *self, const char **out_why)
+{
+    *out_why = self->relaying != NULL ? self->relaying->why : "";
+    if (self->relaying == NULL)
+        return "off";
+    return self->relaying->relay != NULL ? "on" : "failed";
+}
