@@ -115,6 +115,13 @@ static void print_peer_relay(const CliNetwork *network)
         print_line(_("peer relay"), text);
 }
 
+static void print_lan(const CliNetwork *network)
+{
+    g_autofree char *state = cli_client_dup_text(network, "LanState");
+
+    print_line(_("LAN"), state);
+}
+
 static void print_network(const CliNetwork *network)
 {
     g_autofree char *name = cli_output_clean(network->name);
@@ -143,6 +150,7 @@ static void print_network(const CliNetwork *network)
     print_portmap(network);
     print_hard_nat(network);
     print_peer_relay(network);
+    print_lan(network);
     print_list(network, "Warnings", _("warning"));
 }
 

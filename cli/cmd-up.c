@@ -57,6 +57,7 @@ typedef struct {
     char    *dns;      /* owned */
     char    *portmap;  /* owned */
     char    *hard_nat; /* owned */
+    char    *lan;      /* owned */
 } Settings;
 
 static void clear_settings(Settings *settings)
@@ -66,6 +67,7 @@ static void clear_settings(Settings *settings)
     g_free(settings->portmap);
     g_free(settings->hard_nat);
     g_free(settings->peer_relay);
+    g_free(settings->lan);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Settings, clear_settings)
 
@@ -103,7 +105,8 @@ static bool check_settings(const Settings *settings, GError **error)
     return read_peer_relay(settings->peer_relay, &port, error) &&
            check_switch("--dns", settings->dns, error) &&
            check_switch("--portmap", settings->portmap, error) &&
-           check_switch("--hard-nat", settings->hard_nat, error);
+           check_switch("--hard-nat", settings->hard_nat, error) &&
+           check_switch("--lan", settings->lan, error);
 }
 
 /* @value: "on", "off"; NULL: not given. */
@@ -127,6 +130,7 @@ static void make_options(const Settings *settings, GVariantBuilder *out)
     add_switch(out, "hard-nat", settings->hard_nat);
     if (settings->peer_relay != NULL && read_peer_relay(settings->peer_relay, &relay, NULL))
         g_variant_builder_add(out, "{sv}", "peer-relay", g_variant_new_uint16(relay));
+    add_switch(out, "lan", settings->lan);
     if (endpoints != NULL || settings->no_endpoints)
         g_variant_builder_add(out, "{sv}", "endpoints",
                               g_variant_new_strv(settings->no_endpoints ? none : endpoints, -1));
@@ -145,6 +149,8 @@ static CliExit run_set(CliArguments *arguments, GError **error)
           N_("Whether programs here find the nodes by name"), "on|off" },
         { "portmap", 0, 0, G_OPTION_ARG_STRING, &settings.portmap,
           N_("Whether routers are asked to forward the UDP port"), "on|off" },
+        { "lan", 0, 0, G_OPTION_ARG_STRING, &settings.lan,
+          N_("Whether nodes on this host's own links are found without a server"), "on|off" },
         { "hard-nat", 0, 0, G_OPTION_ARG_STRING, &settings.hard_nat,
           N_("Whether ways through NATs that are hard to pass are searched for"), "on|off" },
         { "peer-relay", 0, 0, G_OPTION_ARG_STRING, &settings.peer_relay,

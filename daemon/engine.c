@@ -339,6 +339,7 @@ void meshd_engine_stop_parts(MeshdEngine *self)
     meshd_ping_cancel_all(self->pings);
     meshd_portmap_stop(self);
     meshd_peerrelay_stop(self);
+    meshd_lan_stop(self);
     self->news_ms = 0;
     meshd_relaymap_use(self->relays, NULL);
     lock_gate_set_running(self->gate, NULL);
@@ -426,6 +427,8 @@ MeshdEngine *meshd_engine_new(const MeshdEngineHost *host, MeshdProfile *profile
     self->relays = meshd_relaymap_new(profile);
     self->addrs = g_array_new(false, true, sizeof(MeshAddr));
     self->foreign = g_array_new(false, true, sizeof(MeshPrefix));
+    self->links = g_array_new(false, true, sizeof(unsigned));
+    self->lan = meshd_lan_new();
     if (profile->stage == MESHD_PROFILE_REMOVED || profile->stage == MESHD_PROFILE_EXPIRED)
         self->state =
             profile->stage == MESHD_PROFILE_REMOVED ? MESHD_ENGINE_REMOVED : MESHD_ENGINE_EXPIRED;
@@ -454,6 +457,8 @@ void meshd_engine_free(MeshdEngine *self)
     meshd_profile_free(self->profile);
     g_array_unref(self->addrs);
     g_array_unref(self->foreign);
+    g_array_unref(self->links);
+    meshd_lan_free(self->lan);
     g_free(self->clash);
     g_free(self->error);
     g_free(self->server_error);

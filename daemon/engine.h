@@ -61,6 +61,7 @@ void meshd_engine_leave(MeshdEngine *self, MeshdLeaveHow how, MeshdEngineDone do
 typedef struct {
     GArray  *addrs;   /* MeshAddr, those of meshes left out */
     GArray  *foreign; /* MeshPrefix of its other networks */
+    GArray  *links;   /* unsigned: interfaces to links where others may be */
     MeshAddr gateway; /* IPv4, of the default route beside meshes; family 0: none */
     bool     kick;    /* the network changed, so doubt the server's connection and the router */
 } MeshdHostNews;

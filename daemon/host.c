@@ -71,6 +71,26 @@ static GArray *list_addrs(MeshdNetworks *self)
     return addrs;
 }
 
+/* Owned array of unsigned: interfaces with an address of the host's where neighbours may hear what
+ * goes to all, those of our networks left out. */
+static GArray *list_links(MeshdNetworks *self)
+{
+    g_autoptr(GArray) found = net_list_addrs(self->net, NULL);
+    g_autoptr(GPtrArray) own = list_ifnames(self);
+    GArray *links = g_array_new(false, true, sizeof(unsigned));
+
+    for (unsigned i = 0; found != NULL && i < found->len; i++) {
+        const NetAddr *row = &g_array_index(found, NetAddr, i);
+        bool           known = false;
+
+        for (unsigned at = 0; at < links->len; at++)
+            known |= g_array_index(links, unsigned, at) == row->ifindex;
+        if (row->shared && !known && !g_strv_contains((const char *const *)own->pdata, row->ifname))
+            g_array_append_val(links, row->ifindex);
+    }
+    return links;
+}
+
 /* The first default route over IPv4 that is no mesh's; the kernel lists the preferred one first. */
 static MeshAddr find_gateway(MeshdNetworks *self)
 {
@@ -92,11 +112,13 @@ void meshd_host_tell(MeshdNetworks *self, MeshdEngine *engine, bool kick)
     g_autoptr(GArray) addrs = list_addrs(self);
     g_autoptr(GArray) others = list_prefixes(self, engine);
     g_autoptr(GArray) foreign = g_array_new(false, true, sizeof(MeshPrefix));
+    g_autoptr(GArray) links = list_links(self);
 
     for (unsigned i = 0; i < others->len; i++)
         g_array_append_val(foreign, g_array_index(others, MeshdClashPrefix, i).prefix);
     meshd_engine_set_host(engine, &(MeshdHostNews){ .addrs = addrs,
                                                     .foreign = foreign,
+                                                    .links = links,
                                                     .gateway = find_gateway(self),
                                                     .kick = kick });
 }

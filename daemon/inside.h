@@ -6,6 +6,7 @@
 #include "daemon/checks.h"
 #include "daemon/control/client.h"
 #include "daemon/engine.h"
+#include "daemon/lan.h"
 #include "daemon/lock/gate.h"
 #include "daemon/parts.h"
 #include "daemon/path/tech-portmap.h"
@@ -43,15 +44,17 @@ struct MeshdEngine {
     MeshAddr         observed; /* family 0: not known */
     GArray          *addrs;    /* MeshAddr of this host, meshes left out */
     GArray          *foreign;  /* MeshPrefix: of the host's other networks */
+    GArray          *links;    /* unsigned: indexes of the host's interfaces to its own links */
     MeshAddr         gateway;  /* IPv4, of the default route; family 0: none */
     PathPortmap     *portmap;  /* NULL until our port was known once */
     MeshdPeerRelay  *relaying; /* NULL: no relay for others */
-    char            *clash;    /* why IPv4 is left out; NULL: it is not */
-    guint            timer;    /* verify and report again; 0: none */
-    guint            broken;   /* idle source after the plane failed; 0: none */
-    guint            mend;     /* timer of meshd_engine_mend(); 0: none */
-    guint            tidy;     /* timer that gives memory back; 0: none */
-    MeshdEngineDone  done;     /* who waits for join or up; NULL: nobody */
+    MeshdLan        *lan;
+    char            *clash;  /* why IPv4 is left out; NULL: it is not */
+    guint            timer;  /* verify and report again; 0: none */
+    guint            broken; /* idle source after the plane failed; 0: none */
+    guint            mend;   /* timer of meshd_engine_mend(); 0: none */
+    guint            tidy;   /* timer that gives memory back; 0: none */
+    MeshdEngineDone  done;   /* who waits for join or up; NULL: nobody */
     void            *done_data;
     guint            done_timer;
     MeshdEngineDone  left; /* who waits for leave */

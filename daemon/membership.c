@@ -362,6 +362,7 @@ void meshd_membership_report(MeshdEngine *self)
 
     meshd_portmap_follow(self);
     meshd_peerrelay_follow(self);
+    meshd_lan_follow(self);
     if (plane == NULL || path == NULL || self->client == NULL)
         return;
     wire_plane_get_info(plane, &info);
@@ -373,6 +374,7 @@ void meshd_membership_report(MeshdEngine *self)
     e = meshd_report_sign(self->report, &own, &about, lock_gate_server_now(self->gate));
     if (e == NULL)
         return;
+    meshd_lan_told(self, e);
     health = list_health(self);
     control_client_report(self->client, e, NULL, (const char *const *)health);
     save_seq(self);
@@ -427,24 +429,30 @@ void meshd_engine_leave(MeshdEngine *self, MeshdLeaveHow how, MeshdEngineDone do
     control_client_leave(self->client, LEAVE_TIMEOUT_MS, on_left, self);
 }
 
+static void copy_array(GArray *to, const GArray *from)
+{
+    g_array_set_size(to, 0);
+    if (from->len > 0)
+        g_array_append_vals(to, from->data, from->len);
+}
+
 void meshd_engine_set_host(MeshdEngine *self, const MeshdHostNews *news)
 {
     PathHost host;
 
-    g_array_set_size(self->addrs, 0);
-    if (news->addrs->len > 0)
-        g_array_append_vals(self->addrs, news->addrs->data, news->addrs->len);
-    g_array_set_size(self->foreign, 0);
-    if (news->foreign->len > 0)
-        g_array_append_vals(self->foreign, news->foreign->data, news->foreign->len);
+    copy_array(self->addrs, news->addrs);
+    copy_array(self->foreign, news->foreign);
+    copy_array(self->links, news->links);
     self->gateway = news->gateway;
     lock_gate_set_foreign(self->gate, (const MeshPrefix *)(void *)news->foreign->data,
                           news->foreign->len);
     host = get_path_host(self);
     host.check = news->kick;
     meshd_parts_set_host(self->parts, &host);
-    if (news->kick)
+    if (news->kick) {
         meshd_portmap_ask_again(self);
+        meshd_lan_renew(self);
+    }
     meshd_membership_report(self);
     if (news->kick && self->client != NULL)
         control_client_kick(self->client);

@@ -280,7 +280,7 @@ bool meshd_networks_down(MeshdNetworks *self, MeshdEngine *engine, bool temporar
 /* What a Set may change. */
 typedef struct {
     uint16_t     port, peer_relay;
-    bool         port_fixed, dns, portmap, hard_nat;
+    bool         port_fixed, dns, portmap, hard_nat, lan;
     size_t       n_statics;
     MeshEndpoint statics[MESHD_PROFILE_MAX_STATICS];
 } Wishes;
@@ -293,6 +293,7 @@ static void read_wishes(const MeshdProfile *profile, Wishes *out)
                      .portmap = profile->portmap,
                      .hard_nat = profile->hard_nat,
                      .peer_relay = profile->peer_relay,
+                     .lan = profile->lan,
                      .n_statics = profile->n_statics };
     memcpy(out->statics, profile->statics, sizeof out->statics);
 }
@@ -305,6 +306,7 @@ static void write_wishes(MeshdProfile *profile, const Wishes *wishes)
     profile->portmap = wishes->portmap;
     profile->hard_nat = wishes->hard_nat;
     profile->peer_relay = wishes->peer_relay;
+    profile->lan = wishes->lan;
     profile->n_statics = wishes->n_statics;
     memcpy(profile->statics, wishes->statics, sizeof profile->statics);
 }
@@ -326,6 +328,8 @@ static bool take_wishes(MeshdProfile *profile, const MeshdSetOptions *options, G
         profile->hard_nat = options->hard_nat;
     if (options->set_peer_relay)
         profile->peer_relay = options->peer_relay;
+    if (options->set_lan)
+        profile->lan = options->lan;
     return true;
 }
 

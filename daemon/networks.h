@@ -37,6 +37,7 @@ typedef struct {
     bool               set_hard_nat, hard_nat;
     bool               set_peer_relay;
     uint16_t           peer_relay; /* port; 0: no relay for others */
+    bool               set_lan, lan;
 } MeshdSetOptions;
 
 /* @engine NULL: @error says why. */

@@ -27,7 +27,7 @@ typedef struct {
     uint8_t     seed[MESH_SIGN_SEED_BYTES], wg_private[MESH_KEY_BYTES];
     uint8_t     join[MESH_JOINLINK_SECRET_BYTES];
     bool has_join, webpki, ifname_fixed, port_fixed, wants_ip4, has_ip4, up, dns, portmap, hard_nat,
-        floors;
+        lan, floors;
     JsonArray *statics;
 } Document;
 
@@ -68,6 +68,7 @@ static const MeshJsonField fields[] = {
     FIELD("portmap", BOOL, false, portmap, 0, 0),
     FIELD("hard-nat", BOOL, false, hard_nat, 0, 0),
     FIELD("peer-relay", INT, false, peer_relay, 0, 65535),
+    FIELD("lan", BOOL, false, lan, 0, 0),
     FIELD("floors", BOOL, false, floors, 0, 0),
 };
 
@@ -92,7 +93,7 @@ MeshdProfile *meshd_profile_new(const MeshJoinlink *link)
     self->made_s = mesh_clock_wall_s();
     self->k_seq = 1;
     self->wants_ip4 = self->has_ip4 = self->up = self->dns = self->portmap = true;
-    self->hard_nat = true;
+    self->hard_nat = self->lan = true;
     mesh_key_random(seed, sizeof seed);
     mesh_key_make_private(&wg_private);
     set_keys(self, seed, &wg_private);
@@ -141,6 +142,7 @@ static void encode_wishes(const MeshdProfile *self, MeshJsonOut *out)
     mesh_jsonout_bool(out, "portmap", self->portmap);
     mesh_jsonout_bool(out, "hard-nat", self->hard_nat);
     mesh_jsonout_int(out, "peer-relay", self->peer_relay);
+    mesh_jsonout_bool(out, "lan", self->lan);
     mesh_jsonout_bool(out, "floors", self->floors);
 }
 
@@ -228,6 +230,7 @@ static void take_document(MeshdProfile *self, const Document *doc)
     self->portmap = doc->portmap;
     self->hard_nat = doc->hard_nat;
     self->peer_relay = (uint16_t)doc->peer_relay;
+    self->lan = doc->lan;
     self->floors = doc->floors;
     memcpy(wg_private.bytes, doc->wg_private, sizeof wg_private.bytes);
     set_keys(self, doc->seed, &wg_private);
@@ -240,10 +243,10 @@ MeshdProfile *meshd_profile_decode(GBytes *bytes, GError **error)
     const char *text = g_bytes_get_data(bytes, &len);
     g_autoptr(JsonObject) object = mesh_json_parse(text, len, PROFILE_MAX_BYTES, error);
     g_autoptr(MeshdProfile) self = g_new0(MeshdProfile, 1);
-    Document doc = { .dns = true,
-                     .portmap = true,
-                     .hard_nat = true }; /* older documents lack them */
-    bool     read;
+    Document doc = {
+        .dns = true, .portmap = true, .hard_nat = true, .lan = true
+    }; /* older documents lack them */
+    bool read;
 
     read = object != NULL && mesh_json_read(object, fields, G_N_ELEMENTS(fields), &doc, "", error);
     if (read && !mesh_network_parse_id(doc.net, &self->server.network)) {

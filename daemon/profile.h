@@ -48,6 +48,7 @@ typedef struct {
     bool              up;        /* the user's wish, over restarts */
     bool              portmap;   /* the user's wish: ask routers to forward our port */
     bool              hard_nat;  /* the user's wish: search through hard NATs */
+    bool              lan;       /* the user's wish: announce ourselves to members on our links */
     bool              dns;       /* the user's wish: point this host at the names */
     bool              floors;    /* what may not be fallen below is on disk: not to go on without */
     uint16_t peer_relay;         /* the user's wish: UDP port of a relay for other nodes; 0: none */

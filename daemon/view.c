@@ -183,6 +183,7 @@ MeshdView *meshd_view_make(MeshdEngine *engine)
     view->peerrelay_state = meshd_peerrelay_get_state(engine, &why);
     view->peerrelay_why = g_strdup(why);
     view->peerrelay_port = profile->peer_relay;
+    view->lan_state = meshd_lan_get_state(engine);
     view->id = g_strdup(mesh_network_format_id(&profile->server.network, id));
     view->name = g_strdup(profile->network[0] != '\0' ? profile->network : id);
     view->error = g_strdup(engine->error != NULL ? engine->error : "");

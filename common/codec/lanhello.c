@@ -61,6 +61,7 @@ int mesh_lanhello_seal(const MeshKey *key, const MeshLanhello *hello, uint8_t *o
     if (!is_sendable(&hello->k) || !is_sendable(&hello->e))
         return -EINVAL;
     mesh_writer_u8(&w, VERSION);
+    mesh_writer_bytes(&w, hello->node.bytes, MESH_KEY_BYTES);
     write_record(&w, &hello->k);
     write_record(&w, &hello->e);
     pad(&w);
@@ -114,7 +115,8 @@ int mesh_lanhello_open(const MeshKey *key, MeshSpan datagram,
                                                    0, bytes, key->bytes) != 0)
         return -EBADMSG;
     r = mesh_bytes_make_reader(plain, (size_t)len);
-    if (!mesh_bytes_read_u8(&r, &version) || version != VERSION || !read_record(&r, &hello.k) ||
+    if (!mesh_bytes_read_u8(&r, &version) || version != VERSION ||
+        !mesh_bytes_read_copy(&r, hello.node.bytes, MESH_KEY_BYTES) || !read_record(&r, &hello.k) ||
         !read_record(&r, &hello.e) || !is_padding(&r))
         return -EPROTO;
     *out_hello = hello;

@@ -17,7 +17,7 @@ enum {
     MESH_LANHELLO_NONCE_BYTES = 24,
     MESH_LANHELLO_BLOCK_BYTES = 64,
     MESH_LANHELLO_MAX_BYTES = 3072, /* a datagram; two records with all that fits into them */
-    MESH_LANHELLO_MIN_BYTES = 192,  /* no two signatures are in less */
+    MESH_LANHELLO_MIN_BYTES = 256,  /* no two signatures are in less */
 };
 
 typedef struct {
@@ -26,6 +26,7 @@ typedef struct {
 } MeshLanhelloRecord;
 
 typedef struct {
+    MeshKey            node; /* whose records they say they are: for finding who checks them */
     MeshLanhelloRecord k, e;
 } MeshLanhello;
 

@@ -1,4 +1,5 @@
-/* common/proto/netmapstore.h: the inside of a MeshNetmap, for netmap.c and netmapcache.c alone. */
+/* common/proto/netmapstore.h: the inside of a MeshNetmap, for netmap.c, netmapcache.c and
+ * netmaplearn.c alone. */
 #pragma once
 
 #include "common/proto/netmap.h"

@@ -54,6 +54,7 @@ static void show_properties(MeshDBusNetwork *skeleton, const MeshdView *view)
     mesh_dbus_network_set_peer_relay_state(skeleton, view->peerrelay_state);
     mesh_dbus_network_set_peer_relay_error(skeleton, view->peerrelay_why);
     mesh_dbus_network_set_peer_relay_port(skeleton, view->peerrelay_port);
+    mesh_dbus_network_set_lan_state(skeleton, view->lan_state);
     mesh_dbus_network_set_map_version(skeleton, view->map_version);
     mesh_dbus_network_set_peers_online(skeleton, view->peers_online);
     mesh_dbus_network_set_peers_total(skeleton, view->peers_total);
@@ -232,12 +233,14 @@ static gboolean handle_set(MeshDBusNetwork *skeleton, GDBusMethodInvocation *inv
     g_autofree const char **endpoints = NULL;
     gboolean                dns = false, portmap = false, hard_nat = false;
     guint16                 relay_port = 0;
+    gboolean                lan = false;
     const BusOption         table[] = { { "port", "q", &set.port, &set.set_port },
                                         { "endpoints", "as", &endpoints, NULL },
                                         { "dns", "b", &dns, &set.set_dns },
                                         { "portmap", "b", &portmap, &set.set_portmap },
                                         { "hard-nat", "b", &hard_nat, &set.set_hard_nat },
-                                        { "peer-relay", "q", &relay_port, &set.set_peer_relay } };
+                                        { "peer-relay", "q", &relay_port, &set.set_peer_relay },
+                                        { "lan", "b", &lan, &set.set_lan } };
     MeshdEngine            *engine = find_engine(self, invocation);
     g_autoptr(GError) error = NULL;
 
@@ -248,6 +251,7 @@ static gboolean handle_set(MeshDBusNetwork *skeleton, GDBusMethodInvocation *inv
     set.portmap = portmap;
     set.peer_relay = relay_port;
     set.hard_nat = hard_nat;
+    set.lan = lan;
     if (meshd_networks_set(self->networks, engine, &set, &error)) {
         show(self);
         mesh_dbus_network_complete_set(skeleton, invocation);

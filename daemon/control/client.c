@@ -4,6 +4,7 @@
 
 #include "common/glib/error.h"
 #include "common/glib/log.h"
+#include "common/proto/netmaplearn.h"
 #include "daemon/control/inside.h"
 #include "daemon/control/relays.h"
 
@@ -178,6 +179,11 @@ void control_client_leave(ControlClient *self, unsigned timeout_ms, ControlDone 
     self->leave_done = done;
     self->leave_data = user_data;
     self->leave_call = control_call_start(self->multi, self->link, &request, &funcs, self);
+}
+
+bool control_client_learn(ControlClient *self, uint32_t index, MeshSigned *k, MeshSigned *e)
+{
+    return mesh_netmap_learn(self->map, index, k, e);
 }
 
 const MeshNetmap *control_client_get_map(const ControlClient *self)

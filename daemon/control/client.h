@@ -92,6 +92,10 @@ void control_client_leave(ControlClient *self, unsigned timeout_ms, ControlDone 
 /* The network changed or the host woke up: try now instead of waiting, and doubt the stream. */
 void control_client_kick(ControlClient *self);
 
+/* A peer told newer records of itself on our link: @k (NULL: as it was) and @e, verified by the
+ * caller. False: nothing new. No callback comes: the caller knows. */
+bool control_client_learn(ControlClient *self, uint32_t index, MeshSigned *k, MeshSigned *e);
+
 const MeshNetmap *control_client_get_map(const ControlClient *self); /* borrowed, never NULL */
 ControlState      control_client_get_state(const ControlClient *self);
 const char       *control_client_state_name(ControlState state); /* "off", "connecting", … */

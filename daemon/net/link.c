@@ -116,6 +116,11 @@ typedef struct {
     GArray          *out;
 } AddrWalk;
 
+static bool is_shared(unsigned flags)
+{
+    return (flags & IFF_MULTICAST) != 0 && (flags & (IFF_LOOPBACK | IFF_POINTOPOINT)) == 0;
+}
+
 static void take_addr(struct nl_object *object, void *user_data)
 {
     AddrWalk         *walk = user_data;
@@ -138,6 +143,8 @@ static void take_addr(struct nl_object *object, void *user_data)
     if ((rtnl_link_get_flags(link) & IFF_RUNNING) != 0 &&
         (rtnl_addr_get_flags(row) & unusable) == 0 && rtnl_link_get_name(link) != NULL) {
         g_strlcpy(found.ifname, rtnl_link_get_name(link), sizeof found.ifname);
+        found.ifindex = (unsigned)index;
+        found.shared = is_shared(rtnl_link_get_flags(link));
         g_array_append_val(walk->out, found);
     }
     rtnl_link_put(link);

@@ -37,6 +37,8 @@ typedef struct {
 typedef struct {
     MeshAddr addr;
     char     ifname[NET_IFNAME_SIZE];
+    unsigned ifindex;
+    bool shared; /* a link that others may be on: multicast, neither loopback nor point-to-point */
 } NetAddr;
 
 /* Links, addresses or routes changed, at least once since the last call; gathered for 200 ms. */

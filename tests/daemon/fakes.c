@@ -1,6 +1,7 @@
 #include "tests/daemon/fakes.h"
 
 #include "common/glib/error.h"
+#include "common/proto/netmaplearn.h"
 #include "common/std/base64.h"
 #include "daemon/dns/hostdns.h"
 #include "daemon/dns/resolver.h"
@@ -115,6 +116,11 @@ void control_client_leave(ControlClient *self, unsigned timeout_ms, ControlDone 
 void control_client_kick(ControlClient *self)
 {
     (void)self;
+}
+
+bool control_client_learn(ControlClient *self, uint32_t index, MeshSigned *k, MeshSigned *e)
+{
+    return mesh_netmap_learn(self->map, index, k, e);
 }
 
 const MeshNetmap *control_client_get_map(const ControlClient *self)

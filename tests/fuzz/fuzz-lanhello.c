@@ -30,6 +30,7 @@ static void check(const MeshLanhello *hello, const uint8_t *plain)
     assert(mesh_lanhello_seal(&key, hello, bytes, sizeof bytes, &len) == 0);
     assert(len % MESH_LANHELLO_BLOCK_BYTES == 0);
     assert(mesh_lanhello_open(&key, MESH_SPAN(bytes, len), again, &copy) == 0);
+    assert(mesh_key_equal(&copy.node, &hello->node));
     assert(is_same(&copy.k, &hello->k) && is_same(&copy.e, &hello->e));
 }
 
