@@ -6,32 +6,30 @@
 #include <pthread.h>
 #include <string.h>
 
-/* The connections of one node, oldest first. */
-typedef struct {
-    ApiAuthSeat key;
-    unsigned    n;
-    LoopConnId  ids[API_AUTH_MAX_CONNECTIONS];
-} Table;
-
-struct ApiAuth {
-    pthread_mutex_t lock;   /* not GMutex: ThreadSanitizer knows this one */
-    GHashTable     *tables; /* under lock; owned Table, its own key; never more than connections */
+enum {
+    FIRST_CHAINS = 64,
 };
 
-static guint hash_seat(gconstpointer data)
+/* The seats lie in their connections: a table of their own would leave a small piece a node in
+ * pages that are empty otherwise. */
+struct ApiAuth {
+    pthread_mutex_t lock;     /* not GMutex: ThreadSanitizer knows this one */
+    ApiAuthSeat   **chains;   /* under lock, as all below; of each node oldest first */
+    size_t          n_chains; /* a power of two */
+    size_t          n_seats;
+};
+
+static ApiAuthSeat **find_chain(const ApiAuth *self, const ApiAuthSeat *seat)
 {
-    const ApiAuthSeat *seat = data;
-    guint              hash;
+    size_t hash;
 
     /* A public key is as good as random, and who grinds one gains a longer chain of his own. */
     memcpy(&hash, seat->node.bytes, sizeof(hash));
-    return hash;
+    return &self->chains[hash & (self->n_chains - 1)];
 }
 
-static gboolean equal_seat(gconstpointer a, gconstpointer b)
+static bool equal_seat(const ApiAuthSeat *one, const ApiAuthSeat *other)
 {
-    const ApiAuthSeat *one = a, *other = b;
-
     return mesh_network_equal_id(&one->network, &other->network) &&
            memcmp(&one->node, &other->node, sizeof(one->node)) == 0;
 }
@@ -41,13 +39,14 @@ ApiAuth *api_auth_new(void)
     ApiAuth *self = g_new0(ApiAuth, 1);
 
     (void)pthread_mutex_init(&self->lock, NULL);
-    self->tables = g_hash_table_new_full(hash_seat, equal_seat, NULL, g_free);
+    self->n_chains = FIRST_CHAINS;
+    self->chains = g_new0(ApiAuthSeat *, FIRST_CHAINS);
     return self;
 }
 
 void api_auth_free(ApiAuth *self)
 {
-    g_hash_table_unref(self->tables);
+    g_free(self->chains);
     (void)pthread_mutex_destroy(&self->lock);
     g_free(self);
 }
@@ -90,64 +89,91 @@ MeshSessionHints api_auth_make_hints(const GError *error, const CoreIdentity *id
     return hints;
 }
 
-static void drop_id(ApiAuth *self, Table *table, LoopConnId id)
+static void append(ApiAuth *self, ApiAuthSeat *seat)
 {
-    unsigned kept = 0;
+    ApiAuthSeat **at = find_chain(self, seat);
 
-    for (unsigned i = 0; i < table->n; i++) {
-        if (table->ids[i] != id)
-            table->ids[kept++] = table->ids[i];
-    }
-    table->n = kept;
-    if (kept == 0)
-        g_hash_table_remove(self->tables, &table->key);
+    while (*at != NULL)
+        at = &(*at)->next;
+    seat->next = NULL;
+    *at = seat;
 }
 
-void api_auth_leave(ApiAuth *self, ApiAuthSeat *seat, LoopConnId id)
+static void grow(ApiAuth *self)
 {
-    Table *table;
+    g_autofree ApiAuthSeat **old = self->chains;
+    size_t                   n = self->n_chains;
 
+    self->n_chains = n * 2;
+    self->chains = g_new0(ApiAuthSeat *, self->n_chains);
+    for (size_t i = 0; i < n; i++) {
+        for (ApiAuthSeat *seat = old[i], *next; seat != NULL; seat = next) {
+            next = seat->next;
+            append(self, seat);
+        }
+    }
+}
+
+static void unlink_seat(ApiAuth *self, ApiAuthSeat *seat)
+{
+    ApiAuthSeat **at = find_chain(self, seat);
+
+    if (!seat->linked)
+        return;
+    while (*at != seat)
+        at = &(*at)->next;
+    *at = seat->next;
+    seat->linked = false;
+    self->n_seats--;
+}
+
+/* Returns: the node's connection that has to go; 0: none. */
+static LoopConnId link_seat(ApiAuth *self, ApiAuthSeat *seat)
+{
+    ApiAuthSeat *oldest = NULL;
+    unsigned     n = 0;
+
+    for (ApiAuthSeat *at = *find_chain(self, seat); at != NULL; at = at->next) {
+        if (!equal_seat(at, seat))
+            continue;
+        oldest = oldest != NULL ? oldest : at;
+        n++;
+    }
+    if (n < API_AUTH_MAX_CONNECTIONS)
+        oldest = NULL;
+    else
+        unlink_seat(self, oldest); /* its connection learns of it by mail */
+    if (self->n_seats >= self->n_chains)
+        grow(self);
+    append(self, seat);
+    seat->linked = true;
+    self->n_seats++;
+    return oldest != NULL ? oldest->id : 0;
+}
+
+void api_auth_leave(ApiAuth *self, ApiAuthSeat *seat)
+{
     if (!seat->taken)
         return;
     (void)pthread_mutex_lock(&self->lock);
-    table = g_hash_table_lookup(self->tables, seat);
-    if (table != NULL)
-        drop_id(self, table, id);
+    unlink_seat(self, seat);
     (void)pthread_mutex_unlock(&self->lock);
     seat->taken = false;
 }
 
-static LoopConnId add_id(ApiAuth *self, const ApiAuthSeat *seat, LoopConnId id)
-{
-    Table     *table = g_hash_table_lookup(self->tables, seat);
-    LoopConnId oldest = 0;
-
-    if (table == NULL) {
-        table = g_new0(Table, 1);
-        table->key = *seat;
-        g_hash_table_insert(self->tables, &table->key, table);
-    }
-    if (table->n == API_AUTH_MAX_CONNECTIONS) {
-        oldest = table->ids[0];
-        drop_id(self, table, oldest);
-    }
-    table->ids[table->n++] = id;
-    return oldest;
-}
-
 LoopConnId api_auth_sit(ApiAuth *self, ApiAuthSeat *seat, const CoreCaller *caller, LoopConnId id)
 {
-    const ApiAuthSeat wanted = { .network = caller->network,
-                                 .node = caller->params.node,
-                                 .taken = true };
-    LoopConnId        oldest;
+    const ApiAuthSeat wanted = {
+        .network = caller->network, .node = caller->params.node, .id = id, .taken = true
+    };
+    LoopConnId oldest;
 
     if (seat->taken && equal_seat(seat, &wanted))
         return 0;
-    api_auth_leave(self, seat, id);
+    api_auth_leave(self, seat);
     *seat = wanted;
     (void)pthread_mutex_lock(&self->lock);
-    oldest = add_id(self, seat, id);
+    oldest = link_seat(self, seat);
     (void)pthread_mutex_unlock(&self->lock);
     return oldest;
 }

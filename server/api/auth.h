@@ -18,12 +18,16 @@ enum {
 
 typedef struct ApiAuth ApiAuth;
 
-/* A connection's place among those of its node. Zeroed: none. */
-typedef struct {
+/* A connection's place among those of its node, which lies in the connection. Zeroed: none. */
+typedef struct ApiAuthSeat ApiAuthSeat;
+struct ApiAuthSeat {
     MeshNetworkId network;
     MeshKey       node;
+    LoopConnId    id;
+    ApiAuthSeat  *next;   /* the table's, and so is: */
+    bool          linked; /* false, and taken: a newer connection has its place */
     bool          taken;
-} ApiAuthSeat;
+};
 
 ApiAuth *api_auth_new(void);
 void     api_auth_free(ApiAuth *self);
@@ -39,4 +43,4 @@ MeshSessionHints api_auth_make_hints(const GError *error, const CoreIdentity *id
 /* Seats the connection @id with the node; a seat it had elsewhere becomes free. Returns: the node's
  * oldest connection, which has to go because this is one too many; 0: none. */
 LoopConnId api_auth_sit(ApiAuth *self, ApiAuthSeat *seat, const CoreCaller *caller, LoopConnId id);
-void       api_auth_leave(ApiAuth *self, ApiAuthSeat *seat, LoopConnId id);
+void       api_auth_leave(ApiAuth *self, ApiAuthSeat *seat); /* before its memory goes */

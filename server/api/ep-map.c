@@ -15,13 +15,6 @@ enum {
     MAX_STALL_S = 300, /* how long a client may take nothing of what waits for it */
 };
 
-struct ApiMap {
-    uint64_t stream;     /* the core's name for it */
-    unsigned hb_s;       /* granted heartbeat */
-    unsigned wait_s;     /* long poll: seconds; 0: a stream */
-    int64_t  stalled_ms; /* boot clock: since when the outbox was found not empty; 0: it was */
-};
-
 #define RESYNC_LINE "{\"t\":\"resync\"}\n"
 #define HEARTBEAT   "1\r\n\n\r\n"
 
@@ -72,8 +65,7 @@ static void send_head(ApiExchange *self)
 static void end_answer(ApiExchange *self, bool core_knows)
 {
     if (!core_knows)
-        core_close_map(self->api->core, self->map->stream);
-    g_clear_pointer(&self->map, g_free);
+        core_close_map(self->api->core, self->map.stream);
     api_exchange_send(self, HTTP_STREAM_END, strlen(HTTP_STREAM_END));
     api_exchange_done(self);
 }
@@ -92,8 +84,8 @@ static void overflow(ApiExchange *self)
 static void set_beat(ApiExchange *self)
 {
     /* A poll's deadline stays that of its whole wait. */
-    if (self->map->wait_s == 0)
-        loop_conn_set_deadline(self->conn, self->map->hb_s * 1000);
+    if (self->map.wait_s == 0)
+        loop_conn_set_deadline(self->conn, self->map.hb_s * 1000);
 }
 
 /* Whether these lines complete a long poll: an opening snapshot or delta, or any later news. */
@@ -126,7 +118,7 @@ static void send_lines(ApiExchange *self, const CoreAnswer *answer, bool opening
             return;
         }
     }
-    if (self->map->wait_s != 0 && completes_poll(answer, opening))
+    if (self->map.wait_s != 0 && completes_poll(answer, opening))
         end_answer(self, false);
     else
         set_beat(self);
@@ -138,13 +130,13 @@ static void answered(ApiExchange *self, const CoreAnswer *answer)
 
     if (opening) {
         self->phase = API_STREAMING;
-        self->map->stream = answer->stream;
-        self->map->hb_s = answer->hb_s;
-        self->last = self->last || self->map->wait_s == 0;
+        self->map.stream = answer->stream;
+        self->map.hb_s = answer->hb_s;
+        self->last = self->last || self->map.wait_s == 0;
         send_head(self);
         api_exchange_settle(self);
-        if (self->map->wait_s != 0)
-            loop_conn_set_deadline(self->conn, self->map->wait_s * 1000);
+        if (self->map.wait_s != 0)
+            loop_conn_set_deadline(self->conn, self->map.wait_s * 1000);
     }
     send_lines(self, answer, opening);
 }
@@ -154,16 +146,16 @@ static void expired(ApiExchange *self)
 {
     int64_t now_ms = mesh_clock_boot_ms();
 
-    if (self->map->wait_s != 0) {
+    if (self->map.wait_s != 0) {
         end_answer(self, false);
         return;
     }
     if (loop_conn_is_drained(self->conn)) {
-        self->map->stalled_ms = 0;
+        self->map.stalled_ms = 0;
         api_exchange_send(self, HEARTBEAT, strlen(HEARTBEAT));
-    } else if (self->map->stalled_ms == 0) {
-        self->map->stalled_ms = now_ms;
-    } else if (now_ms - self->map->stalled_ms > MAX_STALL_S * 1000) {
+    } else if (self->map.stalled_ms == 0) {
+        self->map.stalled_ms = now_ms;
+    } else if (now_ms - self->map.stalled_ms > MAX_STALL_S * 1000) {
         loop_conn_abort(self->conn);
         return;
     }
@@ -172,8 +164,8 @@ static void expired(ApiExchange *self)
 
 static void closed(ApiExchange *self)
 {
-    if (self->phase == API_STREAMING && self->map != NULL)
-        core_close_map(self->api->core, self->map->stream);
+    if (self->phase == API_STREAMING)
+        core_close_map(self->api->core, self->map.stream);
 }
 
 /* "EPOCH.VER", both decimal. */
@@ -213,8 +205,8 @@ static void handle(ApiExchange *self)
         !api_exchange_get_number(self, "hb", MIN_HB_S, MAX_HB_S, &args.hb_s) ||
         !api_exchange_get_number(self, "wait", 1, MAX_WAIT_S, &wait_s))
         return;
-    self->map = g_new0(ApiMap, 1);
-    self->map->wait_s = wait_s;
+    self->map = (ApiMap){ 0 };
+    self->map.wait_s = wait_s;
     core_open_map(self->api->core, &self->caller, &args, api_exchange_make_return(self));
 }
 

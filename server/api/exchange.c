@@ -187,7 +187,7 @@ static void clear_request(ApiExchange *self)
     http_stream_done_body(&self->body);
     self->scanned = 0;
     self->route = NULL;
-    g_clear_pointer(&self->map, g_free);
+    self->map = (ApiMap){ 0 };
     self->turn++; /* what still comes for the old request finds nobody */
 }
 
@@ -195,10 +195,6 @@ void api_exchange_settle(ApiExchange *self)
 {
     g_clear_pointer(&self->head, http_message_free_head);
     http_stream_done_body(&self->body);
-    if (self->input->len == 0) {
-        g_byte_array_unref(self->input);
-        self->input = g_byte_array_new();
-    }
 }
 
 void api_exchange_done(ApiExchange *self)
@@ -220,17 +216,18 @@ void api_exchange_upgrade(ApiExchange *self, const char *protocol, void *stream)
     g_autofree char  *head = g_strdup_printf("HTTP/1.1 101 Switching Protocols\r\n"
                                               "Connection: Upgrade\r\nUpgrade: %s\r\n\r\n",
                                              protocol);
-    g_autoptr(GByteArray) early = self->input;
+    ApiInput          early = self->input;
 
     clear_request(self);
-    self->input = g_byte_array_new();
+    self->input = (ApiInput){ 0 };
     self->phase = API_UPGRADED;
     self->upgraded = stream;
     loop_conn_set_deadline(self->conn, 0);
     api_exchange_send(self, head, strlen(head));
     upgrade->start(stream);
-    if (early->len > 0)
-        upgrade->input(stream, early->data, early->len);
+    if (early.len > 0)
+        upgrade->input(stream, early.data, early.len);
+    api_input_clear(&early);
 }
 
 static void set_phase(ApiExchange *self, ApiPhase phase, unsigned ms)
@@ -309,18 +306,18 @@ static bool process_head(ApiExchange *self)
     HttpWhy why = NULL;
     int     rc;
 
-    if (self->input->len == 0)
+    if (self->input.len == 0)
         return false;
     if (self->phase == API_IDLE)
         set_phase(self, API_HEAD, self->api->config.header_ms);
-    rc = http_message_find_end(self->input->data, self->input->len, &self->scanned, &why);
+    rc = http_message_find_end(self->input.data, self->input.len, &self->scanned, &why);
     if (rc == 0)
         return false;
     if (rc > 0) {
         size_t len = (size_t)rc;
 
-        rc = http_message_parse_head(self->input->data, len, &self->head, &why);
-        g_byte_array_remove_range(self->input, 0, (guint)len);
+        rc = http_message_parse_head(self->input.data, len, &self->head, &why);
+        api_input_drop(&self->input, len);
     }
     if (rc < 0) {
         refuse(self, rc, why);
@@ -337,21 +334,21 @@ static bool process_head(ApiExchange *self)
         return false;
     }
     set_phase(self, API_BODY, self->api->config.body_ms);
-    if (self->head->wants_continue && !self->body.complete && self->input->len == 0)
+    if (self->head->wants_continue && !self->body.complete && self->input.len == 0)
         api_exchange_send(self, "HTTP/1.1 100 Continue\r\n\r\n", 25);
     return true;
 }
 
 static bool process_body(ApiExchange *self)
 {
-    int rc = http_stream_feed_body(&self->body, self->input->data, self->input->len);
+    int rc = http_stream_feed_body(&self->body, self->input.data, self->input.len);
 
     if (rc < 0) {
         refuse(self, rc, NULL);
         return false;
     }
     if (rc > 0)
-        g_byte_array_remove_range(self->input, 0, (guint)rc);
+        api_input_drop(&self->input, (size_t)rc);
     if (!self->body.complete)
         return false;
     handle(self);
@@ -389,7 +386,6 @@ static void on_opened(LoopConn *conn, void *user_data)
         g_error("out of memory"); /* as GLib says everywhere else */
     self->api = user_data;
     self->conn = conn;
-    self->input = g_byte_array_new();
     g_atomic_pointer_set(&self->api->loop, loop_conn_get_loop(conn));
     set_phase(self, API_HEAD, self->api->config.header_ms);
 }
@@ -403,11 +399,11 @@ static void on_input(LoopConn *conn, const uint8_t *data, size_t len)
         return;
     }
     /* Nobody has a reason to talk into an open stream or to send so far ahead. */
-    if (self->phase == API_STREAMING || self->input->len + len > MAX_INPUT_BYTES) {
+    if (self->phase == API_STREAMING || self->input.len + len > MAX_INPUT_BYTES) {
         loop_conn_abort(conn);
         return;
     }
-    g_byte_array_append(self->input, data, (guint)len);
+    api_input_append(&self->input, data, len);
     process(self);
 }
 
@@ -453,13 +449,13 @@ static void on_closed(LoopConn *conn)
 {
     ApiExchange *self = loop_conn_get_data(conn);
 
-    api_auth_leave(self->api->auth, &self->seat, loop_conn_get_id(conn));
+    api_auth_leave(self->api->auth, &self->seat);
     if (self->upgraded != NULL)
         self->api->config.upgrade.close(self->upgraded);
     if (self->route != NULL && self->route->closed != NULL)
         self->route->closed(self);
     clear_request(self);
-    g_byte_array_unref(self->input);
+    api_input_clear(&self->input);
 }
 
 static const LoopEvents exchange_events = {

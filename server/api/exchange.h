@@ -5,11 +5,19 @@
 #include "common/glib/error.h"
 #include "common/proto/session.h"
 #include "server/api/auth.h"
+#include "server/api/input.h"
 #include "server/api/router.h"
 #include "server/http/message.h"
 
 typedef struct ApiExchange ApiExchange;
-typedef struct ApiMap      ApiMap; /* ep-map.c: an open stream or long poll */
+
+/* ep-map.c: an open stream or long poll. */
+typedef struct {
+    uint64_t stream;     /* the core's name for it */
+    unsigned hb_s;       /* granted heartbeat */
+    unsigned wait_s;     /* long poll: seconds; 0: a stream */
+    int64_t  stalled_ms; /* boot clock: since when the outbox was found not empty; 0: it was */
+} ApiMap;
 
 /* One row of the router's table. */
 typedef struct {
@@ -49,7 +57,7 @@ struct Api {
 struct ApiExchange {
     Api            *api;
     LoopConn       *conn;
-    GByteArray     *input;   /* bytes not yet looked at */
+    ApiInput        input;
     size_t          scanned; /* how far the end of the header was looked for */
     HttpHead       *head;
     HttpBody        body;
@@ -60,7 +68,7 @@ struct ApiExchange {
     uint16_t        turn; /* of the request; in the core's tickets */
     CoreCaller      caller;
     ApiAuthSeat     seat; /* the node whose connection this is */
-    ApiMap         *map;
+    ApiMap          map;
     void           *upgraded; /* ApiUpgrade's stream; NULL: none */
 };
 

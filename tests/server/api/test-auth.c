@@ -21,11 +21,11 @@ static void test_fifth_goes_for_the_first(void)
         g_assert_cmpuint(api_auth_sit(auth, &seats[id], &caller, id), ==, 0);
     g_assert_cmpuint(api_auth_sit(auth, &seats[2], &caller, 2), ==, 0); /* sits already */
     g_assert_cmpuint(api_auth_sit(auth, &seats[5], &caller, 5), ==, 1);
-    api_auth_leave(auth, &seats[1], 1); /* the evicted one says good-bye later: nobody's loss */
-    api_auth_leave(auth, &seats[3], 3);
+    api_auth_leave(auth, &seats[1]); /* the evicted one says good-bye later: nobody's loss */
+    api_auth_leave(auth, &seats[3]);
     g_assert_cmpuint(api_auth_sit(auth, &seats[6], &caller, 6), ==, 0);
     for (LoopConnId id = 1; id <= 6; id++)
-        api_auth_leave(auth, &seats[id], id);
+        api_auth_leave(auth, &seats[id]);
     api_auth_free(auth);
 }
 
@@ -40,7 +40,7 @@ static void test_nodes_apart(void)
         g_assert_cmpuint(api_auth_sit(auth, &seats[id], &caller, id + 1), ==, 0);
     }
     for (LoopConnId id = 0; id < 12; id++)
-        api_auth_leave(auth, &seats[id], id + 1);
+        api_auth_leave(auth, &seats[id]);
     api_auth_free(auth);
 }
 
@@ -54,9 +54,29 @@ static void test_moves(void)
     g_assert_cmpuint(api_auth_sit(auth, &seat, &other, 9), ==, 0); /* leaves the first seat */
     for (LoopConnId id = 1; id <= 4; id++)
         g_assert_cmpuint(api_auth_sit(auth, &seats[id - 1], &one, id), ==, 0);
-    api_auth_leave(auth, &seat, 9);
+    api_auth_leave(auth, &seat);
     for (LoopConnId id = 1; id <= 4; id++)
-        api_auth_leave(auth, &seats[id - 1], id);
+        api_auth_leave(auth, &seats[id - 1]);
+    api_auth_free(auth);
+}
+
+/* More nodes than the table has room for at first; each keeps its own count. */
+static void test_many(void)
+{
+    enum { NODES = 250, EACH = API_AUTH_MAX_CONNECTIONS + 1 };
+    ApiAuth     *auth = api_auth_new();
+    ApiAuthSeat *seats = g_new0(ApiAuthSeat, (size_t)NODES * EACH);
+
+    for (LoopConnId i = 0; i < (LoopConnId)NODES * EACH; i++) {
+        CoreCaller caller = make_caller(1, (uint8_t)(i % NODES));
+        bool       too_many = i / NODES == API_AUTH_MAX_CONNECTIONS;
+
+        g_assert_cmpuint(api_auth_sit(auth, &seats[i], &caller, i + 1), ==,
+                         too_many ? i % NODES + 1 : 0);
+    }
+    for (size_t i = 0; i < (size_t)NODES * EACH; i++)
+        api_auth_leave(auth, &seats[i]);
+    g_free(seats);
     api_auth_free(auth);
 }
 
@@ -65,6 +85,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/api/auth/a-fifth-connection-ends-the-oldest", test_fifth_goes_for_the_first);
     g_test_add_func("/api/auth/other-nodes-are-apart", test_nodes_apart);
+    g_test_add_func("/api/auth/many-nodes", test_many);
     g_test_add_func("/api/auth/a-connection-changes-its-node", test_moves);
     return g_test_run();
 }
