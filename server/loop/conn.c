@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -115,6 +114,8 @@ int loop_conn_get_doze_ms(const LoopShard *shard)
     left = shard->oldest->used_ms + doze_ms - shard->now_ms;
     return left > 0 ? (int)left : 0;
 }
+
+const size_t loop_conn_bytes = sizeof(LoopConn);
 
 void loop_conn_abort(LoopConn *self)
 {
@@ -307,18 +308,18 @@ static void destroy(LoopConn *self)
     loop_shard_set_alarm(self->shard, &self->alarm, 0);
     if (self->id != 0)
         loop_shard_remove(self->shard, self->id);
-    (void)atomic_fetch_sub(&loop->n_conns, 1);
     leave_awake(self);
     loop_region_give(self->own_data);
     loop_tls_close(&self->tls);
     (void)close(self->fd);
     loop_outbox_clear(&self->outbox);
-    free(self);
+    loop_slots_give(loop->conns, self);
+    (void)atomic_fetch_sub(&loop->n_conns, 1); /* from here on there is room for another */
 }
 
 void loop_conn_adopt(LoopShard *shard, int fd, const MeshEndpoint *peer)
 {
-    LoopConn *self = calloc(1, sizeof(*self));
+    LoopConn *self = loop_slots_take(shard->loop->conns);
 
     if (self == NULL) {
         (void)atomic_fetch_sub(&shard->loop->n_conns, 1);

@@ -71,6 +71,15 @@ static int start_shards(Loop *self)
     return rc;
 }
 
+static int make_room(Loop *self, char *out_why)
+{
+    int rc = loop_slots_new(loop_conn_bytes, self->config.max_connections, &self->conns);
+
+    if (rc < 0)
+        (void)snprintf(out_why, LOOP_WHY_SIZE, "out of memory");
+    return rc;
+}
+
 int loop_init_memory(void)
 {
     return loop_region_install();
@@ -90,7 +99,9 @@ int loop_start(const LoopConfig *config, const uint8_t seed[LOOP_SEED_BYTES], Lo
         return -ENOMEM;
     }
     self->config = *config;
-    rc = loop_tls_new(seed, &self->tls, out_why);
+    rc = make_room(self, out_why);
+    if (rc == 0)
+        rc = loop_tls_new(seed, &self->tls, out_why);
     if (rc == 0)
         rc = loop_accept_new(self, &self->acceptor, out_why);
     if (rc == 0) {
@@ -138,6 +149,7 @@ void loop_free(Loop *self)
         loop_shard_free(self->shards[i]);
     loop_accept_free(self->acceptor);
     SSL_CTX_free(self->tls);
+    loop_slots_free(self->conns);
     free(self);
 }
 

@@ -1,6 +1,4 @@
-/* server/loop/pack.h: memory that is mostly zeros, kept without them. Pure; any thread.
- *
- * It may hold keys: what is packed is wiped when it is taken or freed. */
+/* server/loop/pack.h: memory that is mostly zeros, kept without them. Pure; any thread. */
 #pragma once
 
 #include <stddef.h>
@@ -11,13 +9,16 @@ enum {
 
 typedef struct LoopPacked LoopPacked;
 
-/** loop_pack_new: copies what is not zero of @len bytes at @data.
+/* How many bytes loop_pack_put() writes for these. */
+size_t loop_pack_measure(const void *data, size_t len);
+
+/** loop_pack_put: copies what is not zero of @len bytes at @data to @out.
  * @data: 8-byte aligned; readable up to the next multiple of 8
  * @len: at most LOOP_PACK_MAX_BYTES
+ * @out: 8-byte aligned
  *
- * Shape: a bit for each 8-byte word, then the words that are not zero, in order.
- * Returns: owned; NULL: out of memory. */
-LoopPacked *loop_pack_new(const void *data, size_t len);
+ * Shape: a bit for each 8-byte word, then the words that are not zero, in order. */
+void loop_pack_put(const void *data, size_t len, LoopPacked *out);
 
-/* Writes the words back to @data, where all others are zero or as they were; frees @self. */
-void loop_pack_take(LoopPacked *self, void *data);
+/* Writes the words back to @data, where all others are zero or as they were. */
+void loop_pack_get(const LoopPacked *self, void *data);

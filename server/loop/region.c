@@ -1,6 +1,7 @@
 #include "server/loop/region.h"
 
 #include "server/loop/pack.h"
+#include "server/loop/slots.h"
 
 #include <errno.h>
 #include <openssl/crypto.h>
@@ -21,6 +22,7 @@ enum {
      * here, and cost faults at each message. */
     MAX_FIRST_BYTES = 8 << 10,
     MAX_PIECE_BYTES = 2 << 10,
+    MAX_PACKED_BYTES = 1920,                  /* an SSL's are 1.7 KB; who has more stays awake */
     FIRST_AT = REGION_BYTES - MAX_PAGE_BYTES, /* where the first piece lies */
     UNIT = 16,                                /* malloc()'s alignment, too */
     HEAD = 8,
@@ -58,6 +60,7 @@ static struct {
     uint8_t        *range; /* MAX_REGIONS; set once, before other threads are; NULL: none */
     size_t          page_bytes;
     uint32_t        n_ready, n_opened; /* may be touched; were handed out once */
+    LoopSlots      *packed;            /* first pieces of those that sleep */
     uint32_t        n_free;
     uint16_t        free[MAX_REGIONS]; /* a stack */
 } all = { .lock = PTHREAD_MUTEX_INITIALIZER };
@@ -269,11 +272,13 @@ void loop_region_trim(LoopRegion *self)
 
 bool loop_region_sleep(LoopRegion *self, const void *first)
 {
-    if (self == NULL || first != first_of(self) || self->first_len == 0)
+    if (self == NULL || first != first_of(self) || self->first_len == 0 ||
+        loop_pack_measure(first, self->first_len) > MAX_PACKED_BYTES)
         return false;
-    self->asleep = loop_pack_new(first, self->first_len);
+    self->asleep = loop_slots_take(all.packed);
     if (self->asleep == NULL)
         return false;
+    loop_pack_put(first, self->first_len, self->asleep);
     /* If it fails the bytes are still there, and are written again as they are. */
     (void)madvise(first_of(self), MAX_PAGE_BYTES, MADV_DONTNEED);
     return true;
@@ -283,7 +288,9 @@ void loop_region_wake(LoopRegion *self)
 {
     if (self == NULL || self->asleep == NULL)
         return;
-    loop_pack_take(self->asleep, first_of(self));
+    loop_pack_get(self->asleep, first_of(self));
+    OPENSSL_cleanse(self->asleep, MAX_PACKED_BYTES); /* keys are among it */
+    loop_slots_give(all.packed, self->asleep);
     self->asleep = NULL;
 }
 
@@ -403,8 +410,11 @@ int loop_region_install(void)
         return -ENOMEM;
     (void)madvise(range, len,
                   MADV_NOHUGEPAGE); /* one would be 32 regions; not all kernels have it */
-    rc = redirect_ssl();
+    rc = loop_slots_new(MAX_PACKED_BYTES, MAX_REGIONS, &all.packed);
+    if (rc == 0)
+        rc = redirect_ssl();
     if (rc < 0) {
+        loop_slots_free(all.packed);
         (void)munmap(range, len);
         return rc;
     }

@@ -5,6 +5,7 @@
 #include "common/std/thread.h"
 #include "server/loop/loop.h"
 #include "server/loop/mailbox.h"
+#include "server/loop/slots.h"
 #include "server/loop/timers.h"
 
 #include <openssl/ssl.h>
@@ -69,6 +70,7 @@ struct LoopShard {
 struct Loop {
     LoopConfig           config;
     SSL_CTX             *tls;
+    LoopSlots           *conns; /* all LoopConn */
     LoopShard           *shards[LOOP_MAX_SHARDS];
     LoopAcceptor        *acceptor;
     atomic_uint          n_conns;
@@ -88,6 +90,7 @@ void             loop_shard_set_alarm(LoopShard *self, LoopAlarm *alarm, unsigne
 
 /* What conn.c offers to the shard. */
 void loop_conn_adopt(LoopShard *shard, int fd, const MeshEndpoint *peer); /* takes fd */
+extern const size_t loop_conn_bytes;                                      /* of a LoopConn */
 void loop_conn_settle(LoopShard *shard); /* writes and reaps what the round made dirty */
 void loop_conn_stop(LoopConn *self);
 void loop_conn_doze(LoopShard *shard); /* what was not used for a while takes less memory */
