@@ -23,14 +23,25 @@ typedef struct {
     size_t         at; /* in map.relays */
 } Lookup;
 
+static void choose_port(const MeshAddr *addr, uint16_t port, MeshEndpoint *place)
+{
+    if (port != 0 && addr->family != 0 && place->addr.family == 0)
+        *place = mesh_endpoint_make(addr, port);
+}
+
 static void choose(const MeshAddr *addrs, size_t n, const MeshRelayEntry *entry, PathRelay *out)
 {
     for (size_t i = 0; i < n; i++) {
-        MeshEndpoint *place = addrs[i].family == AF_INET ? &out->at4 : &out->at6;
+        bool v4 = addrs[i].family == AF_INET;
 
-        if (addrs[i].family != 0 && place->addr.family == 0)
-            *place = mesh_endpoint_make(&addrs[i], entry->udp);
+        choose_port(&addrs[i], entry->udp, v4 ? &out->at4 : &out->at6);
+        choose_port(&addrs[i], entry->tls, v4 ? &out->tls4 : &out->tls6);
     }
+}
+
+static const char *get_host(const MeshdRelaymap *self, const MeshRelayEntry *entry)
+{
+    return entry->host[0] != '\0' ? entry->host : self->profile->server.host;
 }
 
 static PathRelay make_relay(const MeshdRelaymap *self, size_t at)
@@ -39,13 +50,15 @@ static PathRelay make_relay(const MeshdRelaymap *self, size_t at)
     PathRelay             relay = { .id = entry->id,
                                     .usable = entry->state == MESH_RELAYMAP_OK,
                                     .alt_port = entry->alt,
-                                    .key = entry->rk };
+                                    .key = entry->rk,
+                                    .tls_port = entry->tls,
+                                    .tls_key = entry->sk };
 
+    relay.webpki = entry->host[0] == '\0' && self->profile->server.webpki;
     g_strlcpy(relay.name, entry->name, sizeof relay.name);
-    if (entry->udp != 0) {
-        choose(entry->addrs, entry->n_addrs, entry, &relay);
-        choose(self->found[at], 2, entry, &relay);
-    }
+    g_strlcpy(relay.host, get_host(self, entry), sizeof relay.host);
+    choose(entry->addrs, entry->n_addrs, entry, &relay);
+    choose(self->found[at], 2, entry, &relay);
     return relay;
 }
 
@@ -115,12 +128,12 @@ static void on_looked_up(GObject *source, GAsyncResult *result, gpointer user_da
 static void look_up(MeshdRelaymap *self, size_t at)
 {
     const MeshRelayEntry *entry = &self->map.relays[at];
-    const char           *host = entry->host[0] != '\0' ? entry->host : self->profile->server.host;
+    const char           *host = get_host(self, entry);
     g_autoptr(GResolver) resolver = NULL;
     Lookup  *lookup;
     MeshAddr addr;
 
-    if (entry->n_addrs > 0 || entry->udp == 0)
+    if (entry->n_addrs > 0)
         return;
     if (mesh_ip_parse_addr(host, &addr) == 0) {
         self->found[at][addr.family == AF_INET ? 0 : 1] = addr;

@@ -438,6 +438,10 @@ void path_handle_event(Path *self, const WireEvent *event)
         take_raw(self, event);
         return;
     }
+    if (event->kind == WIRE_EVENT_LINK_DOWN) {
+        (void)path_relays_handle(self->host.relays, event);
+        return;
+    }
     peer = g_hash_table_lookup(self->peers, &event->peer);
     if (peer != NULL)
         path_peer_handle(peer, event);

@@ -31,10 +31,15 @@ typedef struct Path Path;
 typedef struct {
     uint16_t     id;
     char         name[64];
-    bool         usable;   /* takes new nodes: neither to be avoided nor drained */
-    MeshEndpoint at4, at6; /* UDP; family 0: none */
-    uint16_t     alt_port; /* of STUN beside the relay's; 0: none */
-    MeshKey      key;      /* X25519 */
+    bool         usable;     /* takes new nodes: neither to be avoided nor drained */
+    MeshEndpoint at4, at6;   /* UDP; family 0: none */
+    uint16_t     alt_port;   /* of STUN beside the relay's; 0: none */
+    MeshKey      key;        /* X25519 */
+    MeshEndpoint tls4, tls6; /* family 0: none, but @host may be known to a proxy */
+    uint16_t     tls_port;   /* 0: not over TLS */
+    MeshKey      tls_key;    /* Ed25519, of its certificate */
+    bool         webpki;     /* the system's authorities and @host stand for that key */
+    char         host[254];  /* DNS name or address */
 } PathRelay;
 
 /** PathRelayMap: the relays and what opens them to us. Borrowed, but for @secret copied. */

@@ -23,8 +23,21 @@ static PathRelaySession *get(const PathRelays *self, guint i)
     return g_ptr_array_index(self->sessions, i);
 }
 
+static PathRelaySession *find_link(PathRelays *self, uint8_t link)
+{
+    for (guint i = 0; i < count(self); i++)
+        if (path_relaysession_get_link(get(self, i)) == link)
+            return get(self, i);
+    return NULL;
+}
+
 bool path_relays_handle(PathRelays *self, const WireEvent *event)
 {
+    if (event->kind == WIRE_EVENT_LINK_DOWN) {
+        PathRelaySession *session = find_link(self, event->way.link);
+
+        return session != NULL && path_relaysession_take(session, event);
+    }
     if (event->n_data == 0 || event->data[0] <= MESH_RELAY_DATA || event->data[0] > 0x5f)
         return false;
     if (event->way.link != 0 && event->way.index != WIRE_WHOLE_FRAME)
@@ -73,7 +86,9 @@ void path_relays_free(PathRelays *self)
 static bool is_same_relay(const PathRelay *a, const PathRelay *b)
 {
     return a->id == b->id && mesh_key_equal(&a->key, &b->key) &&
-           mesh_endpoint_equal(&a->at4, &b->at4) && mesh_endpoint_equal(&a->at6, &b->at6);
+           mesh_endpoint_equal(&a->at4, &b->at4) && mesh_endpoint_equal(&a->at6, &b->at6) &&
+           mesh_endpoint_equal(&a->tls4, &b->tls4) && mesh_endpoint_equal(&a->tls6, &b->tls6) &&
+           mesh_key_equal(&a->tls_key, &b->tls_key) && strcmp(a->host, b->host) == 0;
 }
 
 static bool is_listed(const PathRelayMap *map, const PathRelay *relay)
@@ -88,14 +103,6 @@ static PathRelaySession *find_id(PathRelays *self, uint16_t id)
 {
     for (guint i = 0; i < count(self); i++)
         if (path_relaysession_get_relay(get(self, i))->id == id)
-            return get(self, i);
-    return NULL;
-}
-
-static PathRelaySession *find_link(PathRelays *self, uint8_t link)
-{
-    for (guint i = 0; i < count(self); i++)
-        if (path_relaysession_get_link(get(self, i)) == link)
             return get(self, i);
     return NULL;
 }

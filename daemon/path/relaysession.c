@@ -7,19 +7,24 @@
 #include "common/std/clock.h"
 #include "common/std/endpoint.h"
 #include "common/std/hash.h"
+#include "daemon/path/relaystream.h"
 #include "daemon/wire/ways.h"
 
 #include <string.h>
 #include <sys/socket.h>
 
 enum {
-    ANSWER_MS = 500,         /* then the question is put again, at the other family's address */
-    TRIES = 4,               /* of one question; then later */
-    KEEPALIVE_MS = 25000,    /* while the life of a mapping is not known */
-    PROVE_MS = 500,          /* between the pings of a session in doubt */
-    MISSED = 3,              /* pings without an answer: the session is lost */
-    RESET_EACH_MS = 1000,    /* RESET is not authentic: it makes us say HELLO so often */
-    REBIND_LEFT_PERCENT = 25 /* of a token's life: then with the next one */
+    ANSWER_MS = 500,          /* then the question is put again, at the other family's address */
+    TRIES = 4,                /* of one question; then later */
+    KEEPALIVE_MS = 25000,     /* while the life of a mapping is not known */
+    PROVE_MS = 500,           /* between the pings of a session in doubt */
+    MISSED = 3,               /* pings without an answer: the session is lost */
+    RESET_EACH_MS = 1000,     /* RESET is not authentic: it makes us say HELLO so often */
+    REBIND_LEFT_PERCENT = 25, /* of a token's life: then with the next one */
+    UNANSWERED = 2,           /* questions, or pings of a session in doubt: then over TLS, too */
+    UDP_AGAIN_MS = 30000,     /* while the stream is used, UDP is tried again; doubling to */
+    UDP_AGAIN_MAX_MS = 600000,
+    UDP_SOON_MS = 5000, /* but not sooner than this, whatever happens */
 };
 
 typedef enum { OFF, GREETED, BINDING, BOUND, WAITING } State;
@@ -44,6 +49,9 @@ struct PathRelaySession {
     int64_t      pinged_us, rtt_us; /* oldest ping unanswered, 0: none; last round trip */
     guint        timer;
     MeshBackoff  backoff;
+    PathRelayStream *stream;     /* owned */
+    unsigned         again_ms;   /* until UDP is tried again beside the stream */
+    int64_t          greeted_ms; /* boot clock: when that was begun last */
 };
 
 static gboolean on_timer(gpointer user_data);
@@ -85,10 +93,11 @@ static void lose(PathRelaySession *self)
 
     self->state = OFF;
     self->session = 0;
-    wire_ways_remove_link(self->host->plane, self->link);
     mesh_key_wipe(&self->keys, sizeof self->keys);
-    if (was)
-        tell(self);
+    if (!was)
+        return; /* the link is not ours: there is none, or it is the stream's */
+    wire_ways_remove_link(self->host->plane, self->link);
+    tell(self);
 }
 
 static bool choose_address(PathRelaySession *self)
@@ -104,6 +113,15 @@ static bool choose_address(PathRelaySession *self)
     return true;
 }
 
+/* UDP cannot be used to it at all? */
+static void look_for_stream(PathRelaySession *self)
+{
+    const PathRelayHost *host = self->host;
+
+    if (self->wanted && (host->has4 || host->has6))
+        path_relaystream_want(self->stream);
+}
+
 static void greet(PathRelaySession *self)
 {
     MeshRelayGreeting greeting;
@@ -111,9 +129,11 @@ static void greet(PathRelaySession *self)
 
     if (!self->wanted || !choose_address(self)) {
         self->state = OFF;
+        look_for_stream(self);
         return;
     }
     self->state = GREETED;
+    self->greeted_ms = mesh_clock_boot_ms();
     mesh_key_random(self->nonce, sizeof self->nonce);
     memcpy(greeting.nonce, self->nonce, sizeof greeting.nonce);
     mesh_relaybind_encode_hello(&greeting, bytes);
@@ -163,16 +183,32 @@ static void ping(PathRelaySession *self)
                                         .arg = ++self->sequence });
 }
 
+/* Packets go over TLS: now and then a look whether UDP is back. */
+static void wait_beside_stream(PathRelaySession *self)
+{
+    self->state = WAITING;
+    wait(self, self->again_ms);
+    self->again_ms = MIN(self->again_ms * 2, (unsigned)UDP_AGAIN_MAX_MS);
+}
+
 /* Nobody answered. */
 static void try_again(PathRelaySession *self)
 {
-    if (++self->tries < TRIES) {
+    bool streaming = path_relaystream_is_bound(self->stream);
+
+    if (++self->tries >= UNANSWERED)
+        path_relaystream_want(self->stream);
+    if (self->tries < (streaming ? UNANSWERED : TRIES)) {
         self->second = !self->second;
         greet(self);
         return;
     }
     self->tries = 0;
     lose(self);
+    if (streaming) {
+        wait_beside_stream(self);
+        return;
+    }
     self->state = WAITING;
     wait(self, mesh_backoff_next_ms(&self->backoff));
     tell(self); /* who hoped for it goes on without */
@@ -192,6 +228,7 @@ static void keep(PathRelaySession *self)
         mesh_log_info("relay %s does not answer any more", self->told.name);
         self->tries = 0;
         lose(self);
+        path_relaystream_want(self->stream);
         greet(self);
         return;
     }
@@ -240,6 +277,8 @@ static void take_bound(PathRelaySession *self, MeshSpan bytes)
     if (wire_ways_put_link(self->host->plane, self->link, &link) < 0)
         return;
     mesh_key_wipe(&link, sizeof link);
+    path_relaystream_drop(self->stream);
+    self->again_ms = UDP_AGAIN_MS;
     self->state = BOUND;
     self->tries = 0;
     self->pinged_us = 0;
@@ -325,6 +364,10 @@ bool path_relaysession_take(PathRelaySession *self, const WireEvent *event)
 {
     MeshSpan bytes = { event->data, event->n_data };
 
+    if (path_relaystream_take(self->stream, event))
+        return true;
+    if (event->kind == WIRE_EVENT_LINK_DOWN)
+        return false; /* of a stream whose place was taken */
     if (self->state == OFF ||
         (event->way.link != self->link && !mesh_endpoint_equal(&event->endpoint, &self->at)))
         return false;
@@ -349,6 +392,8 @@ PathRelaySession *path_relaysession_new(PathRelayHost *host, const PathRelay *re
     self->told = *relay;
     self->link = link;
     self->backoff = mesh_backoff_make();
+    self->again_ms = UDP_AGAIN_MS;
+    self->stream = path_relaystream_new(host, &self->told, link);
     return self;
 }
 
@@ -359,6 +404,7 @@ void path_relaysession_free(PathRelaySession *self)
     if (self->state == BOUND)
         send_frame(self, &(MeshRelayFrame){ .kind = MESH_RELAY_CLOSE, .session = self->session });
     g_clear_handle_id(&self->timer, g_source_remove);
+    path_relaystream_free(self->stream);
     wire_ways_remove_link(self->host->plane, self->link);
     mesh_key_wipe(self, sizeof *self);
     g_free(self);
@@ -376,8 +422,14 @@ uint8_t path_relaysession_get_link(const PathRelaySession *self)
 
 void path_relaysession_get_view(const PathRelaySession *self, PathRelayView *out_view)
 {
+    bool hopeful = self->state == GREETED || self->state == BINDING;
+
+    if (self->session == 0 && path_relaystream_is_bound(self->stream)) {
+        path_relaystream_get_view(self->stream, out_view);
+        return;
+    }
     *out_view = (PathRelayView){ .bound = self->session != 0,
-                                 .hopeful = self->state == GREETED || self->state == BINDING,
+                                 .hopeful = hopeful || path_relaystream_is_hopeful(self->stream),
                                  .at = self->at,
                                  .seen = self->seen,
                                  .rtt_us = self->rtt_us };
@@ -394,6 +446,7 @@ void path_relaysession_want(PathRelaySession *self)
 
 void path_relaysession_renew(PathRelaySession *self)
 {
+    path_relaystream_renew(self->stream);
     if (!self->wanted || (self->state != OFF && self->state != WAITING))
         return;
     mesh_backoff_reset(&self->backoff);
@@ -402,11 +455,15 @@ void path_relaysession_renew(PathRelaySession *self)
 
 void path_relaysession_doubt(PathRelaySession *self)
 {
+    bool soon = mesh_clock_boot_ms() - self->greeted_ms < UDP_SOON_MS;
+
+    path_relaystream_doubt(self->stream);
     if (self->state == BOUND && self->tries == 0) {
         self->tries = 1;
         ping(self);
         wait(self, PROVE_MS);
-    } else if (self->state == WAITING) {
+    } else if (self->state == WAITING && !(soon && path_relaystream_is_bound(self->stream))) {
+        self->again_ms = UDP_AGAIN_MS;
         mesh_backoff_reset(&self->backoff);
         greet(self);
     }
@@ -416,6 +473,8 @@ void path_relaysession_ping(PathRelaySession *self)
 {
     if (self->session != 0)
         ping(self);
+    else
+        path_relaystream_ping(self->stream);
 }
 
 void path_relaysession_ask(PathRelaySession *self, uint32_t index)
@@ -423,4 +482,6 @@ void path_relaysession_ask(PathRelaySession *self, uint32_t index)
     if (self->session != 0)
         send_frame(self, &(MeshRelayFrame){
                              .kind = MESH_RELAY_WHERE, .session = self->session, .arg = index });
+    else
+        path_relaystream_ask(self->stream, index);
 }

@@ -1,5 +1,6 @@
 /* daemon/path/relaysession.h: our session at one relay over UDP: asked for, kept, proven, bound
- * anew (docs/PATHS.md §3). What is bound is a link of the data plane.
+ * anew (docs/PATHS.md §3); over TLS (relaystream.c) while UDP does not answer. What is bound is a
+ * link of the data plane.
  *
  * Thread: main loop. Inside of daemon/path: relays.c has one for each relay of the map. */
 #pragma once
