@@ -151,10 +151,10 @@ def check_strangers(lab, eve, a, b):
     assert len({data[:8] for data in found}) == len(found), "the same beginning twice"
     for at in range(min(map(len, found))):
         seen = {data[at] for data in found}
-        assert len(seen) > len(found) // 3, f"byte {at} of {len(found)} is often the same: {seen}"
+        assert len(seen) > min(len(found), 60) // 3, f"byte {at} of {len(found)} is often the same: {seen}"
     for node in (a, b):
         network = node.network()
-        for secret in (network.node_key, network.public_key, network.node_name + ".", "eps", network.id):
+        for secret in (network.node_key, network.public_key, '"eps":', network.id):
             assert not any(secret.encode() in data for data in found), f"{secret} is told"
         raw = base64.urlsafe_b64decode(network.node_key + "=")
         assert not any(raw in data for data in found)
