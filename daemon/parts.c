@@ -26,6 +26,7 @@ struct MeshdParts {
     Path            *path;
     GArray          *addrs; /* MeshAddr, for paths that start later */
     bool             presence_known;
+    bool             relayless; /* as paths told, and is in force */
 };
 
 /* One try of meshd_parts_apply(). */
@@ -133,14 +134,15 @@ static bool set_filter(WireConfig *config, const LockVerifiedHead *head)
     return wire_config_set_filter(config, rows, head->n_rows, false) == 0;
 }
 
-/* The first peers of the map that may be online are connected without traffic; where there are few
- * peers that is all of them. Those who are yet to be verified count. */
-static bool is_eager(LockVerified *map, const LockPeer *peer, size_t *count)
+/* Without relays the first peers of the map that may be online are connected without traffic; where
+ * there are few peers that is all of them, with relays too. Those who are yet to be verified count.
+ */
+static bool is_eager(const MeshdParts *self, LockVerified *map, const LockPeer *peer, size_t *count)
 {
     size_t n = lock_verified_count(map) + lock_verified_get_head(map)->n_waiting;
-    bool   few = n <= PATH_MAX_EAGER;
+    bool   few = n <= (self->relayless ? PATH_MAX_EAGER : PATH_MAX_MET);
 
-    if (!few && (!peer->online || *count >= PATH_MAX_EAGER))
+    if (!few && (!self->relayless || !peer->online || *count >= PATH_MAX_EAGER))
         return false;
     (*count)++;
     return true;
@@ -158,7 +160,7 @@ static WireConfig *make_config(MeshdParts *self, const Wanted *wanted)
         const LockPeer *peer = lock_verified_get_peer(wanted->map, i);
         WirePeerSpec    spec = { .public_key = peer->wg };
 
-        if (is_eager(wanted->map, peer, &n_eager))
+        if (self->relayless && is_eager(self, wanted->map, peer, &n_eager))
             spec.keepalive_s = PATH_KEEPALIVE_S;
         spec.taken_ns = meshd_timestamps_get(self->timestamps, &peer->wg);
         made = add_peer(config, peer, &spec, wanted->ip4);
@@ -259,6 +261,43 @@ static void undo_dns(MeshdParts *self)
 
 /* ---- paths ---- */
 
+static bool apply_path(MeshdParts *self, const Wanted *wanted, GError **error);
+
+/* Paths may be without a relay now, or have one again: then other peers are connected without
+ * traffic, and kept open. */
+static void follow_relays(MeshdParts *self)
+{
+    Wanted   wanted = { .map = self->map, .ip4 = self->ip4 };
+    PathSelf about;
+    int      rc;
+
+    if (self->map == NULL || self->path == NULL)
+        return;
+    path_get_self(self->path, &about);
+    if (about.relayless == self->relayless)
+        return;
+    self->relayless = about.relayless;
+    rc = apply_config(self, &wanted);
+    if (rc < 0)
+        mesh_log_warning("idle peers: %s", g_strerror(-rc));
+    (void)apply_path(self, &wanted, NULL); /* cannot fail */
+}
+
+static void on_path_changed(const MeshKey *wg, void *user_data)
+{
+    MeshdParts *self = user_data;
+
+    self->events.path_changed(wg, self->user_data);
+}
+
+static void on_self_changed(void *user_data)
+{
+    MeshdParts *self = user_data;
+
+    follow_relays(self);
+    self->events.self_changed(self->user_data);
+}
+
 static bool apply_path(MeshdParts *self, const Wanted *wanted, GError **error)
 {
     g_autoptr(GArray) peers =
@@ -278,18 +317,19 @@ static bool apply_path(MeshdParts *self, const Wanted *wanted, GError **error)
         memcpy(row.relays, peer->relays, sizeof row.relays);
         row.relay = peer->relay;
         row.name = peer->member->name;
-        row.eager = is_eager(wanted->map, peer, &n_eager);
+        row.eager = is_eager(self, wanted->map, peer, &n_eager);
         row.n_endpoints = peer->n_endpoints;
         row.endpoints = peer->endpoints;
         g_array_append_val(peers, row);
     }
     if (self->path == NULL) {
-        self->path = path_start(
-            &(PathOptions){ .plane = self->plane,
-                            .inner = lock_verified_get_head(wanted->map)->self->ip6,
-                            .net = self->profile->server.network,
-                            .events = { self->events.path_changed, self->events.self_changed },
-                            .user_data = self->user_data });
+        self->path =
+            path_start(&(PathOptions){ .plane = self->plane,
+                                       .inner = lock_verified_get_head(wanted->map)->self->ip6,
+                                       .net = self->profile->server.network,
+                                       .relayless = self->relayless,
+                                       .events = { on_path_changed, on_self_changed },
+                                       .user_data = self });
         path_set_host(self->path, &(PathHost){ .addrs = (const MeshAddr *)(void *)self->addrs->data,
                                                .n_addrs = self->addrs->len,
                                                .presence_known = self->presence_known });

@@ -10,7 +10,8 @@
 #include "daemon/path/natlook.h"
 #include "daemon/path/peer.h"
 #include "daemon/path/relays.h"
-#include "daemon/path/seek.h"
+#include "daemon/path/seeking.h"
+#include "daemon/path/shelter.h"
 
 #include <string.h>
 #include <sys/socket.h>
@@ -22,6 +23,7 @@ struct Path {
     void         *user_data;
     PathNatlook   look;
     PathNetcheck *check;
+    PathShelter   shelter;
     PathSeekHost  host; /* what seeks share */
     PathPeerHost  peer_host;
     GHashTable   *peers;   /* MeshKey * inside the PathPeerPath → owned PathPeerPath */
@@ -179,6 +181,8 @@ static void on_told(const MeshKey *key, const MeshProbeNat *nat, void *user_data
 static void on_relays_changed(uint16_t relay, void *user_data)
 {
     Path          *self = user_data;
+    MeshEndpoint   seen;
+    uint16_t       home;
     GHashTableIter iter;
     gpointer       value;
 
@@ -187,6 +191,19 @@ static void on_relays_changed(uint16_t relay, void *user_data)
     while (g_hash_table_iter_next(&iter, NULL, &value))
         path_peer_relayed(value);
     path_natlook_ask(&self->look, self->plane, self->host.relays);
+    path_shelter_look(&self->shelter, path_relays_get_home(self->host.relays, &home, &seen));
+    self->events.self_changed(self->user_data);
+}
+
+static void on_shelter(void *user_data)
+{
+    Path          *self = user_data;
+    GHashTableIter iter;
+    gpointer       value;
+
+    g_hash_table_iter_init(&iter, self->peers);
+    while (self->host.relayless && g_hash_table_iter_next(&iter, NULL, &value))
+        path_peer_start_over(value);
     self->events.self_changed(self->user_data);
 }
 
@@ -240,6 +257,7 @@ Path *path_start(const PathOptions *options)
                         .relays = path_relays_new(self->plane, peers, &relays_events, self),
                         .peerrelays = peers,
                         .net = options->net,
+                        .relayless = options->relayless,
                         .addrs = self->addrs,
                         .list_own = list_own,
                         .told = on_told,
@@ -253,6 +271,7 @@ Path *path_start(const PathOptions *options)
                                       .user_data = self };
     make_probe_keys(&self->host);
     self->check = path_netcheck_new(self->plane, on_nat, self);
+    path_shelter_start(&self->shelter, &self->host.relayless, on_shelter, self);
     return self;
 }
 
@@ -261,6 +280,7 @@ void path_stop(Path *self)
     if (self == NULL)
         return;
     g_clear_handle_id(&self->timer, g_source_remove);
+    path_shelter_stop(&self->shelter);
     path_netcheck_free(self->check);
     g_hash_table_unref(self->peers);
     g_hash_table_unref(self->peer_host.probes);
@@ -309,7 +329,7 @@ bool path_has_hard_nat(Path *self)
 
 void path_get_self(Path *self, PathSelf *out_self)
 {
-    PathSelf about = { .probe_key = self->host.probe_public };
+    PathSelf about = { .probe_key = self->host.probe_public, .relayless = self->host.relayless };
 
     if (path_relays_get_home(self->host.relays, &about.relays[0], &about.seen))
         about.n_relays = 1;
@@ -365,8 +385,9 @@ void path_nudge(Path *self)
         PathPeerPath *peer = value;
         WirePeerInfo  info;
 
-        if (!path_peer_read(peer, &info) || !info.has_session)
-            continue;
+        if (!path_peer_read(peer, &info) || !info.has_session ||
+            (peer->seek != NULL && !self->host.relayless && !path_seek_is_alive(peer->seek)))
+            continue; /* who is idle reaches us by the relay */
         if (wire_plane_ping(self->plane, &self->inner, &peer->told.inner, PATH_NUDGE_ID, 0) < 0)
             mesh_log_debug("a peer will learn our new address with the next packet only");
     }

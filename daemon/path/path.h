@@ -19,7 +19,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PATH_MAX_EAGER   256u /* peers that are connected without traffic */
+#define PATH_MAX_EAGER   256u /* peers that are connected without traffic, if there is no relay */
+#define PATH_MAX_MET     64u  /* with one: in a network so small all peers are, once at the start */
 #define PATH_NUDGE_ID    0u   /* of the echoes of path_nudge(); nobody waits for their answer */
 #define PATH_KEEPALIVE_S 25u  /* keeps mappings of NATs and firewalls open */
 
@@ -59,6 +60,7 @@ typedef struct {
     size_t       n_relays;
     uint16_t     relays[PATH_MAX_HOMES]; /* where we are found, home first */
     MeshEndpoint seen;                   /* our UDP port as the relay sees it; family 0: not seen */
+    bool         relayless; /* there is none for a while: eager peers have to be kept open */
 } PathSelf;
 
 /** PathPeer: what the verified map says about a peer. */
@@ -120,6 +122,7 @@ typedef struct {
     WirePlane    *plane; /* borrowed; outlives the Path */
     MeshAddr      inner; /* our own address in the mesh */
     MeshNetworkId net;
+    bool          relayless; /* as a Path of before told of itself */
     PathEvents    events;
     void         *user_data;
 } PathOptions;

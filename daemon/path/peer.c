@@ -140,9 +140,13 @@ static void set_route(PathPeerPath *self, bool start)
     set_due(self, self->failed ? LOOK_AGAIN_MS : FAILED_AFTER_MS);
 }
 
+/* Where there is a relay the first packet is enough: a peer that is idle is met once, at most. */
 static bool wants_connection(const PathPeerPath *self)
 {
-    return self->told.eager && (self->told.online || !self->host->seek->has_server);
+    const PathSeekHost *host = self->host->seek;
+
+    return self->told.eager && (self->told.online || !host->has_server) &&
+           (host->relayless || !self->met);
 }
 
 /* Something about the peer or the host is new: all earlier failure is forgotten. */
@@ -295,6 +299,7 @@ void path_peer_handle(PathPeerPath *self, const WireEvent *event)
         set_route(self, true);
     else if (self->seek != NULL || (event->kind == WIRE_EVENT_HANDSHAKE && ready_seek(self)))
         path_seek_handle(self->seek, event);
+    self->met |= event->kind == WIRE_EVENT_HANDSHAKE || event->kind == WIRE_EVENT_GAVE_UP;
     switch (event->kind) {
     case WIRE_EVENT_HANDSHAKE:
     case WIRE_EVENT_ROAMED:

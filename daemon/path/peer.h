@@ -29,6 +29,7 @@ typedef struct {
     MeshRecordEndpoint *candidates; /* owned; of ten thousand peers most have few */
     bool                trying;     /* the data plane sends initiations for us */
     bool                failed;
+    bool                met;    /* there was a session, or all tries failed */
     int64_t             due_ms; /* boot clock: when to look at it again; INT64_MAX: never */
     MeshBackoff         backoff;
     PathKind            shown; /* as told by the last changed() */

@@ -5,6 +5,7 @@
 #include "common/std/endpoint.h"
 #include "daemon/path/candidates.h"
 #include "daemon/path/hardnat.h"
+#include "daemon/path/idle.h"
 #include "daemon/wire/ways.h"
 
 #include <string.h>
@@ -77,7 +78,10 @@ void path_seek_steer(PathSeek *self, uint16_t n_copies)
         route.way = active->to;
         route.silent_ms = get_patience(active);
         route.copy = self->relay;
-        route.n_copies = self->relay.link != 0 ? n_copies : 0;
+        if (self->relay.link != 0) {
+            route.n_copies = self->resting ? UINT16_MAX : n_copies;
+            path_idle_watch(self);
+        }
     } else {
         route.way = self->relay;
     }
@@ -348,12 +352,15 @@ void path_seek_handle(PathSeek *self, const WireEvent *event)
         return;
     case WIRE_EVENT_ACTIVE:
         self->wanted = true;
+        path_idle_end(self);
         check(self); /* the mapping may have ended while it was idle */
         if (!path_meet_is_direct(self) && mesh_clock_boot_ms() >= self->again_ms)
             path_attempt_start(self);
         return;
     case WIRE_EVENT_GAVE_UP:
-        if (self->wanted && mesh_clock_boot_ms() >= self->again_ms)
+        /* With a relay the next packet is soon enough to try again. */
+        if (self->wanted && mesh_clock_boot_ms() >= self->again_ms &&
+            (self->host->relayless || path_seek_is_alive(self)))
             path_seek_want(self);
         return;
     default:
@@ -389,6 +396,7 @@ void path_seek_free(PathSeek *self)
     g_clear_handle_id(&self->timer, g_source_remove);
     g_clear_handle_id(&self->check_timer, g_source_remove);
     g_clear_handle_id(&self->hope_timer, g_source_remove);
+    path_idle_end(self);
     path_hardnat_forget(self);
     (void)path_meet_end(self);
     /* The peer may come back with the same key: a counter is a nonce, and the peer remembers it. */
@@ -434,6 +442,7 @@ void path_seek_doubt(PathSeek *self)
     path_ways_doubt(&self->ways);
     path_hardnat_forget(self);
     end_check(self);
+    path_idle_end(self);
     if (self->phase != PATH_IDLE_PHASE)
         path_attempt_end(self, false);
     self->again_ms = 0;
@@ -441,7 +450,7 @@ void path_seek_doubt(PathSeek *self)
     self->active = (WireWay){ .link = 0 };
     find_relay(self);
     path_seek_steer(self, 0);
-    if (path_seek_is_alive(self) || (self->wanted && self->told->eager))
+    if (path_seek_is_alive(self) || (self->host->relayless && self->wanted && self->told->eager))
         path_attempt_start(self);
 }
 

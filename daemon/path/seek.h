@@ -28,6 +28,7 @@ typedef struct {
     MeshProbeNat    nat;        /* before this host, as it was measured; mapping 0: not known */
     PathHardnat    *hard;       /* the one search behind a hard NAT that is under way; NULL: none */
     GArray         *addrs;      /* MeshAddr: the host's */
+    bool            relayless;  /* there is no relay, and was none for a while */
     bool            has_server; /* so that news of peers and relays may come */
     bool            no_hard;    /* the owner does not want searches through hard NATs */
     /* Our candidates for a CALL; returns how many. */

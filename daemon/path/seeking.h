@@ -34,6 +34,8 @@ struct PathSeek {
     unsigned        checks;                /* pings of the check under way; 0: none */
     int64_t         check_ms;              /* since when */
     guint           check_timer;
+    guint           idle_timer;
+    bool            resting;    /* idle so long that its way may have closed */
     MeshEndpoint    seen;       /* where its relay sees it; family 0: not told */
     MeshProbeNat    nat;        /* as it told; mapping 0: it does not know */
     PathHardnat    *hard;       /* the search under way behind a hard NAT; NULL: none */

@@ -151,8 +151,10 @@ static void set_up(Fixture *f, gconstpointer data)
     plane.known = true;
     now_ms = 1000000;
     mesh_clock_set_source(&clock_source);
-    f->path = path_start(&(PathOptions){
-        .inner = f->own, .events = { on_changed, on_self_changed }, .user_data = f });
+    f->path = path_start(&(PathOptions){ .inner = f->own,
+                                         .relayless = true,
+                                         .events = { on_changed, on_self_changed },
+                                         .user_data = f });
     set_host(f, "10.0.0.2", true);
     f->peer = (PathPeer){ .online = true, .eager = true, .e_seq = 1, .n_endpoints = 1 };
     f->peer.endpoints = &f->endpoint;

@@ -1,0 +1,116 @@
+"""What an idle node sends and gets, by kind, over hours of its own time: in a network of a thousand, most of
+them simulated and present, counted where it leaves their routers. An idle peer costs nothing; the first packet to it comes through nevertheless; and a
+flow both ways needs no probe.
+
+   [a] ─ NAT ─┐
+              ├─ wan ─ [server] + simulated nodes
+   [b] ─ NAT ─┘"""
+import os
+import pathlib
+import re
+import sys
+
+from fastclock import FastClock
+from lab import Lab
+from wancount import Counter
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "load"))
+from rig import Crowd, skip_without  # noqa: E402
+from space import programs_dir  # noqa: E402
+
+NODES = int(os.environ.get("MESH_NODES", "998"))
+
+
+def show(what, found, seconds):
+    """Prints a table, and returns bit/s of all."""
+    total = 0
+    rows = sorted(found.items(), key=lambda item: -item[1][1] - item[1][3])
+    for kind, (packets_out, out, packets_in, came) in rows:
+        total += out + came
+        print(f"#   {kind:28} {packets_out:5} packets {out:7} B out, {packets_in:5} packets {came:7} B in, "
+              f"{8 * (out + came) / seconds:7.1f} bit/s", flush=True)
+    print(f"# {what}: {8 * total / seconds:.1f} bit/s", flush=True)
+    return 8 * total / seconds
+
+
+def of_peers(found):
+    """What is there because of peers: WireGuard and probes, direct or by relay."""
+    return {kind: row for kind, row in found.items() if "WireGuard" in kind or "probe" in kind}
+
+
+class Idle:
+    def __init__(self, lab):
+        self.lab, self.clock = lab, FastClock(lab)
+        self.routers = [lab.nat("r" + name, v6=False) for name in "ab"]
+        self.a, self.b = (lab.node(name, behind=router) for name, router in zip("ab", self.routers))
+        server = lab.server
+        server.setup("home")
+        server.up(**self.clock.env())
+        self.clock.follow(server.processes["mesh-server"].pid)
+        many = re.sub(r"//[^/]*/", "//127.0.0.1/", server.key("home", "--reusable"))
+        self.crowd = Crowd(programs_dir(), many, NODES, host=server)
+        self.crowd.ask("join")
+        self.counters = {node: Counter(router, "wan0") for node, router in zip((self.a, self.b), self.routers)}
+        for node in (self.a, self.b):
+            node.up(**self.clock.env())
+            node.join(server.key("home"))
+        for node in (self.a, self.b):
+            node.wait_until(lambda n: n.network().peers_total == NODES + 1, 120)
+            self.clock.follow(node.processes["meshd"].pid)
+        self.clock.follow(self.crowd.process.pid, ours=False)
+
+    def take(self):
+        return {node: counter.take() for node, counter in self.counters.items()}
+
+    def flow(self, count):
+        """So many pings, and how many were lost."""
+        return self.a.ping(self.b.addresses()[4], count=count).lost
+
+    def forget(self):
+        """The routers forget the flows between the two: their clocks are not ours."""
+        for router, far in (self.routers, self.routers[::-1]):
+            router.run("conntrack", "-D", "-p", "udp", "--orig-dst", far.wan4, check=False)
+
+    def quiet(self, what, seconds, most, peers=True):
+        """An idle time: nothing because of peers, and no more bits than that."""
+        self.clock.pass_s(seconds)
+        for node, found in self.take().items():
+            rate = show(f"{node.name}, {what}", found, seconds)
+            assert not peers or not of_peers(found), of_peers(found)
+            assert rate <= most, f"{node.name}, {what}: {rate} bit/s"
+        self.lab.ok(f"{what}: at most {most} bit/s, and nothing for peers")
+
+
+def main():
+    skip_without(programs_dir())
+    with Lab() as lab:
+        idle = Idle(lab)
+        idle.clock.pass_s(120)
+        for node, found in idle.take().items():
+            show(f"{node.name}, the first two minutes", found, 120)
+        idle.quiet("eight minutes after the start", 480, 100)
+        idle.quiet("an hour", 3600, 100)
+
+        assert idle.flow(20) == 0
+        idle.a.wait_until(lambda n: n.peer("b").path == "direct", 20)
+        idle.flow(20)
+        idle.take()
+        assert idle.flow(100) == 0
+        for node, found in idle.take().items():
+            show(f"{node.name}, a flow", found, 5)
+            assert not [kind for kind in found if "probe" in kind or "STUN" in kind], found
+        lab.ok("a flow both ways: no probes")
+
+        for seconds in (60, 300, 1200):
+            idle.clock.pass_s(seconds)
+            idle.forget()
+            assert idle.flow(5) == 0, f"after {seconds} s"
+            lab.ok(f"after {seconds} s of silence and with the direct way closed no packet is lost")
+            idle.a.wait_until(lambda n: n.peer("b").path == "direct", 20)
+        idle.clock.pass_s(45)
+        idle.take()
+        idle.quiet("ten minutes after a flow", 600, 120)
+        idle.crowd.close()
+
+
+main()
