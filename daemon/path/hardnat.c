@@ -460,7 +460,8 @@ static gboolean on_turn(gpointer user_data)
 
 void path_hardnat_consider(PathSeek *seek, bool last)
 {
-    if (path_meet_is_direct(seek) || seek->hard != NULL || seek->hard_timer != 0)
+    if (path_meet_is_direct(seek) || seek->hard != NULL || seek->hard_timer != 0 ||
+        !path_seek_is_alive(seek)) /* one search at a time: for those who talk */
         return;
     if (is_hard(&seek->host->nat)) {
         if (!is_hard(&seek->nat))
