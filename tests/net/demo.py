@@ -1,9 +1,12 @@
-"""./run demo: a mesh of four nodes and a stranger's network, on one computer, with real programs.
+"""./run demo: a mesh of seven nodes and a stranger's network, on one computer, with real programs.
 
    [office]  203.0.113.11 ═══════════════╗
    [laptop]  192.168.N.10 ─ NAT A, IPv6 ═╣
    [desk]    192.168.M.10 ─ NAT B, IPv6 ═╬═ internet ═ [server] mesh.example
    [six]     2001:db8:…   IPv6 only ═════╣
+   [cabin]   port-restricted NAT ════════╣   these three IPv4 only
+   [train]   symmetric NAT, random ports ╣
+   [ferry]   symmetric NAT, counting up ═╣
    [other]   of a second network ════════╝
 
 IPv6 behind the NATs is routed and has a stateful firewall. Nothing of this computer is touched: all
@@ -11,11 +14,13 @@ of it lives in namespaces of its own and is gone when this program ends."""
 import sys
 import time
 
-from lab import Lab, copy, need, wait_until
+from lab import Lab, copy, find_program, need, wait_until
 
 MIB = 1 << 20
 COPY_MIB = 200
 NAMES = ("office", "laptop", "desk", "six")
+RELAY_PORT = 41700
+DIRECT_LIMIT_S = 60 # ends a hang; a search among random ports may need a second round
 
 
 class Story:
@@ -107,6 +112,42 @@ def show_apart(story, nodes):
                     f"other cannot reach office at {address} (IPv{version})")
 
 
+def join_hard(lab, story, nodes, name, kind):
+    """One more, IPv4 only, behind a NAT that lets in only answers, or gives no host the same port."""
+    nodes[name] = lab.node(name, behind=lab.nat(f"nat-{name}", kind=kind, v6=False), v6=False)
+    nodes[name].up()
+    nodes[name].join(lab.server.key("home"))
+    story.tell(f"{name} joined home, behind a NAT of the kind {kind}")
+
+
+def watch(story, node, peer, wanted):
+    """What `mesh ping` shows while packets go by the relay and a better path is found."""
+    node.start(f"ping-{peer}", find_program("mesh"), "ping", "-c", 1000, peer)
+    node.wait_until(lambda n: n.peer(peer).path == wanted, DIRECT_LIMIT_S, f"{node.name} to {peer}: {wanted}")
+    wait_until(lambda: ", now " in node.log(f"ping-{peer}") or wanted in node.log(f"ping-{peer}").split("\n")[0],
+               DIRECT_LIMIT_S, "an echo by the new path")
+    node.stop(f"ping-{peer}")
+    lines = node.log(f"ping-{peer}").splitlines()
+    at = next((i for i, line in enumerate(lines) if ", now " in line), 0)
+    story.show(f"mesh ping {peer}   (on {node.name})", "\n".join(lines[:1] + lines[max(at, 1):at + 2]))
+
+
+def pass_hard_nats(lab, story, nodes):
+    """From the relay to a direct path, live; and two without one, who meet at a relay of the office."""
+    join_hard(lab, story, nodes, "cabin", "port-restricted")
+    for name, kind in (("train", "symmetric"), ("ferry", "sequential")):
+        join_hard(lab, story, nodes, name, kind)
+        began = time.monotonic()
+        watch(story, nodes[name], "cabin", "direct")
+        story.check(nodes[name].peer("cabin").path == "direct",
+                    f"{name} and cabin: by the relay at once, directly {time.monotonic() - began:.1f} s later")
+    nodes["office"].mesh("set", f"--peer-relay={RELAY_PORT}")
+    story.tell("office keeps a relay for the others (mesh set --peer-relay)")
+    watch(story, nodes["train"], "ferry", "peer-relay")
+    story.check(nodes["train"].peer("ferry").relay == "office", "train and ferry meet at the office")
+    story.show("mesh why ferry   (on train)", nodes["train"].mesh("why", "ferry").stdout)
+
+
 def restart_server(lab, story, nodes):
     """The server goes and comes while packets flow."""
     target = nodes["office"].addresses()[6]
@@ -135,6 +176,7 @@ def main():
         ping_all(story, nodes)
         move_data(story, nodes)
         show_apart(story, nodes)
+        pass_hard_nats(lab, story, nodes)
         restart_server(lab, story, nodes)
     story.tell("removed: processes, interfaces, namespaces, files")
     if story.failed:
