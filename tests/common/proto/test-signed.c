@@ -66,6 +66,10 @@ static void test_round_e(void)
     g_autoptr(MeshSigned) e = NULL;
     g_autoptr(GError) error = NULL;
 
+    record.n_relays = 2;
+    record.relays[0] = 1;
+    record.relays[1] = 65535;
+    record.relay = (MeshRecordRelay){ .port = 41700, .key = { { 9, 8, 7 } } };
     record.n_endpoints = MESH_RECORD_MAX_ENDPOINTS;
     for (unsigned i = 0; i < record.n_endpoints; i++) {
         record.endpoints[i].kind = (MeshRecordKind)(i % 3);
@@ -77,6 +81,10 @@ static void test_round_e(void)
     g_assert_no_error(error);
     g_assert_cmpuint(again.n_endpoints, ==, record.n_endpoints);
     g_assert_cmpint(again.exp, ==, FIXTURE_NOW);
+    g_assert_cmpuint(again.n_relays, ==, 2);
+    g_assert_cmpuint(again.relays[1], ==, 65535);
+    g_assert_cmpuint(again.relay.port, ==, 41700);
+    g_assert_true(mesh_key_equal(&again.relay.key, &record.relay.key));
     for (unsigned i = 0; i < record.n_endpoints; i++) {
         g_assert_cmpint(again.endpoints[i].kind, ==, record.endpoints[i].kind);
         g_assert_true(
@@ -244,6 +252,17 @@ static const BodyCase bodies[] = {
     { "e-not-objects", MESH_SIGNED_E,
       B("E", "\"node\":\"%N\",\"seq\":1,\"exp\":5,\"eps\":[\"1.2.3.4:5\"]"),
       "E.eps[0]: an object was expected" },
+    { "e-relay", MESH_SIGNED_E,
+      B("E", "\"node\":\"%N\",\"seq\":1,\"exp\":5,\"eps\":[],"
+             "\"relay\":{\"udp\":1,\"rk\":\"%N\"}"),
+      NULL },
+    { "e-relay-port", MESH_SIGNED_E,
+      B("E", "\"node\":\"%N\",\"seq\":1,\"exp\":5,\"eps\":[],"
+             "\"relay\":{\"udp\":0,\"rk\":\"%N\"}"),
+      "E.relay.udp: 0 is not within 1 … 65535" },
+    { "e-relay-key", MESH_SIGNED_E,
+      B("E", "\"node\":\"%N\",\"seq\":1,\"exp\":5,\"eps\":[],\"relay\":{\"udp\":1}"),
+      "E.relay.rk: missing" },
     { "m-fine", MESH_SIGNED_M, B("M", M_BEGIN M_NO_LISTS M_END), NULL },
     { "m-bad-name", MESH_SIGNED_M,
       B("M", "\"node\":\"%N\",\"name\":\"A B\",\"ip6\":\"fd00::1\"," M_NO_LISTS M_END),
