@@ -25,8 +25,7 @@ enum {
 
 /* Since the start of an attempt; docs/PATHS.md §5. */
 static const unsigned bursts_ms[] = { 0, 50, 150, 350, 750, 1500, 3000, 6000 };
-#define END_MS       10000u
-#define PLAIN_BURSTS 3 /* then known hard NATs get what they need */
+#define END_MS 10000u
 
 static int64_t now_us(void)
 {
@@ -108,6 +107,7 @@ static void step_punch(PathSeek *self)
 
     if (self->step == 0) {
         open_nat(self);
+        path_hardnat_consider(self, 0);
         self->step++;
         wait(self, self->start_ms - now_ms);
         return;
@@ -117,12 +117,11 @@ static void step_punch(PathSeek *self)
         path_attempt_end(self, path_meet_is_direct(self));
         if (!path_meet_is_direct(self))
             path_meet_begin(self);
-        path_hardnat_consider(self, true);
+        path_hardnat_consider(self, done + 1);
         return;
     }
     burst(self, true);
-    if (done >= PLAIN_BURSTS)
-        path_hardnat_consider(self, false);
+    path_hardnat_consider(self, done);
     self->step++;
     wait(self, self->start_ms +
                    (self->step - 1 < G_N_ELEMENTS(bursts_ms) ? bursts_ms[self->step - 1] : END_MS) -
@@ -203,9 +202,12 @@ static void add_candidates(PathSeek *self, const MeshProbe *probe)
                                             MESH_RECORD_OBSERVED };
     MeshRecordEndpoint          told[MESH_PROBE_MAX_CANDIDATES];
 
-    for (size_t i = 0; i < probe->n_candidates; i++)
+    for (size_t i = 0; i < probe->n_candidates; i++) {
         told[i] = (MeshRecordEndpoint){ .endpoint = probe->candidates[i].endpoint,
                                         .kind = kinds[probe->candidates[i].kind] };
+        if (probe->candidates[i].kind == MESH_PROBE_LOCAL)
+            self->local_port = probe->candidates[i].endpoint.port;
+    }
     path_seek_add(self, told, probe->n_candidates);
     self->nat = probe->nat;
     self->host->told(&self->told->wg, &probe->nat, self->host->user_data);

@@ -6,20 +6,19 @@
 #include "common/std/endpoint.h"
 #include "common/std/key.h"
 #include "daemon/path/hardports.h"
+#include "daemon/path/hardsockets.h"
 #include "daemon/path/seeking.h"
 #include "daemon/wire/ways.h"
 
-#include <errno.h>
-#include <glib-unix.h>
-#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 enum {
     EACH_MS = 10, /* one packet: at most 100 a second */
     CALL_EACH_MS = 250,
     CALLS = 4,
+    LEAD_MS = 60,          /* of the hard side's first sockets before the pings to them */
+    RANDOM_MS = 1500,      /* pings at random wait until half of its sockets are open */
     LISTEN_MS = 3000,      /* after the last packet */
     WON_MS = 2000,         /* then the other sockets are closed */
     WON_EACH_MS = 100,     /* pings of the way that was found */
@@ -28,65 +27,57 @@ enum {
     AGAIN_SLACK_MS = 5000, /* the other side counts from a little earlier */
     MOVED_MS = 60000,      /* a peer that moves all the time is not followed so fast */
     TURN_MS = 16000,       /* a round of the other side, and some more */
+    TURN_SOON_MS = 2500,   /* it is over here: there, too, in a moment */
+    PLAIN_BURSTS = 3,      /* of pings; then what is known has to do */
+    GUESS_BURSTS = 4,      /* then it is taken for a hard NAT that nobody has noticed */
     OPENER_TTL = 2,        /* clears our own router, does not reach the other's */
     BOTH_SOCKETS = 25,
+    BOTH_PACKETS = 3 * BOTH_SOCKETS, /* one of each may be lost, or come too early */
     BOTH_AHEAD = 13, /* of the last port: where each aims, amid the other's sockets */
     CANARY_MS = 1000,
-    CANARY_LOST_US = 900000,
-    CANARY_LEAST_US = 20000, /* a round trip may grow by so much whatever it was */
+    CANARY_BAD = 2,          /* in a row: one ping may be lost by chance */
+    CANARY_LEAST_US = 50000, /* a round trip may grow by so much whatever it was */
 };
 
 typedef enum { LOOKING, CALLING, SENDING, LISTENING, WON } Phase;
 
-typedef struct {
-    int   fd; /* -1: given away */
-    guint source;
-} Socket;
-
 struct PathHardnat {
-    PathSeek    *seek;
-    bool         hard_side;
-    bool         both;   /* sides are hard, and perhaps count their ports up */
-    bool         called; /* the peer began */
-    uint16_t     base;   /* both: the port that our last mapping got */
-    uint8_t      stun[MESH_STUN_TXID_BYTES];
-    Phase        phase;
-    uint64_t     txid;
-    MeshEndpoint target; /* easy side: its port is another each time */
-    size_t       next, n_packets;
-    int          ttl; /* of what opens our NAT */
-    unsigned     calls;
-    WireWay      won;
-    int64_t      until_ms, canary_ms, rtt_us;
-    guint        timer;
-    size_t       n_sockets;
-    Socket       sockets[PATH_HARDPORTS_MAX_SOCKETS];
-    uint16_t     ports[PATH_HARDPORTS_MAX];
+    PathSeek        *seek;
+    bool             hard_side;
+    bool             both;   /* sides are hard, and perhaps count their ports up */
+    bool             called; /* the peer began */
+    uint16_t         base;   /* both: the port that our last mapping got */
+    uint8_t          stun[MESH_STUN_TXID_BYTES];
+    Phase            phase;
+    uint64_t         txid;
+    MeshEndpoint     target; /* easy side: its port is another each time */
+    size_t           next, n_packets, n_soon;
+    uint8_t          ttl; /* of what opens our NAT; 0: as usual */
+    unsigned         calls;
+    WireWay          won;
+    int64_t          sending_ms, until_ms, canary_ms, rtt_us;
+    unsigned         n_bad; /* looks at the relay in a row */
+    guint            timer;
+    PathHardsockets *sockets; /* NULL on the easy side */
+    uint16_t         ports[PATH_HARDPORTS_MAX];
 };
 
-static bool is_hard(const MeshProbeNat *nat)
-{
-    return nat->mapping == MESH_PROBE_BY_ADDRESS || nat->mapping == MESH_PROBE_BY_ADDRESS_AND_PORT;
-}
-
-static void close_socket(Socket *self)
-{
-    g_clear_handle_id(&self->source, g_source_remove);
-    if (self->fd >= 0)
-        close(self->fd);
-    self->fd = -1;
-}
+static gboolean on_turn(gpointer user_data);
 
 static void end(PathHardnat *self, const char *why)
 {
     PathSeek *seek = self->seek;
+    bool      turn = seek->hard_timer != 0 && !self->hard_side;
 
     mesh_log_debug("a search through a hard NAT ends after %zu packets: %s", self->next, why);
     g_clear_handle_id(&self->timer, g_source_remove);
-    for (size_t i = 0; i < self->n_sockets; i++)
-        close_socket(&self->sockets[i]);
+    path_hardsockets_free(self->sockets);
     seek->hard = seek->host->hard = NULL;
     g_free(self);
+    if (!turn)
+        return;
+    g_clear_handle_id(&seek->hard_timer, g_source_remove);
+    seek->hard_timer = g_timeout_add(TURN_SOON_MS, on_turn, seek);
 }
 
 static gboolean on_timer(gpointer user_data);
@@ -115,20 +106,34 @@ static bool look_after(PathHardnat *self)
 {
     int64_t       now_ms = mesh_clock_boot_ms();
     PathRelayLook look;
-    bool          due = now_ms - self->canary_ms >= CANARY_MS;
+    bool          due = now_ms - self->canary_ms >= CANARY_MS, first = self->canary_ms == 0;
 
     if (!path_relays_look(self->seek->host->relays, &self->seek->relay, due, &look))
         return false;
-    if (look.unanswered_us > CANARY_LOST_US)
-        return false;
-    if (due)
-        self->canary_ms = now_ms;
-    if (look.rtt_us == 0 || look.unanswered_us > 0)
+    if (!due)
         return true;
+    self->canary_ms = now_ms;
     if (self->rtt_us == 0)
         self->rtt_us = look.rtt_us;
-    return look.rtt_us <= MAX(2 * self->rtt_us, self->rtt_us + CANARY_LEAST_US);
+    if (first) /* what it says is of before */
+        return true;
+    if (look.unanswered_us > 0 ||
+        look.rtt_us > MAX(2 * self->rtt_us, self->rtt_us + CANARY_LEAST_US))
+        self->n_bad++;
+    else
+        self->n_bad = 0;
+    return self->n_bad < CANARY_BAD;
 }
+
+static uint32_t get_mark(const PathSeek *seek)
+{
+    WirePlaneInfo info;
+
+    wire_plane_get_info(seek->host->plane, &info);
+    return info.fwmark;
+}
+
+static void on_got(size_t at, WireEvent *event, void *user_data);
 
 static PathHardnat *start(PathSeek *seek, bool hard_side)
 {
@@ -138,6 +143,8 @@ static PathHardnat *start(PathSeek *seek, bool hard_side)
     self->seek = seek;
     self->hard_side = hard_side;
     self->target = seek->seen;
+    if (hard_side)
+        self->sockets = path_hardsockets_new(get_mark(seek), on_got, self);
     seek->hard = seek->host->hard = self;
     mesh_log_debug("searches through a hard NAT, %s, towards %s", hard_side ? "ours" : "the peer's",
                    mesh_endpoint_format(&self->target, text));
@@ -170,18 +177,17 @@ static void count_round(PathSeek *seek, bool hard_side)
 
 /* ---- the hard side ---- */
 
-static void win(PathHardnat *self, Socket *socket, WireEvent *event, const MeshProbe *probe)
+static void win(PathHardnat *self, size_t at, WireEvent *event, const MeshProbe *probe)
 {
     PathSeek *seek = self->seek;
     PathWay  *way;
-    int       number = wire_ways_adopt_socket(seek->host->plane, socket->fd);
+    int number = wire_ways_adopt_socket(seek->host->plane, path_hardsockets_get(self->sockets, at));
 
     if (number < 0) {
         mesh_log_warning("a socket that reaches a peer cannot be used: %s", g_strerror(-number));
         return;
     }
-    g_clear_handle_id(&socket->source, g_source_remove);
-    socket->fd = -1;
+    path_hardsockets_let_go(self->sockets, at);
     if (seek->socket != 0)
         wire_ways_drop_socket(seek->host->plane, seek->socket);
     seek->socket = (uint8_t)number;
@@ -211,19 +217,16 @@ static void aim(PathHardnat *self, const MeshProbeNat *nat)
 
 static void ask_base(PathHardnat *self)
 {
-    MeshStunMessage         request = { .type = MESH_STUN_REQUEST };
-    uint8_t                 bytes[MESH_STUN_REQUEST_BYTES];
-    PathRelayLook           look;
-    struct sockaddr_storage name;
-    socklen_t               name_len;
-    size_t                  len;
+    MeshStunMessage request = { .type = MESH_STUN_REQUEST };
+    uint8_t         bytes[MESH_STUN_REQUEST_BYTES];
+    PathRelayLook   look;
+    size_t          len;
 
     if (!path_relays_look(self->seek->host->relays, &self->seek->relay, false, &look))
         return;
     memcpy(request.txid, self->stun, sizeof request.txid);
-    name_len = mesh_endpoint_to_sockaddr(&look.alt, &name);
     if (mesh_stun_encode_request(&request, sizeof bytes, bytes, sizeof bytes, &len) == 0)
-        (void)!sendto(self->sockets[0].fd, bytes, len, 0, (struct sockaddr *)&name, name_len);
+        (void)path_hardsockets_send(self->sockets, 0, &look.alt, 0, (MeshSpan){ bytes, len });
 }
 
 static void take_base(PathHardnat *self, const WireEvent *event)
@@ -245,78 +248,36 @@ static void take_base(PathHardnat *self, const WireEvent *event)
     wait_for(self, 0);
 }
 
-/* ---- */
-
-static gboolean on_input(gint fd, GIOCondition condition, gpointer user_data)
+static void on_got(size_t at, WireEvent *event, void *user_data)
 {
-    PathHardnat            *self = user_data;
-    WireEvent               event = { .kind = WIRE_EVENT_RAW };
-    struct sockaddr_storage name;
-    socklen_t               name_len = sizeof name;
-    MeshProbe               probe;
-    ssize_t n = recvfrom(fd, event.data, sizeof event.data, 0, (struct sockaddr *)&name, &name_len);
+    PathHardnat *self = user_data;
+    MeshProbe    probe;
 
-    (void)condition;
-    if (n <= 0 || self->phase == WON ||
-        mesh_endpoint_from_sockaddr((struct sockaddr *)&name, name_len, false, &event.endpoint) < 0)
-        return G_SOURCE_CONTINUE;
-    event.n_data = (uint16_t)n;
-    event.way.endpoint = event.endpoint;
-    if (mesh_stun_is((MeshSpan){ event.data, event.n_data })) {
-        take_base(self, &event);
-        return G_SOURCE_CONTINUE;
-    }
-    if (mesh_probe_open(&self->seek->keys, event.data, event.n_data, &probe) < 0)
-        return G_SOURCE_CONTINUE; /* a stranger's */
-    for (size_t i = 0; i < self->n_sockets; i++)
-        if (self->sockets[i].fd == fd) {
-            win(self, &self->sockets[i], &event, &probe);
-            return G_SOURCE_CONTINUE; /* removed, if it was taken */
-        }
-    return G_SOURCE_CONTINUE;
+    if (self->phase == WON)
+        return;
+    if (mesh_stun_is((MeshSpan){ event->data, event->n_data }))
+        take_base(self, event);
+    else if (mesh_probe_open(&self->seek->keys, event->data, event->n_data, &probe) == 0)
+        win(self, at, event, &probe);
 }
 
-static int open_socket(PathHardnat *self)
+/* A router that takes in strays would note one from us, and then give its own side's flow to us
+ * another port: so what opens ours dies on the way. */
+static void send_by(PathHardnat *self, size_t at)
 {
-    struct sockaddr_in any = { .sin_family = AF_INET };
-    WirePlaneInfo      info;
-    Socket            *socket_here = &self->sockets[self->n_sockets];
-    int                fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-    if (fd < 0)
-        return -errno;
-    wire_plane_get_info(self->seek->host->plane, &info);
-    if (bind(fd, (struct sockaddr *)&any, sizeof any) < 0 ||
-        (info.fwmark != 0 &&
-         setsockopt(fd, SOL_SOCKET, SO_MARK, &info.fwmark, sizeof info.fwmark) < 0)) {
-        int rc = -errno;
-
-        close(fd);
-        return rc;
-    }
-    *socket_here = (Socket){ .fd = fd, .source = g_unix_fd_add(fd, G_IO_IN, on_input, self) };
-    self->n_sockets++;
-    return fd;
-}
-
-/* @ttl: hops, -1 for as many as usual. A router that takes in strays would note one from us, and
- * then give its own side's flow to us another port: so what opens ours dies on the way. */
-static bool send_from(PathHardnat *self, int fd, int ttl)
-{
-    MeshProbe               probe = { .type = MESH_PROBE_PING, .length = MESH_PROBE_PING_BYTES };
-    uint8_t                 bytes[MESH_PROBE_MAX_BYTES];
-    struct sockaddr_storage name;
-    socklen_t               name_len = mesh_endpoint_to_sockaddr(&self->target, &name);
-    ssize_t                 sent;
-    size_t                  len;
+    MeshProbe probe = { .type = MESH_PROBE_PING, .length = MESH_PROBE_PING_BYTES };
+    uint8_t   bytes[MESH_PROBE_MAX_BYTES];
+    size_t    len;
+    int rc = at < path_hardsockets_count(self->sockets) ? 0 : path_hardsockets_open(self->sockets);
 
     mesh_key_random(&probe.txid, sizeof probe.txid);
-    if (mesh_probe_seal(&self->seek->keys, &probe, bytes, sizeof bytes, &len) < 0 ||
-        setsockopt(fd, IPPROTO_IP, IP_TTL, &ttl, sizeof ttl) < 0)
-        return false;
-    sent = sendto(fd, bytes, len, 0, (struct sockaddr *)&name, name_len);
-    ttl = -1;
-    return setsockopt(fd, IPPROTO_IP, IP_TTL, &ttl, sizeof ttl) == 0 && sent >= 0;
+    if (rc == 0)
+        rc = mesh_probe_seal(&self->seek->keys, &probe, bytes, sizeof bytes, &len);
+    if (rc == 0)
+        rc = path_hardsockets_send(self->sockets, at, &self->target, self->ttl,
+                                   (MeshSpan){ bytes, len });
+    if (rc < 0)
+        mesh_log_debug("a socket for a search failed: %s", g_strerror(-rc));
 }
 
 /* ---- either side ---- */
@@ -325,12 +286,9 @@ static void send_next(PathHardnat *self)
 {
     MeshProbe probe = { .type = MESH_PROBE_PING, .length = MESH_PROBE_PING_BYTES };
     WireWay   to = { .endpoint = self->target };
-    int       fd = -1;
 
     if (self->hard_side) {
-        fd = self->next == 0 ? self->sockets[0].fd : open_socket(self);
-        if (fd < 0 || !send_from(self, fd, self->ttl))
-            mesh_log_debug("a socket for a search failed: %s", g_strerror(fd < 0 ? -fd : errno));
+        send_by(self, self->both ? self->next % BOTH_SOCKETS : self->next);
         return;
     }
     mesh_key_random(&probe.txid, sizeof probe.txid);
@@ -338,27 +296,40 @@ static void send_next(PathHardnat *self)
     (void)path_seek_send(self->seek, &probe, &to, 0);
 }
 
+/* The easy side may send for longer. */
+static void listen_now(PathHardnat *self)
+{
+    size_t all =
+        MAX(self->n_packets, self->hard_side && !self->both ? (size_t)PATH_HARDPORTS_MAX : 0);
+
+    self->phase = LISTENING;
+    self->until_ms =
+        mesh_clock_boot_ms() + LISTEN_MS + (int64_t)(all - self->n_packets) * EACH_MS * 5 / 4;
+    if (self->hard_side && !self->both)
+        self->until_ms += RANDOM_MS;
+}
+
 static void step(PathHardnat *self)
 {
+    int64_t now_ms = mesh_clock_boot_ms();
+
     if (!look_after(self)) {
         end(self, "the relay answers late");
         return;
     }
+    if (self->sending_ms == 0)
+        self->sending_ms = now_ms;
     if (self->next < self->n_packets) {
         send_next(self);
         self->next++;
-        wait_for(self, EACH_MS);
+        wait_for(self, self->next == self->n_soon && self->next < self->n_packets
+                           ? (unsigned)MAX(self->sending_ms + RANDOM_MS - now_ms, EACH_MS)
+                           : EACH_MS);
         return;
     }
-    if (self->phase == SENDING) {
-        size_t all =
-            MAX(self->n_packets, self->hard_side && !self->both ? (size_t)PATH_HARDPORTS_MAX : 0);
-
-        self->phase = LISTENING; /* the easy side may send for longer */
-        self->until_ms =
-            mesh_clock_boot_ms() + LISTEN_MS + (int64_t)(all - self->n_packets) * EACH_MS * 5 / 4;
-    }
-    if (mesh_clock_boot_ms() >= self->until_ms)
+    if (self->phase == SENDING)
+        listen_now(self);
+    if (now_ms >= self->until_ms)
         end(self, "nothing was found");
     else
         wait_for(self, CALL_EACH_MS);
@@ -408,7 +379,7 @@ static gboolean on_timer(gpointer user_data)
 static void look(PathHardnat *self)
 {
     mesh_key_random(self->stun, sizeof self->stun);
-    if (open_socket(self) < 0)
+    if (path_hardsockets_open(self->sockets) < 0)
         end(self, "no socket");
     else
         (void)on_timer(self);
@@ -424,22 +395,32 @@ static void begin(PathSeek *seek)
         return;
     self = start(seek, true);
     self->n_packets = plan.n_sockets;
-    self->ttl = seek->n_hard[true] == 0 ? OPENER_TTL : -1; /* two NATs before us may want more */
+    self->ttl = seek->n_hard[true] == 0 ? OPENER_TTL : 0; /* two NATs before us may want more */
     mesh_key_random(&self->txid, sizeof self->txid);
+    if (seek->host->nat.block_last > seek->host->nat.block_first)
+        self->phase = CALLING; /* it does not matter which port is the last */
     look(self);
+}
+
+/* Whether it would be foretold where the two meet: one that is drawn spoils it. */
+static bool may_meet(const PathSeek *seek)
+{
+    const MeshProbeNat *own = &seek->host->nat, *peer = &seek->nat;
+
+    if (own->step == 0 && seek->host->ports_known)
+        return false;
+    return own->block_last <= own->block_first && peer->block_last <= peer->block_first;
 }
 
 static void begin_both(PathSeek *seek, const MeshProbe *call_of_peer)
 {
     PathHardnat *self;
 
-    if (!may_start(seek, true))
+    if (!may_start(seek, true) || !may_meet(seek))
         return;
     self = start(seek, true);
     self->both = true;
-    self->ttl = -1;
-    self->phase = LOOKING;
-    self->n_packets = BOTH_SOCKETS;
+    self->n_packets = BOTH_PACKETS;
     self->called = call_of_peer != NULL;
     if (self->called)
         aim(self, &call_of_peer->nat);
@@ -454,34 +435,59 @@ static gboolean on_turn(gpointer user_data)
     PathSeek *seek = user_data;
 
     seek->hard_timer = 0;
-    begin(seek);
+    if (!path_meet_is_direct(seek))
+        begin(seek);
     return G_SOURCE_REMOVE;
 }
 
-void path_hardnat_consider(PathSeek *seek, bool last)
+/* Of two NATs that look easy, one that does not keep ports is rather the one that is not. */
+static bool is_first_suspect(const PathSeek *seek)
 {
+    MeshEndpoint  seen;
+    WirePlaneInfo info;
+    uint16_t      home;
+    bool          ours = false, peers = seek->seen.port == seek->local_port;
+
+    wire_plane_get_info(seek->host->plane, &info);
+    if (path_relays_get_home(seek->host->relays, &home, &seen))
+        ours = seen.port == info.listen_port;
+    return ours != peers ? peers : path_attempt_is_caller(seek);
+}
+
+/* Nobody has noticed a hard NAT, and it does not work: one of the two is by address, perhaps: one
+ * relay alone cannot tell. Each tries in turn. */
+static void guess(PathSeek *seek)
+{
+    if (is_first_suspect(seek) && !seek->host->independent)
+        begin(seek);
+    else if (!seek->host->independent)
+        seek->hard_timer = g_timeout_add(TURN_MS, on_turn, seek);
+}
+
+void path_hardnat_consider(PathSeek *seek, size_t n_bursts)
+{
+    bool known = seek->host->ports_known && seek->nat.mapping != MESH_PROBE_UNKNOWN;
+
     if (path_meet_is_direct(seek) || seek->hard != NULL || seek->hard_timer != 0 ||
         !path_seek_is_alive(seek)) /* one search at a time: for those who talk */
         return;
-    if (is_hard(&seek->host->nat)) {
-        if (!is_hard(&seek->nat))
+    if (path_natclass_is_hard(&seek->host->nat)) {
+        if (!known && n_bursts <= PLAIN_BURSTS)
+            return;
+        if (!path_natclass_is_hard(&seek->nat))
             begin(seek);
         else if (path_attempt_is_caller(seek))
             begin_both(seek, NULL);
         return;
     }
-    if (!last || is_hard(&seek->nat))
-        return;
-    /* One of the two is by address, perhaps: one relay alone cannot tell. Each tries in turn. */
-    if (path_attempt_is_caller(seek))
-        begin(seek);
-    else
-        seek->hard_timer = g_timeout_add(TURN_MS, on_turn, seek);
+    if (n_bursts > GUESS_BURSTS && !path_natclass_is_hard(&seek->nat))
+        guess(seek);
 }
 
 void path_hardnat_take_call(PathSeek *seek, const MeshProbe *probe)
 {
     PathHardnat *self = seek->hard;
+    PathHardplan plan;
 
     seek->nat = probe->nat;
     if (self != NULL && self->called && self->txid == probe->txid) {
@@ -489,8 +495,10 @@ void path_hardnat_take_call(PathSeek *seek, const MeshProbe *probe)
             call(self, MESH_PROBE_CALL_ACK); /* it was lost */
         return;
     }
-    if (is_hard(&seek->host->nat)) {
-        if (is_hard(&probe->nat) && probe->nat.block_last != 0)
+    if (seek->seen.addr.family == 0)
+        path_relays_ask(seek->host->relays, &seek->relay); /* for the next CALL */
+    if (path_natclass_is_hard(&seek->host->nat)) {
+        if (path_natclass_is_hard(&probe->nat) && probe->nat.block_last != 0)
             begin_both(seek, probe);
         return;
     }
@@ -500,13 +508,15 @@ void path_hardnat_take_call(PathSeek *seek, const MeshProbe *probe)
     self->called = true;
     self->txid = probe->txid;
     self->phase = SENDING;
+    path_hardports_plan(&probe->nat, &plan);
+    self->n_soon = plan.n_soon;
     self->n_packets =
         path_hardports_choose(&probe->nat,
                               probe->nat.block_last != 0 ? probe->nat.block_last : seek->seen.port,
                               self->ports);
     count_round(seek, false);
     call(self, MESH_PROBE_CALL_ACK);
-    wait_for(self, EACH_MS);
+    wait_for(self, LEAD_MS);
 }
 
 void path_hardnat_take_ack(PathSeek *seek, const MeshProbe *probe)

@@ -7,9 +7,9 @@
 
 #include "daemon/path/seek.h"
 
-/** path_hardnat_consider: plain pings have not helped. Starts what may, if ours is the hard side.
- * @last: nothing else is left: then it is tried even if nobody knows whose side is the hard one. */
-void path_hardnat_consider(PathSeek *seek, bool last);
+/** path_hardnat_consider: starts what may find a way, if ours is the hard side: at once where both
+ * NATs are known, later what has to guess. @n_bursts: of plain pings that went unanswered. */
+void path_hardnat_consider(PathSeek *seek, size_t n_bursts);
 
 /** path_hardnat_take_call: the peer, behind a hard NAT, is ready to open its sockets. */
 void path_hardnat_take_call(PathSeek *seek, const MeshProbe *probe);

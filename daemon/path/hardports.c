@@ -10,6 +10,8 @@ enum {
     N_PORTS = 65536 - FIRST_PORT,
     STEP_SOCKETS = 25,
     STEPS_AHEAD = 64, /* others take ports in between; what is behind is in use */
+    STEPS_NEAR = 24,  /* where our own sockets are, if nobody does */
+    STEPS = STEPS_NEAR + STEPS_AHEAD + STEPS_AHEAD,
     BLOCK_SOCKETS = 64,
     BLOCK_SHARE = 16,   /* no more of a block than one in so many */
     LEAST_BLOCK = 257,  /* of a smaller one we would take too much */
@@ -57,7 +59,7 @@ static void plan_block(size_t block, PathHardplan *plan)
         return;
     while (k < PATH_HARDPORTS_MAX && get_chance_opening(n, k, block) < ENOUGH)
         k++;
-    *plan = (PathHardplan){ n, k, get_chance_opening(n, k, block) };
+    *plan = (PathHardplan){ n, k, k, get_chance_opening(n, k, block) };
 }
 
 void path_hardports_plan(const MeshProbeNat *nat, PathHardplan *out_plan)
@@ -66,11 +68,11 @@ void path_hardports_plan(const MeshProbeNat *nat, PathHardplan *out_plan)
 
     *out_plan = (PathHardplan){ .n_sockets = 0 };
     if (nat->step != 0)
-        *out_plan = (PathHardplan){ STEP_SOCKETS, STEPS_AHEAD, 1 };
+        *out_plan = (PathHardplan){ STEP_SOCKETS, STEPS, STEPS, 1 };
     else if (block > 0 && block <= MAX_BLOCK)
         plan_block(block, out_plan);
     else
-        *out_plan = (PathHardplan){ PATH_HARDPORTS_MAX_SOCKETS, PATH_HARDPORTS_MAX,
+        *out_plan = (PathHardplan){ PATH_HARDPORTS_MAX_SOCKETS, PATH_HARDPORTS_MAX, STEPS_NEAR,
                                     path_hardports_chance(PATH_HARDPORTS_MAX_SOCKETS,
                                                           PATH_HARDPORTS_MAX, N_PORTS) };
 }
@@ -94,10 +96,21 @@ static void choose(Choice *self, int port)
     self->ports[self->n++] = (uint16_t)port;
 }
 
-static void choose_steps(Choice *self, uint16_t seen, int step)
+static void choose_steps(Choice *self, uint16_t seen, int step, int n)
 {
-    for (int i = 1; i <= STEPS_AHEAD; i++)
+    for (int i = 1; i <= n; i++)
         choose(self, seen + i * step);
+}
+
+/* Once while they open, once when they are, once more for what was lost. */
+static void choose_foretold(Choice *self, uint16_t seen, int step)
+{
+    static const int passes[] = { STEPS_NEAR, STEPS_AHEAD, STEPS_AHEAD };
+
+    for (size_t i = 0; i < sizeof passes / sizeof passes[0]; i++) {
+        memset(self->taken, 0, sizeof self->taken);
+        choose_steps(self, seen, step, passes[i]);
+    }
 }
 
 static uint32_t draw(uint32_t below)
@@ -127,11 +140,11 @@ size_t path_hardports_choose(const MeshProbeNat *nat, uint16_t seen,
     path_hardports_plan(nat, &plan);
     choice.limit = plan.n_ports;
     if (nat->step != 0) {
-        choose_steps(&choice, seen, nat->step);
+        choose_foretold(&choice, seen, nat->step);
     } else if (block > 0 && block <= MAX_BLOCK) {
         choose_among(&choice, nat->block_first, block);
     } else {
-        choose_steps(&choice, seen, 1); /* who counts, counts up: that costs little */
+        choose_steps(&choice, seen, 1, STEPS_NEAR); /* who counts, counts up: that costs little */
         choose_among(&choice, FIRST_PORT, N_PORTS);
     }
     return choice.n;

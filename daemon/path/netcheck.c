@@ -229,7 +229,8 @@ static PathAnswer judge_family(const PathNetcheck *self, int family)
     return asked ? PATH_NO : PATH_UNKNOWN;
 }
 
-static void judge_nat(PathNetcheck *self)
+/* @final: who has not answered by now will not. */
+static void judge_nat(PathNetcheck *self, bool final)
 {
     PathNatLook  looks[MAX_QUESTIONS];
     PathNatLooks seen = { .looks = looks,
@@ -239,10 +240,12 @@ static void judge_nat(PathNetcheck *self)
     for (size_t i = 0; i < self->n_questions; i++) {
         const Question *question = &self->questions[i];
 
+        PathAnswer no = final ? PATH_NO : PATH_UNKNOWN;
+
         if (question->purpose == OTHER_PORT)
-            seen.other_port = question->answered ? PATH_YES : PATH_NO;
+            seen.other_port = question->answered ? PATH_YES : no;
         if (question->purpose == HAIRPIN)
-            seen.hairpin = question->answered ? PATH_YES : PATH_NO;
+            seen.hairpin = question->answered ? PATH_YES : no;
         if (question->purpose == MAP && question->answered)
             looks[seen.n++] = (PathNatLook){ .socket = question->socket,
                                              .local_port = self->ports[question->socket],
@@ -277,7 +280,7 @@ static void end(PathNetcheck *self)
 
     self->found.udp4 = judge_family(self, AF_INET);
     self->found.udp6 = judge_family(self, AF_INET6);
-    judge_nat(self);
+    judge_nat(self, true);
     self->found.done = true;
     self->found.at_ms = mesh_clock_boot_ms();
     self->running = false;
@@ -292,6 +295,23 @@ static void end(PathNetcheck *self)
         self->shown = self->last.nat.what;
         self->changed(self->user_data);
     }
+}
+
+/* What ports are given is known long before who may come in: that shows by what does not come. */
+static void tell_ports(PathNetcheck *self)
+{
+    const MeshProbeNat *last = &self->last.nat.what, *found = &self->found.nat.what;
+
+    for (size_t i = 0; i < self->n_questions; i++)
+        if (self->questions[i].purpose == MAP && !self->questions[i].answered)
+            return;
+    judge_nat(self, false);
+    if (last->mapping == found->mapping && last->step == found->step &&
+        last->block_first == found->block_first && last->block_last == found->block_last)
+        return;
+    self->last.nat = self->found.nat;
+    self->shown = *found;
+    self->changed(self->user_data);
 }
 
 /* ---- the course of a check ---- */
@@ -443,6 +463,8 @@ static void take(PathNetcheck *self, unsigned socket, const MeshEndpoint *from, 
         if (question->purpose == MAP &&
             socket == 0) /* our own outer address, from its own socket */
             (void)add_question(self, HAIRPIN, socket, &question->mapped);
+        if (question->purpose == MAP)
+            tell_ports(self);
         proceed(self);
         return;
     }

@@ -130,8 +130,11 @@ static size_t list_own(void *user_data, MeshProbeCandidate out[MESH_PROBE_MAX_CA
 /* What the longer look found counts, unless the short one, which is newer, says that it is over. */
 static void use_nat(Path *self)
 {
-    const MeshProbeNat *found = &path_netcheck_get(self->check)->nat.what;
+    const PathNat      *nat = &path_netcheck_get(self->check)->nat;
+    const MeshProbeNat *found = &nat->what;
 
+    self->host.ports_known = found->mapping != MESH_PROBE_UNKNOWN;
+    self->host.independent = found->mapping == MESH_PROBE_INDEPENDENT && !nat->one_address;
     if (found->mapping != MESH_PROBE_UNKNOWN &&
         (self->host.nat.mapping == MESH_PROBE_UNKNOWN ||
          path_natclass_is_hard(found) == path_natclass_is_hard(&self->host.nat)))
@@ -424,6 +427,7 @@ void path_set_host(Path *self, const PathHost *host)
                              path_candidates_has_family(host->addrs, host->n_addrs, AF_INET6));
     path_relays_doubt(self->host.relays);
     path_netcheck_set_host(self->check, host->addrs, host->n_addrs);
+    use_nat(self);
     g_hash_table_iter_init(&iter, self->peers);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         if (moved && ((PathPeerPath *)value)->seek != NULL)

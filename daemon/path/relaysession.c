@@ -46,7 +46,7 @@ struct PathRelaySession {
     int64_t      bound_ms, reset_ms;
     uint32_t     life_s;
     MeshEndpoint seen;
-    int64_t      pinged_us, rtt_us; /* oldest ping unanswered, 0: none; last round trip */
+    int64_t      pinged_us, last_us, rtt_us; /* oldest ping unanswered, 0: none; last ping; trip */
     guint        timer;
     MeshBackoff  backoff;
     PathRelayStream *stream;     /* owned */
@@ -176,8 +176,9 @@ static void bind_session(PathRelaySession *self)
 
 static void ping(PathRelaySession *self)
 {
+    self->last_us = mesh_clock_boot_ns() / 1000;
     if (self->pinged_us == 0)
-        self->pinged_us = mesh_clock_boot_ns() / 1000;
+        self->pinged_us = self->last_us;
     send_frame(self, &(MeshRelayFrame){ .kind = MESH_RELAY_PING,
                                         .session = self->session,
                                         .arg = ++self->sequence });
@@ -299,8 +300,9 @@ static void take_pong(PathRelaySession *self, const MeshRelayFrame *frame)
         self->sequence - frame->arg >= self->sequence - self->answered)
         return;
     self->answered = frame->arg;
-    if (self->pinged_us != 0)
-        self->rtt_us = mesh_clock_boot_ns() / 1000 - self->pinged_us;
+    if (self->pinged_us != 0) /* one before may have been lost, which says nothing of this one */
+        self->rtt_us = mesh_clock_boot_ns() / 1000 -
+                       (frame->arg == self->sequence ? self->last_us : self->pinged_us);
     self->pinged_us = 0;
     self->tries = 0;
     self->seen = frame->seen;

@@ -25,7 +25,9 @@ typedef struct {
     MeshNetworkId   net;
     MeshKey        *probe_private; /* guarded */
     MeshKey         probe_public;
-    MeshProbeNat    nat;        /* before this host, as it was measured; mapping 0: not known */
+    MeshProbeNat    nat;         /* before this host, as it was measured; mapping 0: not known */
+    bool            ports_known; /* its step and block were looked for */
+    bool            independent; /* one port for all: several servers have seen it */
     PathHardnat    *hard;       /* the one search behind a hard NAT that is under way; NULL: none */
     GArray         *addrs;      /* MeshAddr: the host's */
     bool            relayless;  /* there is no relay, and was none for a while */

@@ -38,6 +38,7 @@ struct PathSeek {
     bool            resting;    /* idle so long that its way may have closed */
     MeshEndpoint    seen;       /* where its relay sees it; family 0: not told */
     MeshProbeNat    nat;        /* as it told; mapping 0: it does not know */
+    uint16_t        local_port; /* as it told; 0: not */
     PathHardnat    *hard;       /* the search under way behind a hard NAT; NULL: none */
     unsigned        n_hard[2];  /* rounds since the network changed: on the easy side, the hard */
     MeshAddr        hard_at;    /* where the peer was seen then */
