@@ -19,7 +19,7 @@ enum {
     CALLS = 4,
     LEAD_MS = 60,          /* of the hard side's first sockets before the pings to them */
     RANDOM_MS = 1500,      /* pings at random wait until half of its sockets are open */
-    LISTEN_MS = 3000,      /* after the last packet */
+    LISTEN_MS = 1500,      /* after the last packet */
     WON_MS = 2000,         /* then the other sockets are closed */
     WON_EACH_MS = 100,     /* pings of the way that was found */
     ROUNDS = 2,            /* until the network changes */
@@ -27,7 +27,7 @@ enum {
     AGAIN_SLACK_MS = 5000, /* the other side counts from a little earlier */
     MOVED_MS = 60000,      /* a peer that moves all the time is not followed so fast */
     TURN_MS = 16000,       /* a round of the other side, and some more */
-    TURN_SOON_MS = 2500,   /* it is over here: there, too, in a moment */
+    TURN_SOON_MS = 100,    /* that round is over */
     PLAIN_BURSTS = 3,      /* of pings; then what is known has to do */
     GUESS_BURSTS = 4,      /* then it is taken for a hard NAT that nobody has noticed */
     OPENER_TTL = 2,        /* clears our own router, does not reach the other's */
@@ -313,13 +313,13 @@ static void step(PathHardnat *self)
 {
     int64_t now_ms = mesh_clock_boot_ms();
 
-    if (!look_after(self)) {
-        end(self, "the relay answers late");
-        return;
-    }
     if (self->sending_ms == 0)
         self->sending_ms = now_ms;
     if (self->next < self->n_packets) {
+        if (!look_after(self)) {
+            end(self, "the relay answers late");
+            return;
+        }
         send_next(self);
         self->next++;
         wait_for(self, self->next == self->n_soon && self->next < self->n_packets
@@ -497,6 +497,8 @@ void path_hardnat_take_call(PathSeek *seek, const MeshProbe *probe)
     }
     if (seek->seen.addr.family == 0)
         path_relays_ask(seek->host->relays, &seek->relay); /* for the next CALL */
+    if (self != NULL && self->hard_side && self->phase == LISTENING)
+        end(self, "it is the peer's turn");
     if (path_natclass_is_hard(&seek->host->nat)) {
         if (path_natclass_is_hard(&probe->nat) && probe->nat.block_last != 0)
             begin_both(seek, probe);

@@ -354,8 +354,12 @@ void path_seek_handle(PathSeek *self, const WireEvent *event)
         self->wanted = true;
         path_idle_end(self);
         check(self); /* the mapping may have ended while it was idle */
-        if (!path_meet_is_direct(self) && mesh_clock_boot_ms() >= self->again_ms)
+        if (path_meet_is_direct(self))
+            return;
+        if (mesh_clock_boot_ms() >= self->again_ms)
             path_attempt_start(self);
+        else if (self->phase == PATH_IDLE_PHASE) /* plain pings have failed, without data */
+            path_hardnat_consider(self, SIZE_MAX);
         return;
     case WIRE_EVENT_GAVE_UP:
         /* With a relay the next packet is soon enough to try again. */
