@@ -3,8 +3,8 @@
 #include <gio/gio.h>
 
 enum {
-    FIRST_PEERS = 1024, /* of a batch: 100 ms of two threads */
-    MOST_PEERS = 4096,  /* each batch costs the main loop one more turn with the whole map */
+    FIRST_PEERS = 1024, /* of a batch: 30 ms of two threads */
+    MOST_PEERS = 16384, /* each batch costs the main loop one more turn with the whole map */
     MAX_THREADS = 4,
 };
 
@@ -87,7 +87,7 @@ void meshd_checks_start(MeshdChecks *self, const MeshNetmap *map)
 
     if (self->n_running > 0)
         return;
-    self->batch = self->batch == 0 ? FIRST_PEERS : MIN(4 * self->batch, MOST_PEERS);
+    self->batch = self->batch == 0 ? FIRST_PEERS : MIN(16 * self->batch, MOST_PEERS);
     work = lock_gate_take_work(self->gate, map, self->batch);
     if (work == NULL) {
         self->batch = 0;

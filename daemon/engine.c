@@ -112,7 +112,8 @@ static gboolean on_tidy(gpointer user_data)
 
 static void tidy_later(MeshdEngine *self, const MeshNetmap *map)
 {
-    if (self->tidy == 0 && mesh_netmap_count(map) >= LARGE_MAP)
+    g_clear_handle_id(&self->tidy, g_source_remove);
+    if (mesh_netmap_count(map) >= LARGE_MAP)
         self->tidy = g_timeout_add_seconds(TIDY_S, on_tidy, self);
 }
 

@@ -40,6 +40,19 @@ static bool says_the_same(const MeshRecordE *a, const MeshRecordE *b)
     return true;
 }
 
+/* Who verifies our E has verified our K with it. */
+static void add_k_hash(MeshdReport *self, MeshRecordE *e)
+{
+    const MeshdProfile  *profile = self->profile;
+    const MeshNetworkId *net = &profile->server.network;
+    MeshRecordK          k = mesh_record_make_k(&profile->node, &profile->wg, profile->k_seq);
+    g_autoptr(MeshSigned) object = mesh_record_sign_k(&k, net, profile->secret, NULL);
+
+    e->has_k_hash = object != NULL;
+    if (object != NULL)
+        mesh_record_hash(object, e->k_hash);
+}
+
 MeshSigned *meshd_report_sign(MeshdReport *self, const PathOwn *own, const PathSelf *about,
                               int64_t now_s)
 {
@@ -58,6 +71,7 @@ MeshSigned *meshd_report_sign(MeshdReport *self, const PathOwn *own, const PathS
         self->last.exp - now_s <= MESH_RECORD_E_LIFE_S) /* else the server's clock went back */
         return NULL;
     next.seq = MAX(self->min_seq, (uint64_t)mesh_clock_wall_ms());
+    add_k_hash(self, &next);
     next.exp = now_s + MESH_RECORD_E_LIFE_S - 60; /* never over the limit by a server's clock */
     object =
         mesh_record_sign_e(&next, &self->profile->server.network, self->profile->secret, &error);

@@ -74,6 +74,18 @@ static bool scan_relays(MeshScan *scan, MeshRecordE *out)
     return mesh_scan_word(scan, "]");
 }
 
+static bool scan_relay(MeshScan *scan, MeshRecordRelay *out)
+{
+    uint64_t port = 0;
+
+    if (!mesh_scan_int(scan, &port) || port == 0 || port > UINT16_MAX ||
+        !mesh_scan_word(scan, ",\"rk\":\"") || !scan_key(scan, &out->key) ||
+        !mesh_scan_word(scan, "}"))
+        return false;
+    out->port = (uint16_t)port;
+    return true;
+}
+
 /* What need not be there. */
 static bool scan_extras(MeshScan *scan, MeshRecordE *out)
 {
@@ -82,7 +94,12 @@ static bool scan_extras(MeshScan *scan, MeshRecordE *out)
             return false;
         out->has_probe_key = !mesh_key_is_zero(&out->probe_key);
     }
-    return !mesh_scan_word(scan, ",\"relays\":[") || scan_relays(scan, out);
+    if (mesh_scan_word(scan, ",\"relays\":[") && !scan_relays(scan, out))
+        return false;
+    if (mesh_scan_word(scan, ",\"relay\":{\"udp\":") && !scan_relay(scan, &out->relay))
+        return false;
+    out->has_k_hash = mesh_scan_word(scan, ",\"kh\":\"");
+    return !out->has_k_hash || mesh_scan_bytes(scan, out->k_hash, sizeof(out->k_hash));
 }
 
 bool mesh_bodyscan_e(const MeshSigned *object, const MeshNetworkId *net, MeshRecordE *out)

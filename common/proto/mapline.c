@@ -119,6 +119,7 @@ static void put_fields(MeshJsonOut *out, const MeshMapline *line)
         return;
     case MESH_MAPLINE_SNAP_END:
         mesh_jsonout_int(out, "ver", (int64_t)line->ver);
+        put_signed(out, "set", line->set);
         return;
     case MESH_MAPLINE_DELTA:
         put_delta(out, line);

@@ -61,6 +61,7 @@ typedef struct {
     uint64_t        epoch, ver; /* snap; ver: snap-end too */
     unsigned        count;      /* snap: peers to come */
     MeshSigned     *m, *p;      /* snap, delta */
+    MeshSigned     *set;        /* snap-end; NULL: none */
     uint64_t        from, to;   /* delta */
     size_t          n_peers;    /* peers, delta ("put") */
     MeshPeer       *peers;

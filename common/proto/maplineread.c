@@ -31,6 +31,7 @@ void mesh_mapline_free(MeshMapline *self)
     mesh_signed_unref(self->m);
     mesh_signed_unref(self->p);
     mesh_signed_unref(self->e);
+    mesh_signed_unref(self->set);
     g_free(self);
 }
 
@@ -42,7 +43,7 @@ typedef struct {
     MeshKey     node;
     uint64_t    serial;
     const char *why;
-    JsonObject *tip, *network, *m, *p, *k, *e;
+    JsonObject *tip, *network, *m, *p, *k, *e, *set;
     JsonArray  *peers, *gone, *indexes;
 } Raw;
 
@@ -174,13 +175,16 @@ static bool read_peers(JsonObject *object, MeshMapline *line, GError **error)
 
 static bool read_snap_end(JsonObject *object, MeshMapline *line, GError **error)
 {
-    static const MeshJsonField fields[] = { INT("ver", true, ver, 0) };
-    Raw                        raw = { 0 };
+    static const MeshJsonField fields[] = {
+        INT("ver", true, ver, 0),
+        FIELD("set", OBJECT, false, set),
+    };
+    Raw raw = { 0 };
 
     if (!mesh_json_read(object, fields, G_N_ELEMENTS(fields), &raw, "snap-end", error))
         return false;
     line->ver = raw.ver;
-    return true;
+    return take_signed(raw.set, "snap-end", "set", &line->set, error);
 }
 
 static bool take_gone(JsonArray *array, MeshMapline *line, GError **error)

@@ -50,6 +50,7 @@ void mesh_netmap_free(MeshNetmap *self)
     mesh_signed_unref(self->head.p);
     mesh_signed_unref(self->head.tip);
     mesh_signed_unref(self->head.delta_tip);
+    mesh_signed_unref(self->head.set);
     g_free(self);
 }
 
@@ -71,6 +72,7 @@ MeshNetmap *mesh_netmap_copy(const MeshNetmap *self)
     mesh_signed_ref(copy->head.p);
     mesh_signed_ref(copy->head.tip);
     mesh_signed_ref(copy->head.delta_tip);
+    mesh_signed_ref(copy->head.set);
     for (guint i = 0; i < self->peers->len; i++) {
         MeshPeer peer = ref_peer(&g_array_index(self->peers, MeshPeer, i));
 
@@ -219,6 +221,7 @@ static bool apply_snap_end(MeshNetmap *self, const MeshMapline *line, MeshNetmap
     self->peers = g_steal_pointer(&self->staged);
     replace(&self->head.m, g_steal_pointer(&self->staged_m));
     replace(&self->head.p, g_steal_pointer(&self->staged_p));
+    replace(&self->head.set, mesh_signed_ref(line->set));
     self->head.epoch = self->staged_epoch;
     self->head.ver = self->staged_ver;
     *out_change = MESH_NETMAP_CHANGED;
@@ -264,6 +267,7 @@ static bool apply_delta(MeshNetmap *self, const MeshMapline *line, MeshNetmapCha
     }
     if (self->peers->len + line->n_peers > MESH_NETMAP_MAX_PEERS)
         return bad(error, "too many peers");
+    replace(&self->head.set, NULL);
     for (size_t i = 0; i < line->n_gone; i++)
         take_gone(self, &line->gone[i]);
     for (size_t i = 0; i < line->n_peers; i++)

@@ -27,6 +27,7 @@ typedef struct {
     MeshSigned *tip;       /* hello's, of the connection in use; NULL: the map is from disk */
     MeshNonce   nonce;     /* of the request that brought it */
     MeshSigned *delta_tip; /* of the newest delta of this connection; NULL: none */
+    MeshSigned *set;       /* of the snapshot that the peers are of, unchanged since; NULL: none */
 } MeshNetmapHead;
 
 /* What a line did. */

@@ -6,6 +6,7 @@
 #include "common/proto/bodyscan.h"
 #include "common/proto/signedparts.h"
 #include "common/std/endpoint.h"
+#include "common/std/hash.h"
 
 #include <string.h>
 
@@ -25,6 +26,17 @@ MeshRecordK mesh_record_make_k(const MeshKey *node, const MeshKey *wg, uint64_t 
 {
     return (
         MeshRecordK){ .node = *node, .wg = *wg, .seq = seq, .n_suites = 1, .suites = { "wg1" } };
+}
+
+void mesh_record_hash(const MeshSigned *object, uint8_t out_hash[MESH_RECORD_HASH_BYTES])
+{
+    uint8_t     full[MESH_HASH_BYTES];
+    size_t      len;
+    const char *body = mesh_signed_get_body(object, &len);
+    MeshSpan    part = MESH_SPAN(body, len);
+
+    mesh_hash_sha256(&part, 1, full);
+    memcpy(out_hash, full, MESH_RECORD_HASH_BYTES);
 }
 
 /* What all bodies begin with. */
@@ -106,6 +118,8 @@ MeshSigned *mesh_record_sign_e(const MeshRecordE *record, const MeshNetworkId *n
         mesh_jsonout_b64u(&out, "rk", record->relay.key.bytes, sizeof(record->relay.key.bytes));
         mesh_jsonout_close(&out, '}');
     }
+    if (record->has_k_hash)
+        mesh_jsonout_b64u(&out, "kh", record->k_hash, sizeof(record->k_hash));
     return close_and_sign(&out, MESH_SIGNED_E, net, secret, error);
 }
 
@@ -145,6 +159,8 @@ typedef struct {
     MeshKey     probe_key;
     JsonArray  *relays; /* NULL: absent */
     JsonObject *relay;  /* NULL: absent */
+    bool        has_k_hash;
+    uint8_t     k_hash[MESH_RECORD_HASH_BYTES];
 } Raw;
 
 typedef struct {
@@ -168,6 +184,8 @@ static const MeshJsonField e_fields[] = {
     { "pk", MESH_JSON_KEY, false, offsetof(Raw, probe_key) },
     { "relays", MESH_JSON_ARRAY, false, offsetof(Raw, relays), .max = MESH_RECORD_MAX_RELAYS },
     { "relay", MESH_JSON_OBJECT, false, offsetof(Raw, relay) },
+    { "kh", MESH_JSON_BYTES, false, offsetof(Raw, k_hash), .seen = offsetof(Raw, has_k_hash),
+      .max = MESH_RECORD_HASH_BYTES },
 };
 
 static const MeshJsonField relay_fields[] = {
@@ -301,6 +319,8 @@ static bool read_e(JsonObject *body, MeshRecordE *out_record, GError **error)
     record.exp = (int64_t)raw.exp;
     record.probe_key = raw.probe_key;
     record.has_probe_key = !mesh_key_is_zero(&raw.probe_key);
+    record.has_k_hash = raw.has_k_hash;
+    memcpy(record.k_hash, raw.k_hash, sizeof(record.k_hash));
     *out_record = record;
     return true;
 }

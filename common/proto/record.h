@@ -20,6 +20,7 @@ enum {
     MESH_RECORD_MAX_ENDPOINTS = 16,
     MESH_RECORD_E_LIFE_S = 86400,
     MESH_RECORD_MAX_RELAYS = 4,
+    MESH_RECORD_HASH_BYTES = 16,
 };
 
 /* K: durable. */
@@ -59,12 +60,17 @@ typedef struct {
     size_t             n_relays;
     uint16_t           relays[MESH_RECORD_MAX_RELAYS]; /* ids; where it is found, home first */
     MeshRecordRelay    relay;
+    bool               has_k_hash;
+    uint8_t            k_hash[MESH_RECORD_HASH_BYTES]; /* of its newest K: mesh_record_hash() */
     size_t             n_endpoints;
     MeshRecordEndpoint endpoints[MESH_RECORD_MAX_ENDPOINTS]; /* last: who keeps many, cuts it */
 } MeshRecordE;
 
 /* A K with the one suite "wg1". */
 MeshRecordK mesh_record_make_k(const MeshKey *node, const MeshKey *wg, uint64_t seq);
+
+/* The beginning of the SHA-256 of the body. */
+void mesh_record_hash(const MeshSigned *object, uint8_t out_hash[MESH_RECORD_HASH_BYTES]);
 
 /* Encode and sign with the node's secret. Owned; NULL: a value outside its limits. */
 MeshSigned *mesh_record_sign_k(const MeshRecordK *record, const MeshNetworkId *net,

@@ -16,8 +16,9 @@ struct MeshSigned {
 };
 
 static const char *const type_names[] = {
-    [MESH_SIGNED_K] = "K",     [MESH_SIGNED_E] = "E", [MESH_SIGNED_M] = "M", [MESH_SIGNED_P] = "P",
-    [MESH_SIGNED_TIP] = "tip", [MESH_SIGNED_R] = "R", [MESH_SIGNED_T] = "T",
+    [MESH_SIGNED_K] = "K", [MESH_SIGNED_E] = "E",     [MESH_SIGNED_M] = "M",
+    [MESH_SIGNED_P] = "P", [MESH_SIGNED_TIP] = "tip", [MESH_SIGNED_R] = "R",
+    [MESH_SIGNED_T] = "T", [MESH_SIGNED_SET] = "set",
 };
 
 const char *mesh_signed_type_name(MeshSignedType type)

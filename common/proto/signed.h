@@ -28,11 +28,12 @@ typedef enum {
     MESH_SIGNED_TIP, /* where the server is, by the server */
     MESH_SIGNED_R,   /* relays, by the server */
     MESH_SIGNED_T,   /* token for relays, by the server */
+    MESH_SIGNED_SET, /* all M of a snapshot, by the server */
 } MeshSignedType;
 
 typedef struct MeshSigned MeshSigned;
 
-/* "K", "E", "M", "P", "tip", "R", "T": in signature and in the body's "t". */
+/* "K", "E", "M", "P", "tip", "R", "T", "set": in signature and in the body's "t". */
 const char *mesh_signed_type_name(MeshSignedType type);
 
 /* Signs @body (NUL-terminated JSON object, which already has "t" and "net") with @secret.

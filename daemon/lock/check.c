@@ -1,21 +1,16 @@
 /* daemon/lock/check.c: see check.h. */
 #include "daemon/lock/check.h"
 
-#include "common/std/hash.h"
-
 #include <stdlib.h>
 #include <string.h>
 
+G_STATIC_ASSERT((int)LOCK_CHECK_HASH_BYTES == (int)MESH_RECORD_HASH_BYTES);
+
 LockHash lock_check_hash(const MeshSigned *object)
 {
-    uint8_t     full[MESH_HASH_BYTES];
-    size_t      len;
-    const char *body = mesh_signed_get_body(object, &len);
-    MeshSpan    part = MESH_SPAN(body, len);
-    LockHash    hash;
+    LockHash hash;
 
-    mesh_hash_sha256(&part, 1, full);
-    memcpy(hash.bytes, full, sizeof(hash.bytes));
+    mesh_record_hash(object, hash.bytes);
     return hash;
 }
 
@@ -26,14 +21,14 @@ int lock_check_compare_hashes(const void *a, const void *b)
 
 /* A body that verified once has not become another: it names its type, network and node, and the
  * hash is of all of it. */
-static bool is_proven(const LockCheckRules *rules, const LockHash *hash)
+static bool is_listed(GBytes *hashes, const LockHash *hash)
 {
     gsize       len;
     const void *list;
 
-    if (rules->proven == NULL)
+    if (hashes == NULL)
         return false;
-    list = g_bytes_get_data(rules->proven, &len);
+    list = g_bytes_get_data(hashes, &len);
     return len > 0 &&
            bsearch(hash, list, len / sizeof(*hash), sizeof(*hash), lock_check_compare_hashes);
 }
@@ -43,7 +38,7 @@ static bool open_m(LockCheck *self, const LockCheckRules *rules)
     g_autoptr(GError) error = NULL;
 
     self->m_hash = lock_check_hash(self->m);
-    if (is_proven(rules, &self->m_hash))
+    if (is_listed(rules->proven, &self->m_hash) || is_listed(rules->vouched, &self->m_hash))
         self->member = mesh_member_reopen(self->m, &rules->net, &error);
     else
         self->member = mesh_member_open(self->m, &rules->net, &rules->server, &error);
@@ -58,20 +53,6 @@ static bool open_m(LockCheck *self, const LockCheckRules *rules)
     return true;
 }
 
-static void open_k(LockCheck *self, const LockCheckRules *rules)
-{
-    g_autoptr(GError) error = NULL;
-    bool good;
-
-    self->k_hash = lock_check_hash(self->k);
-    if (is_proven(rules, &self->k_hash))
-        good = mesh_record_reopen_k(self->k, &rules->net, &self->node, &self->record, &error);
-    else
-        good = mesh_record_open_k(self->k, &rules->net, &self->node, &self->record, &error);
-    if (!good)
-        self->k_why = g_strdup(error->message);
-}
-
 static void open_e(LockCheck *self, const LockCheckRules *rules)
 {
     MeshRecordE record;
@@ -81,13 +62,46 @@ static void open_e(LockCheck *self, const LockCheckRules *rules)
                                                  record.n_endpoints * sizeof(record.endpoints[0]));
 }
 
+/* Both are signed with the node's key: an E that verified and names this very K proves it. */
+static bool is_vouched(const LockCheck *self)
+{
+    const MeshRecordE *e = self->ephemeral;
+
+    return e != NULL && e->has_k_hash && memcmp(e->k_hash, &self->k_hash, sizeof(e->k_hash)) == 0;
+}
+
+static void open_k(LockCheck *self, const LockCheckRules *rules)
+{
+    g_autoptr(GError) error = NULL;
+    bool        with_e = (self->wants & LOCK_CHECK_E) != 0 && self->e != NULL;
+    bool        proven, good;
+    MeshRecordK record;
+
+    self->k_hash = lock_check_hash(self->k);
+    proven = is_listed(rules->proven, &self->k_hash);
+    if (with_e && proven && rules->later)
+        self->wants &= ~(unsigned)LOCK_CHECK_E;
+    else if (with_e)
+        open_e(self, rules);
+    if (proven || is_vouched(self))
+        good = mesh_record_reopen_k(self->k, &rules->net, &self->node, &record, &error);
+    else
+        good = mesh_record_open_k(self->k, &rules->net, &self->node, &record, &error);
+    if (!good) {
+        self->k_why = g_strdup(error->message);
+        return;
+    }
+    self->wg = record.wg;
+    self->k_seq = record.seq;
+}
+
 void lock_check_open(LockCheck *self, const LockCheckRules *rules)
 {
     if ((self->wants & LOCK_CHECK_M) != 0 && !open_m(self, rules))
         return;
     if ((self->wants & LOCK_CHECK_K) != 0)
         open_k(self, rules);
-    if ((self->wants & LOCK_CHECK_E) != 0 && self->e != NULL)
+    else if ((self->wants & LOCK_CHECK_E) != 0 && self->e != NULL)
         open_e(self, rules);
 }
 

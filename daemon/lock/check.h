@@ -21,20 +21,24 @@ typedef struct {
     MeshNetworkId net;
     MeshKey       server;
     GBytes       *proven; /* LockHash of bodies that verified in earlier runs, sorted; NULL: none */
+    GBytes       *vouched; /* the same, of M that the server vouched for all at once; NULL: none */
+    bool          later;   /* E shall wait where nothing else needs it: it is not opened */
 } LockCheckRules;
 
 enum { LOCK_CHECK_M = 1, LOCK_CHECK_K = 2, LOCK_CHECK_E = 4 };
 
 /* One peer's objects and what came of them. */
 typedef struct {
-    uint32_t    index;
-    unsigned    wants;     /* LOCK_CHECK_… to be opened; grows when M names another node */
-    bool        has_node;  /* of the M that verified under this index before */
-    MeshKey     node;      /* then of the M that did now */
+    uint32_t index;
+    unsigned wants;       /* LOCK_CHECK_… to be opened; grows when M names another node, and loses
+                           * an E that waits */
+    bool        has_node; /* of the M that verified under this index before */
+    MeshKey     node;     /* then of the M that did now */
     MeshSigned *m, *k, *e; /* owned references; e NULL: none */
 
     MeshMember  *member; /* owned; NULL: not asked, or it failed */
-    MeshRecordK  record;
+    MeshKey      wg;     /* of K */
+    uint64_t     k_seq;
     MeshRecordE *ephemeral; /* owned; NULL: not asked, or it failed: nobody asks why */
     LockHash     m_hash, k_hash;
     char        *m_why, *k_why; /* owned; NULL: not asked, or good */

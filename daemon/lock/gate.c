@@ -9,6 +9,7 @@
 #include "daemon/lock/floors.h"
 #include "daemon/lock/floorsfile.h"
 #include "daemon/lock/peers.h"
+#include "daemon/lock/vouched.h"
 #include "daemon/lock/workinside.h"
 
 #include <string.h>
@@ -21,6 +22,8 @@ struct LockGate {
     LockFloors   *floors;
     LockPeers    *peers;   /* what was opened before */
     GBytes       *proven;  /* bodies that verified in earlier runs; NULL: none */
+    MeshSigned   *set;     /* the statement over all M that was judged last; NULL: none */
+    GBytes       *vouched; /* the bodies that it proves, until all were opened; NULL: none */
     LockVerified *running; /* in the data plane */
     MeshSigned   *tips[2]; /* hello's and the delta's that were taken last */
 };
@@ -48,6 +51,8 @@ void lock_gate_free(LockGate *self)
     lock_floors_free(self->floors);
     lock_peers_free(self->peers);
     g_clear_pointer(&self->proven, g_bytes_unref);
+    mesh_signed_unref(self->set);
+    g_clear_pointer(&self->vouched, g_bytes_unref);
     lock_verified_unref(self->running);
     mesh_signed_unref(self->tips[HELLO_TIP]);
     mesh_signed_unref(self->tips[DELTA_TIP]);
@@ -178,7 +183,9 @@ MeshMember *lock_gate_open_member(LockGate *self, MeshSigned *m, GError **error)
 
 static LockCheckRules get_check_rules(const LockGate *self)
 {
-    return (LockCheckRules){ .net = self->net, .server = self->server, .proven = self->proven };
+    return (LockCheckRules){
+        .net = self->net, .server = self->server, .proven = self->proven, .vouched = self->vouched
+    };
 }
 
 LockWork *lock_gate_take_work(LockGate *self, const MeshNetmap *map, size_t max)
@@ -186,6 +193,7 @@ LockWork *lock_gate_take_work(LockGate *self, const MeshNetmap *map, size_t max)
     LockCheckRules rules = get_check_rules(self);
     GArray        *checks = lock_peers_list_work(self->peers, map, max);
 
+    rules.later = true;
     if (checks->len > 0)
         return lock_work_new(&rules, checks);
     g_array_unref(checks);
@@ -197,6 +205,20 @@ void lock_gate_put_work(LockGate *self, LockWork *work)
     for (guint i = 0; i < work->checks->len; i++)
         lock_peers_take(self->peers, &g_array_index(work->checks, LockCheck, i));
     lock_work_free(work);
+}
+
+/* A new statement of the server over all M of a snapshot. Few peers are as quickly verified singly,
+ * and it says nothing of a map from disk. */
+static void take_set(LockGate *self, const MeshNetmap *map)
+{
+    MeshSigned *set = mesh_netmap_get_head(map)->set;
+
+    if (mesh_signed_equal(self->set, set))
+        return;
+    mesh_signed_unref(self->set);
+    self->set = mesh_signed_ref(set);
+    g_clear_pointer(&self->vouched, g_bytes_unref);
+    self->vouched = lock_vouched_list(map, &self->net, &self->server);
 }
 
 /* Judges the peers of @map under @policy and settles their conflicts. */
@@ -235,6 +257,8 @@ static void judge_peers(LockGate *self, const MeshNetmap *map, const MeshAcl *po
         }
         head->next_change = MIN(head->next_change, verdict.next_change);
     }
+    if (head->n_waiting == 0)
+        g_clear_pointer(&self->vouched, g_bytes_unref); /* nobody asks any more */
     lock_claims_settle(&claims, out);
     for (guint i = 0; i < passed->len; i++) {
         mesh_member_unref(g_array_index(passed, LockPeer, i).member);
@@ -325,6 +349,7 @@ LockVerified *lock_gate_verify(LockGate *self, const MeshNetmap *map, GError **e
         !lock_floors_take_map(self->floors, head, error) ||
         !check_policy_version(self, head, error))
         return NULL;
+    take_set(self, map);
     gone = mesh_netmap_get_gone(map, &n_gone);
     for (size_t i = 0; i < n_gone; i++)
         lock_floors_take_gone(self->floors, &gone[i]);

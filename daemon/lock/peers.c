@@ -141,8 +141,8 @@ static void take_k(Known *known, LockCheck *check)
         replace_text(&known->k_why, g_steal_pointer(&check->k_why));
         return;
     }
-    known->wg = check->record.wg;
-    known->k_seq = check->record.seq;
+    known->wg = check->wg;
+    known->k_seq = check->k_seq;
     known->k_hash = check->k_hash;
     remember(&known->k, check->k);
 }
@@ -221,7 +221,7 @@ static unsigned open_some(LockPeers *self, const LockPeersRules *rules, const Me
     lock_check_open(&check, rules->check);
     lock_peers_take(self, &check);
     lock_check_clear(&check);
-    return 0;
+    return 0; /* rules.check.later is not set here */
 }
 
 /* ---- judging ---- */

@@ -10,6 +10,8 @@ LockWork *lock_work_new(const LockCheckRules *rules, GArray *checks)
     self->rules = *rules;
     if (rules->proven != NULL)
         g_bytes_ref(rules->proven);
+    if (rules->vouched != NULL)
+        g_bytes_ref(rules->vouched);
     self->checks = checks;
     return self;
 }
@@ -42,5 +44,6 @@ void lock_work_free(LockWork *self)
         lock_check_clear(&g_array_index(self->checks, LockCheck, i));
     g_array_unref(self->checks);
     g_clear_pointer(&self->rules.proven, g_bytes_unref);
+    g_clear_pointer(&self->rules.vouched, g_bytes_unref);
     g_free(self);
 }

@@ -5,7 +5,7 @@
 #include "daemon/lock/work.h"
 
 struct LockWork {
-    LockCheckRules rules;  /* owns a reference on proven */
+    LockCheckRules rules;  /* owns references on its lists */
     GArray        *checks; /* of LockCheck; owned */
 };
 

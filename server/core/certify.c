@@ -28,6 +28,7 @@ bool core_certify_sign(CoreChange *change, CoreNodeRow *row, GError **error)
         return false;
     mesh_signed_unref(row->m);
     row->m = object;
+    row->m_ours = true;
     row->serial = member->serial;
     row->m_nbf = member->nbf;
     row->m_exp = member->exp;

@@ -26,6 +26,7 @@ struct Core {
     CoreRelayList relays;
     CoreTimers   *timers;
     CoreTimer     housekeeping; /* expires and renews memberships */
+    CoreTimer     vouch;        /* looks at what was loaded; not armed: it has */
     CoreTimer     save_seen;
     unsigned      jobs; /* on their way through the storage thread */
     bool          draining, stopping;

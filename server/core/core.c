@@ -11,11 +11,14 @@
 #include "server/core/pace.h"
 #include "server/core/presence.h"
 #include "server/core/users.h"
+#include "server/core/vouch.h"
 #include "server/core/waiters.h"
 
 #include <string.h>
 
 #define HOUSEKEEPING_MS 5000
+#define VOUCH_MS        20
+#define VOUCH_AT_ONCE   64 /* signatures: 3 ms of these 20 */
 #define KEY_FILE        "server.key"
 #define DATABASE_FILE   "mesh.db"
 
@@ -182,6 +185,23 @@ static void on_housekeeping(void *context, void *data)
     core_timers_arm(core->timers, &core->housekeeping, HOUSEKEEPING_MS);
 }
 
+/* After a start: whose M came from the database is looked at little by little. */
+static void on_vouch(void *context, void *data)
+{
+    Core          *core = context;
+    unsigned       budget = VOUCH_AT_ONCE;
+    bool           done = true;
+    GHashTableIter iter;
+    gpointer       network;
+
+    (void)data;
+    g_hash_table_iter_init(&iter, core->networks);
+    while (done && g_hash_table_iter_next(&iter, NULL, &network))
+        done = core_vouch_look(network, &budget);
+    if (!done && !core->draining)
+        core_timers_arm(core->timers, &core->vouch, VOUCH_MS);
+}
+
 static void on_save_seen(void *context, void *data)
 {
     Core *core = context;
@@ -210,6 +230,8 @@ static void control_thread(void *user_data)
 
     core->housekeeping.fire = on_housekeeping;
     core->save_seen.fire = on_save_seen;
+    core->vouch.fire = on_vouch;
+    core_timers_arm(core->timers, &core->vouch, VOUCH_MS);
     core_timers_arm(core->timers, &core->housekeeping, 0); /* what fell due while we were away */
     core_timers_arm(core->timers, &core->save_seen, CORE_PRESENCE_SAVE_MS);
     while (!core->stopping || core->jobs > 0) {

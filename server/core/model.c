@@ -1,6 +1,8 @@
 /* server/core/model.c: networks, nodes and tombstones in memory. Control thread only. */
 #include "server/core/model.h"
 
+#include "server/core/vouch.h"
+
 #include <string.h>
 
 static guint hash_key(gconstpointer key)
@@ -57,6 +59,7 @@ static void free_node(CoreNode *node, CoreTimers *timers)
     g_free(node->clones);
     g_strfreev(node->endpoints);
     mesh_signed_unref(node->e);
+    mesh_signed_unref(node->sound_m);
     g_clear_pointer(&node->ep_line, g_bytes_unref);
     core_rows_free_node(node->row);
     g_free(node);
@@ -131,6 +134,7 @@ CoreNode *core_model_put(CoreNetwork *network, CoreNodeRow *row)
         g_queue_unlink(&network->log, &node->log);
         g_queue_push_tail_link(&network->log, &node->log);
     }
+    core_vouch_take(node);
     core_model_touch(node);
     return node;
 }

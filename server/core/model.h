@@ -2,6 +2,7 @@
  * and what is in memory only (endpoints, presence, streams). Control thread only. */
 #pragma once
 
+#include "common/proto/memberset.h"
 #include "common/proto/reqsign.h"
 #include "server/core/change.h"
 #include "server/core/core.h"
@@ -41,7 +42,9 @@ struct CoreNode {
     CoreLogItem  item;
     GList        log; /* its link in CoreNetwork.log */
 
-    MeshSigned       *e; /* owned; NULL: none reported */
+    MeshSigned       *sound_m; /* owned; the M that was found to be ours; NULL: none was asked */
+    MeshMemberLeaf    leaf;    /* of sound_m */
+    MeshSigned       *e;       /* owned; NULL: none reported */
     uint64_t          e_seq;
     int64_t           e_exp;
     char            **endpoints; /* of e, for administrators; owned */
@@ -98,6 +101,7 @@ struct CoreNetwork {
     int64_t             joins_ms;  /* boot time up to which new nodes have used what they may */
     int64_t             forgot_ms; /* boot time: when tombstones were last looked through */
     bool                renewing;  /* a renewal is under way */
+    guint               looked;    /* index up to which vouch.c looked at what was loaded */
     bool                opened;    /* a stream was, since the last housekeeping */
 };
 

@@ -5,6 +5,7 @@
 #include "common/proto/tip.h"
 #include "common/std/clock.h"
 #include "server/core/delta.h"
+#include "server/core/vouch.h"
 
 #include <string.h>
 
@@ -174,7 +175,8 @@ static void add_snapshot(GArray *lines, const CoreNode *viewer)
                                  .m = viewer->row->m,
                                  .p = network->row.policy,
                                  .count = network->active - 1 };
-    MeshMapline        end = { .type = MESH_MAPLINE_SNAP_END, .ver = network->row.ver };
+    g_autoptr(MeshSigned) set = core_vouch_sign(viewer);
+    MeshMapline end = { .type = MESH_MAPLINE_SNAP_END, .ver = network->row.ver, .set = set };
 
     core_netmap_take(lines, CORE_LINE_SNAPSHOT, 0, core_netmap_encode(&start));
     for (guint i = 0; i < network->chunks->len; i++)

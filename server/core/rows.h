@@ -36,6 +36,7 @@ typedef struct {
     MeshSigned   *k; /* owned */
     MeshSigned   *m; /* owned; NULL: never approved */
     int64_t       m_nbf, m_exp;
+    bool          m_ours;  /* signed by this process; false: read from the database */
     int64_t       expires; /* of the membership; 0: never */
     bool          want_ip4;
     uint64_t      ver; /* of the last change */

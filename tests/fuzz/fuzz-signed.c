@@ -1,11 +1,12 @@
-/* tests/fuzz/fuzz-signed.c: bodies of K, E, M, P, tip, R and T, signed by the rightful key so that
- * decoding is reached: what is accepted encodes to a body that means the same; under another type,
- * network or key, or with one bit of the signature changed, nothing is accepted.
+/* tests/fuzz/fuzz-signed.c: bodies of K, E, M, P, tip, R, T and set, signed by the rightful key so
+ * that decoding is reached: what is accepted encodes to a body that means the same; under another
+ * type, network or key, or with one bit of the signature changed, nothing is accepted.
  *
- * The first byte of the input picks the type ("K", "E", "M", "P", "t", "R", "T"), the rest is the
- * body. */
+ * The first byte of the input picks the type ("K", "E", "M", "P", "t", "R", "T", "s"), the rest is
+ * the body. */
 #include "common/proto/acl.h"
 #include "common/proto/member.h"
+#include "common/proto/memberset.h"
 #include "common/proto/record.h"
 #include "common/proto/relaymap.h"
 #include "common/proto/tip.h"
@@ -181,6 +182,20 @@ static bool open_token(MeshSigned *object, GError **error)
     return true;
 }
 
+static bool open_set(MeshSigned *object, GError **error)
+{
+    MeshMemberSet set = { .epoch = 0 }, again = set;
+    MeshSigned   *first;
+
+    if (!mesh_memberset_open(object, &net, &signer, &set, error))
+        return false;
+    assert(set.epoch >= 1);
+    first = mesh_memberset_sign(&set, &net, &secret, NULL);
+    assert(mesh_memberset_open(first, &net, &signer, &again, NULL));
+    check_same_body(first, mesh_memberset_sign(&again, &net, &secret, NULL));
+    return true;
+}
+
 static const struct {
     char           pick;
     MeshSignedType type;
@@ -189,7 +204,7 @@ static const struct {
     { 'K', MESH_SIGNED_K, open_k },     { 'E', MESH_SIGNED_E, open_e },
     { 'M', MESH_SIGNED_M, open_m },     { 'P', MESH_SIGNED_P, open_p },
     { 't', MESH_SIGNED_TIP, open_tip }, { 'R', MESH_SIGNED_R, open_relays },
-    { 'T', MESH_SIGNED_T, open_token },
+    { 'T', MESH_SIGNED_T, open_token }, { 's', MESH_SIGNED_SET, open_set },
 };
 
 /* What @object says, signed anew. Owned; NULL: it is refused. */

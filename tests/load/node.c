@@ -34,8 +34,10 @@ static void sign_e(LoadNode *self)
     MeshRecordE record = { .node = self->id,
                            .seq = ++self->e_seq,
                            .exp = mesh_clock_wall_s() + E_LIFE_S,
-                           .n_endpoints = 3 };
+                           .n_endpoints = 3,
+                           .has_k_hash = true };
 
+    mesh_record_hash(self->k, record.k_hash);
     for (unsigned i = 0; i < record.n_endpoints; i++)
         record.endpoints[i] = make_endpoint(self->number, self->e_seq, i);
     mesh_signed_unref(self->e);

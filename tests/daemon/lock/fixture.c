@@ -57,6 +57,7 @@ static void clear_parts(GateParts *parts)
     mesh_signed_unref(parts->m);
     mesh_signed_unref(parts->p);
     mesh_signed_unref(parts->tip);
+    mesh_signed_unref(parts->set);
     for (unsigned i = 0; i < N_PEERS; i++)
         mesh_mapline_clear_peer(&parts->peers[i]);
 }
@@ -109,7 +110,7 @@ static MeshNetmap *build(const GateParts *parts)
     MeshMapline peers = { .type = MESH_MAPLINE_PEERS,
                           .n_peers = N_PEERS,
                           .peers = (MeshPeer *)parts->peers };
-    MeshMapline end = { .type = MESH_MAPLINE_SNAP_END, .ver = snap.ver };
+    MeshMapline end = { .type = MESH_MAPLINE_SNAP_END, .ver = snap.ver, .set = parts->set };
     MeshMapline delta = { .type = MESH_MAPLINE_DELTA,
                           .from = parts->ver - 1,
                           .to = parts->ver,

@@ -17,6 +17,7 @@ typedef struct {
     size_t      n_gone;
     MeshGone    gone;
     MeshSigned *tip; /* NULL: made to fit */
+    MeshSigned *set; /* over all M; NULL: none */
     MeshNonce   nonce;
     bool        cached; /* no tip at all: from disk */
     MeshNetwork network;
