@@ -12,6 +12,8 @@ enum {
     SILENT_MS = 150000,      /* a session that heard nothing through a rekey is not a proof */
     RETRY_FIRST_MS = 1000,   /* after the data plane gave up */
     RETRY_CAP_MS = 60000,
+    FIRSTS_A_SECOND = 50, /* probes by relay of peers that we had not talked to */
+    FIRSTS_BURST = PATH_MAX_EAGER,
 };
 
 static PathHost get_host(const PathPeerPath *self)
@@ -287,10 +289,19 @@ void path_peer_connect(PathPeerPath *self)
         set_route(self, true);
 }
 
+/* By relay it may be the first that we hear of the peer. But a relay that tells from whom it is may
+ * lie: what is not the peer's leaves nothing behind, and may cost us keys only so often. */
 void path_peer_take(PathPeerPath *self, const WireEvent *event)
 {
-    if (ready_seek(self)) /* by relay it may be the first that we hear of the peer */
-        path_seek_take(self->seek, event);
+    bool first = self->seek == NULL;
+
+    if (first &&
+        !path_ways_spend(&self->host->firsts, FIRSTS_A_SECOND, FIRSTS_BURST, mesh_clock_boot_ms()))
+        return;
+    if (!ready_seek(self) || path_seek_take(self->seek, event) || !first)
+        return;
+    drop_seek(self);
+    set_route(self, false);
 }
 
 void path_peer_handle(PathPeerPath *self, const WireEvent *event)

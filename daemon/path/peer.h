@@ -15,6 +15,7 @@ typedef struct {
     PathSeekHost *seek;   /* also what this host is: addresses, whether there is a server */
     GHashTable   *probes; /* index of probes to us → PathPeerPath; kept by peer.c */
     GHashTable   *nodes;  /* index of the node → PathPeerPath; kept by peer.c */
+    PathAim       firsts; /* probes by relay of peers without a seek */
     void (*due)(int64_t due_ms, void *user_data); /* path_peer_look() wants to be called then */
     void (*changed)(const MeshKey *peer, void *user_data);
     void *user_data;

@@ -115,7 +115,7 @@ void path_seek_ping(PathSeek *self, PathWay *way, uint8_t ttl)
                         .txid = make_txid(),
                         .length = MESH_PROBE_PONG_BYTES };
 
-    if (!path_ways_may_aim(&self->host->aim, way, mesh_clock_boot_ms()))
+    if (!path_ways_may_aim(&self->host->aim, &self->aim, way, mesh_clock_boot_ms()))
         return;
     if (ttl == 0)
         path_ways_ping(way, probe.txid, now_us());
@@ -247,6 +247,21 @@ static void use(PathSeek *self, PathWay *way)
     path_seek_steer(self, BOTH_WAYS);
 }
 
+/* Servers with one address cannot tell a NAT that goes by address: a peer does, elsewhere. */
+static void learn_nat(PathSeek *self, const PathWay *way, const MeshEndpoint *observed)
+{
+    PathSeekHost *host = self->host;
+    MeshEndpoint  seen;
+    uint16_t      home;
+
+    if (way->to.link != 0 || way->to.socket != 0 || host->independent ||
+        host->nat.mapping != MESH_PROBE_INDEPENDENT || observed->addr.family != AF_INET ||
+        !path_relays_get_home(host->relays, &home, &seen))
+        return;
+    if (mesh_ip_equal_addr(&seen.addr, &observed->addr) && seen.port != observed->port)
+        host->nat.mapping = MESH_PROBE_BY_ADDRESS;
+}
+
 static void take_pong(PathSeek *self, const MeshProbe *probe)
 {
     PathWay *way = path_ways_pong(&self->ways, probe->txid, now_us());
@@ -256,6 +271,7 @@ static void take_pong(PathSeek *self, const MeshProbe *probe)
         path_meet_take_pong(self, probe->txid);
         return;
     }
+    learn_nat(self, way, &probe->observed);
     if (way != active && way->to.link != 0 && !path_meet_is_worth(self, way))
         return;
     if (active == NULL || (way != active && path_ways_is_better(way, active)))
@@ -266,7 +282,14 @@ static void take_pong(PathSeek *self, const MeshProbe *probe)
     }
 }
 
-/* Whoever pings us there is there: the way is worth a ping of ours. */
+/* What the peer seals may come from any address that it writes as its own: that it is there its
+ * relay says, or its answer to a ping of ours. */
+static bool is_seen_at(const PathSeek *self, const MeshEndpoint *from)
+{
+    return self->seen.addr.family != 0 && mesh_ip_equal_addr(&self->seen.addr, &from->addr);
+}
+
+/* Whoever pings us there is there, perhaps: the way is worth a ping of ours. */
 static void take_ping(PathSeek *self, const MeshProbe *probe, const WireEvent *event)
 {
     MeshProbe pong = { .type = MESH_PROBE_PONG, .id = probe->id, .txid = probe->txid };
@@ -283,18 +306,20 @@ static void take_ping(PathSeek *self, const MeshProbe *probe, const WireEvent *e
                         path_ways_rank(&event->way.endpoint, MESH_RECORD_OBSERVED), active);
     if (way == NULL)
         return;
-    way->trusted = true; /* it answered with its key from there */
+    way->trusted |= is_seen_at(self, &event->way.endpoint);
     if (!way->valid && (active == NULL || way->rank < active->rank) &&
         mesh_clock_boot_ms() - way->pinged_ms >= PING_BACK_MS)
         path_seek_ping(self, way, 0);
 }
 
-void path_seek_take(PathSeek *self, const WireEvent *event)
+bool path_seek_take(PathSeek *self, const WireEvent *event)
 {
     MeshProbe probe;
 
-    if (mesh_probe_open(&self->keys, event->data, event->n_data, &probe) == 0)
-        path_seek_take_probe(self, &probe, event);
+    if (mesh_probe_open(&self->keys, event->data, event->n_data, &probe) < 0)
+        return false;
+    path_seek_take_probe(self, &probe, event);
+    return true;
 }
 
 void path_seek_take_probe(PathSeek *self, const MeshProbe *probe, const WireEvent *event)
@@ -330,9 +355,10 @@ static void look_at(PathSeek *self, const WireWay *way)
                           active);
     if (found == NULL)
         return;
-    found->trusted = true;
+    found->trusted |= is_seen_at(self, &way->endpoint);
     found->heard_ms = mesh_clock_boot_ms();
-    if (active == NULL || found->rank <= active->rank)
+    if ((active == NULL || found->rank <= active->rank) &&
+        found->heard_ms - found->pinged_ms >= PING_BACK_MS)
         path_seek_ping(self, found, 0);
 }
 

@@ -39,7 +39,7 @@ typedef struct {
     void (*told)(const MeshKey *peer, const MeshProbeNat *nat, void *user_data);
     void (*changed)(const MeshKey *peer, void *user_data);
     void   *user_data;
-    PathAim aim;
+    PathAim aim; /* for all peers */
     uint64_t
         n_spent; /* counters of probes up to this one were used with keys that may come again */
 } PathSeekHost;
@@ -72,8 +72,8 @@ void path_seek_handle(PathSeek *self, const WireEvent *event); /* of its peer */
 
 uint32_t path_seek_get_index(const PathSeek *self); /* of probes to us */
 
-/** path_seek_take: a probe with that index came. */
-void path_seek_take(PathSeek *self, const WireEvent *event);
+/** path_seek_take: a probe with that index came. Returns: false: it is not the peer's. */
+bool path_seek_take(PathSeek *self, const WireEvent *event);
 
 /** path_seek_get_way: what the route says now. @out_rtt_us: of a direct way; 0: not measured.
  * Returns: false: there is none. @out_busy: it is looking for a better one. */

@@ -16,6 +16,7 @@ struct PathSeek {
     const PathPeer *told;
     MeshProbeKeys   keys;
     PathWays        ways;
+    PathAim         aim;    /* of what is for all peers: this one's share */
     WireWay         active; /* not set: none, by relay if at all */
     WireWay         relay;  /* link 0: none */
     bool            wanted; /* somebody wants to reach it, or it us */

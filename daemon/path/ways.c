@@ -71,20 +71,32 @@ void path_ways_remove(PathWays *self, PathWay *way)
     *way = self->list[--self->n];
 }
 
-bool path_ways_may_aim(PathAim *self, const PathWay *way, int64_t now_ms)
+static int get_left(PathAim *self, int a_second, int burst, int64_t now_ms)
 {
-    int64_t earned = (now_ms - self->since_ms) * AIM_A_SECOND / 1000;
+    int64_t earned = (now_ms - self->since_ms) * a_second / 1000;
 
-    if (way->trusted || mesh_ip_class(&way->to.endpoint.addr) == MESH_IP_PRIVATE)
-        return true;
     if (earned > 0) {
-        self->left = (int)(self->left + earned < AIM_BURST ? self->left + earned : AIM_BURST);
+        self->left = (int)(self->left + earned < burst ? self->left + earned : burst);
         self->since_ms = now_ms;
     }
-    if (self->left <= 0)
+    return self->left;
+}
+
+bool path_ways_spend(PathAim *self, int a_second, int burst, int64_t now_ms)
+{
+    if (get_left(self, a_second, burst, now_ms) <= 0)
         return false;
     self->left--;
     return true;
+}
+
+bool path_ways_may_aim(PathAim *all, PathAim *own, const PathWay *way, int64_t now_ms)
+{
+    if (way->trusted || mesh_ip_class(&way->to.endpoint.addr) == MESH_IP_PRIVATE)
+        return true;
+    return get_left(all, AIM_A_SECOND, AIM_BURST, now_ms) > 0 &&
+           path_ways_spend(own, AIM_A_SECOND / 2, AIM_BURST / 2, now_ms) &&
+           path_ways_spend(all, AIM_A_SECOND, AIM_BURST, now_ms);
 }
 
 void path_ways_ping(PathWay *way, uint64_t txid, int64_t now_us)

@@ -53,14 +53,19 @@ PathWay *path_ways_add(PathWays *self, const WireWay *to, PathRank rank, const P
 void     path_ways_remove(PathWays *self, PathWay *way);    /* the last one takes its place */
 PathWay *path_ways_find(PathWays *self, const WireWay *to); /* NULL: unknown */
 
-/** PathAim: pings to public addresses that peers merely claim, of all peers of a network. */
+/** PathAim: what may be done so often, because others ask for it. Zeros: all of it is left. */
 typedef struct {
     int64_t since_ms;
     int     left;
 } PathAim;
 
-/** path_ways_may_aim: a peer must not aim us at others: false: no ping there now. */
-bool path_ways_may_aim(PathAim *self, const PathWay *way, int64_t now_ms);
+/** path_ways_spend: @burst at once, @a_second later on. Returns: false: not now. */
+bool path_ways_spend(PathAim *self, int a_second, int burst, int64_t now_ms);
+
+/** path_ways_may_aim: a peer must not aim us at others: false: no ping there now. @all: pings to
+ * public addresses that peers merely claim, of all peers of a network; @own: of this one, which may
+ * not use up what is for all. */
+bool path_ways_may_aim(PathAim *all, PathAim *own, const PathWay *way, int64_t now_ms);
 
 /** path_ways_ping: notes a ping that is sent now. */
 void path_ways_ping(PathWay *way, uint64_t txid, int64_t now_us);

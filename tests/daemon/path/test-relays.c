@@ -350,6 +350,19 @@ static void bring_probe(Fixture *f, const MeshProbe *probe, const WireWay *way)
     bring(f, way, bytes, len);
 }
 
+/* Ready to bring what the peer seals. */
+static void meet_peer(Fixture *f)
+{
+    PathSelf self;
+
+    bind_path(f);
+    path_get_self(f->path, &self);
+    path_apply(f->path, &f->peer, 1);
+    g_assert_cmpint(mesh_probekey_derive(&f->peer_secret, &f->peer.probe_key, &self.probe_key,
+                                         (const uint8_t[8]){ 0 }, &f->probes),
+                    ==, 0);
+}
+
 static void call(Fixture *f, uint64_t txid)
 {
     MeshProbe probe = { .type = MESH_PROBE_CALL, .id = (uint16_t)txid, .txid = txid };
@@ -367,19 +380,13 @@ static void call(Fixture *f, uint64_t txid)
 static void test_calls(Fixture *f, gconstpointer data)
 {
     MeshProbe probe;
-    PathSelf  self;
     WireWay   relayed = { .index = INDEX };
     unsigned  before;
     int       n_direct;
 
     (void)data;
-    bind_path(f);
+    meet_peer(f);
     relayed.link = plane.link;
-    path_get_self(f->path, &self);
-    path_apply(f->path, &f->peer, 1);
-    g_assert_cmpint(mesh_probekey_derive(&f->peer_secret, &f->peer.probe_key, &self.probe_key,
-                                         (const uint8_t[8]){ 0 }, &f->probes),
-                    ==, 0);
     call(f, 1);
     g_assert_cmpint(plane.n_direct, >, 0);
     plane.n_direct = 0;
@@ -404,13 +411,67 @@ static void test_calls(Fixture *f, gconstpointer data)
     g_assert_cmpint(plane.n_direct, >, n_direct);
 }
 
+static int ping_from(Fixture *f, const WireWay *way)
+{
+    int before = plane.n_direct;
+
+    bring_probe(f, &(MeshProbe){ .type = MESH_PROBE_PING, .length = MESH_PROBE_PING_BYTES }, way);
+    return plane.n_direct - before;
+}
+
+/* A peer that writes others' addresses as its own: they get no more than an answer of the ping's
+ * length each, and ten pings in all. */
+static void test_spoofed(Fixture *f, gconstpointer data)
+{
+    WireWay relayed = { .index = INDEX }, claimed = { .link = 0 };
+    int     n = 0;
+
+    (void)data;
+    meet_peer(f);
+    relayed.link = plane.link;
+    (void)ping_from(f, &relayed); /* it is known now */
+    for (uint16_t i = 0; i < 100; i++) {
+        g_assert_cmpint(mesh_endpoint_parse("198.51.100.1:7", &claimed.endpoint), ==, 0);
+        claimed.endpoint.port = (uint16_t)(1000 + i);
+        n += ping_from(f, &claimed);
+    }
+    g_assert_cmpint(n, >, 100);
+    g_assert_cmpint(n, <=, 100 + 10);
+}
+
+/* A relay that tells of one peer what is not its: nothing is kept of it, and at most 256 times. */
+static void test_lying_relay(Fixture *f, gconstpointer data)
+{
+    WireWay  relayed = { .index = INDEX }, direct = { .link = 0 };
+    uint8_t  forged[MESH_PROBE_PING_BYTES] = { MESH_PROBE_FIRST_BYTE, 1 };
+    unsigned n = 0;
+
+    (void)data;
+    meet_peer(f);
+    relayed.link = plane.link;
+    g_assert_cmpint(mesh_endpoint_parse("198.51.100.1:7", &direct.endpoint), ==, 0);
+    bring(f, &relayed, forged, sizeof forged);
+    g_assert_cmpint(ping_from(f, &direct), ==, 0); /* as if nothing had come */
+    for (n = 1; n < 256; n++)
+        bring(f, &relayed, forged, sizeof forged);
+    (void)ping_from(f, &relayed);
+    g_assert_cmpint(ping_from(f, &direct), ==, 0); /* it has to wait, too */
+    now_ms += 1000;
+    (void)ping_from(f, &relayed);
+    g_assert_cmpint(ping_from(f, &direct), >, 0);
+}
+
 static const struct {
     const char *name;
     void (*run)(Fixture *f, gconstpointer data);
 } tests[] = {
-    { "/relays/reset", test_reset },         { "/relays/pong", test_pong },
-    { "/relays/removed", test_removed },     { "/relays/new-token", test_new_token },
+    { "/relays/reset", test_reset },
+    { "/relays/pong", test_pong },
+    { "/relays/removed", test_removed },
+    { "/relays/new-token", test_new_token },
     { "/relays/calls-of-peer", test_calls },
+    { "/relays/spoofed", test_spoofed },
+    { "/relays/lying-relay", test_lying_relay },
 };
 
 int main(int argc, char **argv)

@@ -126,27 +126,32 @@ static void test_best(void)
     g_assert_false(path_ways_is_better(quick, slow)); /* within 3 ms */
 }
 
-/* Twenty at once, ten a second; what showed itself, and a LAN, is not counted. */
+static unsigned count_aims(PathAim *all, PathAim *own, const PathWay *way, int64_t now_ms)
+{
+    unsigned n = 0;
+
+    while (n < 1000 && path_ways_may_aim(all, own, way, now_ms))
+        n++;
+    return n;
+}
+
+/* Twenty at once, ten a second, half of it for one peer; what showed itself, and a LAN, is not
+ * counted. */
 static void test_aim(void)
 {
     PathWays ways = { .n = 0 };
     PathWay *claimed = add(&ways, "203.0.113.1:1", MESH_RECORD_OBSERVED);
     PathWay *lan = add(&ways, "192.168.1.1:1", MESH_RECORD_LOCAL);
-    PathAim  aim = { .left = 0 };
-    unsigned n = 0;
+    PathAim  all = { .left = 0 }, one = { .left = 0 }, other = { .left = 0 }, third = { .left = 0 };
 
-    while (n < 1000 && path_ways_may_aim(&aim, claimed, 100000))
-        n++;
-    g_assert_cmpuint(n, >, 0);
-    g_assert_cmpuint(n, <=, 20);
-    g_assert_true(path_ways_may_aim(&aim, lan, 100000));
-    for (n = 0; n < 1000 && path_ways_may_aim(&aim, claimed, 100000 + 1000);)
-        n++;
-    g_assert_cmpuint(n, ==, 10);
+    g_assert_cmpuint(count_aims(&all, &one, claimed, 100000), ==, 10);
+    g_assert_true(path_ways_may_aim(&all, &one, lan, 100000));
+    g_assert_cmpuint(count_aims(&all, &other, claimed, 100000), ==, 10); /* its own share */
+    g_assert_cmpuint(count_aims(&all, &third, claimed, 100000), ==, 0);  /* all is spent */
+    g_assert_cmpuint(count_aims(&all, &one, claimed, 100000 + 1000), ==, 5);
+    g_assert_cmpuint(count_aims(&all, &third, claimed, 100000 + 1000), ==, 5);
     claimed->trusted = true;
-    for (n = 0; n < 1000 && path_ways_may_aim(&aim, claimed, 100000 + 1000);)
-        n++;
-    g_assert_cmpuint(n, ==, 1000);
+    g_assert_cmpuint(count_aims(&all, &one, claimed, 100000 + 1000), ==, 1000);
 }
 
 int main(int argc, char **argv)
