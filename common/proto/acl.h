@@ -80,4 +80,9 @@ MeshAcl *mesh_acl_open(MeshSigned *object, const MeshNetworkId *net, const MeshK
 GArray *mesh_acl_flatten(const MeshAcl *self, MeshMember *const *members, size_t n_members,
                          GError **error);
 
+/* Tells whether some packet from @source may pass to @destination, be it of one protocol or port.
+ */
+bool mesh_acl_may_pass(const MeshAclRow *rows, size_t n_rows, const MeshAddr *source,
+                       const MeshAddr *destination);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(MeshAcl, mesh_acl_free)

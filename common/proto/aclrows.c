@@ -88,3 +88,23 @@ GArray *mesh_acl_flatten(const MeshAcl *self, MeshMember *const *members, size_t
     g_array_append_val(rows, refuse);
     return g_steal_pointer(&rows);
 }
+
+static bool is_in(const MeshPrefix *prefix, const MeshAddr *addr)
+{
+    return prefix->addr.family == 0 || mesh_ip_contains(prefix, addr);
+}
+
+bool mesh_acl_may_pass(const MeshAclRow *rows, size_t n_rows, const MeshAddr *source,
+                       const MeshAddr *destination)
+{
+    for (size_t i = 0; i < n_rows; i++) {
+        const MeshAclRow *row = &rows[i];
+        bool whole = row->protocol == 0 && row->port_first == 0 && row->port_last == UINT16_MAX;
+
+        if (!is_in(&row->source, source) || !is_in(&row->destination, destination))
+            continue;
+        if (row->accept || whole)
+            return row->accept;
+    }
+    return false;
+}

@@ -162,6 +162,53 @@ static void test_rows(gconstpointer data)
     g_assert_cmpuint(g_array_index(got, MeshAclRow, got->len - 1).source.addr.family, ==, 0);
 }
 
+/* Rows by hand: so far no rule makes one of a single protocol. */
+static void test_may_pass(void)
+{
+    static const struct {
+        const char *source, *destination;
+        bool        want;
+    } cases[] = {
+        { "10.0.0.1", "10.0.0.2", true },   { "10.0.0.2", "10.0.0.1", true }, /* one port is some */
+        { "10.0.0.3", "10.0.0.2", false },  { "10.0.0.1", "10.0.0.3", false },
+        { "fd00::1", "10.0.0.2", false },   { "10.0.0.9", "10.0.0.2", true },
+        { "10.0.0.9", "10.0.0.10", false },
+    };
+    static const struct {
+        bool        accept;
+        uint8_t     protocol;
+        const char *source, *destination;
+        uint16_t    last;
+    } lines[] = {
+        { true, 0, "10.0.0.1/32", "10.0.0.2/32", 65535 },
+        { false, 6, "10.0.0.2/32", "10.0.0.1/32", 65535 }, /* the rest of it is judged below */
+        { true, 17, "10.0.0.2/32", "10.0.0.1/32", 53 },
+        { false, 0, "10.0.0.3/32", "10.0.0.2/32", 65535 }, /* before what would accept it */
+        { true, 0, "10.0.0.0/24", "10.0.0.2/32", 65535 },
+        { false, 0, NULL, NULL, 65535 },
+    };
+    MeshAclRow table[G_N_ELEMENTS(lines)] = { 0 };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(lines); i++) {
+        table[i] = (MeshAclRow){ .accept = lines[i].accept,
+                                 .protocol = lines[i].protocol,
+                                 .port_last = lines[i].last };
+        if (lines[i].source == NULL)
+            continue;
+        g_assert_cmpint(mesh_ip_parse_prefix(lines[i].source, &table[i].source), ==, 0);
+        g_assert_cmpint(mesh_ip_parse_prefix(lines[i].destination, &table[i].destination), ==, 0);
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        MeshAddr source, destination;
+
+        g_assert_cmpint(mesh_ip_parse_addr(cases[i].source, &source), ==, 0);
+        g_assert_cmpint(mesh_ip_parse_addr(cases[i].destination, &destination), ==, 0);
+        g_assert_cmpint(mesh_acl_may_pass(table, G_N_ELEMENTS(table), &source, &destination), ==,
+                        cases[i].want);
+        g_assert_false(mesh_acl_may_pass(table, 0, &source, &destination));
+    }
+}
+
 static void test_too_many_rows(void)
 {
     g_autoptr(GError) error = NULL;
@@ -198,6 +245,7 @@ int main(int argc, char **argv)
         g_test_add_data_func(path, &rows[i], test_rows);
     }
     g_test_add_func("/acl/round", test_round);
+    g_test_add_func("/acl/may-pass", test_may_pass);
     g_test_add_func("/acl/too-many-rows", test_too_many_rows);
     return g_test_run();
 }
