@@ -44,6 +44,27 @@ void meshd_doctor_check(MeshdEngine *engine, MeshdDoctorDone done, void *user_da
     path_netcheck_run(path_get_netcheck(path), on_checked, wait);
 }
 
+/* What may begin between two addresses, of each family that both have. */
+static void add_allowed(const LockVerifiedHead *head, const MeshAddr *own, const MeshAddr *other,
+                        bool allowed[2])
+{
+    if (own->family == 0 || other->family == 0)
+        return;
+    allowed[0] |= mesh_acl_may_pass(head->rows, head->n_rows, own, other);
+    allowed[1] |= mesh_acl_may_pass(head->rows, head->n_rows, other, own);
+}
+
+static PathPolicy judge_policy(const LockVerifiedHead *head, const MeshMember *peer)
+{
+    bool allowed[2] = { false, false }; /* out, in */
+
+    add_allowed(head, &head->self->ip4, &peer->ip4, allowed);
+    add_allowed(head, &head->self->ip6, &peer->ip6, allowed);
+    if (allowed[0])
+        return allowed[1] ? PATH_POLICY_BOTH : PATH_POLICY_OUT;
+    return allowed[1] ? PATH_POLICY_IN : PATH_POLICY_NONE;
+}
+
 bool meshd_doctor_explain(MeshdEngine *engine, const char *peer, PathWhy *out_why, char **out_name,
                           GError **error)
 {
@@ -58,7 +79,9 @@ bool meshd_doctor_explain(MeshdEngine *engine, const char *peer, PathWhy *out_wh
     }
     found = mesh_ip_parse_addr(peer, &addr) == 0 ? lock_verified_find_addr(map, &addr)
                                                  : lock_verified_find_name(map, peer);
-    if (found == NULL || !path_doctor_explain(path, &found->wg, out_why)) {
+    if (found == NULL ||
+        !path_doctor_explain(path, &found->wg,
+                             judge_policy(lock_verified_get_head(map), found->member), out_why)) {
         g_set_error(error, MESH_ERROR, MESH_ERROR_NO_SUCH_PEER, "no peer has this name or address");
         return false;
     }

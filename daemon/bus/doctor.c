@@ -73,7 +73,8 @@ GVariant *bus_doctor_make_report(const MeshdDoctorReport *report)
 
 GVariant *bus_doctor_make_why(const char *name, const PathWhy *why)
 {
-    GVariantBuilder dict;
+    static const char *const policies[] = { "both", "out", "in", "none" };
+    GVariantBuilder          dict;
 
     g_variant_builder_init(&dict, G_VARIANT_TYPE_VARDICT);
     add_text(&dict, "peer", name);
@@ -83,6 +84,7 @@ GVariant *bus_doctor_make_why(const char *name, const PathWhy *why)
     add_text(&dict, "remedy", why->remedy);
     add_text(&dict, "own-nat", why->own_nat);
     add_text(&dict, "peer-nat", why->peer_nat);
+    add_text(&dict, "policy", policies[why->policy]);
     g_variant_builder_add(&dict, "{sv}", "searching", g_variant_new_boolean(why->path.busy));
     return g_variant_builder_end(&dict);
 }

@@ -3,10 +3,20 @@
 #include "common/std/endpoint.h"
 #include "daemon/path/why.h"
 
-bool path_doctor_explain(Path *self, const MeshKey *peer, PathWhy *out)
+/* One outer address for both, and it is not this host's own. */
+static bool is_one_nat(Path *self, const PathNetcheckReport *report, const MeshEndpoint *peer)
+{
+    PathSelf about;
+
+    path_get_self(self, &about);
+    return report->nat.behind == PATH_YES && about.seen.addr.family != 0 &&
+           mesh_ip_equal_addr(&about.seen.addr, &peer->addr);
+}
+
+bool path_doctor_explain(Path *self, const MeshKey *peer, PathPolicy policy, PathWhy *out)
 {
     const PathNetcheckReport *report = path_netcheck_get(path_get_netcheck(self));
-    PathWhy                   why = { .why = NULL };
+    PathWhy                   why = { .policy = policy };
     PathWhyFacts              facts = { .checked = report->done };
     char                      endpoint[MESH_ENDPOINT_TEXT_SIZE] = "";
 
@@ -23,10 +33,17 @@ bool path_doctor_explain(Path *self, const MeshKey *peer, PathWhy *out)
     facts.endpoint = endpoint;
     facts.rtt_us = why.path.rtt_us;
     facts.busy = why.path.busy;
+    facts.again = why.path.again;
     facts.peer_udp = why.path.peer_udp;
     facts.peer_told = why.path.peer_told;
     facts.peer = why.path.peer_nat;
     facts.no_hard = !path_has_hard_nat(self);
+    facts.one_nat = is_one_nat(self, report, &why.path.peer_seen);
+    facts.own4 = why.path.own4;
+    facts.own6 = why.path.own6;
+    facts.peer4 = why.path.peer4;
+    facts.peer6 = why.path.peer6;
+    facts.policy = policy;
     path_why_tell(&facts, &why.why, &why.remedy);
     why.own_nat = path_natclass_name(report->nat.behind, &report->nat.what);
     why.peer_nat = path_natclass_name(PATH_UNKNOWN, &why.path.peer_nat);

@@ -4,6 +4,7 @@
 
 #include "daemon/path/netcheck.h"
 #include "daemon/path/path.h"
+#include "daemon/path/why.h"
 
 /** PathWhy: texts for people, owned. */
 typedef struct {
@@ -11,6 +12,7 @@ typedef struct {
     char       *why, *remedy; /* @remedy "": nothing to do, or nothing known */
     const char *own_nat;      /* path_natclass_name() */
     const char *peer_nat;
+    PathPolicy  policy;
 } PathWhy;
 
 const char *path_kind_name(PathKind kind); /* "none", "idle", "connecting", "relay", "peer-relay",
@@ -23,7 +25,7 @@ const char *path_get_relay_name(Path *self, uint8_t link, PathKind *out_kind);
 PathNetcheck *path_get_netcheck(Path *self); /* borrowed */
 bool          path_has_hard_nat(Path *self); /* see path_set_hard_nat() */
 
-/** path_doctor_explain: Returns false for an unknown peer; else end @out with path_doctor_clear().
- */
-bool path_doctor_explain(Path *self, const MeshKey *peer, PathWhy *out);
+/** path_doctor_explain: @policy: as the map has it. Returns false for an unknown peer; else end
+ * @out with path_doctor_clear(). */
+bool path_doctor_explain(Path *self, const MeshKey *peer, PathPolicy policy, PathWhy *out);
 void path_doctor_clear(PathWhy *why);

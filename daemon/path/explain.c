@@ -76,13 +76,14 @@ static const char *explain_no_candidate(const PathFacts *facts)
 static char *explain_silence(const PathFacts *facts)
 {
     g_autofree char *list = list_candidates(facts);
-    const char      *why = "both ends seem to be behind NAT, and no relay can be reached";
+    const char      *why = "both ends seem to be behind NAT";
 
     if (is_peer_public(facts))
-        why = "a firewall seems to drop UDP between us, and no relay can be reached";
+        why = "a firewall seems to drop UDP between us";
     else if (is_host_public(facts->host))
-        why = "the peer seems to be behind NAT: it has to reach us first";
-    return g_strdup_printf("no answer from %s: %s", list, why);
+        return g_strdup_printf(
+            "no answer from %s: the peer seems to be behind NAT: it has to reach us first", list);
+    return g_strdup_printf("no answer from %s: %s, and %s", list, why, facts->no_relay);
 }
 
 static char *explain_trying(const PathFacts *facts)

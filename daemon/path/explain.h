@@ -14,6 +14,7 @@ typedef struct {
     bool                      failed;     /* they have gone unanswered for a while */
     const char               *relay;      /* the relay by which it can be reached now; NULL: none */
     bool                      peer_relay; /* @relay is the name of the node that keeps it */
+    const char               *no_relay;   /* why there is none: "no relay can be reached" */
     bool                      direct;     /* what is sent does not go by the relay */
     bool                      busy;       /* a direct way is being looked for */
 } PathFacts;

@@ -224,6 +224,7 @@ static void on_found(uint16_t relay, uint32_t index, const MeshEndpoint *at, voi
     if (peer == NULL || peer->seek == NULL)
         return;
     peer->udp = at->addr.family != 0 ? PATH_YES : PATH_NO;
+    peer->seen = *at;
     path_seek_found(peer->seek, at);
 }
 
@@ -298,6 +299,7 @@ void path_stop(Path *self)
 void path_set_relays(Path *self, const PathRelayMap *map)
 {
     path_relays_set(self->host.relays, map);
+    self->host.n_relays = map->n_relays;
     path_netcheck_set_relays(self->check, map->relays, map->n_relays);
 }
 

@@ -99,9 +99,12 @@ typedef struct {
     char              *relay;     /* owned; its name; NULL unless relayed */
     int64_t            rtt_us;    /* of the direct way when it was last measured; 0: not known */
     bool               busy;      /* a direct way is being looked for */
+    bool               again;     /* and the search before found nothing */
     PathAnswer         peer_udp;  /* NO: its relay has it, and not over UDP */
     bool               peer_told; /* in a call, what stands before it: @peer_nat */
     MeshProbeNat       peer_nat;
+    MeshEndpoint       peer_seen;                /* by its relay; family 0: not told */
+    bool               own4, own6, peer4, peer6; /* IP that each has, as far as is known */
 } PathInfo;
 
 /** PathHost: what of this host matters; addresses of mesh interfaces left out. Borrowed. */

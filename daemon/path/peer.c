@@ -5,6 +5,7 @@
 #include "daemon/path/explain.h"
 
 #include <string.h>
+#include <sys/socket.h>
 
 enum {
     FAILED_AFTER_MS = 15000, /* without an answer that long: shown as no way, still being tried */
@@ -38,27 +39,42 @@ static bool is_live(const WirePeerInfo *info)
     return info->has_session && info->last_received_ms != 0 && silent_ms < SILENT_MS;
 }
 
+static const char *say_no_relay(const PathPeerPath *self)
+{
+    MeshEndpoint seen;
+    uint16_t     home;
+
+    if (self->host->seek->n_relays == 0)
+        return "the network has no relay";
+    if (!path_relays_get_home(self->host->seek->relays, &home, &seen))
+        return "no relay can be reached";
+    return self->told.n_relays > 0 ? "its relay cannot be reached" : "the peer is at no relay";
+}
+
 static PathKind judge(const PathPeerPath *self, const WirePeerInfo *info, char **out_reason)
 {
-    PathHost  host = get_host(self);
-    WireWay   way = { .link = 0 };
-    int64_t   rtt_us = 0;
-    bool      busy = false, found = false;
-    PathFacts facts = { .peer = &self->told,
-                        .host = &host,
-                        .candidates = self->candidates,
-                        .n_candidates = self->n_candidates,
-                        .trying = self->trying || info->handshake_attempts > 0,
-                        .failed = self->failed };
+    PathHost   host = get_host(self);
+    WireWay    way = { .link = 0 };
+    int64_t    rtt_us = 0;
+    bool       found = false;
+    PathSearch search = PATH_SEARCH_NONE;
+    PathFacts  facts = { .peer = &self->told,
+                         .host = &host,
+                         .candidates = self->candidates,
+                         .n_candidates = self->n_candidates,
+                         .trying = self->trying || info->handshake_attempts > 0,
+                         .failed = self->failed };
 
     if (self->seek != NULL)
-        found = path_seek_get_way(self->seek, &way, &rtt_us, &busy);
-    facts.live = is_live(info) && (found || info->endpoint.addr.family != 0);
+        found = path_seek_get_way(self->seek, &way, &rtt_us, &search);
     facts.direct = !found || way.link == 0;
-    facts.busy = busy;
+    facts.busy = search != PATH_SEARCH_NONE;
     if (found && way.link != 0)
         facts.relay = path_relays_name(self->host->seek->relays, way.link);
+    facts.live = is_live(info) &&
+                 (found ? facts.direct || facts.relay != NULL : info->endpoint.addr.family != 0);
     facts.peer_relay = found && way.link >= PATH_FIRST_PEER_LINK;
+    facts.no_relay = say_no_relay(self);
     return path_explain_judge(&facts, out_reason);
 }
 
@@ -334,10 +350,30 @@ void path_peer_handle(PathPeerPath *self, const WireEvent *event)
     }
 }
 
+static bool has_family(const PathPeerPath *self, int family)
+{
+    for (size_t i = 0; i < self->told.n_endpoints; i++)
+        if (self->told.endpoints[i].endpoint.addr.family == family)
+            return true;
+    return self->seen.addr.family == family;
+}
+
+static void add_families(const PathPeerPath *self, PathInfo *info)
+{
+    PathHost host = get_host(self);
+
+    info->peer_seen = self->seen;
+    info->peer4 = has_family(self, AF_INET);
+    info->peer6 = has_family(self, AF_INET6);
+    info->own4 = path_candidates_has_family(host.addrs, host.n_addrs, AF_INET);
+    info->own6 = path_candidates_has_family(host.addrs, host.n_addrs, AF_INET6);
+}
+
 bool path_peer_explain(PathPeerPath *self, PathInfo *out_info)
 {
-    PathInfo info = { 0 };
-    WireWay  way;
+    PathInfo   info = { 0 };
+    WireWay    way;
+    PathSearch search;
 
     if (!path_peer_read(self, &info.wire))
         return false;
@@ -348,12 +384,15 @@ bool path_peer_explain(PathPeerPath *self, PathInfo *out_info)
     info.peer_udp = self->udp;
     info.peer_told = self->told_nat;
     info.peer_nat = self->nat;
-    if (self->seek != NULL && path_seek_get_way(self->seek, &way, &info.rtt_us, &info.busy)) {
+    if (self->seek != NULL && path_seek_get_way(self->seek, &way, &info.rtt_us, &search)) {
+        info.busy = search != PATH_SEARCH_NONE;
+        info.again = search == PATH_SEARCH_AGAIN;
         if (way.link != 0)
             info.relay = g_strdup(path_relays_name(self->host->seek->relays, way.link));
         info.wire.endpoint = way.endpoint; /* the data plane comes to it a moment later */
         info.wire.way = way;
     }
+    add_families(self, &info);
     *out_info = info;
     return true;
 }

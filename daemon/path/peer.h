@@ -21,7 +21,8 @@ typedef struct {
     void *user_data;
 } PathPeerHost;
 
-/** PathPeerPath: path.c reads @told, @due_ms and @seek, and sets what others tell: @udp, @nat. */
+/** PathPeerPath: path.c reads @told, @due_ms and @seek, and sets what others tell: @udp, @seen,
+ * @nat. */
 typedef struct {
     PathPeerHost       *host;
     bool                known; /* @told means something */
@@ -36,6 +37,7 @@ typedef struct {
     PathKind            shown; /* as told by the last changed() */
     PathSeek           *seek;  /* finds its ways, once that is wanted; NULL: not yet */
     PathAnswer          udp;   /* does its relay see it there over UDP? */
+    MeshEndpoint        seen;  /* where */
     bool                told_nat;
     MeshProbeNat        nat;
 } PathPeerPath;

@@ -522,11 +522,14 @@ uint32_t path_seek_get_index(const PathSeek *self)
     return self->keys.receive_index;
 }
 
-bool path_seek_get_way(PathSeek *self, WireWay *out_way, int64_t *out_rtt_us, bool *out_busy)
+bool path_seek_get_way(PathSeek *self, WireWay *out_way, int64_t *out_rtt_us,
+                       PathSearch *out_search)
 {
     const PathWay *active = path_seek_get_active(self);
 
-    *out_busy = self->phase != PATH_IDLE_PHASE;
+    *out_search = self->phase == PATH_IDLE_PHASE ? PATH_SEARCH_NONE
+                  : self->again_in_ms == 0       ? PATH_SEARCH_FIRST
+                                                 : PATH_SEARCH_AGAIN;
     *out_rtt_us = active != NULL ? active->rtt_us : 0;
     *out_way = active != NULL ? active->to : self->relay;
     return wire_way_is_set(out_way);

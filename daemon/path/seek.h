@@ -14,6 +14,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/** PathSearch: for a direct way. */
+typedef enum {
+    PATH_SEARCH_NONE, /* none is under way */
+    PATH_SEARCH_FIRST,
+    PATH_SEARCH_AGAIN, /* the one before found nothing */
+} PathSearch;
+
 typedef struct PathSeek    PathSeek;
 typedef struct PathHardnat PathHardnat;
 
@@ -31,6 +38,7 @@ typedef struct {
     PathHardnat    *hard;       /* the one search behind a hard NAT that is under way; NULL: none */
     GArray         *addrs;      /* MeshAddr: the host's */
     bool            relayless;  /* there is no relay, and was none for a while */
+    size_t          n_relays;   /* of the network */
     bool            has_server; /* so that news of peers and relays may come */
     bool            no_hard;    /* the owner does not want searches through hard NATs */
     /* Our candidates for a CALL; returns how many. */
@@ -76,5 +84,6 @@ uint32_t path_seek_get_index(const PathSeek *self); /* of probes to us */
 bool path_seek_take(PathSeek *self, const WireEvent *event);
 
 /** path_seek_get_way: what the route says now. @out_rtt_us: of a direct way; 0: not measured.
- * Returns: false: there is none. @out_busy: it is looking for a better one. */
-bool path_seek_get_way(PathSeek *self, WireWay *out_way, int64_t *out_rtt_us, bool *out_busy);
+ * Returns: false: there is none. */
+bool path_seek_get_way(PathSeek *self, WireWay *out_way, int64_t *out_rtt_us,
+                       PathSearch *out_search);

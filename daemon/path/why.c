@@ -44,12 +44,28 @@ static bool peer_blocked(const PathWhyFacts *facts)
 
 static bool is_busy(const PathWhyFacts *facts)
 {
-    return facts->busy;
+    return facts->busy && !facts->again;
 }
 
 static bool both_hard(const PathWhyFacts *facts)
 {
     return facts->checked && facts->peer_told && is_hard(&facts->own.what) && is_hard(&facts->peer);
+}
+
+/* Neither tells anything where one of the two said nothing. */
+static bool peer_only6(const PathWhyFacts *facts)
+{
+    return facts->own4 && !facts->own6 && facts->peer6 && !facts->peer4;
+}
+
+static bool peer_only4(const PathWhyFacts *facts)
+{
+    return facts->own6 && !facts->own4 && facts->peer4 && !facts->peer6;
+}
+
+static bool is_one_nat(const PathWhyFacts *facts)
+{
+    return facts->one_nat && facts->own.hairpin == PATH_NO;
 }
 
 static bool own_off(const PathWhyFacts *facts)
@@ -110,6 +126,14 @@ static const struct {
     { own_blocked, "this host's network lets no UDP through", OPEN_UDP_HERE },
     { peer_blocked, "the peer's network lets no UDP through", OPEN_UDP_THERE },
     { is_busy, "a direct way is being looked for", "" },
+    { peer_only6, "the peer has IPv6 only, and this host IPv4 only",
+      "IPv6 at this host, or IPv4 at the peer, would make it direct" },
+    { peer_only4, "the peer has IPv4 only, and this host IPv6 only",
+      "IPv4 at this host, or IPv6 at the peer, would make it direct" },
+    { is_one_nat,
+      "both ends are behind one NAT, which does not turn round what one of them sends to the other",
+      "a network that leads from one to the other inside, or IPv6 at both ends would make it "
+      "direct" },
     { both_hard,
       "both ends are behind NATs that use another port for each destination, so neither can tell "
       "the other where to send",
@@ -148,7 +172,11 @@ static void tell_relayed(const PathWhyFacts *facts, char **out_why, char **out_r
 
     while (!causes[at].holds(facts)) /* the last one does */
         at++;
-    *out_why = g_strdup_printf("by relay %s: %s", facts->relay, causes[at].why);
+    *out_why =
+        g_strdup_printf("by %s %s: %s%s",
+                        facts->kind == PATH_PEER_RELAY ? "the relay that is kept by" : "relay",
+                        facts->relay, causes[at].why,
+                        facts->again ? "; another search is under way" : "");
     *out_remedy = g_strdup(causes[at].remedy);
 }
 
@@ -166,10 +194,8 @@ static void tell_none(const PathWhyFacts *facts, char **out_why, char **out_reme
 {
     *out_remedy = g_strdup("");
     if (facts->kind == PATH_NONE && is_blocked(facts) && facts->relay == NULL) {
-        *out_why =
-            g_strdup_printf("not reached: this host's network lets no UDP through, and no relay is "
-                            "reached (%s)",
-                            facts->reason);
+        *out_why = g_strdup(
+            "not reached: this host's network lets no UDP through, and no relay is reached");
         g_free(*out_remedy);
         *out_remedy = g_strdup(OPEN_UDP_HERE);
         return;
@@ -178,12 +204,40 @@ static void tell_none(const PathWhyFacts *facts, char **out_why, char **out_reme
                                facts->reason);
 }
 
+/* Whatever the path is: what it may carry. */
+static void add_policy(const PathWhyFacts *facts, char **why, char **remedy)
+{
+    static const char *const clauses[] = {
+        [PATH_POLICY_OUT] =
+            "by the network's policy only this host may begin, the peer only answer",
+        [PATH_POLICY_IN] = "by the network's policy only the peer may begin, this host only answer",
+        [PATH_POLICY_NONE] = "the network's policy lets nothing pass between the two",
+    };
+    g_autofree char *before = *why;
+
+    if (facts->policy == PATH_POLICY_BOTH) {
+        *why = g_steal_pointer(&before);
+        return;
+    }
+    *why = g_strdup_printf("%s; %s", before, clauses[facts->policy]);
+    if (facts->policy != PATH_POLICY_NONE)
+        return;
+    g_free(*remedy);
+    *remedy = g_strdup("a rule of the network's policy that accepts the two would let them talk");
+}
+
+static bool is_relayed(const PathWhyFacts *facts)
+{
+    return (facts->kind == PATH_RELAY || facts->kind == PATH_PEER_RELAY) && facts->relay != NULL;
+}
+
 void path_why_tell(const PathWhyFacts *facts, char **out_why, char **out_remedy)
 {
     if (facts->kind == PATH_DIRECT)
         tell_direct(facts, out_why, out_remedy);
-    else if (facts->kind == PATH_RELAY && facts->relay != NULL)
+    else if (is_relayed(facts))
         tell_relayed(facts, out_why, out_remedy);
     else
         tell_none(facts, out_why, out_remedy);
+    add_policy(facts, out_why, out_remedy);
 }

@@ -5,6 +5,14 @@
 #include "daemon/path/natclass.h"
 #include "daemon/path/path.h"
 
+/** PathPolicy: what the network's policy lets two nodes begin; answers always pass. */
+typedef enum {
+    PATH_POLICY_BOTH,
+    PATH_POLICY_OUT, /* only we may begin */
+    PATH_POLICY_IN,  /* only the peer may */
+    PATH_POLICY_NONE,
+} PathPolicy;
+
 /** PathWhyFacts: what is known of both ends. Borrowed. */
 typedef struct {
     PathKind     kind;
@@ -13,6 +21,7 @@ typedef struct {
     const char  *endpoint; /* in use; "" when by relay */
     int64_t      rtt_us;   /* of a direct way; 0: not measured */
     bool         busy;     /* a direct way is being looked for */
+    bool         again;    /* and the search before found nothing */
     bool         checked;  /* @udp4, @udp6 and @own mean something */
     PathAnswer   udp4, udp6;
     PathNat      own;
@@ -20,6 +29,9 @@ typedef struct {
     bool         peer_told; /* @peer means something */
     MeshProbeNat peer;
     bool         no_hard; /* searches through hard NATs are switched off here */
+    bool         one_nat; /* the relay sees both at one address, which is no host's */
+    bool         own4, own6, peer4, peer6; /* families that each has, as far as is known */
+    PathPolicy   policy;
 } PathWhyFacts;
 
 /** path_why_tell: @out_why, and @out_remedy ("" where nothing is to be done or known); owned. */

@@ -74,7 +74,10 @@ static void test_explain(gconstpointer data)
     PathHost           host = { .addrs = &own, .presence_known = !c->unknown };
     PathPeer           peer = { 0 };
     MeshRecordEndpoint candidates[WIRE_MAX_CANDIDATES], told[WIRE_MAX_CANDIDATES];
-    PathFacts          facts = { .peer = &peer, .host = &host, .candidates = candidates };
+    PathFacts          facts = { .peer = &peer,
+                                 .host = &host,
+                                 .candidates = candidates,
+                                 .no_relay = "no relay can be reached" };
     g_autofree char   *reason = NULL;
 
     host.n_addrs = c->own[0] != '\0' ? 1 : 0;

@@ -20,7 +20,10 @@ typedef struct {
     PathKind    kind;
     End         own, peer; /* own NOT_TOLD: not checked */
     PathAnswer  udp4, udp6, peer_udp;
-    bool        busy, no_relay, no_hard;
+    bool        busy, again, no_relay, no_hard, one_nat;
+    const char *families; /* "46 46": the host's, the peer's; NULL: not known */
+    PathAnswer  hairpin;
+    PathPolicy  policy;
     const char *reason;
     int64_t     rtt_us;
     const char *why, *remedy; /* in the texts; remedy "": none */
@@ -38,10 +41,16 @@ static const WhyCase cases[] = {
     { "connecting", PATH_CONNECTING, CLOSED, CLOSED, PATH_YES, .reason = "waiting",
       .why = "not yet: waiting", .remedy = "" },
     { "blocked-and-no-relay", PATH_NONE, OPEN, NOT_TOLD, PATH_NO, .no_relay = true,
-      .reason = "no answer", .why = "lets no UDP through, and no relay is reached (no answer)",
+      .reason = "no answer", .why = "lets no UDP through, and no relay is reached",
       .remedy = "letting UDP out of this host's network" },
     { "searching", PATH_RELAY, SYMMETRIC, SYMMETRIC, PATH_YES, .busy = true,
       .why = "by relay hub: a direct way is being looked for", .remedy = "" },
+    { "searching-again", PATH_RELAY, SYMMETRIC, SYMMETRIC, PATH_YES, .busy = true, .again = true,
+      .why = "tell the other where to send; another search is under way",
+      .remedy = "UDP port that a router forwards" },
+    { "by-a-node", PATH_PEER_RELAY, SYMMETRIC, SYMMETRIC, PATH_YES,
+      .why = "by the relay that is kept by hub: both ends are behind NATs",
+      .remedy = "UDP port that a router forwards" },
     { "own-blocked", PATH_RELAY, NOT_TOLD, CLOSED, .why = "not known", .remedy = "IPv6" },
     { "own-blocked-4", PATH_RELAY, CLOSED, CLOSED, PATH_NO, PATH_UNKNOWN,
       .why = "this host's network lets no UDP through", .remedy = "of this host's network" },
@@ -53,6 +62,28 @@ static const WhyCase cases[] = {
       .why = "neither end's network lets UDP through", .remedy = "both networks" },
     { "both-symmetric", PATH_RELAY, SYMMETRIC, SYMMETRIC, PATH_YES,
       .why = "both ends are behind NATs", .remedy = "UDP port that a router forwards" },
+    { "peer-ipv6-only", PATH_RELAY, CLOSED, CLOSED, PATH_YES, .families = "4 6",
+      .why = "the peer has IPv6 only, and this host IPv4 only", .remedy = "IPv6 at this host" },
+    { "peer-ipv4-only", PATH_RELAY, NOT_TOLD, CLOSED, PATH_UNKNOWN, PATH_YES, .families = "6 4",
+      .why = "the peer has IPv4 only, and this host IPv6 only", .remedy = "IPv4 at this host" },
+    { "one-family-in-common", PATH_RELAY, CLOSED, CLOSED, PATH_YES, .families = "46 6",
+      .why = "a firewall between us", .remedy = "IPv6" },
+    { "peer-told-no-family", PATH_RELAY, CLOSED, CLOSED, PATH_YES, .families = "4 ",
+      .why = "a firewall between us", .remedy = "IPv6" },
+    { "one-nat", PATH_RELAY, CLOSED, CLOSED, PATH_YES, .one_nat = true, .hairpin = PATH_NO,
+      .why = "both ends are behind one NAT, which does not turn round", .remedy = "inside" },
+    { "one-nat-with-hairpin", PATH_RELAY, CLOSED, CLOSED, PATH_YES, .one_nat = true,
+      .hairpin = PATH_YES, .why = "a firewall between us", .remedy = "IPv6" },
+    { "policy-refuses-all", PATH_RELAY, SYMMETRIC, SYMMETRIC, PATH_YES, .policy = PATH_POLICY_NONE,
+      .why = "send; the network's policy lets nothing pass between the two",
+      .remedy = "a rule of the network's policy" },
+    { "policy-out-only", PATH_DIRECT, CLOSED, CLOSED, PATH_YES, .policy = PATH_POLICY_OUT,
+      .why = "directly at 192.0.2.9:7; by the network's policy only this host may begin",
+      .remedy = "" },
+    { "policy-in-only", PATH_IDLE, CLOSED, CLOSED, PATH_YES, .reason = "not tried yet",
+      .policy = PATH_POLICY_IN,
+      .why = "not yet: not tried yet; by the network's policy only the peer may begin",
+      .remedy = "" },
     { "own-symmetric-not-wanted", PATH_RELAY, SYMMETRIC, CLOSED, PATH_YES, .no_hard = true,
       .why = "the NAT of this host uses another port for each destination, and searches through "
              "such NATs are switched off here",
@@ -95,6 +126,16 @@ static void check_text(const char *text, const char *want)
         g_error("\"%s\" does not say \"%s\"", text, want);
 }
 
+static void read_families(const char *text, PathWhyFacts *out)
+{
+    g_auto(GStrv) words = g_strsplit(text, " ", 2);
+
+    out->own4 = strchr(words[0], '4') != NULL;
+    out->own6 = strchr(words[0], '6') != NULL;
+    out->peer4 = strchr(words[1], '4') != NULL;
+    out->peer6 = strchr(words[1], '6') != NULL;
+}
+
 static void test_why(gconstpointer data)
 {
     const WhyCase   *c = data;
@@ -104,7 +145,10 @@ static void test_why(gconstpointer data)
                                .endpoint = "192.0.2.9:7",
                                .rtt_us = c->rtt_us,
                                .busy = c->busy,
+                               .again = c->again,
                                .no_hard = c->no_hard,
+                               .one_nat = c->one_nat,
+                               .policy = c->policy,
                                .checked = c->own != NOT_TOLD,
                                .udp4 = c->udp4,
                                .udp6 = c->udp6,
@@ -114,6 +158,9 @@ static void test_why(gconstpointer data)
     g_autofree char *why = NULL, *remedy = NULL;
 
     facts.own.what = ends[c->own];
+    facts.own.hairpin = c->hairpin;
+    if (c->families != NULL)
+        read_families(c->families, &facts);
     path_why_tell(&facts, &why, &remedy);
     check_text(why, c->why);
     check_text(remedy, c->remedy);
