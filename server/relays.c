@@ -124,7 +124,7 @@ static bool open_stream(void *data, const ApiUpgradeRequest *request, void **out
     if (status == MESH_RELAYBIND_OK && !mesh_key_equal(&grant.node.node, request->node))
         status = MESH_RELAYBIND_TOKEN_WRONG;
     if (status == MESH_RELAYBIND_OK)
-        status = relay_stream_open(self->relay, request->conn, &grant, &stream);
+        status = relay_stream_open(self->relay, request->conn, &grant, request->websocket, &stream);
     if (status != MESH_RELAYBIND_OK)
         return refuse(status, error);
     *out_stream = stream;

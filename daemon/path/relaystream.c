@@ -111,7 +111,8 @@ static char *dup_token(const PathRelayMap *map)
     return g_strdup_printf("%s.%s.%s.%s", server, net, body, signature);
 }
 
-/* Signed as every request; the relay is the server that it is for. Owned. */
+/* Signed as every request, for the server of our network: a relay knows those that it serves.
+ * Owned. */
 static char *make_headers(const PathRelayStream *self)
 {
     const PathRelayMap *map = &self->host->map;
@@ -124,7 +125,7 @@ static char *make_headers(const PathRelayStream *self)
     MeshReqsignHeaders  values;
     g_autofree char    *token = dup_token(map);
 
-    mesh_reqsign_fingerprint(&self->told->tls_key, fingerprint);
+    mesh_reqsign_fingerprint(&map->server, fingerprint);
     mesh_reqsign_next(&params.nonce);
     memcpy(params.node.bytes, map->secret->bytes + MESH_SIGN_SEED_BYTES, sizeof params.node.bytes);
     mesh_reqsign_sign(&request, &params, map->secret, &values);

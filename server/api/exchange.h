@@ -99,7 +99,8 @@ void api_exchange_answer(ApiExchange *self, const CoreAnswer *answer);
 bool api_exchange_get_number(ApiExchange *self, const char *name, unsigned min, unsigned max,
                              unsigned *inout_value);
 
-/* Says 101; from now on the connection is @stream's. */
+/* Says 101; from now on the connection is @stream's. @protocol: the value of Upgrade, and further
+ * lines behind it. */
 void api_exchange_upgrade(ApiExchange *self, const char *protocol, void *stream);
 
 /* The running request is answered: read on, or end. */

@@ -14,12 +14,13 @@ typedef struct Api Api;
 
 typedef struct {
     LoopConn      *conn;
-    const MeshKey *node;  /* signed the request */
-    const char    *token; /* its Mesh-Token */
+    const MeshKey *node;      /* signed the request */
+    const char    *token;     /* its Mesh-Token */
+    bool           websocket; /* what follows goes in messages of RFC 6455 */
 } ApiUpgradeRequest;
 
-/* What takes over a connection after GET /v1/relay with "Upgrade: mesh-relay/1": the relay, joined
- * by the program. All on the connection's shard. */
+/* What takes over a connection after GET /v1/relay with "Upgrade: mesh-relay/1", or websocket: the
+ * relay, joined by the program. All on the connection's shard. */
 typedef struct {
     /* False and @error: 400 and up. */
     bool (*open)(void *data, const ApiUpgradeRequest *request, void **out_stream, GError **error);

@@ -2,6 +2,7 @@
  * reads and writes it. What others have for it lies in its session's queue; the first of them rings
  * by mail. One batch at a time is with the connection, as large as a TLS record: what is behind it
  * waits in the queue, where it is judged fairly, and not in the socket. */
+#include "common/codec/websocket.h"
 #include "common/std/clock.h"
 #include "server/relay/forward.h"
 
@@ -18,16 +19,21 @@ enum {
 typedef struct {
     RelayStream *stream; /* NULL: gone */
     size_t       len;
+    uint8_t      head[MESH_WEBSOCKET_HEAD_BYTES]; /* before the data, for that form */
     uint8_t      data[BATCH_BYTES];
 } Batch;
 
+_Static_assert(offsetof(Batch, data) == offsetof(Batch, head) + MESH_WEBSOCKET_HEAD_BYTES,
+               "what is wrapped lies behind its head");
+
 struct RelayStream {
-    Relay    *relay;
-    LoopConn *conn;
-    uint32_t  number; /* of its session */
-    Batch    *batch;  /* with the connection; NULL: none */
-    size_t    n_input;
-    uint8_t  *input; /* the beginning of a frame; NULL: none */
+    Relay         *relay;
+    LoopConn      *conn;
+    uint32_t       number; /* of its session */
+    Batch         *batch;  /* with the connection; NULL: none */
+    size_t         n_input;
+    uint8_t       *input;     /* the beginning of a frame; NULL: none */
+    MeshWebsocket *websocket; /* owned; NULL: frames come as they are */
 };
 
 /* Of each shard's thread: datagrams to sessions over UDP. Freed at the thread's end. */
@@ -150,7 +156,7 @@ static void fill(RelaySession *session, Batch *batch)
 {
     batch->len = 0;
     while (session->queue != NULL && !relay_queue_is_empty(session->queue) &&
-           batch->len + INPUT_BYTES <= sizeof(batch->data)) {
+           batch->len + INPUT_BYTES + sizeof(batch->head) <= sizeof(batch->data)) {
         RelayParcel *parcel = relay_queue_pop(session->queue);
 
         add_frame(batch, parcel);
@@ -201,8 +207,9 @@ static void batch_is_out(void *owner)
 /* A connection that is ending takes nothing and releases it at once. */
 static void send_batch(RelayStream *self, Batch *batch)
 {
-    const LoopItem item = { .data = batch->data,
-                            .len = batch->len,
+    size_t head = self->websocket != NULL ? mesh_websocket_wrap(NULL, batch->data, batch->len) : 0;
+    const LoopItem item = { .data = batch->data - head,
+                            .len = head + batch->len,
                             .release = batch_is_out,
                             .owner = batch,
                             .uncounted = true };
@@ -322,7 +329,20 @@ static size_t complete_frame(RelayStream *self, const uint8_t *data, size_t len)
     return n;
 }
 
-void relay_stream_input(RelayStream *self, const uint8_t *data, size_t len)
+/* The answer to a ping of the WebSocket. */
+static void send_pong(RelayStream *self)
+{
+    uint8_t       *pong = malloc(MESH_WEBSOCKET_HEAD_BYTES + MESH_WEBSOCKET_CONTROL_BYTES);
+    size_t         len = pong == NULL ? 0 : mesh_websocket_take_pong(self->websocket, NULL, pong);
+    const LoopItem item = { .data = pong, .len = len, .release = free, .owner = pong };
+
+    if (len == 0)
+        free(pong);
+    else if (loop_conn_send(self->conn, &item) < 0)
+        loop_conn_abort(self->conn);
+}
+
+static void take_bytes(RelayStream *self, const uint8_t *data, size_t len)
 {
     size_t     kept = self->n_input, taken = 0;
     MeshReader r;
@@ -358,6 +378,31 @@ void relay_stream_input(RelayStream *self, const uint8_t *data, size_t len)
     memcpy(self->input, r.at, self->n_input);
 }
 
+void relay_stream_input(RelayStream *self, const uint8_t *data, size_t len)
+{
+    uint8_t *copy;
+    int      rc;
+
+    if (self->websocket == NULL) {
+        take_bytes(self, data, len);
+        return;
+    }
+    copy = malloc(len);
+    if (copy == NULL) {
+        loop_conn_abort(self->conn);
+        return;
+    }
+    memcpy(copy, data, len);
+    rc = mesh_websocket_decode(self->websocket, copy, len, &len);
+    if (len > 0)
+        take_bytes(self, copy, len);
+    free(copy);
+    if (rc < 0)
+        loop_conn_abort(self->conn);
+    else
+        send_pong(self);
+}
+
 /* --- open and close ----------------------------------------------------------------------------
  */
 
@@ -382,8 +427,33 @@ static MeshRelayStatus add_session(RelayStream *self, const RelayGrant *grant, i
     return MESH_RELAYBIND_OK;
 }
 
+static void free_stream(RelayStream *self)
+{
+    free(self->websocket);
+    free(self->input);
+    free(self);
+}
+
+static RelayStream *new_stream(Relay *relay, LoopConn *conn, bool websocket)
+{
+    RelayStream *self = calloc(1, sizeof(*self));
+
+    if (self == NULL)
+        return NULL;
+    self->relay = relay;
+    self->conn = conn;
+    self->websocket = websocket ? malloc(sizeof(*self->websocket)) : NULL;
+    if (websocket && self->websocket == NULL) {
+        free(self);
+        return NULL;
+    }
+    if (websocket)
+        mesh_websocket_init(self->websocket, true);
+    return self;
+}
+
 MeshRelayStatus relay_stream_open(Relay *relay, LoopConn *conn, const RelayGrant *grant,
-                                  RelayStream **out_stream)
+                                  bool websocket, RelayStream **out_stream)
 {
     int64_t         life_s = grant->exp_s - mesh_clock_wall_s();
     RelayStream    *self;
@@ -391,11 +461,9 @@ MeshRelayStatus relay_stream_open(Relay *relay, LoopConn *conn, const RelayGrant
 
     if (life_s <= 0)
         return status;
-    self = calloc(1, sizeof(*self));
+    self = new_stream(relay, conn, websocket);
     if (self == NULL)
         return MESH_RELAYBIND_BUSY;
-    self->relay = relay;
-    self->conn = conn;
     relay_table_write(relay->table);
     status = add_session(self, grant, life_s);
     relay_table_unlock(relay->table);
@@ -403,7 +471,7 @@ MeshRelayStatus relay_stream_open(Relay *relay, LoopConn *conn, const RelayGrant
     if (status == MESH_RELAYBIND_OK)
         *out_stream = self;
     else
-        free(self);
+        free_stream(self);
     return status;
 }
 
@@ -439,6 +507,5 @@ void relay_stream_close(RelayStream *self)
     relay_table_unlock(self->relay->table);
     if (self->batch != NULL)
         self->batch->stream = NULL;
-    free(self->input);
-    free(self);
+    free_stream(self);
 }

@@ -7,9 +7,10 @@
 
 typedef struct RelayStream RelayStream;
 
-/* Makes a session of @grant, whose node asked on @conn. Returns: OK and @out_stream; why not. */
+/* Makes a session of @grant, whose node asked on @conn. @websocket: its frames travel in binary
+ * messages. Returns: OK and @out_stream; why not. */
 MeshRelayStatus relay_stream_open(Relay *relay, LoopConn *conn, const RelayGrant *grant,
-                                  RelayStream **out_stream);
+                                  bool websocket, RelayStream **out_stream);
 
 /* Says BOUND: the answer to the request is on its way. */
 void relay_stream_start(RelayStream *self);

@@ -1,6 +1,7 @@
 """A node at a relay as docs/PATHS.md describes it: HELLO to BOUND, frames with their macs, STUN.
 
 Written from the document alone, so that it also tests whether the document can be followed."""
+import base64
 import hashlib
 import json
 import os
@@ -174,15 +175,15 @@ def stun(port, change=0, pad=True, source="127.0.0.1", wait_s=LIMIT_S):
 class RelayStream:
     """The same session over TLS."""
 
-    def __init__(self, node, token, protocol="mesh-relay/1", entry=None):
-        """@entry: of R; None: the relay of the node's own server."""
+    def __init__(self, node, token, protocol="mesh-relay/1", entry=None, more=()):
+        """@entry: of R; None: the relay of the node's own server. @more: header fields."""
         where = node.link if entry is None else types.SimpleNamespace(
             host=entry["host"] or entry["addrs"][0], port=entry["tls"], server=from_b64u(entry["sk"]))
         self.node, self.connection = node, Connection(where)
         text = ".".join((b64u(hashlib.sha256(node.link.server).digest()[:16]), node.link.network,
                          b64u(token["b"].encode()), token["s"]))
         headers = node.headers("GET", "/v1/relay")
-        headers += [("Connection", "Upgrade"), ("Upgrade", protocol), ("Mesh-Token", text)]
+        headers += [("Connection", "Upgrade"), ("Upgrade", protocol), ("Mesh-Token", text), *more]
         self.connection.send(node.assemble("GET", "/v1/relay", headers))
         self.status, self.headers = self.connection.read_head()
         if self.status != 101:
@@ -195,13 +196,19 @@ class RelayStream:
     def frame(kind, arg, payload=b""):
         return bytes([kind]) + len(payload).to_bytes(3, "big") + arg.to_bytes(4, "big") + payload
 
+    def send(self, data):
+        self.connection.send(data)
+
+    def take(self, count):
+        return self.connection._bytes(count)
+
     def say(self, kind, arg=0, payload=b""):
-        self.connection.send(self.frame(kind, arg, payload))
+        self.send(self.frame(kind, arg, payload))
 
     def hear(self):
         """The next frame; EOFError: the relay has closed."""
-        head = self.connection._bytes(8)
-        payload = self.connection._bytes(int.from_bytes(head[1:4], "big"))
+        head = self.take(8)
+        payload = self.take(int.from_bytes(head[1:4], "big"))
         return head[0], int.from_bytes(head[4:8], "big"), payload
 
     def expect(self, kind):
@@ -211,3 +218,46 @@ class RelayStream:
 
     def close(self):
         self.connection.close()
+
+
+class RelayWebsocket(RelayStream):
+    """The same in binary WebSocket messages (RFC 6455)."""
+
+    BINARY, CLOSING, ASK, ANSWER = 2, 8, 9, 10
+
+    def __init__(self, node, token, version="13", protocols="other, mesh-relay.1"):
+        self.input, self.answers = b"", []
+        key = base64.b64encode(os.urandom(16)).decode()
+        super().__init__(node, token, protocol="websocket", more=[
+            ("Sec-WebSocket-Version", version), ("Sec-WebSocket-Key", key),
+            ("Sec-WebSocket-Protocol", protocols)])
+        if self.status == 101:
+            accept = hashlib.sha1(f"{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11".encode()).digest()
+            assert self.headers["sec-websocket-accept"] == base64.b64encode(accept).decode().lower()
+            assert self.headers["sec-websocket-protocol"] == "mesh-relay.1"
+
+    @staticmethod
+    def message(kind, payload, mask=b"mask", first=0x80):
+        """One frame as a client sends it; mask b"": as none may."""
+        count = len(payload)
+        size = (bytes([count]) if count < 126 else b"\x7e" + struct.pack(">H", count)
+                if count < 65536 else b"\x7f" + struct.pack(">Q", count))
+        head = bytes([first | kind, size[0] | (0x80 if mask else 0)]) + size[1:] + mask
+        return head + (bytes(byte ^ mask[n % 4] for n, byte in enumerate(payload)) if mask else payload)
+
+    def send(self, data):
+        self.connection.send(self.message(self.BINARY, data))
+
+    def take(self, count):
+        while len(self.input) < count:
+            first, size = self.connection._bytes(2)
+            assert size < 128, "a server's frame is masked"
+            if size > 125:
+                size = int.from_bytes(self.connection._bytes(2 if size == 126 else 8), "big")
+            payload = self.connection._bytes(size)
+            if first & 15 == self.BINARY:
+                self.input += payload
+            else:
+                self.answers.append((first & 15, payload))
+        part, self.input = self.input[:count], self.input[count:]
+        return part

@@ -13,7 +13,8 @@ try:
     from httpnode import Link, Node, from_b64u
     from httpserver import Points, Server
     from relaynode import (AT, CLOSE, CONGESTED, DATA, GONE, LIMIT_S, MOVE, MOVED, PING, PONG,
-                           RESET, RESTART, WHERE, RelayNode, RelayStream, ask, read_at, stun, verify)
+                           RESET, RESTART, WHERE, RelayNode, RelayStream, RelayWebsocket, ask, read_at, stun,
+                           verify)
 except ImportError as missing:
     print(f"skipped: missing python3-cryptography ({missing})")
     sys.exit(SKIP)
@@ -215,6 +216,50 @@ def check_tls_end(points, a, c, d):
     points.ok("over TLS, too, a token serves its node alone")
 
 
+def ends(stream):
+    """The relay closes it."""
+    try:
+        while True:
+            stream.hear()
+    except (EOFError, OSError):
+        return True
+
+
+def check_websocket(points, a, link):
+    plain, node = open_stream(link, "w1"), Node(link, "w2")
+    assert node.register().status == 200
+    told = ask(node)
+    index = verify(link, "T", told["t"])["i"]
+    far = RelayWebsocket(node, told["t"])
+    assert far.status == 101
+    far.say(DATA, plain.index, b"\x04" + bytes(1499))
+    assert plain.expect(DATA) == (DATA, index, b"\x04" + bytes(1499))
+    plain.say(DATA, index, b"to messages")
+    assert far.expect(DATA) == (DATA, plain.index, b"to messages")
+    far.say(DATA, a.index, b"to UDP")
+    assert a.expect(DATA) == (DATA, index, b"to UDP")
+    frames = b"".join(far.frame(DATA, plain.index, bytes([4, n]) + bytes(n * 9)) for n in range(100))
+    messages = (far.message(far.BINARY, frames[:1], first=0) + far.message(far.ASK, b"still there?") +
+                far.message(0, frames[1:40_000], first=0) + far.message(0, b"", first=0) +
+                far.message(0, frames[40_000:]))
+    for at in range(0, len(messages), 997):  # cut anywhere, and a ping in between
+        far.connection.send(messages[at:at + 997])
+    for n in range(100):
+        assert plain.expect(DATA)[2] == bytes([4, n]) + bytes(n * 9)
+    far.say(PING, 5, bytes(24))
+    assert far.expect(PONG)[1] == 5 and far.answers == [(far.ANSWER, b"still there?")]
+    points.ok("frames in WebSocket messages, however they are cut, and pings of that kind")
+    for bad in (far.message(1, b"text"), far.message(far.BINARY, b"x", mask=b""),
+                far.message(far.BINARY, b"x", first=0xC0), far.message(far.CLOSING, b"\x03\xe8"),
+                b"\x82\xff" + bytes([127] * 8) + b"mask", far.message(far.BINARY, b"GET / HTTP/1.1")):
+        stream = RelayWebsocket(node, told["t"])
+        stream.connection.send(bad)
+        assert ends(stream), bad
+    assert RelayWebsocket(node, told["t"], version="12").status == 400
+    assert RelayWebsocket(node, told["t"], protocols="chat").status == 400
+    points.ok("what is no message of ours ends the stream, or does not begin one")
+
+
 def check_stun(points):
     assert stun(34781) == ("127.0.0.1", 34781) and stun(34791) == ("127.0.0.1", 34791)
     assert stun(34781, change=2) == ("127.0.0.1", 34791)
@@ -299,6 +344,7 @@ def main():
         check_where(points, a, b)
         check_move(points, a, b)
         check_tls(points, a, link)
+        check_websocket(points, a, link)
         check_stun(points)
         check_polite(points, a, b, link)
         check_status(points, server)
