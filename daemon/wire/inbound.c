@@ -126,7 +126,7 @@ static bool is_frame(uint8_t first)
  * there, for sure. */
 static bool name_relay(const WireInbound *self, const WirePacket *packet, WireWay *way)
 {
-    uint8_t         number = wire_links_find(&self->plane->links, &way->endpoint);
+    uint8_t         number = wire_links_find(&self->plane->links, &way->endpoint, packet);
     const WireLink *link = wire_links_get(&self->plane->links, number);
 
     if (link == NULL)
@@ -403,7 +403,7 @@ static void unwrap(WireInbound *self, size_t i)
 {
     WireDatagram   *datagram = &self->datagrams[i];
     WirePacket     *packet = &datagram->packet;
-    uint8_t         number = wire_links_find(&self->plane->links, &datagram->hop->remote);
+    uint8_t         number = wire_links_find(&self->plane->links, &datagram->hop->remote, packet);
     const WireLink *link = wire_links_get(&self->plane->links, number);
     uint32_t        index;
 

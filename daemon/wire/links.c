@@ -110,15 +110,28 @@ WireStream *wire_links_get_stream(const WireLinks *self, uint8_t number)
     return entry == NULL ? NULL : entry->stream;
 }
 
-uint8_t wire_links_find(const WireLinks *self, const MeshEndpoint *endpoint)
+static bool is_of_session(const WireLink *link, const WirePacket *frame)
 {
+    return frame->len >= 4 && frame->data[1] == (uint8_t)(link->session >> 16) &&
+           frame->data[2] == (uint8_t)(link->session >> 8) &&
+           frame->data[3] == (uint8_t)link->session;
+}
+
+uint8_t wire_links_find(const WireLinks *self, const MeshEndpoint *endpoint,
+                        const WirePacket *frame)
+{
+    uint8_t found = 0;
+
     for (uint8_t number = 1; number <= WIRE_MAX_LINKS; number++) {
         const WireLink *link = wire_links_get(self, number);
 
-        if (link != NULL && mesh_endpoint_equal(&link->relay, endpoint))
+        if (link == NULL || !mesh_endpoint_equal(&link->relay, endpoint))
+            continue;
+        if (is_of_session(link, frame))
             return number;
+        found = found != 0 ? found : number;
     }
-    return 0;
+    return found;
 }
 
 /* A frame of the relay, of this session, with the right mac. */

@@ -35,8 +35,10 @@ const WireLink *wire_links_get(const WireLinks *self, uint8_t number);
 /** wire_links_get_stream: the same of one over TLS. */
 WireStream *wire_links_get_stream(const WireLinks *self, uint8_t number);
 
-/** wire_links_find: Returns: the number of the link whose relay is at @endpoint; 0: none. */
-uint8_t wire_links_find(const WireLinks *self, const MeshEndpoint *endpoint);
+/** wire_links_find: Returns: the number of the link whose relay is at @endpoint; 0: none. Of
+ * several the one whose session @frame names. */
+uint8_t wire_links_find(const WireLinks *self, const MeshEndpoint *endpoint,
+                        const WirePacket *frame);
 
 /** wire_links_is_authentic: @frame, not DATA, is of this session, and its mac is right. */
 bool wire_links_is_authentic(const WireLink *link, const WirePacket *frame);
