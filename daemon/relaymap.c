@@ -49,6 +49,7 @@ static PathRelay make_relay(const MeshdRelaymap *self, size_t at)
     const MeshRelayEntry *entry = &self->map.relays[at];
     PathRelay             relay = { .id = entry->id,
                                     .usable = entry->state == MESH_RELAYMAP_OK,
+                                    .draining = entry->state == MESH_RELAYMAP_DRAIN,
                                     .alt_port = entry->alt,
                                     .key = entry->rk,
                                     .tls_port = entry->tls,

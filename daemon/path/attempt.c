@@ -4,6 +4,7 @@
 #include "common/std/clock.h"
 #include "common/std/key.h"
 #include "daemon/path/hardnat.h"
+#include "daemon/path/relayhome.h"
 #include "daemon/path/seeking.h"
 #include "daemon/wire/ways.h"
 
@@ -37,7 +38,7 @@ bool path_attempt_is_hoping(const PathSeek *self)
 {
     return self->relay.link == 0 && self->host->has_server &&
            (mesh_clock_boot_ms() - self->born_ms < HOPE_MS ||
-            path_relays_is_hopeful(self->host->relays));
+            path_relayhome_is_hopeful(self->host->relays));
 }
 
 static void send_call(PathSeek *self, MeshProbeType type, uint64_t txid)

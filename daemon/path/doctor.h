@@ -25,6 +25,9 @@ const char *path_get_relay_name(Path *self, uint8_t link, PathKind *out_kind);
 PathNetcheck *path_get_netcheck(Path *self); /* borrowed */
 bool          path_has_hard_nat(Path *self); /* see path_set_hard_nat() */
 
+/** path_list_relays: the relays of the map, and which of them we use. Returns: how many. */
+size_t path_list_relays(Path *self, PathRelayInfo out[PATH_MAX_RELAYS]);
+
 /** path_doctor_explain: @policy: as the map has it. Returns false for an unknown peer; else end
  * @out with path_doctor_clear(). */
 bool path_doctor_explain(Path *self, const MeshKey *peer, PathPolicy policy, PathWhy *out);

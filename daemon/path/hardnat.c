@@ -7,6 +7,7 @@
 #include "common/std/key.h"
 #include "daemon/path/hardports.h"
 #include "daemon/path/hardsockets.h"
+#include "daemon/path/relayhome.h"
 #include "daemon/path/seeking.h"
 #include "daemon/wire/ways.h"
 
@@ -449,7 +450,7 @@ static bool is_first_suspect(const PathSeek *seek)
     bool          ours = false, peers = seek->seen.port == seek->local_port;
 
     wire_plane_get_info(seek->host->plane, &info);
-    if (path_relays_get_home(seek->host->relays, &home, &seen))
+    if (path_relayhome_get_home(seek->host->relays, &home, &seen))
         ours = seen.port == info.listen_port;
     return ours != peers ? peers : path_attempt_is_caller(seek);
 }

@@ -49,8 +49,8 @@ typedef struct {
 } Waiting;
 
 struct PathNetcheck {
-    WirePlane *plane; /* borrowed */
-    void (*changed)(void *user_data);
+    WirePlane         *plane; /* borrowed */
+    PathNetcheckEvents events;
     void              *user_data;
     MeshProbeNat       shown;  /* by the last changed() */
     GArray            *relays; /* PathRelay */
@@ -273,6 +273,16 @@ static bool is_same_nat(const MeshProbeNat *a, const MeshProbeNat *b)
            a->block_first == b->block_first && a->block_last == b->block_last;
 }
 
+/* Who answered over either family, was told of already. */
+static void tell_distances(PathNetcheck *self)
+{
+    for (size_t i = 0; self->n_questions > 0 && i < self->last.n_relays; i++)
+        if (self->last.relays[i].udp4_us == 0 && self->last.relays[i].udp6_us == 0)
+            self->events.met(self->last.relays[i].id, 0, self->user_data);
+    if (self->n_questions > 0)
+        self->events.ended(self->user_data);
+}
+
 static void end(PathNetcheck *self)
 {
     static const char *const answers[] = { "not asked", "no", "yes" };
@@ -293,8 +303,9 @@ static void end(PathNetcheck *self)
     tell_waiting(self, &self->last);
     if (self->n_questions > 0 && !is_same_nat(&self->shown, &self->last.nat.what)) {
         self->shown = self->last.nat.what;
-        self->changed(self->user_data);
+        self->events.changed(self->user_data);
     }
+    tell_distances(self);
 }
 
 /* What ports are given is known long before who may come in: that shows by what does not come. */
@@ -311,7 +322,7 @@ static void tell_ports(PathNetcheck *self)
         return;
     self->last.nat = self->found.nat;
     self->shown = *found;
-    self->changed(self->user_data);
+    self->events.changed(self->user_data);
 }
 
 /* ---- the course of a check ---- */
@@ -429,6 +440,10 @@ static void note_distance(PathNetcheck *self, const Question *question)
         row->udp4_us = took_us;
     else
         row->udp6_us = took_us;
+    self->events.met(row->id,
+                     row->udp4_us != 0 && row->udp6_us != 0 ? MIN(row->udp4_us, row->udp6_us)
+                                                            : took_us,
+                     self->user_data);
     if (self->found.mapped.addr.family == 0 && question->mapped.addr.family == AF_INET)
         self->found.mapped = question->mapped;
 }
@@ -503,12 +518,12 @@ bool path_netcheck_handle(PathNetcheck *self, const WireEvent *event)
 
 /* ---- front ---- */
 
-PathNetcheck *path_netcheck_new(WirePlane *plane, void (*changed)(void *user_data), void *user_data)
+PathNetcheck *path_netcheck_new(WirePlane *plane, const PathNetcheckEvents *events, void *user_data)
 {
     PathNetcheck *self = g_new0(PathNetcheck, 1);
 
     self->plane = plane;
-    self->changed = changed;
+    self->events = *events;
     self->user_data = user_data;
     self->relays = g_array_new(false, false, sizeof(PathRelay));
     self->addrs = g_array_new(false, false, sizeof(MeshAddr));
@@ -574,6 +589,14 @@ void path_netcheck_renew(PathNetcheck *self)
 {
     if (self->relays->len > 0 && !self->running)
         start_soon(self);
+}
+
+void path_netcheck_again(PathNetcheck *self)
+{
+    if (self->running || self->timer != 0)
+        return; /* a check comes anyway */
+    g_clear_handle_id(&self->timer, g_source_remove);
+    self->timer = g_timeout_add(PAUSE_MS, on_timer, self);
 }
 
 void path_netcheck_run(PathNetcheck *self, PathNetcheckDone done, void *user_data)

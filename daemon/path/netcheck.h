@@ -41,9 +41,16 @@ typedef struct PathNetcheck PathNetcheck;
 /* A check ended; @report is borrowed for the call. NULL: the network went down before. */
 typedef void (*PathNetcheckDone)(const PathNetcheckReport *report, void *user_data);
 
-/* @changed: the NAT is of another kind than the check before found. @plane is borrowed. */
-PathNetcheck *path_netcheck_new(WirePlane *plane, void (*changed)(void *user_data),
-                                void      *user_data);
+/** PathNetcheckEvents: what is told of every check. */
+typedef struct {
+    void (*changed)(void *user_data); /* the NAT is of another kind than the check before found */
+    void (*met)(uint16_t relay, int64_t rtt_us, void *user_data); /* it answered; 0: it did not */
+    void (*ended)(void *user_data);
+} PathNetcheckEvents;
+
+/* @plane is borrowed. */
+PathNetcheck *path_netcheck_new(WirePlane *plane, const PathNetcheckEvents *events,
+                                void *user_data);
 void          path_netcheck_free(PathNetcheck *self); /* who waits is told; NULL is fine */
 
 /** path_netcheck_set_relays: copies. Checks if they differ from those before. */
@@ -55,6 +62,9 @@ void path_netcheck_set_host(PathNetcheck *self, const MeshAddr *addrs, size_t n_
 /** path_netcheck_renew: the same addresses, but perhaps another network: after sleep, say. What was
  * found counts until the check ends. */
 void path_netcheck_renew(PathNetcheck *self);
+
+/** path_netcheck_again: the same, to be sure of what was found; after the check under way. */
+void path_netcheck_again(PathNetcheck *self);
 
 /** path_netcheck_run: a new check, or the one under way. @done is called once, perhaps from
  * inside. */

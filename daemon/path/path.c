@@ -9,6 +9,7 @@
 #include "daemon/path/meet.h"
 #include "daemon/path/natlook.h"
 #include "daemon/path/peer.h"
+#include "daemon/path/relayhome.h"
 #include "daemon/path/relays.h"
 #include "daemon/path/seeking.h"
 #include "daemon/path/shelter.h"
@@ -115,7 +116,7 @@ static size_t list_own(void *user_data, MeshProbeCandidate out[MESH_PROBE_MAX_CA
     size_t        n = 0;
 
     wire_plane_get_info(self->plane, &info);
-    if (path_relays_get_home(self->host.relays, &home, &seen) && seen.addr.family != 0)
+    if (path_relayhome_get_home(self->host.relays, &home, &seen) && seen.addr.family != 0)
         n = add_candidate(out, n, &seen, MESH_PROBE_OBSERVED);
     for (guint i = 0; i < self->addrs->len && info.listen_port != 0; i++) {
         const MeshAddr *addr = &g_array_index(self->addrs, MeshAddr, i);
@@ -194,7 +195,7 @@ static void on_relays_changed(uint16_t relay, void *user_data)
     while (g_hash_table_iter_next(&iter, NULL, &value))
         path_peer_relayed(value);
     path_natlook_ask(&self->look, self->plane, self->host.relays);
-    path_shelter_look(&self->shelter, path_relays_get_home(self->host.relays, &home, &seen));
+    path_shelter_look(&self->shelter, path_relayhome_get_home(self->host.relays, &home, &seen));
     self->events.self_changed(self->user_data);
 }
 
@@ -228,6 +229,48 @@ static void on_found(uint16_t relay, uint32_t index, const MeshEndpoint *at, voi
     path_seek_found(peer->seek, at);
 }
 
+/* The peer's next relay, if it names one. */
+static void on_gone(uint32_t index, void *user_data)
+{
+    Path         *self = user_data;
+    PathPeerPath *peer = g_hash_table_lookup(self->peer_host.nodes, GUINT_TO_POINTER(index));
+
+    if (peer != NULL)
+        path_peer_relayed(peer);
+}
+
+static bool is_link_used(uint8_t link, void *user_data)
+{
+    Path          *self = user_data;
+    GHashTableIter iter;
+    gpointer       value;
+
+    g_hash_table_iter_init(&iter, self->peers);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        PathSeek *seek = ((PathPeerPath *)value)->seek;
+
+        if (seek != NULL && (seek->relay.link == link || seek->heard.link == link) &&
+            path_seek_is_alive(seek))
+            return true;
+    }
+    return false;
+}
+
+static void on_measure(void *user_data)
+{
+    path_netcheck_again(((Path *)user_data)->check);
+}
+
+static void on_met(uint16_t relay, int64_t rtt_us, void *user_data)
+{
+    path_relayhome_met(((Path *)user_data)->host.relays, relay, rtt_us);
+}
+
+static void on_measured(void *user_data)
+{
+    path_relayhome_measured(((Path *)user_data)->host.relays);
+}
+
 static void on_peer_removed(gpointer peer)
 {
     path_peer_free(peer);
@@ -244,9 +287,16 @@ static void make_probe_keys(PathSeekHost *host)
 
 Path *path_start(const PathOptions *options)
 {
-    static const PathRelaysEvents relays_events = { on_relays_changed, on_found };
-    Path                         *self = g_new0(Path, 1);
-    PathPeerRelays               *peers;
+    static const PathRelaysEvents   relays_events = { .changed = on_relays_changed,
+                                                      .found = on_found,
+                                                      .gone = on_gone,
+                                                      .is_used = is_link_used,
+                                                      .measure = on_measure };
+    static const PathNetcheckEvents check_events = { .changed = on_nat,
+                                                     .met = on_met,
+                                                     .ended = on_measured };
+    Path                           *self = g_new0(Path, 1);
+    PathPeerRelays                 *peers;
 
     self->plane = options->plane;
     self->inner = options->inner;
@@ -274,7 +324,7 @@ Path *path_start(const PathOptions *options)
                                       .changed = on_peer_changed,
                                       .user_data = self };
     make_probe_keys(&self->host);
-    self->check = path_netcheck_new(self->plane, on_nat, self);
+    self->check = path_netcheck_new(self->plane, &check_events, self);
     path_shelter_start(&self->shelter, &self->host.relayless, on_shelter, self);
     return self;
 }
@@ -336,9 +386,14 @@ void path_get_self(Path *self, PathSelf *out_self)
 {
     PathSelf about = { .probe_key = self->host.probe_public, .relayless = self->host.relayless };
 
-    if (path_relays_get_home(self->host.relays, &about.relays[0], &about.seen))
-        about.n_relays = 1;
+    (void)path_relayhome_get_home(self->host.relays, &about.relays[0], &about.seen);
+    about.n_relays = path_relayhome_list_homes(self->host.relays, about.relays);
     *out_self = about;
+}
+
+size_t path_list_relays(Path *self, PathRelayInfo out[PATH_MAX_RELAYS])
+{
+    return path_relayhome_list(self->host.relays, out);
 }
 
 static PathPeerPath *put_peer(Path *self, const PathPeer *told)
@@ -403,7 +458,7 @@ static void check_all(Path *self)
     GHashTableIter iter;
     gpointer       value;
 
-    path_relays_doubt(self->host.relays);
+    path_relays_doubt(self->host.relays, NULL);
     g_hash_table_iter_init(&iter, self->peers);
     while (g_hash_table_iter_next(&iter, NULL, &value))
         if (((PathPeerPath *)value)->seek != NULL)
@@ -427,7 +482,7 @@ void path_set_host(Path *self, const PathHost *host)
     path_relays_set_families(self->host.relays,
                              path_candidates_has_family(host->addrs, host->n_addrs, AF_INET),
                              path_candidates_has_family(host->addrs, host->n_addrs, AF_INET6));
-    path_relays_doubt(self->host.relays);
+    path_relays_doubt(self->host.relays, NULL);
     path_netcheck_set_host(self->check, host->addrs, host->n_addrs);
     use_nat(self);
     g_hash_table_iter_init(&iter, self->peers);

@@ -24,7 +24,8 @@
 #define PATH_NUDGE_ID    0u   /* of the echoes of path_nudge(); nobody waits for their answer */
 #define PATH_KEEPALIVE_S 25u  /* keeps mappings of NATs and firewalls open */
 
-#define PATH_MAX_HOMES 4u /* relays that a peer names */
+#define PATH_MAX_HOMES  4u  /* relays that a peer names */
+#define PATH_MAX_RELAYS 16u /* of a network */
 
 typedef struct Path Path;
 
@@ -33,6 +34,7 @@ typedef struct {
     uint16_t     id;
     char         name[64];
     bool         usable;     /* takes new nodes: neither to be avoided nor drained */
+    bool         draining;   /* with !usable: it will go; else only to be avoided */
     MeshEndpoint at4, at6;   /* UDP; family 0: none */
     uint16_t     alt_port;   /* of STUN beside the relay's; 0: none */
     MeshKey      key;        /* X25519 */
@@ -53,6 +55,17 @@ typedef struct {
     uint8_t               net[8];
     const MeshSignSecret *secret; /* of our node key; outlives the Path */
 } PathRelayMap;
+
+/** PathRelayInfo: a relay as this host knows it. */
+typedef struct {
+    uint16_t id;
+    char     name[64];
+    bool     usable, draining; /* as of PathRelay */
+    bool     bound;            /* we have a session there */
+    bool     down;             /* it does not answer us now */
+    bool     home, second;     /* where peers look for us first, and then */
+    int64_t  rtt_us;           /* 0: not measured, or no answer */
+} PathRelayInfo;
 
 /** PathSelf: what peers have to know about us: it goes into our record E. */
 typedef struct {

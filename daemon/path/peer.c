@@ -3,6 +3,7 @@
 #include "common/std/clock.h"
 #include "daemon/path/candidates.h"
 #include "daemon/path/explain.h"
+#include "daemon/path/relayhome.h"
 
 #include <string.h>
 #include <sys/socket.h>
@@ -46,7 +47,7 @@ static const char *say_no_relay(const PathPeerPath *self)
 
     if (self->host->seek->n_relays == 0)
         return "the network has no relay";
-    if (!path_relays_get_home(self->host->seek->relays, &home, &seen))
+    if (!path_relayhome_get_home(self->host->seek->relays, &home, &seen))
         return "no relay can be reached";
     return self->told.n_relays > 0 ? "its relay cannot be reached" : "the peer is at no relay";
 }

@@ -240,7 +240,7 @@ void path_peerrelays_doubt(PathPeerRelays *self)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(self->held); i++)
         if (self->held[i].session != NULL)
-            path_relaysession_doubt(self->held[i].session);
+            path_relaysession_doubt(self->held[i].session, true);
 }
 
 bool path_peerrelays_handle(PathPeerRelays *self, const WireEvent *event)

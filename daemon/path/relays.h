@@ -1,7 +1,8 @@
-/* daemon/path/relays.h: our sessions at relays, over UDP (docs/PATHS.md §3).
+/* daemon/path/relays.h: the relays of a network and our sessions there (docs/PATHS.md §2, §3).
  *
- * One session at home, others when a peer is found only there. What is bound is a link of the data
- * plane. Thread: main loop. Inside of daemon/path. */
+ * One session at home, where peers look for us first: the relay that answers fastest and takes new
+ * nodes. Others when a peer is found only there, or when the home is about to be lost. What is
+ * bound is a link of the data plane. Thread: main loop. Inside of daemon/path. */
 #pragma once
 
 #include "daemon/path/path.h"
@@ -14,11 +15,19 @@
 
 typedef struct PathRelays PathRelays;
 
+/** PathRelaysEvents: may be called from inside any call here. */
 typedef struct {
-    /* A session was bound, moved or lost. 0: at a relay that another node keeps. */
+    /* A session was bound, moved or lost, or another relay is home or second. 0: at a relay that
+     * another node keeps. */
     void (*changed)(uint16_t relay, void *user_data);
     /* The relay saw node @index at @at; family 0: it is there, but not over UDP. */
     void (*found)(uint16_t relay, uint32_t index, const MeshEndpoint *at, void *user_data);
+    /* Node @index is not at the relay where it was sent to: another way may be there. */
+    void (*gone)(uint32_t index, void *user_data);
+    /* Is somebody reached by @link who was heard of lately? */
+    bool (*is_used)(uint8_t link, void *user_data);
+    /* How far the relays are is to be measured again: path_relayhome_met() tells. */
+    void (*measure)(void *user_data);
 } PathRelaysEvents;
 
 /** path_relays_new: @peers, the relays of other nodes, follows these in token, host and doubt;
@@ -34,12 +43,9 @@ void path_relays_set(PathRelays *self, const PathRelayMap *map);
 /** path_relays_set_families: what this host can speak; a change binds anew. */
 void path_relays_set_families(PathRelays *self, bool has4, bool has6);
 
-/** path_relays_get_way: how node @index is reached by the first of @relays where we are bound; at
- * others a session is begun when @want. Returns: false: not now. */
+/** path_relays_get_way: how node @index is reached by the first of its relays where we are bound
+ * and it is; at others a session is begun when @want. Returns: false: not now. */
 bool path_relays_get_way(PathRelays *self, const PathPeer *peer, bool want, WireWay *out_way);
-
-/** path_relays_is_hopeful: a session at home is being asked for, and was not refused yet. */
-bool path_relays_is_hopeful(PathRelays *self);
 
 /** path_relays_ask: asks the relay of @way where that node is: @found will tell. */
 void path_relays_ask(PathRelays *self, const WireWay *way);
@@ -55,14 +61,12 @@ typedef struct {
  * there is none. */
 bool path_relays_look(PathRelays *self, const WireWay *way, bool ping, PathRelayLook *out_look);
 
-/** path_relays_doubt: something was not answered: proves every session anew, at once. */
-void path_relays_doubt(PathRelays *self);
+/** path_relays_doubt: something by @way was not answered: proves its session anew. NULL: our
+ * network changed: proves all of them, at once. */
+void path_relays_doubt(PathRelays *self, const WireWay *way);
 
 /** path_relays_handle: a frame of a relay. Returns: false: it is none. */
 bool path_relays_handle(PathRelays *self, const WireEvent *event);
-
-/** path_relays_get_home: Returns: false: no session at home. @out_seen: where the relay sees us. */
-bool path_relays_get_home(PathRelays *self, uint16_t *out_id, MeshEndpoint *out_seen);
 
 /** path_relays_name: "frankfurt"; borrowed; NULL: no such link. */
 const char *path_relays_name(PathRelays *self, uint8_t link);

@@ -14,11 +14,13 @@
 #include <sys/socket.h>
 
 enum {
-    ANSWER_MS = 500,          /* then the question is put again, at the other family's address */
-    TRIES = 4,                /* of one question; then later */
-    KEEPALIVE_MS = 25000,     /* while the life of a mapping is not known */
-    PROVE_MS = 500,           /* between the pings of a session in doubt */
-    MISSED = 3,               /* pings without an answer: the session is lost */
+    ANSWER_MS = 500,      /* then the question is put again, at the other family's address */
+    TRIES = 4,            /* of one question; then later */
+    KEEPALIVE_MS = 25000, /* while the life of a mapping is not known */
+    PROVE_MS = 500,       /* between the pings of a session in doubt; of a near relay less: */
+    PROVE_LEAST_MS = 300,
+    DOUBT_EACH_MS = 1000,     /* a session that was proven so lately is not proven again */
+    MISSED = 2,               /* pings without an answer: the session is lost */
     RESET_EACH_MS = 1000,     /* RESET is not authentic: it makes us say HELLO so often */
     REBIND_LEFT_PERCENT = 25, /* of a token's life: then with the next one */
     UNANSWERED = 2,           /* questions, or pings of a session in doubt: then over TLS, too */
@@ -43,7 +45,7 @@ struct PathRelaySession {
     MeshKey        secret; /* ephemeral */
     MeshRelayKeys  keys;
     uint32_t     session, sequence, answered; /* numbers of pings: the last, and of the last PONG */
-    int64_t      bound_ms, reset_ms;
+    int64_t      bound_ms, reset_ms, proven_ms;
     uint32_t     life_s;
     MeshEndpoint seen;
     int64_t      pinged_us, last_us, rtt_us; /* oldest ping unanswered, 0: none; last ping; trip */
@@ -222,6 +224,13 @@ static bool token_ends_soon(const PathRelaySession *self)
     return age_s * 100 > (int64_t)self->life_s * (100 - REBIND_LEFT_PERCENT);
 }
 
+static unsigned get_patience_ms(const PathRelaySession *self)
+{
+    int64_t ms = self->rtt_us == 0 ? PROVE_MS : 3 * self->rtt_us / 1000;
+
+    return (unsigned)CLAMP(ms, PROVE_LEAST_MS, PROVE_MS);
+}
+
 /* A session that is kept: a ping now and then, more of them while it is in doubt. */
 static void keep(PathRelaySession *self)
 {
@@ -238,9 +247,10 @@ static void keep(PathRelaySession *self)
         greet(self); /* the link stays until another takes its place */
         return;
     }
-    self->tries++;
+    if (self->tries++ > 0 && self->host->late != NULL)
+        self->host->late(self->told.id, self->host->user_data);
     ping(self);
-    wait(self, PROVE_MS);
+    wait(self, get_patience_ms(self));
 }
 
 static gboolean on_timer(gpointer user_data)
@@ -257,38 +267,41 @@ static gboolean on_timer(gpointer user_data)
     return G_SOURCE_REMOVE;
 }
 
-static void take_bound(PathRelaySession *self, MeshSpan bytes)
+/* Whether it is ours; so the others. Relays may share an address: what else names us has to fit. */
+static bool take_bound(PathRelaySession *self, MeshSpan bytes)
 {
     MeshRelayBound bound;
     WireLink       link = { .relay = self->at };
 
     if (mesh_relaybind_decode_bound(bytes, &self->keys.down, &bound) < 0 ||
         memcmp(bound.nonce, self->nonce, sizeof self->nonce) != 0)
-        return;
+        return false;
     mesh_key_wipe(&self->secret, sizeof self->secret);
     if (bound.status != MESH_RELAYBIND_OK) {
         mesh_log_warning("relay %s refuses us: reason %d", self->told.name, (int)bound.status);
         lose(self);
         self->state = WAITING;
         wait(self, mesh_backoff_next_ms(&self->backoff));
-        return;
+        tell(self); /* who hoped for it goes on without */
+        return true;
     }
     link.session = self->session = bound.session;
     link.keys = self->keys;
     if (wire_ways_put_link(self->host->plane, self->link, &link) < 0)
-        return;
+        return true;
     mesh_key_wipe(&link, sizeof link);
     path_relaystream_drop(self->stream);
     self->again_ms = UDP_AGAIN_MS;
     self->state = BOUND;
     self->tries = 0;
     self->pinged_us = 0;
-    self->bound_ms = mesh_clock_boot_ms();
+    self->bound_ms = self->proven_ms = mesh_clock_boot_ms();
     self->life_s = bound.life_s;
     self->seen = bound.seen;
     mesh_backoff_reset(&self->backoff);
     wait(self, KEEPALIVE_MS);
     tell(self);
+    return true;
 }
 
 static void take_pong(PathRelaySession *self, const MeshRelayFrame *frame)
@@ -300,6 +313,7 @@ static void take_pong(PathRelaySession *self, const MeshRelayFrame *frame)
         self->sequence - frame->arg >= self->sequence - self->answered)
         return;
     self->answered = frame->arg;
+    self->proven_ms = mesh_clock_boot_ms();
     if (self->pinged_us != 0) /* one before may have been lost, which says nothing of this one */
         self->rtt_us = mesh_clock_boot_ns() / 1000 -
                        (frame->arg == self->sequence ? self->last_us : self->pinged_us);
@@ -311,18 +325,20 @@ static void take_pong(PathRelaySession *self, const MeshRelayFrame *frame)
         tell(self);
 }
 
-static void take_frame(PathRelaySession *self, MeshSpan bytes)
+static bool take_frame(PathRelaySession *self, MeshSpan bytes)
 {
     MeshRelayFrame frame;
 
     if (self->state == OFF ||
         mesh_relayframe_decode(MESH_RELAY_DOWN, &self->keys.down, bytes, &frame) < 0 ||
         frame.session != self->session)
-        return;
+        return false;
     if (frame.kind == MESH_RELAY_PONG)
         take_pong(self, &frame);
     else if (frame.kind == MESH_RELAY_AT)
         self->host->found(self->told.id, frame.arg, &frame.seen, self->host->user_data);
+    else if (frame.kind == MESH_RELAY_GONE && self->host->gone != NULL)
+        self->host->gone(self->told.id, frame.arg, self->host->user_data);
     else if (frame.kind == MESH_RELAY_MOVE) {
         frame.kind = MESH_RELAY_MOVED;
         send_frame(self, &frame);
@@ -332,34 +348,38 @@ static void take_frame(PathRelaySession *self, MeshSpan bytes)
         self->state = WAITING;
         wait(self, MIN(frame.arg, 60000u) + mesh_backoff_uniform(0, 1000));
     }
+    return true;
 }
 
-static void take_cookie(PathRelaySession *self, MeshSpan bytes)
+static bool take_cookie(PathRelaySession *self, MeshSpan bytes)
 {
     MeshRelayGreeting greeting;
 
     if (self->state != GREETED || mesh_relaybind_decode_cookie(bytes, &greeting) < 0 ||
         memcmp(greeting.nonce, self->nonce, sizeof self->nonce) != 0)
-        return;
+        return false;
     memcpy(self->cookie, greeting.cookie, sizeof self->cookie);
     bind_session(self);
+    return true;
 }
 
-static void take_reset(PathRelaySession *self, MeshSpan bytes)
+static bool take_reset(PathRelaySession *self, MeshSpan bytes)
 {
     int64_t  now_ms = mesh_clock_boot_ms();
     uint8_t  head[8];
     uint32_t session;
 
-    if (self->state != BOUND || now_ms - self->reset_ms < RESET_EACH_MS ||
-        mesh_relaybind_decode_reset(bytes, head) < 0)
-        return;
+    if (self->state != BOUND || mesh_relaybind_decode_reset(bytes, head) < 0)
+        return false;
     session = (uint32_t)head[1] << 16 | (uint32_t)head[2] << 8 | head[3];
     if (session != self->session)
-        return; /* of a frame that was not ours, or of an older session */
+        return false; /* of a frame that was not ours, or of an older session */
+    if (now_ms - self->reset_ms < RESET_EACH_MS)
+        return true;
     self->reset_ms = now_ms;
     self->tries = 0;
     greet(self); /* the link stays: who forges RESET takes nothing from us */
+    return true;
 }
 
 bool path_relaysession_take(PathRelaySession *self, const WireEvent *event)
@@ -374,14 +394,12 @@ bool path_relaysession_take(PathRelaySession *self, const WireEvent *event)
         (event->way.link != self->link && !mesh_endpoint_equal(&event->endpoint, &self->at)))
         return false;
     if (event->data[0] == MESH_RELAYBIND_KIND_COOKIE)
-        take_cookie(self, bytes);
-    else if (event->data[0] == MESH_RELAYBIND_KIND_BOUND && self->state == BINDING)
-        take_bound(self, bytes);
-    else if (event->data[0] == MESH_RELAYBIND_KIND_RESET)
-        take_reset(self, bytes);
-    else
-        take_frame(self, bytes);
-    return true;
+        return take_cookie(self, bytes);
+    if (event->data[0] == MESH_RELAYBIND_KIND_BOUND)
+        return self->state == BINDING && take_bound(self, bytes);
+    if (event->data[0] == MESH_RELAYBIND_KIND_RESET)
+        return take_reset(self, bytes);
+    return take_frame(self, bytes);
 }
 
 /* ---- front ---- */
@@ -455,15 +473,18 @@ void path_relaysession_renew(PathRelaySession *self)
     greet(self);
 }
 
-void path_relaysession_doubt(PathRelaySession *self)
+void path_relaysession_doubt(PathRelaySession *self, bool now)
 {
-    bool soon = mesh_clock_boot_ms() - self->greeted_ms < UDP_SOON_MS;
+    bool    soon = mesh_clock_boot_ms() - self->greeted_ms < UDP_SOON_MS;
+    int64_t proven_ms = mesh_clock_boot_ms() - self->proven_ms;
 
     path_relaystream_doubt(self->stream);
-    if (self->state == BOUND && self->tries == 0) {
+    if (!now && self->state == BOUND && self->tries == 0 && proven_ms < DOUBT_EACH_MS) {
+        wait(self, (unsigned)(DOUBT_EACH_MS - proven_ms)); /* of a flow one way, say */
+    } else if (self->state == BOUND && self->tries == 0) {
         self->tries = 1;
         ping(self);
-        wait(self, PROVE_MS);
+        wait(self, get_patience_ms(self));
     } else if (self->state == WAITING && !(soon && path_relaystream_is_bound(self->stream))) {
         self->again_ms = UDP_AGAIN_MS;
         mesh_backoff_reset(&self->backoff);

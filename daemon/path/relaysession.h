@@ -20,6 +20,9 @@ typedef struct {
     bool         has4, has6;
     void (*changed)(uint16_t relay, void *user_data); /* as in PathRelaysEvents */
     void (*found)(uint16_t relay, uint32_t index, const MeshEndpoint *at, void *user_data);
+    /* That node is not there; a ping of a bound session went unanswered. Both may be NULL. */
+    void (*gone)(uint16_t relay, uint32_t index, void *user_data);
+    void (*late)(uint16_t relay, void *user_data);
     void *user_data;
 } PathRelayHost;
 
@@ -48,8 +51,9 @@ void path_relaysession_want(PathRelaySession *self);
  * none to talk from asks again. */
 void path_relaysession_renew(PathRelaySession *self);
 
-/** path_relaysession_doubt: something was not answered: it is proven anew, at once. */
-void path_relaysession_doubt(PathRelaySession *self);
+/** path_relaysession_doubt: something was not answered: it is proven anew; @now: even if it was
+ * proven just before, for our network changed. */
+void path_relaysession_doubt(PathRelaySession *self, bool now);
 
 /** path_relaysession_ping: measures it; the view tells. Nothing without a session. */
 void path_relaysession_ping(PathRelaySession *self);

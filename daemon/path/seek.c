@@ -1,3 +1,4 @@
+#include "daemon/path/relayhome.h"
 #include "daemon/path/seeking.h"
 
 #include "common/glib/log.h"
@@ -6,6 +7,7 @@
 #include "daemon/path/candidates.h"
 #include "daemon/path/hardnat.h"
 #include "daemon/path/idle.h"
+#include "daemon/path/relayhome.h"
 #include "daemon/wire/ways.h"
 
 #include <string.h>
@@ -15,10 +17,10 @@ enum {
     CHECK_EACH_MS = 100, /* pings of a way in doubt */
     CHECKS = 3,
     SILENT_LEAST_MS = 300,
-    RELAY_SILENT_MS = 1000,
-    BOTH_WAYS = 3,      /* batches that go by relay too after a direct way was found */
-    PING_BACK_MS = 100, /* at most one a way in that time, in answer to pings */
-    ALIVE_MS = 45000,   /* data so lately: the peer is called again after a change */
+    RELAY_SILENT_MS = 1000, /* by relay, at most: the peer's side of it is not measured */
+    BOTH_WAYS = 3,          /* batches that go by relay too after a direct way was found */
+    PING_BACK_MS = 100,     /* at most one a way in that time, in answer to pings */
+    ALIVE_MS = 45000,       /* data so lately: the peer is called again after a change */
 };
 
 static int64_t now_us(void)
@@ -46,6 +48,16 @@ static uint16_t get_patience(const PathWay *active)
     int64_t ms = 3 * active->rtt_us / 1000;
 
     return (uint16_t)CLAMP(ms, SILENT_LEAST_MS, 5000);
+}
+
+/* By relay the way is as long as ours there and the peer's, which is as far as ours or further. */
+static uint16_t get_relay_patience(const PathSeek *self)
+{
+    PathRelayLook look = { .rtt_us = 0 };
+
+    if (!path_relays_look(self->host->relays, &self->relay, false, &look) || look.rtt_us == 0)
+        return RELAY_SILENT_MS;
+    return (uint16_t)CLAMP(3 * 2 * look.rtt_us / 1000, SILENT_LEAST_MS, RELAY_SILENT_MS);
 }
 
 /* Neither a proven way nor a relay: the data plane's handshakes try what is known, and whoever
@@ -84,6 +96,7 @@ void path_seek_steer(PathSeek *self, uint16_t n_copies)
         }
     } else {
         route.way = self->relay;
+        route.silent_ms = get_relay_patience(self);
     }
     rc = wire_plane_set_route(self->host->plane, &self->told->wg, &route,
                               self->wanted &&
@@ -141,12 +154,17 @@ static void add_told(PathSeek *self)
     path_seek_add(self, self->told->endpoints, self->told->n_endpoints);
 }
 
+/* By one of the relays that it names; else where it was heard, while we have a session there. */
 static void find_relay(PathSeek *self)
 {
     WireWay way = { .link = 0 };
+    bool    found = path_relays_get_way(self->host->relays, self->told, self->wanted, &way);
 
-    if (path_relays_get_way(self->host->relays, self->told, self->wanted, &way) &&
-        self->relay.link == 0)
+    if (!found && path_relays_name(self->host->relays, self->heard.link) != NULL) {
+        way = self->heard;
+        found = true;
+    }
+    if (found && self->relay.link == 0)
         mesh_log_debug("a peer can be reached by a relay");
     self->relay = way;
 }
@@ -256,7 +274,7 @@ static void learn_nat(PathSeek *self, const PathWay *way, const MeshEndpoint *ob
 
     if (way->to.link != 0 || way->to.socket != 0 || host->independent ||
         host->nat.mapping != MESH_PROBE_INDEPENDENT || observed->addr.family != AF_INET ||
-        !path_relays_get_home(host->relays, &home, &seen))
+        !path_relayhome_get_home(host->relays, &home, &seen))
         return;
     if (mesh_ip_equal_addr(&seen.addr, &observed->addr) && seen.port != observed->port)
         host->nat.mapping = MESH_PROBE_BY_ADDRESS;
@@ -349,8 +367,13 @@ static void look_at(PathSeek *self, const WireWay *way)
 {
     PathWay *active = path_seek_get_active(self), *found;
 
-    if (way->link != 0)
+    if (way->link != 0) {
+        if (way->link < PATH_FIRST_PEER_LINK) {
+            self->heard = *way;
+            path_seek_relayed(self);
+        }
         return;
+    }
     found = path_ways_add(&self->ways, way, path_ways_rank(&way->endpoint, MESH_RECORD_OBSERVED),
                           active);
     if (found == NULL)
@@ -373,7 +396,7 @@ void path_seek_handle(PathSeek *self, const WireEvent *event)
         return;
     case WIRE_EVENT_SILENT:
         if (path_seek_get_active(self) == NULL)
-            path_relays_doubt(self->host->relays);
+            path_relays_doubt(self->host->relays, &self->relay);
         check(self);
         return;
     case WIRE_EVENT_ACTIVE:

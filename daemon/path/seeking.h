@@ -19,6 +19,7 @@ struct PathSeek {
     PathAim         aim;    /* of what is for all peers: this one's share */
     WireWay         active; /* not set: none, by relay if at all */
     WireWay         relay;  /* link 0: none */
+    WireWay         heard;  /* by which relay it was heard last, if not by that; link 0: none */
     bool            wanted; /* somebody wants to reach it, or it us */
     uint8_t         shown;  /* what @host was told last: 0 none, 1 another node's relay, 2 direct */
     PathPhase       phase;

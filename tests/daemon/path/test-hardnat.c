@@ -4,6 +4,7 @@
 #include "common/std/endpoint.h"
 #include "common/std/key.h"
 #include "daemon/path/hardports.h"
+#include "daemon/path/relayhome.h"
 #include "daemon/path/seeking.h"
 #include "daemon/wire/ways.h"
 
@@ -159,7 +160,7 @@ void path_relays_ask(PathRelays *self, const WireWay *way)
     ((Side *)(void *)self)->n_asked++;
 }
 
-bool path_relays_get_home(PathRelays *self, uint16_t *out_id, MeshEndpoint *out_seen)
+bool path_relayhome_get_home(PathRelays *self, uint16_t *out_id, MeshEndpoint *out_seen)
 {
     *out_id = 1;
     *out_seen = ((Side *)(void *)self)->look.seen;
