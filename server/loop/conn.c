@@ -19,7 +19,10 @@ enum {
     LINGER_STOPPING_MS = 200,
     LINGER_BYTES = 4 << 20,
     USER_TIMEOUT_MS = 15000,
-    UNSENT_BYTES = 128 << 10, /* in the kernel: the rest waits where it can still be judged */
+    /* In the kernel: the rest waits where it can still be judged. Of bulk less, as up to
+     * LOOP_WIRE_BYTES more are between. */
+    UNSENT_BYTES = 128 << 10,
+    UNSENT_BULK_BYTES = 64 << 10,
 };
 
 typedef enum {
@@ -38,7 +41,6 @@ struct LoopConn {
     LoopConn    *older, *newer; /* of those that are awake, by @used_ms */
     int64_t      used_ms;       /* 0: not among them */
     void        *data;          /* the owner's */
-    void        *own_data;      /* @data, if it is ours to give back; else NULL */
     LoopTls      tls;           /* opened with the first byte */
     LoopOutbox   outbox;
     LoopConnId   id;
@@ -50,6 +52,7 @@ struct LoopConn {
     bool         is_dirty;
     bool         was_opened;
     bool         blocked; /* TLS waits for room in the socket */
+    bool         bulk;
 };
 
 static LoopConn *conn_of_alarm(LoopAlarm *alarm)
@@ -98,7 +101,7 @@ void loop_conn_doze(LoopShard *shard)
     while (loop_conn_get_doze_ms(shard) == 0) {
         self = shard->oldest;
         leave_awake(self);
-        if (self->state == CONN_OPEN && !self->blocked && loop_outbox_is_empty(&self->outbox) &&
+        if (self->state == CONN_OPEN && !self->blocked && loop_conn_is_drained(self) &&
             loop_tls_sleep(&self->tls))
             (void)atomic_fetch_add(&loop->dozed, 1);
     }
@@ -127,12 +130,12 @@ void loop_conn_abort(LoopConn *self)
 static bool is_deaf(const LoopConn *self)
 {
     return self->state == CONN_FLUSH ||
-           (self->state == CONN_OPEN && self->blocked && !loop_outbox_is_empty(&self->outbox));
+           (self->state == CONN_OPEN && self->blocked && !loop_conn_is_drained(self));
 }
 
 static void watch(LoopConn *self)
 {
-    bool     writes = self->blocked || !loop_outbox_is_empty(&self->outbox);
+    bool     writes = self->blocked || !loop_conn_is_drained(self);
     uint32_t events = is_deaf(self) ? 0 : EPOLLIN;
 
     if (writes && self->state != CONN_LINGER)
@@ -164,43 +167,81 @@ static void start_linger(LoopConn *self)
                          self->shard->stopping ? LINGER_STOPPING_MS : LINGER_MS);
 }
 
-static void write_out(LoopConn *self)
+/* Encrypts what is queued. Returns: 0; or what TLS said. */
+static int write_records(LoopConn *self)
 {
-    self->blocked = false;
     for (unsigned i = 0; i < WRITES_A_ROUND; i++) {
-        size_t len =
-            loop_outbox_gather(&self->outbox, self->shard->scratch_out, LOOP_SCRATCH_BYTES);
+        MeshSpan data =
+            loop_outbox_offer(&self->outbox, self->shard->scratch_out, LOOP_SCRATCH_BYTES);
         int rc;
 
-        if (len == 0)
+        if (data.len == 0)
             break;
-        rc = loop_tls_write(&self->tls, self->shard->scratch_out, (int)len);
-        if (rc <= 0) {
-            if (!must_wait(self, rc))
-                loop_conn_abort(self);
-            return;
-        }
+        rc = loop_tls_write(&self->tls, data.data, (int)data.len);
+        if (rc <= 0)
+            return rc;
         loop_outbox_take(&self->outbox, (size_t)rc);
     }
-    if (self->state == CONN_FLUSH && loop_outbox_is_empty(&self->outbox))
+    return 0;
+}
+
+static void write_out(LoopConn *self)
+{
+    int rc = loop_socket_flush(&self->tls.socket), written = 0;
+
+    self->blocked = false;
+    if (rc == 0) {
+        written = write_records(self);
+        rc = loop_socket_flush(&self->tls.socket); /* also of what was written before it failed */
+    }
+    if ((rc < 0 && !must_wait(self, rc)) || (written < 0 && !must_wait(self, written))) {
+        loop_conn_abort(self);
+        return;
+    }
+    if (self->state == CONN_FLUSH && loop_conn_is_drained(self))
         start_linger(self);
+}
+
+/* Returns: what TLS said; more than 0: it may have more. */
+static int read_bulk(LoopConn *self)
+{
+    uint8_t *scratch = self->shard->scratch_in;
+    size_t   len = 0;
+    int      rc;
+
+    do {
+        rc = loop_tls_read(&self->tls, scratch + len, (int)(LOOP_BULK_BYTES - len));
+        len += rc > 0 ? (size_t)rc : 0;
+    } while (rc > 0 && len < LOOP_BULK_BYTES);
+    if (len > 0)
+        self->shard->loop->config.events->input(self, scratch, len);
+    return rc;
+}
+
+static int read_rounds(LoopConn *self)
+{
+    const LoopEvents *events = self->shard->loop->config.events;
+    int               rc = 1;
+
+    for (unsigned i = 0; i < READS_A_ROUND && self->state == CONN_OPEN && !self->bulk; i++) {
+        rc = loop_tls_read(&self->tls, self->shard->scratch_in, LOOP_SCRATCH_BYTES);
+        if (rc <= 0)
+            return rc;
+        events->input(self, self->shard->scratch_in, (size_t)rc);
+        if (!loop_outbox_is_empty(&self->outbox))
+            break; /* first the answer; the rest comes in the next round */
+    }
+    return rc;
 }
 
 static void read_in(LoopConn *self)
 {
-    const LoopEvents *events = self->shard->loop->config.events;
+    int rc = self->bulk ? read_bulk(self) : read_rounds(self);
 
-    for (unsigned i = 0; i < READS_A_ROUND && self->state == CONN_OPEN; i++) {
-        int rc = loop_tls_read(&self->tls, self->shard->scratch_in, LOOP_SCRATCH_BYTES);
-
-        if (rc <= 0) {
-            if (!must_wait(self, rc))
-                loop_conn_abort(self);
-            return;
-        }
-        events->input(self, self->shard->scratch_in, (size_t)rc);
-        if (!loop_outbox_is_empty(&self->outbox))
-            break; /* first the answer; the rest comes in the next round */
+    if (rc <= 0) {
+        if (!must_wait(self, rc))
+            loop_conn_abort(self);
+        return;
     }
     if (self->state == CONN_OPEN && loop_tls_has_pending(&self->tls))
         make_dirty(self); /* no event will tell of what TLS has read already */
@@ -212,7 +253,8 @@ static void shake_hands(LoopConn *self)
     int   rc;
 
     /* With the first byte only: who says nothing costs next to nothing. */
-    if (self->tls.ssl == NULL && loop_tls_open(&self->tls, loop->tls, self->fd) < 0) {
+    if (self->tls.ssl == NULL &&
+        loop_tls_open(&self->tls, loop->tls, self->fd, &self->shard->wire) < 0) {
         loop_conn_abort(self);
         return;
     }
@@ -309,7 +351,7 @@ static void destroy(LoopConn *self)
     if (self->id != 0)
         loop_shard_remove(self->shard, self->id);
     leave_awake(self);
-    loop_region_give(self->own_data);
+    loop_region_give(self->data);
     loop_tls_close(&self->tls);
     (void)close(self->fd);
     loop_outbox_clear(&self->outbox);
@@ -374,14 +416,8 @@ void loop_conn_stop(LoopConn *self)
 
 void *loop_conn_new_data(LoopConn *self, size_t len)
 {
-    self->own_data = loop_tls_take(&self->tls, len);
-    self->data = self->own_data;
+    self->data = loop_tls_take(&self->tls, len);
     return self->data;
-}
-
-void loop_conn_set_data(LoopConn *self, void *data)
-{
-    self->data = data;
 }
 
 void *loop_conn_get_data(const LoopConn *self)
@@ -426,7 +462,15 @@ void loop_conn_drop_queued(LoopConn *self)
 
 bool loop_conn_is_drained(const LoopConn *self)
 {
-    return loop_outbox_is_empty(&self->outbox);
+    return loop_outbox_is_empty(&self->outbox) && !loop_socket_waits(&self->tls.socket);
+}
+
+void loop_conn_set_bulk(LoopConn *self)
+{
+    unsigned int unsent = UNSENT_BULK_BYTES;
+
+    self->bulk = true;
+    (void)setsockopt(self->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
 }
 
 void loop_conn_set_deadline(LoopConn *self, unsigned ms)

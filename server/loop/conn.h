@@ -37,9 +37,7 @@ typedef struct {
  * pointer and is given back after closed(). NULL: out of memory. Once, in opened(). */
 void *loop_conn_new_data(LoopConn *self, size_t len);
 
-/* The owner's own pointer; NULL at first. */
-void  loop_conn_set_data(LoopConn *self, void *data);
-void *loop_conn_get_data(const LoopConn *self);
+void *loop_conn_get_data(const LoopConn *self); /* NULL before */
 
 Loop               *loop_conn_get_loop(const LoopConn *self);
 LoopConnId          loop_conn_get_id(const LoopConn *self);
@@ -48,6 +46,10 @@ const MeshEndpoint *loop_conn_get_peer(const LoopConn *self); /* IPv4-mapped sho
 /* Queues @item and takes what it owns, also on failure. Returns: 0; -ENOBUFS: the outbox is full,
  * nothing was queued; -EPIPE: the connection is ending; -ENOMEM. */
 MESH_CHECKED int loop_conn_send(LoopConn *self, const LoopItem *item);
+
+/* Much comes from this client: it is read by whole rounds, each as one input of up to
+ * 32 KiB, and less of what is for it waits in the kernel. */
+void loop_conn_set_bulk(LoopConn *self);
 
 /* Drops what is queued, counted and not begun. */
 void loop_conn_drop_queued(LoopConn *self);

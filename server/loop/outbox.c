@@ -154,6 +154,22 @@ size_t loop_outbox_gather(LoopOutbox *self, uint8_t *out, size_t size)
     return done;
 }
 
+MeshSpan loop_outbox_offer(LoopOutbox *self, uint8_t *scratch, size_t size)
+{
+    const LoopItem *item = self->first != NULL ? &self->first->item : NULL;
+    size_t          at, left;
+
+    if (item == NULL)
+        return MESH_SPAN(scratch, 0);
+    /* The choice is the same when it is offered again: it knows only what does not change then. */
+    at = self->begun - item->before_len; /* huge within what is before: no piece is so long */
+    left = at < item->len ? item->len - at : 0;
+    if (left == 0 || left < size / 2)
+        return MESH_SPAN(scratch, loop_outbox_gather(self, scratch, size));
+    self->offered = left < size ? left : size;
+    return MESH_SPAN((const uint8_t *)item->data + at, self->offered);
+}
+
 void loop_outbox_take(LoopOutbox *self, size_t len)
 {
     self->offered -= len < self->offered ? len : self->offered;

@@ -1,6 +1,6 @@
 /* server/loop/outbox.h: what waits to be written to one client: a bounded queue of whole items.
  *
- * Pure; the shard's thread. Bytes that were offered to TLS once (see loop_outbox_gather()) must be
+ * Pure; the shard's thread. Bytes that were offered to TLS once (see loop_outbox_offer()) must be
  * offered again unchanged, so the items they belong to are no longer dropped or replaced. */
 #pragma once
 
@@ -26,6 +26,9 @@ bool loop_outbox_is_empty(const LoopOutbox *self);
 
 /* Copies up to @size of the next bytes to @out and counts them as offered. Returns how many. */
 size_t loop_outbox_gather(LoopOutbox *self, uint8_t *out, size_t size);
+
+/* The same, but what is one long piece is shown where it lies, until loop_outbox_take(). */
+MeshSpan loop_outbox_offer(LoopOutbox *self, uint8_t *scratch, size_t size);
 
 /* @len of the offered bytes are written; the rest stays offered. */
 void loop_outbox_take(LoopOutbox *self, size_t len);

@@ -6,13 +6,15 @@
 #include "server/loop/loop.h"
 #include "server/loop/mailbox.h"
 #include "server/loop/slots.h"
+#include "server/loop/socket.h"
 #include "server/loop/timers.h"
 
 #include <openssl/ssl.h>
 #include <stdatomic.h>
 
 enum {
-    LOOP_SCRATCH_BYTES = 16384, /* a TLS record */
+    LOOP_SCRATCH_BYTES = 16384,               /* a TLS record */
+    LOOP_BULK_BYTES = 2 * LOOP_SCRATCH_BYTES, /* one input of a bulk connection */
 };
 
 typedef struct LoopShard    LoopShard;
@@ -63,7 +65,8 @@ struct LoopShard {
     int64_t       stop_at_ms;
     bool          stopping;
     atomic_uint   n_conns;
-    uint8_t       scratch_in[LOOP_SCRATCH_BYTES];
+    LoopWire      wire;
+    uint8_t       scratch_in[LOOP_BULK_BYTES];
     uint8_t       scratch_out[LOOP_SCRATCH_BYTES];
 };
 

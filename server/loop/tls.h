@@ -5,6 +5,7 @@
 #include "common/std/attr.h"
 #include "server/loop/loop.h"
 #include "server/loop/region.h"
+#include "server/loop/socket.h"
 
 #include <openssl/ssl.h>
 
@@ -24,10 +25,12 @@ const char *loop_tls_last_error(void);
 typedef struct {
     SSL        *ssl;
     LoopRegion *region; /* NULL: malloc() */
+    LoopSocket  socket;
 } LoopTls;
 
-/* The server's side on the socket @fd, which stays the caller's. Returns: 0; -ENOMEM. */
-MESH_CHECKED int loop_tls_open(LoopTls *self, SSL_CTX *tls, int fd);
+/* The server's side on the socket @fd, which stays the caller's, by way of its shard's @wire. @self
+ * stays where it is until it is closed. Returns: 0; -ENOMEM. */
+MESH_CHECKED int loop_tls_open(LoopTls *self, SSL_CTX *tls, int fd, LoopWire *wire);
 /* Zeroed, for whom the connection serves; loop_region_give() takes it. NULL: out of memory. */
 void *loop_tls_take(const LoopTls *self, size_t len);
 void  loop_tls_close(LoopTls *self); /* not open is fine */
@@ -36,7 +39,8 @@ void  loop_tls_close(LoopTls *self); /* not open is fine */
  * something has come; -ENOBUFS: again when the socket has room; -EPROTO: the connection is over. */
 MESH_CHECKED int loop_tls_shake_hands(LoopTls *self);
 MESH_CHECKED int loop_tls_read(LoopTls *self, void *out, int size);
-MESH_CHECKED int loop_tls_write(LoopTls *self, const void *data, int len);
+MESH_CHECKED int loop_tls_write(LoopTls *self, const void *data,
+                                int len); /* needs the flush of @socket */
 
 /* Our close_notify; the client's is not waited for. */
 void loop_tls_shutdown(LoopTls *self);

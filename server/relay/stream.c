@@ -485,6 +485,7 @@ void relay_stream_start(RelayStream *self)
         loop_conn_abort(self->conn);
         return;
     }
+    loop_conn_set_bulk(self->conn);
     relay_table_read(self->relay->table);
     session = relay_table_find(self->relay->table, self->number);
     if (session != NULL && session->stream == self) {

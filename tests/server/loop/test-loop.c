@@ -30,9 +30,10 @@ enum {
 
 static void on_opened(LoopConn *conn, void *user_data)
 {
-    Echo *echo = user_data;
+    Echo  *echo = user_data;
+    Echo **data = loop_conn_new_data(conn, sizeof(Echo *));
 
-    loop_conn_set_data(conn, echo);
+    *data = echo;
     atomic_store(&echo->last_id, loop_conn_get_id(conn));
     atomic_fetch_add(&echo->opened, 1);
 }
@@ -56,7 +57,7 @@ static void on_input(LoopConn *conn, const uint8_t *data, size_t len)
 
 static void on_expired(LoopConn *conn)
 {
-    Echo *echo = loop_conn_get_data(conn);
+    Echo *echo = *(Echo **)loop_conn_get_data(conn);
 
     atomic_store(&echo->expired, true);
     loop_conn_abort(conn);
@@ -72,7 +73,7 @@ static void on_stopping(LoopConn *conn)
 
 static void on_closed(LoopConn *conn)
 {
-    Echo *echo = loop_conn_get_data(conn);
+    Echo *echo = *(Echo **)loop_conn_get_data(conn);
 
     atomic_fetch_add(&echo->closed, 1);
 }

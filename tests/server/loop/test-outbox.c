@@ -32,9 +32,9 @@ static char *read_all(LoopOutbox *box, size_t step)
     GString *all = g_string_new(NULL);
     uint8_t  part[64];
 
-    for (size_t n; (n = loop_outbox_gather(box, part, step)) > 0;) {
-        g_string_append_len(all, (const char *)part, (gssize)n);
-        loop_outbox_take(box, n);
+    for (MeshSpan span; (span = loop_outbox_offer(box, part, step)).len > 0;) {
+        g_string_append_len(all, span.data, (gssize)span.len);
+        loop_outbox_take(box, span.len);
     }
     g_assert_true(loop_outbox_is_empty(box));
     g_assert_cmpuint(box->counted, ==, 0);

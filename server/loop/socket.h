@@ -1,0 +1,46 @@
+/* server/loop/socket.h: how OpenSSL reads and writes a connection's socket: many records a call.
+ *
+ * By itself it asks the kernel once for each record it writes, and each wakes the client. Here what
+ * it writes is gathered until the flush. The buffer is the shard's; only what the kernel did not
+ * take is kept for a connection. Shard thread. */
+#pragma once
+
+#include "common/std/attr.h"
+
+#include <openssl/ssl.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    LOOP_WIRE_BYTES = 4 * (16384 + 256), /* four records and what encryption adds */
+};
+
+typedef struct LoopSocket LoopSocket;
+
+/* Of a shard. */
+typedef struct {
+    LoopSocket *writer; /* whose bytes are in @out; NULL: nobody's */
+    size_t      out_len;
+    uint8_t     out[LOOP_WIRE_BYTES];
+} LoopWire;
+
+/* Of a connection. */
+struct LoopSocket {
+    LoopWire *wire;
+    int       fd;    /* the connection's */
+    bool      corks; /* what is written waits for the flush */
+    uint8_t  *rest;  /* what the kernel did not take; NULL: nothing */
+    size_t    rest_at, rest_len;
+};
+
+/* Any thread, before the others; more often does no harm. Returns: 0; -ENOMEM. */
+MESH_CHECKED int loop_socket_prepare(void);
+
+/* Makes @ssl use @self, which stays where it is until the SSL is freed. Returns: 0; -ENOMEM. */
+MESH_CHECKED int loop_socket_attach(LoopSocket *self, SSL *ssl);
+void             loop_socket_done(LoopSocket *self);
+
+/* Returns: 0; -ENOBUFS: the kernel has no room; -EPROTO: the connection is over. */
+MESH_CHECKED int loop_socket_flush(LoopSocket *self);
+bool             loop_socket_waits(const LoopSocket *self); /* bytes for the next flush */
