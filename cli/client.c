@@ -43,6 +43,23 @@ char *cli_client_dup_text(const CliNetwork *network, const char *property)
     return g_variant_dup_string(value, NULL);
 }
 
+char *cli_client_dup_daemon_text(CliClient *self, const char *property, GError **error)
+{
+    g_autoptr(GVariant) reply = NULL;
+    g_autoptr(GVariant) value = NULL;
+
+    reply = g_dbus_connection_call_sync(self->bus, BUS_NAME, BUS_PATH,
+                                        "org.freedesktop.DBus.Properties", "Get",
+                                        g_variant_new("(ss)", "org.meshvpn.Mesh1.Daemon", property),
+                                        G_VARIANT_TYPE("(v)"), G_DBUS_CALL_FLAGS_NO_AUTO_START,
+                                        CALL_TIMEOUT_MS, NULL, error);
+    if (reply == NULL)
+        return NULL;
+    g_variant_get(reply, "(v)", &value);
+    return g_variant_is_of_type(value, G_VARIANT_TYPE_STRING) ? g_variant_dup_string(value, NULL)
+                                                              : g_strdup("");
+}
+
 static int compare_names(gconstpointer a, gconstpointer b)
 {
     const CliNetwork *left = *(const CliNetwork *const *)a;

@@ -32,6 +32,9 @@ GVariant *cli_client_call(CliClient *self, const CliNetwork *network, const char
 GVariant *cli_client_get(const CliNetwork *network, const char *property);
 char     *cli_client_dup_text(const CliNetwork *network, const char *property); /* "" if none */
 
+/** cli_client_dup_daemon_text: a text of the daemon itself, asked for now. NULL: @error. Owned. */
+char *cli_client_dup_daemon_text(CliClient *self, const char *property, GError **error);
+
 /** cli_client_refresh: the network at object path @path, with its properties of now. NULL: none. */
 const CliNetwork *cli_client_refresh(CliClient *self, const char *path, GError **error);
 

@@ -8,6 +8,7 @@
 #include "daemon/dns/hostdns.h"
 #include "daemon/networks.h"
 #include "daemon/path/tech-upnp.h"
+#include "daemon/proxy.h"
 #include "daemon/sandbox.h"
 #include "daemon/undo.h"
 
@@ -182,6 +183,7 @@ static bool run(Daemon *daemon, const Options *options, GError **error)
     connection = connect_bus(error);
     if (connection == NULL)
         return false;
+    meshd_proxy_start(options->state_dir);
     networks = meshd_networks_new(options->state_dir, options->runtime_dir, error);
     if (networks == NULL)
         return false;

@@ -4,6 +4,7 @@
 #include "daemon/bus/bus.h"
 #include "daemon/bus/interfaces.h"
 #include "daemon/bus/options.h"
+#include "daemon/proxy.h"
 #include "daemon/view.h"
 #include "mesh-dbus.h"
 
@@ -121,11 +122,38 @@ static gboolean handle_repair(MeshDBusDaemon *skeleton, GDBusMethodInvocation *i
     return true;
 }
 
+static void show_proxy(MeshDBusDaemon *skeleton)
+{
+    g_autofree char *proxy = meshd_proxy_describe();
+
+    mesh_dbus_daemon_set_proxy(skeleton, proxy);
+}
+
+static gboolean handle_set_proxy(MeshDBusDaemon *skeleton, GDBusMethodInvocation *invocation,
+                                 const char *proxy, GVariant *options, gpointer user_data)
+{
+    const char     *exempt = NULL;
+    const BusOption table[] = { { "exempt", "s", &exempt, NULL } };
+    g_autoptr(GError) error = NULL;
+
+    if (!bus_options_read(options, table, G_N_ELEMENTS(table), &error) ||
+        !meshd_proxy_set(proxy, exempt, &error)) {
+        bus_answer_error(invocation, error);
+        return true;
+    }
+    show_proxy(skeleton);
+    meshd_networks_wake(user_data); /* conversations go by the old way */
+    mesh_dbus_daemon_complete_set_proxy(skeleton, invocation);
+    return true;
+}
+
 GDBusInterfaceSkeleton *bus_daemon_new(MeshdNetworks *networks)
 {
     MeshDBusDaemon *skeleton = mesh_dbus_daemon_skeleton_new();
 
     mesh_dbus_daemon_set_version(skeleton, MESH_VERSION);
+    show_proxy(skeleton);
+    g_signal_connect(skeleton, "handle-set-proxy", G_CALLBACK(handle_set_proxy), networks);
     g_signal_connect(skeleton, "handle-join", G_CALLBACK(handle_join), networks);
     g_signal_connect(skeleton, "handle-log", G_CALLBACK(handle_log), networks);
     g_signal_connect(skeleton, "handle-repair", G_CALLBACK(handle_repair), networks);

@@ -2,6 +2,7 @@
 #include "daemon/control/link.h"
 
 #include "common/glib/log.h"
+#include "common/proto/proxy.h"
 #include "common/std/base64.h"
 #include "common/std/clock.h"
 #include "common/std/hash.h"
@@ -191,6 +192,45 @@ static void sign(ControlLink *self, const ControlRequest *request, const char *p
     add_header(headers, "Expect", ""); /* curl would ask for leave before larger bodies */
 }
 
+/* Name and password of a proxy; by options that read no escapes in them. */
+static void set_credentials(CURL *easy, const MeshProxy *proxy)
+{
+    uint8_t text[MESH_PROXY_AUTH_SIZE];
+    char   *colon;
+    size_t  len;
+
+    if (mesh_base64_decode(proxy->basic, text, sizeof(text) - 1, &len) < 0 || len == 0)
+        return;
+    text[len] = '\0';
+    colon = strchr((char *)text, ':');
+    if (colon != NULL)
+        *colon = '\0';
+    curl_easy_setopt(easy, CURLOPT_PROXYAUTH, CURLAUTH_BASIC);
+    curl_easy_setopt(easy, CURLOPT_PROXYUSERNAME, (const char *)text); /* copied */
+    curl_easy_setopt(easy, CURLOPT_PROXYPASSWORD, colon != NULL ? colon + 1 : "");
+    mesh_key_wipe(text, sizeof(text));
+}
+
+/* What curl finds in the environment by itself may be of a kind that we do not know: left to it. */
+static void set_proxy(const ControlLink *self, CURL *easy)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *url = NULL;
+    MeshProxy        proxy;
+
+    if (!mesh_proxy_find(self->server.host, &proxy, &error)) {
+        if (error == NULL)
+            curl_easy_setopt(easy, CURLOPT_PROXY, "");
+        return;
+    }
+    url = g_strdup_printf(strchr(proxy.host, ':') != NULL ? "http://[%s]:%u" : "http://%s:%u",
+                          proxy.host, proxy.port);
+    curl_easy_setopt(easy, CURLOPT_PROXY, url);
+    curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
+    set_credentials(easy, &proxy);
+    mesh_proxy_wipe(&proxy);
+}
+
 CURL *control_link_make(ControlLink *self, const ControlRequest *request,
                         struct curl_slist **out_headers, MeshNonce *out_nonce)
 {
@@ -209,6 +249,7 @@ CURL *control_link_make(ControlLink *self, const ControlRequest *request,
     curl_easy_setopt(easy, CURLOPT_URL, url);
     set_tls(self, easy);
     set_transport(easy, request);
+    set_proxy(self, easy);
     set_age(self, easy);
     sign(self, request, path, &headers);
     *out_headers = headers;

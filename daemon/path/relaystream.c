@@ -392,9 +392,22 @@ void path_relaystream_free(PathRelayStream *self)
     g_free(self);
 }
 
+static bool has_proxy(const PathRelayStream *self)
+{
+    MeshProxy proxy;
+    bool      found = mesh_proxy_find(self->told->host, &proxy, NULL);
+
+    mesh_proxy_wipe(&proxy);
+    return found;
+}
+
+/* A proxy finds the relay's address itself; else it may not be looked up yet. */
 static bool is_possible(const PathRelayStream *self)
 {
-    return self->told->tls_port != 0 && self->host->map.secret != NULL;
+    const PathRelay *told = self->told;
+
+    return told->tls_port != 0 && self->host->map.secret != NULL &&
+           (told->tls4.addr.family != 0 || told->tls6.addr.family != 0 || has_proxy(self));
 }
 
 void path_relaystream_want(PathRelayStream *self)

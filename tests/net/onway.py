@@ -65,10 +65,16 @@ class Proxy:
     def __init__(self, lab, name="proxy", user=None, password=None, idle_s=0):
         self.host, self.port = lab.host(name), 3128
         self.address = self.host.ip4
-        self.user, self.password = user, password
+        self.user, self.password, self.idle_s = user, password, idle_s
+        self.start()
+
+    def start(self):
+        """Also again, after a stop of "proxy" on its host."""
+        seen = len(self.host.log("proxy"))
+        user, password, idle_s = self.user, self.password, self.idle_s
         self.host.start("proxy", sys.executable, HERE / "connectproxy.py", self.address, self.port, idle_s,
                         PROXY_USER=f"{user}:{password}" if user else "")
-        wait_until(lambda: "ready" in self.host.log("proxy"), 10, "the proxy")
+        wait_until(lambda: "ready" in self.host.log("proxy")[seen:], 10, "the proxy")
 
     @property
     def url(self):

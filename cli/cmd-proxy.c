@@ -1,0 +1,124 @@
+/* cli/cmd-proxy.c: proxy. */
+#include "cli/cli.h"
+#include "cli/client.h"
+#include "cli/output.h"
+#include "common/glib/error.h"
+#include "common/std/key.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { URL_SIZE = 1024 };
+
+static bool refuse(GError **error, const char *why)
+{
+    g_set_error(error, MESH_ERROR, MESH_ERROR_INVALID_ARGUMENT, "%s", why);
+    return false;
+}
+
+static bool read_line(FILE *from, char out_url[URL_SIZE], GError **error)
+{
+    if (fgets(out_url, URL_SIZE, from) == NULL)
+        return refuse(error, _("standard input holds no proxy"));
+    g_strstrip(out_url);
+    return true;
+}
+
+/* The one of this user's session: GNOME's settings, or the environment here. */
+static bool ask_desktop(char out_url[URL_SIZE], GError **error)
+{
+    g_auto(GStrv) found = g_proxy_resolver_lookup(g_proxy_resolver_get_default(),
+                                                  "https://mesh.invalid/", NULL, error);
+
+    if (found == NULL)
+        return false;
+    if (found[0] == NULL || strcmp(found[0], "direct://") == 0)
+        g_strlcpy(out_url, "none", URL_SIZE);
+    else
+        g_strlcpy(out_url, found[0], URL_SIZE);
+    return true;
+}
+
+/* A password does not end up in a list of processes: with one, the URL comes by standard input. */
+static bool read_choice(const char *argument, char out_url[URL_SIZE], GError **error)
+{
+    if (strcmp(argument, "-") == 0) {
+        if (isatty(STDIN_FILENO)) {
+            printf("%s ", _("Proxy (http://[NAME:PASSWORD@]HOST:PORT):"));
+            fflush(stdout);
+        }
+        return read_line(stdin, out_url, error);
+    }
+    if (strcmp(argument, "desktop") == 0)
+        return ask_desktop(out_url, error);
+    if (strchr(argument, '@') != NULL)
+        return refuse(error, _("with a name and a password give the proxy on standard input: mesh "
+                               "proxy -"));
+    g_strlcpy(out_url, argument, URL_SIZE);
+    return true;
+}
+
+static CliExit show(CliClient *client, bool json, GError **error)
+{
+    g_autofree char *proxy = cli_client_dup_daemon_text(client, "Proxy", error);
+    MeshJsonOut      out;
+
+    if (proxy == NULL)
+        return cli_main_get_exit(*error);
+    if (!json) {
+        printf("%s\n", proxy);
+        return CLI_OK;
+    }
+    mesh_jsonout_init(&out);
+    mesh_jsonout_open(&out, NULL, '{');
+    mesh_jsonout_text(&out, "proxy", proxy);
+    mesh_jsonout_close(&out, '}');
+    cli_output_print_json(&out);
+    return CLI_OK;
+}
+
+static CliExit set(CliClient *client, const char *choice, const char *exempt, GError **error)
+{
+    GVariantBuilder options;
+    g_autoptr(GVariant) reply = NULL;
+
+    g_variant_builder_init(&options, G_VARIANT_TYPE_VARDICT);
+    if (exempt != NULL)
+        g_variant_builder_add(&options, "{sv}", "exempt", g_variant_new_string(exempt));
+    reply = cli_client_call(client, NULL, "SetProxy", g_variant_new("(sa{sv})", choice, &options),
+                            error);
+    return reply != NULL ? CLI_OK : cli_main_get_exit(*error);
+}
+
+static CliExit run_proxy(CliArguments *arguments, GError **error)
+{
+    gboolean           json = false;
+    g_autofree char   *exempt = NULL;
+    const GOptionEntry entries[] = {
+        { "except", 0, 0, G_OPTION_ARG_STRING, &exempt, N_("Hosts that need none, with commas"),
+          "HOSTS" },
+        { "json", 0, 0, G_OPTION_ARG_NONE, &json, N_("Print JSON"), NULL },
+        { NULL },
+    };
+    g_autoptr(CliClient) client = NULL;
+    char        url[URL_SIZE] = "";
+    const char *argument;
+    CliExit     exit;
+
+    if (!cli_main_parse(&cli_cmd_proxy, entries, arguments, 1, error))
+        return CLI_USAGE;
+    argument = cli_main_get_argument(arguments, 1);
+    if (argument != NULL && !read_choice(argument, url, error))
+        return CLI_USAGE;
+    client = cli_client_new(error);
+    if (client == NULL)
+        return CLI_NO_DAEMON;
+    exit = argument == NULL ? show(client, json, error) : set(client, url, exempt, error);
+    mesh_key_wipe(url, sizeof url);
+    return exit;
+}
+
+const CliCommand cli_cmd_proxy = { "proxy", N_("[-|http://HOST:PORT|desktop|auto|none]"),
+                                   N_("Show or choose the HTTP proxy to servers and relays"),
+                                   run_proxy };
