@@ -19,7 +19,7 @@ enum {
     CALL_EACH_MS = 250,
     CALLS = 4,
     LEAD_MS = 60,          /* of the hard side's first sockets before the pings to them */
-    RANDOM_MS = 1500,      /* pings at random wait until half of its sockets are open */
+    RANDOM_MS = 1300,      /* pings at random wait until half of its sockets are open */
     LISTEN_MS = 1500,      /* after the last packet */
     WON_MS = 2000,         /* then the other sockets are closed */
     WON_EACH_MS = 100,     /* pings of the way that was found */
@@ -89,6 +89,15 @@ static void wait_for(PathHardnat *self, unsigned in_ms)
     self->timer = g_timeout_add(in_ms, on_timer, self);
 }
 
+/* Which port is the last tells nothing of the next. */
+static bool is_drawn(const PathSeek *seek)
+{
+    const MeshProbeNat *nat = &seek->host->nat;
+
+    return nat->block_last > nat->block_first || (nat->mapping == MESH_PROBE_BY_ADDRESS_AND_PORT &&
+                                                  nat->step == 0 && seek->host->ports_known);
+}
+
 static void call(PathHardnat *self, MeshProbeType type)
 {
     MeshProbe probe = { .type = type,
@@ -97,7 +106,7 @@ static void call(PathHardnat *self, MeshProbeType type)
                         .txid = self->txid,
                         .nat = self->seek->host->nat };
 
-    if (self->hard_side && probe.nat.block_last <= probe.nat.block_first)
+    if (self->hard_side && !is_drawn(self->seek))
         probe.nat.block_first = probe.nat.block_last = self->base; /* the last that we know */
     (void)path_seek_send(self->seek, &probe, &self->seek->relay, 0);
 }
@@ -351,7 +360,8 @@ static void step_won(PathHardnat *self)
 
 static gboolean on_timer(gpointer user_data)
 {
-    PathHardnat *self = user_data;
+    PathHardnat  *self = user_data;
+    PathRelayLook look = { .rtt_us = 0 };
 
     self->timer = 0;
     if (self->phase == WON) {
@@ -362,7 +372,9 @@ static gboolean on_timer(gpointer user_data)
         ask_base(self);
         wait_for(self, CALL_EACH_MS);
     } else if (self->phase == LOOKING && !self->both) {
-        self->phase = CALLING; /* the relay's port will have to do */
+        (void)path_relays_look(self->seek->host->relays, &self->seek->relay, false, &look);
+        self->base = look.seen.port; /* it will have to do */
+        self->phase = CALLING;
         self->calls = 0;
         wait_for(self, 0);
     } else if (self->phase > CALLING) {
@@ -398,19 +410,15 @@ static void begin(PathSeek *seek)
     self->n_packets = plan.n_sockets;
     self->ttl = seek->n_hard[true] == 0 ? OPENER_TTL : 0; /* two NATs before us may want more */
     mesh_key_random(&self->txid, sizeof self->txid);
-    if (seek->host->nat.block_last > seek->host->nat.block_first)
-        self->phase = CALLING; /* it does not matter which port is the last */
+    if (is_drawn(seek))
+        self->phase = CALLING;
     look(self);
 }
 
 /* Whether it would be foretold where the two meet: one that is drawn spoils it. */
 static bool may_meet(const PathSeek *seek)
 {
-    const MeshProbeNat *own = &seek->host->nat, *peer = &seek->nat;
-
-    if (own->step == 0 && seek->host->ports_known)
-        return false;
-    return own->block_last <= own->block_first && peer->block_last <= peer->block_first;
+    return !is_drawn(seek) && seek->nat.block_last <= seek->nat.block_first;
 }
 
 static void begin_both(PathSeek *seek, const MeshProbe *call_of_peer)
@@ -512,14 +520,11 @@ void path_hardnat_take_call(PathSeek *seek, const MeshProbe *probe)
     self->txid = probe->txid;
     self->phase = SENDING;
     path_hardports_plan(&probe->nat, &plan);
-    self->n_soon = plan.n_soon;
-    self->n_packets =
-        path_hardports_choose(&probe->nat,
-                              probe->nat.block_last != 0 ? probe->nat.block_last : seek->seen.port,
-                              self->ports);
+    self->n_soon = probe->nat.block_last != 0 ? plan.n_soon : 0;
+    self->n_packets = path_hardports_choose(&probe->nat, probe->nat.block_last, self->ports);
     count_round(seek, false);
     call(self, MESH_PROBE_CALL_ACK);
-    wait_for(self, LEAD_MS);
+    wait_for(self, self->n_soon > 0 ? LEAD_MS : RANDOM_MS);
 }
 
 void path_hardnat_take_ack(PathSeek *seek, const MeshProbe *probe)

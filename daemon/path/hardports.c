@@ -18,7 +18,7 @@ enum {
     MAX_BLOCK = 4096,   /* a wider one is as good as none */
     WORDS = 65536 / 64, /* bits for ports that were chosen */
 };
-#define ENOUGH 0.99 /* the chance for which a known block is searched */
+#define ENOUGH 0.999 /* the chance for which a known block is searched; pings are few there */
 
 static size_t get_block(const MeshProbeNat *nat)
 {
@@ -144,7 +144,8 @@ size_t path_hardports_choose(const MeshProbeNat *nat, uint16_t seen,
     } else if (block > 0 && block <= MAX_BLOCK) {
         choose_among(&choice, nat->block_first, block);
     } else {
-        choose_steps(&choice, seen, 1, STEPS_NEAR); /* who counts, counts up: that costs little */
+        if (seen != 0)
+            choose_steps(&choice, seen, 1, STEPS_NEAR); /* who counts, counts up */
         choose_among(&choice, FIRST_PORT, N_PORTS);
     }
     return choice.n;

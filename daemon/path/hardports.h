@@ -26,8 +26,8 @@ void path_hardports_plan(const MeshProbeNat *nat, PathHardplan *out_plan);
  * Shape: P = 1 - ∏_{i<k} (among - n - i) / (among - i). */
 double path_hardports_chance(size_t n, size_t k, size_t among);
 
-/** path_hardports_choose: ports, best first, from @seen, the last port that is known. Distinct, but
- * that foretold ones come several times: at first their sockets may not be open yet. Returns: how
- * many: n_ports of the plan, or fewer at an end of the range. */
+/** path_hardports_choose: ports, best first, from @seen, the last port that is known (0: it tells
+ * nothing). Distinct, but that foretold ones come several times: at first their sockets may not be
+ * open yet. Returns: how many: n_ports of the plan, or fewer at an end of the range. */
 size_t path_hardports_choose(const MeshProbeNat *nat, uint16_t seen,
                              uint16_t out_ports[PATH_HARDPORTS_MAX]);

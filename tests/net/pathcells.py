@@ -127,11 +127,17 @@ def chosen():
              ("restricted", "symmetric"), ("port-restricted", "port-restricted"),
              ("port-restricted", "carrier"), ("port-restricted-accept", "port-restricted-accept"),
              ("port-restricted", "address-dependent"), ("port-restricted", "sequential"),
-             ("port-restricted", "block"), ("port-restricted", "symmetric"), ("sequential", "sequential"),
-             ("block", "symmetric"), ("udp-blocked", "port-restricted"))
+             ("port-restricted", "block"), ("port-restricted", "symmetric"), ("carrier", "symmetric"),
+             ("sequential", "sequential"), ("block", "symmetric"), ("udp-blocked", "port-restricted"))
     yield from (cell(*pair) for pair in pairs)
-    yield cell("port-restricted", "port-restricted", 20)
-    yield cell("restricted", "port-restricted", 80, 2)
+    worse = (("port-restricted", "port-restricted", 20), ("restricted", "port-restricted", 80, 2),
+             ("full-cone", "port-restricted", 20, 2), ("carrier", "random-port", 80),
+             ("port-restricted-accept", "port-restricted-accept", 80), ("open", "symmetric", 80, 2),
+             ("port-restricted", "sequential", 80), ("port-restricted", "sequential", 20, 2),
+             ("port-restricted", "block", 20, 2), ("sequential", "sequential", 80, 2),
+             ("restricted", "address-dependent", 20, 2), ("block", "symmetric", 80, 2),
+             ("udp-blocked", "port-restricted", 80, 2))
+    yield from (cell(*one) for one in worse)
     yield from (one for one in extra() if (one.first, one.other) in {
         ("same-lan", "same-lan"), ("same-carrier-hairpin", "same-carrier-hairpin"),
         ("same-carrier", "same-carrier"), ("v6-only", "v6-firewall"), ("nat64", "port-restricted"),
