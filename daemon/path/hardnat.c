@@ -1,6 +1,5 @@
 #include "daemon/path/hardnat.h"
 
-#include "common/codec/stun.h"
 #include "common/glib/log.h"
 #include "common/std/clock.h"
 #include "common/std/endpoint.h"
@@ -9,6 +8,7 @@
 #include "daemon/path/hardsockets.h"
 #include "daemon/path/relayhome.h"
 #include "daemon/path/seeking.h"
+#include "daemon/path/stunask.h"
 #include "daemon/wire/ways.h"
 
 #include <string.h>
@@ -48,7 +48,7 @@ struct PathHardnat {
     bool             both;   /* sides are hard, and perhaps count their ports up */
     bool             called; /* the peer began */
     uint16_t         base;   /* both: the port that our last mapping got */
-    uint8_t          stun[MESH_STUN_TXID_BYTES];
+    PathStunAsk      stun;
     Phase            phase;
     uint64_t         txid;
     MeshEndpoint     target; /* easy side: its port is another each time */
@@ -227,28 +227,23 @@ static void aim(PathHardnat *self, const MeshProbeNat *nat)
 
 static void ask_base(PathHardnat *self)
 {
-    MeshStunMessage request = { .type = MESH_STUN_REQUEST };
-    uint8_t         bytes[MESH_STUN_REQUEST_BYTES];
-    PathRelayLook   look;
-    size_t          len;
+    uint8_t       bytes[MESH_STUN_REQUEST_BYTES];
+    PathRelayLook look;
 
-    if (!path_relays_look(self->seek->host->relays, &self->seek->relay, false, &look))
-        return;
-    memcpy(request.txid, self->stun, sizeof request.txid);
-    if (mesh_stun_encode_request(&request, sizeof bytes, bytes, sizeof bytes, &len) == 0)
-        (void)path_hardsockets_send(self->sockets, 0, &look.alt, 0, (MeshSpan){ bytes, len });
+    if (path_relays_look(self->seek->host->relays, &self->seek->relay, false, &look))
+        (void)path_hardsockets_send(self->sockets, 0, &look.alt, 0,
+                                    path_stunask_write(&self->stun, bytes));
 }
 
 static void take_base(PathHardnat *self, const WireEvent *event)
 {
-    MeshStunMessage answer;
+    MeshEndpoint mapped;
 
     if (self->phase != LOOKING ||
-        mesh_stun_decode((MeshSpan){ event->data, event->n_data }, &answer) < 0 ||
-        answer.type != MESH_STUN_SUCCESS || answer.mapped.addr.family != AF_INET ||
-        memcmp(answer.txid, self->stun, sizeof answer.txid) != 0)
+        !path_stunask_read(&self->stun, (MeshSpan){ event->data, event->n_data }, &mapped) ||
+        mapped.addr.family != AF_INET)
         return;
-    self->base = answer.mapped.port;
+    self->base = mapped.port;
     self->calls = 0;
     self->phase = self->called ? SENDING : CALLING;
     if (self->called) {
@@ -391,7 +386,7 @@ static gboolean on_timer(gpointer user_data)
 /* The first socket asks which port it got: others follow upon it, if they are counted. */
 static void look(PathHardnat *self)
 {
-    mesh_key_random(self->stun, sizeof self->stun);
+    self->stun = path_stunask_make(0);
     if (path_hardsockets_open(self->sockets) < 0)
         end(self, "no socket");
     else

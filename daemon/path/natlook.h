@@ -4,13 +4,13 @@
 #pragma once
 
 #include "common/codec/probe.h"
-#include "common/codec/stun.h"
 #include "daemon/path/relays.h"
+#include "daemon/path/stunask.h"
 
 #include <stdbool.h>
 
 typedef struct {
-    uint8_t      txid[MESH_STUN_TXID_BYTES];
+    PathStunAsk  ask;
     MeshEndpoint seen; /* by the relay, when it was asked; family 0: nothing is asked */
 } PathNatlook;
 

@@ -1,11 +1,10 @@
 #include "daemon/path/netcheck.h"
 
-#include "common/codec/stun.h"
 #include "common/glib/log.h"
 #include "common/std/clock.h"
 #include "common/std/endpoint.h"
-#include "common/std/key.h"
 #include "daemon/path/candidates.h"
+#include "daemon/path/stunask.h"
 #include "daemon/wire/ways.h"
 
 #include <errno.h>
@@ -36,7 +35,7 @@ typedef struct {
     unsigned     socket;
     size_t       relay; /* in the report */
     MeshEndpoint to;
-    uint8_t      txid[MESH_STUN_TXID_BYTES];
+    PathStunAsk  ask;
     unsigned     sent; /* how often */
     int64_t      first_us, last_us;
     bool         answered;
@@ -83,7 +82,7 @@ static Question *add_question(PathNetcheck *self, Purpose purpose, unsigned sock
         return NULL;
     question = &self->questions[self->n_questions++];
     *question = (Question){ .purpose = purpose, .socket = socket, .to = *to };
-    mesh_key_random(question->txid, sizeof question->txid);
+    question->ask = path_stunask_make(purpose == OTHER_PORT ? MESH_STUN_CHANGE_PORT : 0);
     return question;
 }
 
@@ -135,27 +134,22 @@ static void add_judges(PathNetcheck *self)
 
 static void send_question(PathNetcheck *self, Question *question)
 {
-    MeshStunMessage message = { .type = MESH_STUN_REQUEST };
-    WireWay         way = { .endpoint = question->to };
-    uint8_t         bytes[MESH_STUN_MAX_BYTES];
-    size_t          len;
+    WireWay  way = { .endpoint = question->to };
+    uint8_t  bytes[MESH_STUN_REQUEST_BYTES];
+    MeshSpan request = path_stunask_write(&question->ask, bytes);
 
-    memcpy(message.txid, question->txid, sizeof message.txid);
-    message.change = question->purpose == OTHER_PORT ? MESH_STUN_CHANGE_PORT : 0;
-    if (mesh_stun_encode_request(&message, MESH_STUN_REQUEST_BYTES, bytes, sizeof bytes, &len) < 0)
-        return;
     question->last_us = now_us();
     if (question->sent++ == 0)
         question->first_us = question->last_us;
     if (question->socket == PLANE) {
-        if (wire_ways_send(self->plane, &way, 0, (MeshSpan){ bytes, len }) < 0)
+        if (wire_ways_send(self->plane, &way, 0, request) < 0)
             mesh_log_debug("a question to a relay could not be sent");
     } else {
         struct sockaddr_storage sa;
         socklen_t               size = mesh_endpoint_to_sockaddr(&question->to, &sa);
 
-        if (sendto(self->fds[question->socket], bytes, len, MSG_NOSIGNAL, (struct sockaddr *)&sa,
-                   size) < 0)
+        if (sendto(self->fds[question->socket], request.data, request.len, MSG_NOSIGNAL,
+                   (struct sockaddr *)&sa, size) < 0)
             mesh_log_debug("a question about the NAT could not be sent: %s", g_strerror(errno));
     }
 }
@@ -449,30 +443,26 @@ static void note_distance(PathNetcheck *self, const Question *question)
 }
 
 /* Ours comes back as a request where the NAT turns it round. */
-static bool is_answer(const Question *question, const MeshStunMessage *message)
+static bool is_answer(Question *question, MeshSpan bytes)
 {
     if (question->purpose == HAIRPIN)
-        return message->type == MESH_STUN_REQUEST;
-    return message->type == MESH_STUN_SUCCESS && message->mapped.addr.family != 0;
+        return path_stunask_is_echo(&question->ask, bytes);
+    return path_stunask_read(&question->ask, bytes, &question->mapped);
 }
 
 static void take(PathNetcheck *self, unsigned socket, const MeshEndpoint *from, MeshSpan bytes)
 {
-    MeshStunMessage message;
-
-    if (!self->running || mesh_stun_decode(bytes, &message) < 0)
+    if (!self->running)
         return;
     for (size_t i = 0; i < self->n_questions; i++) {
         Question *question = &self->questions[i];
 
         if (question->answered || question->socket != socket || question->sent == 0 ||
-            memcmp(question->txid, message.txid, sizeof message.txid) != 0 ||
-            !is_answer(question, &message))
+            !is_answer(question, bytes))
             continue;
         if (question->purpose == OTHER_PORT && mesh_endpoint_equal(from, &question->to))
             return; /* it answered, but not from where we asked it to */
         question->answered = true;
-        question->mapped = message.mapped;
         if (question->purpose == DISTANCE)
             note_distance(self, question);
         if (question->purpose == MAP &&
