@@ -4,6 +4,7 @@
    [open]  ════════════════════════════════╬══ wan ══ [server] STUN and relay, 203.0.113.10:3478, :3479
    [n-KIND] …                            ══╝"""
 from lab import Lab, need, wait_until
+from lonerelay import make_relay
 from nat import BLOCK_PORTS
 
 need("unshare", "ip", "nft", "dbus-daemon")
@@ -107,6 +108,24 @@ def check_blocked(lab, one, blocked):
     lab.ok(f"UDP blocked: {back['why']}")
 
 
+def check_two_servers(lab):
+    """With a second address to ask, what hangs on the address shows; of a NAT that does not care, nothing changes."""
+    make_relay(lab, "far")
+    for name, kind in (("x", "address-dependent"), ("y", "port-restricted"), ("z", "symmetric")):
+        router = lab.nat(f"r{name}", kind=kind, v6=False)
+        node = lab.node(f"n{name}", behind=router, v6=False)
+        node.up()
+        node.join(lab.server.key("home"))
+
+        def look(node=node):
+            found = check(node)
+            return found if sum(relay["udp4-us"] > 0 for relay in found["relays"]) == 2 else None
+        found = wait_until(look, 30, "both relays")
+        assert (found["nat"], found["one-address"]) == (kind, False), found
+        assert {relay["name"] for relay in found["relays"]} == {lab.relay, "far"}, found["relays"]
+        lab.ok(f"asked from two addresses, {kind}: {found['nat-text']}")
+
+
 def main():
     with Lab() as lab:
         lab.server.setup("home")
@@ -128,6 +147,7 @@ def main():
                   "both ends are behind NATs")
         check_direct(lab, nodes["port-restricted"], free)
         check_blocked(lab, free, nodes["udp-blocked"])
+        check_two_servers(lab)
 
 
 main()

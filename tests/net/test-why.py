@@ -2,7 +2,6 @@
 and the same pair in a network without relays."""
 import dataclasses
 
-import pathcells
 from lab import Lab, need, wait_until
 from pathrun import Shared, Site, join_both
 
@@ -12,8 +11,6 @@ LIMIT_S = 90 # ends a hang only
 BOTH_HARD = "both ends are behind NATs that use another port for each destination"
 ANSWERS_ONLY = "lets in only answers"
 FORWARD = "a UDP port that a router forwards"
-# A relay over TLS brings a node whose network drops UDP into the network.
-STREAM = "stream" in pathcells.BUILT
 
 
 @dataclasses.dataclass
@@ -46,14 +43,16 @@ CASES = (
     Case("v6-only", "port-restricted", ("relay", "the peer has IPv4 only, and this host IPv6 only", "IPv4 at this host"),
          ("relay", "the peer has IPv6 only, and this host IPv4 only", "IPv6 at this host")),
     Case("udp-blocked", "port-restricted",
-         ("relay", "this host's network lets no UDP through", "out of this host's network") if STREAM else
-         ("none", "this host's network lets no UDP through, and no relay is reached", "out of this host's network"),
-         ("relay", "the peer's network lets no UDP through", "out of the peer's network") if STREAM else
-         ("none", "both ends seem to be behind NAT, and the peer is at no relay", "")),
+         ("relay", "this host's network lets no UDP through", "out of this host's network"),
+         ("relay", "the peer's network lets no UDP through", "out of the peer's network")),
+    Case("tcp-443-only", "udp-blocked", ("relay", "neither end's network lets UDP through", "out of both networks"),
+         ("relay", "neither end's network lets UDP through", "out of both networks")),
 )
 
 # Without a relay nobody tells the other what stands before it.
 WITHOUT = (
+    Case("udp-blocked", "open", ("none", "a firewall seems to drop UDP between us, and the network has no relay", ""),
+         ("none", "the peer seems to be behind NAT: it has to reach us first", "")),
     Case("port-restricted", "symmetric", ("none", "both ends seem to be behind NAT, and the network has no relay", ""),
          ("none", "both ends seem to be behind NAT, and the network has no relay", "")),
     Case("open", "symmetric", ("direct", "directly at 203.0.113.", ""), ("direct", "directly at 203.0.113.", "")),

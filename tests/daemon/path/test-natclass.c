@@ -214,9 +214,64 @@ static void test_class(gconstpointer data)
     g_assert_cmpint(nat.one_address, ==, !c->two_addresses);
 }
 
+/* Servers may say what they like: what is made of it stays in bounds, and is the same each time. */
+static void check_bounds(const PathNatLooks *seen)
+{
+    PathNat          nat, again;
+    g_autofree char *text = NULL;
+
+    path_natclass_judge(seen, &nat);
+    path_natclass_judge(seen, &again);
+    g_assert_cmpint(memcmp(&nat.what, &again.what, sizeof nat.what), ==, 0);
+    text = path_natclass_describe(&nat);
+    g_assert_cmpuint(strlen(text), >, 0);
+    g_assert_cmpstr(path_natclass_name(nat.behind, &nat.what), !=, NULL);
+    g_assert_cmpint(nat.what.mapping, <=, MESH_PROBE_BY_ADDRESS_AND_PORT);
+    g_assert_cmpint(ABS(nat.what.step), <=, 20);
+    g_assert_cmpuint(nat.what.block_first, <=, nat.what.block_last);
+    g_assert_true(nat.what.block_last == 0 ||
+                  (nat.what.step == 0 && path_natclass_is_hard(&nat.what)));
+    g_assert_cmpuint(nat.what.block_last - nat.what.block_first, <, 2 * PATH_NATCLASS_MAX_BLOCK);
+}
+
+static MeshEndpoint draw_endpoint(void)
+{
+    static const char *const hosts[] = { "192.0.2.1", "192.0.2.2", "10.0.0.2", "2001:db8::1" };
+    MeshAddr                 addr;
+
+    g_assert_cmpint(mesh_ip_parse_addr(hosts[g_test_rand_int_range(0, G_N_ELEMENTS(hosts))], &addr),
+                    ==, 0);
+    /* Ports close to each other as often as far apart, and at both ends of the range. */
+    return mesh_endpoint_make(&addr, (uint16_t)(g_test_rand_int_range(0, 2) == 0
+                                                    ? g_test_rand_int_range(-8, 8)
+                                                    : g_test_rand_int()));
+}
+
+static void test_liars(void)
+{
+    PathNatLook looks[80];
+    MeshAddr    own;
+
+    g_assert_cmpint(mesh_ip_parse_addr("10.0.0.2", &own), ==, 0);
+    for (unsigned round = 0; round < 20000; round++) {
+        PathNatLooks seen = { .looks = looks, .own = &own, .n_own = 1 };
+
+        seen.n = (size_t)g_test_rand_int_range(0, G_N_ELEMENTS(looks) + 1);
+        seen.other_port = (PathAnswer)g_test_rand_int_range(0, 3);
+        for (size_t i = 0; i < seen.n; i++) {
+            looks[i] = (PathNatLook){ .socket = (unsigned)g_test_rand_int_range(0, 5),
+                                      .local_port = 5000 };
+            looks[i].asked = draw_endpoint();
+            looks[i].mapped = draw_endpoint();
+        }
+        check_bounds(&seen);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/natclass/servers-that-lie", test_liars);
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autofree char *path = g_strconcat("/natclass/", cases[i].name, NULL);
 
