@@ -18,6 +18,7 @@ enum {
     ATTR_UNKNOWN = 0x000A,
     ATTR_XOR_MAPPED = 0x0020,
     ATTR_PADDING = 0x0026,
+    ATTR_RESPONSE_PORT = 0x0027,
     ATTR_OPTIONAL = 0x8000, /* from here on: may be ignored */
     ATTR_FINGERPRINT = 0x8028,
 
@@ -103,6 +104,14 @@ static bool read_change(MeshReader *r, MeshStunMessage *message)
     return true;
 }
 
+/* A port, perhaps with its two bytes of padding counted (RFC 5780 §7.5 leaves that open). */
+static bool read_response_port(MeshReader *r, MeshStunMessage *message)
+{
+    size_t len = mesh_bytes_left(r);
+
+    return (len == 2 || len == 4) && mesh_bytes_read_u16be(r, &message->response_port);
+}
+
 static bool read_unknown(MeshReader *r, MeshStunMessage *message)
 {
     uint16_t type;
@@ -125,6 +134,8 @@ static bool read_attribute(uint16_t type, MeshReader *value, MeshStunMessage *me
         return message->error != 0 || read_error(value, message);
     case ATTR_CHANGE_REQUEST:
         return message->has_change || read_change(value, message);
+    case ATTR_RESPONSE_PORT:
+        return message->response_port != 0 || read_response_port(value, message);
     case ATTR_UNKNOWN:
         return message->type != MESH_STUN_FAILURE || read_unknown(value, message);
     case ATTR_MAPPED_ADDRESS:
@@ -219,11 +230,18 @@ int mesh_stun_encode_request(const MeshStunMessage *message, size_t pad_to, uint
                              size_t size, size_t *out_len)
 {
     MeshWriter w = begin(MESH_STUN_REQUEST, message->txid, out, size);
-    size_t     len = MESH_STUN_HEAD_BYTES + (message->change != 0 ? ATTR_HEAD_BYTES + 4 : 0);
+    size_t     len = MESH_STUN_HEAD_BYTES;
 
+    len += message->change != 0 ? ATTR_HEAD_BYTES + 4 : 0;
+    len += message->response_port != 0 ? ATTR_HEAD_BYTES + 4 : 0;
     if (message->change != 0) {
         write_attribute_head(&w, ATTR_CHANGE_REQUEST, 4);
         mesh_writer_u32be(&w, message->change);
+    }
+    if (message->response_port != 0) {
+        write_attribute_head(&w, ATTR_RESPONSE_PORT, 2);
+        mesh_writer_u16be(&w, message->response_port);
+        mesh_writer_zeros(&w, 2);
     }
     if (pad_to != 0) {
         if (pad_to % 4 != 0 || pad_to < len + ATTR_HEAD_BYTES || pad_to > MESH_STUN_MAX_BYTES)

@@ -1,5 +1,5 @@
 /* common/codec/stun.h: STUN binding requests and their answers (RFC 8489), with what NAT behaviour
- * discovery adds: CHANGE-REQUEST and PADDING (RFC 5780 §7.2, §7.6).
+ * discovery adds: CHANGE-REQUEST, RESPONSE-PORT and PADDING (RFC 5780 §7.2, §7.5, §7.6).
  *
  * Values; any thread; nothing allocates. No credentials: STUN here tells an address, which nobody
  * has to believe. A FINGERPRINT is checked where there is one and never written. */
@@ -38,6 +38,7 @@ typedef struct {
     uint8_t      txid[MESH_STUN_TXID_BYTES];
     uint8_t      change;     /* MESH_STUN_CHANGE_…, or 0; requests only */
     bool         has_change; /* CHANGE-REQUEST is there, whatever it asks for */
+    uint16_t response_port;  /* RESPONSE-PORT: where the answer is to go; 0: where it came from */
     MeshEndpoint mapped;     /* XOR-MAPPED-ADDRESS; no family: none */
     uint16_t     error;      /* ERROR-CODE, 300-699; 0: none */
     uint8_t      n_unknown;  /* comprehension-required attributes we do not know */
@@ -51,8 +52,9 @@ bool mesh_stun_is(MeshSpan datagram);
  * FINGERPRINT. Unknown optional attributes are skipped, unknown required ones listed. */
 MESH_CHECKED int mesh_stun_decode(MeshSpan datagram, MeshStunMessage *out_message);
 
-/* A request with @txid and @change (no CHANGE-REQUEST when 0), padded to @pad_to bytes (a multiple
- * of 4; 0: no PADDING). Returns: 0; -ENOSPC; -EINVAL: @pad_to is odd or cannot be reached. */
+/* A request with @txid, @change and @response_port (no such attribute when 0), padded to @pad_to
+ * bytes (a multiple of 4; 0: no PADDING). Returns: 0; -ENOSPC; -EINVAL: @pad_to is odd or cannot be
+ * reached. */
 MESH_CHECKED int mesh_stun_encode_request(const MeshStunMessage *message, size_t pad_to,
                                           uint8_t *out, size_t size, size_t *out_len);
 

@@ -29,7 +29,8 @@ typedef struct {
     guint            retry_id; /* waits before the next attempt */
     guint            watch_id; /* nothing was heard for too long */
     MeshBackoff      backoff;
-    unsigned         hb_s;          /* granted */
+    unsigned         hb_s;          /* to the next heartbeat at most: as granted, then grown */
+    unsigned         hb_most_s;     /* which it may grow to; 0: not chosen yet */
     bool             polling;       /* this attempt is a plain long poll */
     bool             greeted;       /* hello came on this connection */
     bool             full;          /* ask with cursor 0.0 */
@@ -64,6 +65,7 @@ typedef struct {
     guint        timer_id;
     uint64_t     ver, asked; /* of the map told last, and asked for; 0: none */
     int64_t      asked_ms;   /* boot clock: when */
+    unsigned     again_ms;   /* after that, to the next token */
     MeshBackoff  backoff;
 } ControlRelays;
 

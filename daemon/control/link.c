@@ -75,6 +75,11 @@ void control_link_free(ControlLink *self)
     g_free(self);
 }
 
+const MeshJoinlink *control_link_get_server(const ControlLink *self)
+{
+    return &self->server;
+}
+
 const MeshNetworkId *control_link_get_network(const ControlLink *self)
 {
     return &self->server.network;
@@ -161,7 +166,7 @@ static void add_header(struct curl_slist **list, const char *name, const char *v
     *list = longer;
 }
 
-static int64_t get_time(const ControlLink *self)
+int64_t control_link_get_time(const ControlLink *self)
 {
     return self->told ? mesh_clock_boot_ms() / 1000 + self->ahead_s : mesh_clock_wall_s();
 }
@@ -181,7 +186,7 @@ static void sign(ControlLink *self, const ControlRequest *request, const char *p
 
     mesh_reqsign_next(&self->nonce);
     params.nonce = self->nonce;
-    params.created = MAX(get_time(self), self->least);
+    params.created = MAX(control_link_get_time(self), self->least);
     mesh_reqsign_sign(&signing, &params, self->secret, &values);
     add_header(headers, "Content-Digest", values.content_digest);
     add_header(headers, "Mesh-Server", values.mesh_server);

@@ -40,4 +40,10 @@ void control_link_doubt(ControlLink *self);
  * more try. */
 bool control_link_take_hints(ControlLink *self, MeshErrorCode code, const MeshSessionHints *hints);
 
+/* What the server is named by, without its join secret. Borrowed. */
+const MeshJoinlink *control_link_get_server(const ControlLink *self);
+
+/* Unix seconds by the server's clock, as far as it was told. */
+int64_t control_link_get_time(const ControlLink *self);
+
 const MeshNetworkId *control_link_get_network(const ControlLink *self);

@@ -3,11 +3,13 @@
 #include "daemon/control/relays.h"
 #include "common/glib/log.h"
 #include "common/proto/relaymap.h"
+#include "common/proto/token.h"
 #include "common/std/clock.h"
 
 enum {
     TIMEOUT_MS = 20000,
-    AGAIN_MS = 25 * 60 * 1000, /* a token lives an hour: well within its second half */
+    AGAIN_LEAST_S = 60, /* from one token to the next: half of the first one's life */
+    AGAIN_MOST_S = 43200,
 };
 
 static void ask(ControlClient *self);
@@ -34,6 +36,19 @@ static void wait(ControlClient *self, unsigned in_ms)
     self->relays.timer_id = g_timeout_add(in_ms, on_timer, self);
 }
 
+/* Each costs a connection with its handshake; one that ended costs the session at the relay. */
+static void wait_for_half(ControlClient *self, MeshSigned *token)
+{
+    const MeshJoinlink *server = control_link_get_server(self->link);
+    MeshToken           told;
+    int64_t             half_s = 0;
+
+    if (mesh_token_open(token, &server->network, &server->server, &told, NULL))
+        half_s = (told.exp - control_link_get_time(self->link)) / 2;
+    self->relays.again_ms = (unsigned)CLAMP(half_s, AGAIN_LEAST_S, AGAIN_MOST_S) * 1000;
+    wait(self, self->relays.again_ms);
+}
+
 static void take_answer(ControlClient *self, const ControlResult *result)
 {
     MeshRelayAnswer answer = { 0 };
@@ -43,6 +58,8 @@ static void take_answer(ControlClient *self, const ControlResult *result)
         mesh_log_warning("the server's answer about relays: %s", error->message);
         return;
     }
+    if (self->relays.ver == self->relays.asked)
+        wait_for_half(self, answer.t);
     control_client_hold(self);
     if (self->events.relays != NULL)
         self->events.relays(self, &answer, self->user_data);
@@ -57,9 +74,7 @@ static void on_done(void *user_data, const ControlResult *result)
     self->relays.call = NULL;
     if (result->error == NULL) {
         mesh_backoff_reset(&self->relays.backoff);
-        if (self->relays.ver == self->relays.asked)
-            wait(self, AGAIN_MS);
-        else
+        if (self->relays.ver != self->relays.asked)
             ask(self); /* the list changed meanwhile, perhaps after this was written */
         take_answer(self, result);
         return;
@@ -86,7 +101,7 @@ void control_relays_told(ControlClient *self, uint64_t ver)
 {
     /* Timers stand still while the host sleeps, tokens do not. */
     if (ver == self->relays.ver &&
-        (ver == 0 || mesh_clock_boot_ms() - self->relays.asked_ms < AGAIN_MS))
+        (ver == 0 || mesh_clock_boot_ms() - self->relays.asked_ms < self->relays.again_ms))
         return;
     self->relays.ver = ver;
     ask(self);

@@ -10,6 +10,7 @@
 
 enum {
     HB_S = 60,        /* wished heartbeat */
+    HB_MOST_S = 300,  /* what it may grow to: each one doubles the time to the next */
     OPEN_MS = 25000,  /* connection and headers */
     HELLO_MS = 10000, /* hello after the headers */
     POLL_WAIT_S = 55,
@@ -40,6 +41,7 @@ void control_stream_stop(ControlClient *self)
     ControlStream *s = &self->stream;
 
     close_call(self);
+    s->hb_most_s = 0;
     g_clear_handle_id(&s->retry_id, g_source_remove);
     g_clear_handle_id(&s->doubt_id, g_source_remove);
     s->wanted = false;
@@ -97,6 +99,8 @@ static gboolean on_silence(gpointer user_data)
         return G_SOURCE_REMOVE;
     }
     why = g_error_new(MESH_ERROR, MESH_ERROR_UNREACHABLE, "the server is silent");
+    if (s->greeted) /* something on the way may cut what is silent for so long */
+        s->hb_most_s = MAX(s->hb_s / 2, (unsigned)HB_S);
     end_with_backoff(self, why, 0);
     return G_SOURCE_REMOVE;
 }
@@ -220,8 +224,10 @@ static bool on_line(const char *text, size_t len, void *user_data)
     g_autoptr(GError) error = NULL;
     g_autoptr(MeshMapline) line = NULL;
 
-    if (len == 0)
-        return true; /* a heartbeat */
+    if (len == 0) { /* a heartbeat */
+        s->hb_s = MAX(s->hb_s, MIN(2 * s->hb_s, s->hb_most_s));
+        return true;
+    }
     line = mesh_mapline_decode(text, len, &error);
     if (line != NULL)
         return take_line(self, line);
@@ -357,15 +363,19 @@ static void attempt(ControlClient *self)
     const MeshNetmapHead         *head = mesh_netmap_get_head(self->map);
     ControlRequest                request = { .verb = "map" };
     g_autofree char              *query = NULL;
+    char                          most[32];
 
     s->polling = mesh_clock_boot_ms() < s->poll_until_ms;
+    if (s->hb_most_s == 0)
+        s->hb_most_s = HB_MOST_S;
+    g_snprintf(most, sizeof most, "&hbmax=%u", s->hb_most_s);
     s->greeted = false;
     s->hb_s = 0;
     s->change = MESH_NETMAP_NOTHING;
     g_string_truncate(s->lines.part, 0);
     query = g_strdup_printf("cursor=%" G_GUINT64_FORMAT ".%" G_GUINT64_FORMAT "&hb=%u%s",
                             s->full ? 0 : head->epoch, s->full ? 0 : head->ver, (unsigned)HB_S,
-                            s->polling ? "&wait=55" : "");
+                            s->polling ? "&wait=55" : most);
     request.query = query;
     s->opened_ms = mesh_clock_boot_ms();
     s->call = control_call_start(self->multi, self->link, &request, &funcs, self);

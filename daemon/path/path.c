@@ -6,6 +6,7 @@
 #include "daemon/path/candidates.h"
 #include "daemon/path/doctor.h"
 #include "daemon/path/hardnat.h"
+#include "daemon/path/lifetime.h"
 #include "daemon/path/meet.h"
 #include "daemon/path/natlook.h"
 #include "daemon/path/peer.h"
@@ -25,6 +26,7 @@ struct Path {
     PathNatlook   look;
     PathNetcheck *check;
     PathShelter   shelter;
+    PathLifetime *lifetime;
     PathSeekHost  host; /* what seeks share */
     PathPeerHost  peer_host;
     GHashTable   *peers;   /* MeshKey * inside the PathPeerPath → owned PathPeerPath */
@@ -182,6 +184,20 @@ static void on_told(const MeshKey *key, const MeshProbeNat *nat, void *user_data
     peer->nat = *nat;
 }
 
+static unsigned get_silence_ms(void *user_data)
+{
+    return path_lifetime_get_ms(((Path *)user_data)->lifetime);
+}
+
+static void look_at_lifetime(Path *self)
+{
+    PathRelayLook look;
+
+    if (path_relays_look(self->host.relays, NULL, false, &look) && look.alt.port != 0 &&
+        look.seen.addr.family != 0)
+        path_lifetime_begin(self->lifetime, &look.alt, &look.seen);
+}
+
 static void on_relays_changed(uint16_t relay, void *user_data)
 {
     Path          *self = user_data;
@@ -195,6 +211,7 @@ static void on_relays_changed(uint16_t relay, void *user_data)
     while (g_hash_table_iter_next(&iter, NULL, &value))
         path_peer_relayed(value);
     path_natlook_ask(&self->look, self->plane, self->host.relays);
+    look_at_lifetime(self);
     path_shelter_look(&self->shelter, path_relayhome_get_home(self->host.relays, &home, &seen));
     self->events.self_changed(self->user_data);
 }
@@ -291,7 +308,8 @@ Path *path_start(const PathOptions *options)
                                                       .found = on_found,
                                                       .gone = on_gone,
                                                       .is_used = is_link_used,
-                                                      .measure = on_measure };
+                                                      .measure = on_measure,
+                                                      .get_silence_ms = get_silence_ms };
     static const PathNetcheckEvents check_events = { .changed = on_nat,
                                                      .met = on_met,
                                                      .ended = on_measured };
@@ -325,6 +343,7 @@ Path *path_start(const PathOptions *options)
                                       .user_data = self };
     make_probe_keys(&self->host);
     self->check = path_netcheck_new(self->plane, &check_events, self);
+    self->lifetime = path_lifetime_new();
     path_shelter_start(&self->shelter, &self->host.relayless, on_shelter, self);
     return self;
 }
@@ -340,6 +359,7 @@ void path_stop(Path *self)
     g_hash_table_unref(self->peer_host.probes);
     g_hash_table_unref(self->peer_host.nodes);
     path_relays_free(self->host.relays);
+    path_lifetime_free(self->lifetime);
     path_peerrelays_free(self->host.peerrelays);
     mesh_key_free(self->host.probe_private);
     g_array_unref(self->addrs);
@@ -459,6 +479,8 @@ static void check_all(Path *self)
     gpointer       value;
 
     path_relays_doubt(self->host.relays, NULL);
+    path_lifetime_forget(self->lifetime);
+    look_at_lifetime(self);
     g_hash_table_iter_init(&iter, self->peers);
     while (g_hash_table_iter_next(&iter, NULL, &value))
         if (((PathPeerPath *)value)->seek != NULL)
@@ -483,6 +505,9 @@ void path_set_host(Path *self, const PathHost *host)
                              path_candidates_has_family(host->addrs, host->n_addrs, AF_INET),
                              path_candidates_has_family(host->addrs, host->n_addrs, AF_INET6));
     path_relays_doubt(self->host.relays, NULL);
+    if (moved)
+        path_lifetime_forget(self->lifetime);
+    look_at_lifetime(self);
     path_netcheck_set_host(self->check, host->addrs, host->n_addrs);
     use_nat(self);
     g_hash_table_iter_init(&iter, self->peers);

@@ -162,6 +162,13 @@ static void clear_map(PathRelayMap *map)
     memset(map, 0, sizeof *map);
 }
 
+static unsigned get_silence_ms(void *user_data)
+{
+    const PathRelays *self = user_data;
+
+    return self->events.get_silence_ms(self->user_data);
+}
+
 PathRelays *path_relays_new(WirePlane *plane, PathPeerRelays *peers, const PathRelaysEvents *events,
                             void *user_data)
 {
@@ -172,6 +179,7 @@ PathRelays *path_relays_new(WirePlane *plane, PathPeerRelays *peers, const PathR
                                   .found = on_found,
                                   .gone = on_gone,
                                   .late = on_late,
+                                  .get_silence_ms = get_silence_ms,
                                   .user_data = self };
     self->events = *events;
     self->user_data = user_data;

@@ -28,6 +28,8 @@ typedef struct {
     bool (*is_used)(uint8_t link, void *user_data);
     /* How far the relays are is to be measured again: path_relayhome_met() tells. */
     void (*measure)(void *user_data);
+    /* How long a session may be silent, over UDP. */
+    unsigned (*get_silence_ms)(void *user_data);
 } PathRelaysEvents;
 
 /** path_relays_new: @peers, the relays of other nodes, follows these in token, host and doubt;

@@ -7,6 +7,7 @@
 #include "common/std/clock.h"
 #include "common/std/endpoint.h"
 #include "common/std/hash.h"
+#include "daemon/path/lifetime.h"
 #include "daemon/path/relaystream.h"
 #include "daemon/wire/ways.h"
 
@@ -14,10 +15,9 @@
 #include <sys/socket.h>
 
 enum {
-    ANSWER_MS = 500,      /* then the question is put again, at the other family's address */
-    TRIES = 4,            /* of one question; then later */
-    KEEPALIVE_MS = 25000, /* while the life of a mapping is not known */
-    PROVE_MS = 500,       /* between the pings of a session in doubt; of a near relay less: */
+    ANSWER_MS = 500, /* then the question is put again, at the other family's address */
+    TRIES = 4,       /* of one question; then later */
+    PROVE_MS = 500,  /* between the pings of a session in doubt; of a near relay less: */
     PROVE_LEAST_MS = 300,
     DOUBT_EACH_MS = 1000,     /* a session that was proven so lately is not proven again */
     MISSED = 2,               /* pings without an answer: the session is lost */
@@ -81,6 +81,14 @@ static void send_frame(PathRelaySession *self, const MeshRelayFrame *frame)
 
     if (mesh_relayframe_encode(frame, &self->keys.up, bytes, sizeof bytes, &len) == 0)
         send_to(self, bytes, len);
+}
+
+static unsigned get_silence_ms(const PathRelaySession *self)
+{
+    const PathRelayHost *host = self->host;
+
+    return host->get_silence_ms != NULL ? host->get_silence_ms(host->user_data)
+                                        : PATH_LIFETIME_UNKNOWN_MS;
 }
 
 static void tell(PathRelaySession *self)
@@ -299,7 +307,7 @@ static bool take_bound(PathRelaySession *self, MeshSpan bytes)
     self->life_s = bound.life_s;
     self->seen = bound.seen;
     mesh_backoff_reset(&self->backoff);
-    wait(self, KEEPALIVE_MS);
+    wait(self, get_silence_ms(self));
     tell(self);
     return true;
 }
@@ -320,7 +328,8 @@ static void take_pong(PathRelaySession *self, const MeshRelayFrame *frame)
     self->pinged_us = 0;
     self->tries = 0;
     self->seen = frame->seen;
-    wait(self, KEEPALIVE_MS);
+    /* A new place may mean that the old mapping had ended: what was known of that is void. */
+    wait(self, moved ? PATH_LIFETIME_UNKNOWN_MS : get_silence_ms(self));
     if (moved)
         tell(self);
 }

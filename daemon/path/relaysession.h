@@ -23,6 +23,7 @@ typedef struct {
     /* That node is not there; a ping of a bound session went unanswered. Both may be NULL. */
     void (*gone)(uint16_t relay, uint32_t index, void *user_data);
     void (*late)(uint16_t relay, void *user_data);
+    unsigned (*get_silence_ms)(void *user_data); /* NULL: not known */
     void *user_data;
 } PathRelayHost;
 

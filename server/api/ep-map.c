@@ -131,7 +131,7 @@ static void answered(ApiExchange *self, const CoreAnswer *answer)
     if (opening) {
         self->phase = API_STREAMING;
         self->map.stream = answer->stream;
-        self->map.hb_s = answer->hb_s;
+        self->map.hb_s = (uint16_t)answer->hb_s;
         self->last = self->last || self->map.wait_s == 0;
         send_head(self);
         api_exchange_settle(self);
@@ -139,6 +139,14 @@ static void answered(ApiExchange *self, const CoreAnswer *answer)
             loop_conn_set_deadline(self->conn, self->map.wait_s * 1000);
     }
     send_lines(self, answer, opening);
+}
+
+/* The node does the same with each heartbeat it gets. */
+static void grow_beat(ApiMap *map)
+{
+    unsigned next_s = MIN(2u * map->hb_s, map->hb_most_s);
+
+    map->hb_s = (uint16_t)MAX(map->hb_s, next_s);
 }
 
 /* Silence for a heartbeat long, or the end of a long poll's wait. */
@@ -153,6 +161,7 @@ static void expired(ApiExchange *self)
     if (loop_conn_is_drained(self->conn)) {
         self->map.stalled_ms = 0;
         api_exchange_send(self, HEARTBEAT, strlen(HEARTBEAT));
+        grow_beat(&self->map);
     } else if (self->map.stalled_ms == 0) {
         self->map.stalled_ms = now_ms;
     } else if (now_ms - self->map.stalled_ms > MAX_STALL_S * 1000) {
@@ -199,13 +208,14 @@ static bool read_cursor(ApiExchange *self, CoreMapArgs *out_args)
 static void handle(ApiExchange *self)
 {
     CoreMapArgs args = { 0 };
-    unsigned    wait_s = 0;
+    unsigned    wait_s = 0, hb_most_s = 0;
 
     if (!read_cursor(self, &args) ||
         !api_exchange_get_number(self, "hb", MIN_HB_S, MAX_HB_S, &args.hb_s) ||
+        !api_exchange_get_number(self, "hbmax", MIN_HB_S, MAX_HB_S, &hb_most_s) ||
         !api_exchange_get_number(self, "wait", 1, MAX_WAIT_S, &wait_s))
         return;
-    self->map = (ApiMap){ 0 };
+    self->map = (ApiMap){ .hb_most_s = (uint16_t)hb_most_s };
     self->map.wait_s = wait_s;
     core_open_map(self->api->core, &self->caller, &args, api_exchange_make_return(self));
 }

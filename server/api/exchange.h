@@ -14,7 +14,8 @@ typedef struct ApiExchange ApiExchange;
 /* ep-map.c: an open stream or long poll. */
 typedef struct {
     uint64_t stream;     /* the core's name for it */
-    unsigned hb_s;       /* granted heartbeat */
+    uint16_t hb_s;       /* to the next heartbeat: as granted, then grown */
+    uint16_t hb_most_s;  /* what the node lets it grow to; 0: not at all */
     unsigned wait_s;     /* long poll: seconds; 0: a stream */
     int64_t  stalled_ms; /* boot clock: since when the outbox was found not empty; 0: it was */
 } ApiMap;

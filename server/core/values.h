@@ -12,8 +12,8 @@
 enum {
     CORE_KEY_TEXT = 44, /* 32 bytes as b64u and the NUL */
     CORE_NOTE_MAX = 128,
-    CORE_RELAY_TOKEN_S = 3600, /* how long a token for relays counts */
-    CORE_RELAY_OWN_ID = 1,     /* of this server, named "server" */
+    CORE_RELAY_TOKEN_S = 14400, /* how long a token for relays counts */
+    CORE_RELAY_OWN_ID = 1,      /* of this server, named "server" */
 };
 
 /* What the relay of this server did. */

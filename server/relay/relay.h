@@ -16,7 +16,7 @@ enum {
     RELAY_NETWORK_BYTES = 8,
     RELAY_WHY_SIZE = 200,
     RELAY_MAX_SESSIONS = 65535,
-    RELAY_TOKEN_S = 3600, /* no token counts longer from when it was made */
+    RELAY_TOKEN_S = 14400, /* no token counts longer from when it was made */
 };
 
 typedef struct Relay Relay;

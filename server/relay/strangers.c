@@ -38,6 +38,7 @@ static void take_stun(Relay *self, const RelayDatagrams *from, MeshSpan datagram
 {
     MeshStunMessage message;
     uint8_t         bytes[RELAY_OUT_SMALL_BYTES];
+    RelayDatagrams  to = *from;
     size_t          len;
     int             reply = socket;
 
@@ -54,7 +55,9 @@ static void take_stun(Relay *self, const RelayDatagrams *from, MeshSpan datagram
     if (mesh_stun_encode_answer(&message, bytes, sizeof(bytes), &len) < 0 || len > datagram.len)
         return;
     relay_count(self, RELAY_COUNT_STUN, 1);
-    answer(self, from, MESH_SPAN(bytes, len), reply);
+    if (message.response_port != 0) /* of the same address, so nobody is sent more than by lies */
+        to.from.port = message.response_port;
+    answer(self, &to, MESH_SPAN(bytes, len), reply);
 }
 
 static MeshRelayClaim make_claim(const RelayDatagrams *from, const uint8_t *nonce)

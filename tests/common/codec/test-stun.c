@@ -19,6 +19,7 @@ typedef struct {
     uint8_t     change;
     uint16_t    error;
     uint8_t     n_unknown;
+    uint16_t    response_port;
 } DecodeCase;
 
 static const DecodeCase cases[] = {
@@ -45,7 +46,11 @@ static const DecodeCase cases[] = {
     { "change-too-long", "0001000c2112a442" TXID "000300080000000200000000", -EBADMSG, "-" },
     { "padding", "000100082112a442" TXID "0026000400000000", 0, "-" },
     { "padding-uneven", "000100082112a442" TXID "0026000100000000", 0, "-" },
-    { "unknown-required", "000100082112a442" TXID "0007000000270000", 0, "-", .n_unknown = 2 },
+    { "unknown-required", "000100082112a442" TXID "0007000000280000", 0, "-", .n_unknown = 2 },
+    { "response-port", "000100082112a442" TXID "002700021f900000", 0, "-", .response_port = 8080 },
+    { "response-port-with-padding", "000100082112a442" TXID "002700041f900000", 0, "-",
+      .response_port = 8080 },
+    { "response-port-empty", "000100042112a442" TXID "00270000", -EBADMSG, "-" },
     { "unknown-optional", "000100042112a442" TXID "80ff0000", 0, "-" },
     { "error-420",
       "011100102112a442" TXID "00090004000004140"
@@ -86,6 +91,7 @@ static void test_decode(gconstpointer data)
     g_assert_cmpint(mesh_stun_decode(MESH_SPAN(bytes, len), &message), ==, c->want_rc);
     g_assert_cmpstr(mesh_endpoint_format(&message.mapped, text), ==, c->mapped);
     g_assert_cmpuint(message.change, ==, c->change);
+    g_assert_cmpuint(message.response_port, ==, c->response_port);
     g_assert_cmpuint(message.error, ==, c->error);
     g_assert_cmpuint(message.n_unknown, ==, c->n_unknown);
 }
@@ -100,6 +106,7 @@ static void test_request(void)
 
     for (size_t i = 0; i < G_N_ELEMENTS(changes); i++) {
         message.change = changes[i];
+        message.response_port = (uint16_t)(40000 * i);
         g_assert_cmpint(mesh_stun_encode_request(&message, MESH_STUN_REQUEST_BYTES, out,
                                                  sizeof(out), &len),
                         ==, 0);
@@ -108,9 +115,11 @@ static void test_request(void)
         g_assert_cmpint(mesh_stun_decode(MESH_SPAN(out, len), &back), ==, 0);
         g_assert_cmpint(back.type, ==, MESH_STUN_REQUEST);
         g_assert_cmpuint(back.change, ==, changes[i]);
+        g_assert_cmpuint(back.response_port, ==, message.response_port);
         g_assert_cmpuint(back.n_unknown, ==, 0);
         g_assert_cmpmem(back.txid, 12, message.txid, 12);
     }
+    message.response_port = 0;
     g_assert_cmpint(mesh_stun_encode_request(&message, 0, out, sizeof(out), &len), ==, 0);
     g_assert_cmpuint(len, ==, 28);
     g_assert_cmpint(mesh_stun_encode_request(&message, 30, out, sizeof(out), &len), ==, -EINVAL);

@@ -370,7 +370,7 @@ static void test_stream(Fixture *f, gconstpointer data)
     wait_for(f->maps > 0 && f->map_peers == 1);
     g_assert_cmpuint(f->map_ver, ==, 5);
     g_assert_cmpstr(f->states->str, ==, "connecting,connected,");
-    g_assert_cmpstr(fake_get(f->server, "map", 0).query, ==, "cursor=0.0&hb=60");
+    g_assert_cmpstr(fake_get(f->server, "map", 0).query, ==, "cursor=0.0&hb=60&hbmax=300");
     g_assert_true(mesh_ip_equal_addr(&f->observed, &want));
     control_client_stop(f->client);
     g_assert_cmpint(control_client_get_state(f->client), ==, CONTROL_OFF);
@@ -384,20 +384,20 @@ typedef struct {
 } EndCase;
 
 static const EndCase ends[] = {
-    { "restart", "{\"t\":\"restart\",\"retry_in_s\":0,\"spread_s\":0}\n", "cursor=1.5&hb=60",
-      "the server restarts" },
-    { "resync", "{\"t\":\"resync\"}\n", "cursor=1.5&hb=60", NULL },
-    { "gap", "{\"t\":\"delta\",\"from\":8,\"to\":9}\n", "cursor=0.0&hb=60", NULL },
+    { "restart", "{\"t\":\"restart\",\"retry_in_s\":0,\"spread_s\":0}\n",
+      "cursor=1.5&hb=60&hbmax=300", "the server restarts" },
+    { "resync", "{\"t\":\"resync\"}\n", "cursor=1.5&hb=60&hbmax=300", NULL },
+    { "gap", "{\"t\":\"delta\",\"from\":8,\"to\":9}\n", "cursor=0.0&hb=60&hbmax=300", NULL },
     { "delta-then-resync", "{\"t\":\"delta\",\"from\":5,\"to\":6}\n{\"t\":\"resync\"}\n",
-      "cursor=1.6&hb=60", NULL },
-    { "closed", "", "cursor=1.5&hb=60", "the server closed the connection" },
-    { "bad-json", "{\"t\":\n", "cursor=1.5&hb=60",
+      "cursor=1.6&hb=60&hbmax=300", NULL },
+    { "closed", "", "cursor=1.5&hb=60&hbmax=300", "the server closed the connection" },
+    { "bad-json", "{\"t\":\n", "cursor=1.5&hb=60&hbmax=300",
       "map: JSON, line 1 column 6: it ends too early" },
-    { "bad-line", "{\"t\":\"ep\"}\n", "cursor=1.5&hb=60", "map: ep.i: missing" },
-    { "peers-alone", "{\"t\":\"peers\",\"peers\":[]}\n", "cursor=1.5&hb=60",
+    { "bad-line", "{\"t\":\"ep\"}\n", "cursor=1.5&hb=60&hbmax=300", "map: ep.i: missing" },
+    { "peers-alone", "{\"t\":\"peers\",\"peers\":[]}\n", "cursor=1.5&hb=60&hbmax=300",
       "map: peers outside a snapshot" },
-    { "unknown-line-is-fine", "{\"t\":\"weather\"}\n{\"t\":\"resync\"}\n", "cursor=1.5&hb=60",
-      NULL },
+    { "unknown-line-is-fine", "{\"t\":\"weather\"}\n{\"t\":\"resync\"}\n",
+      "cursor=1.5&hb=60&hbmax=300", NULL },
 };
 
 static void test_end(Fixture *f, gconstpointer data)
@@ -516,7 +516,7 @@ static void test_cached_map(Fixture *f, gconstpointer data)
     answer_map(f, "", true);
     control_client_start(f->client, map);
     wait_for(f->map_peers == 1);
-    g_assert_cmpstr(fake_get(f->server, "map", 0).query, ==, "cursor=3.44&hb=60");
+    g_assert_cmpstr(fake_get(f->server, "map", 0).query, ==, "cursor=3.44&hb=60&hbmax=300");
 }
 
 /* ---- report ---- */

@@ -464,6 +464,35 @@ static void test_stun_change(void)
     (void)close(fd);
 }
 
+/* The answer goes to another port of the one who asks (RFC 5780 §7.5). */
+static void test_stun_response_port(void)
+{
+    MeshStunMessage    request = { .type = MESH_STUN_REQUEST, .txid = "abcdefghijk" }, answer;
+    struct sockaddr_in here = { 0 };
+    socklen_t          here_len = sizeof(here);
+    int                asker = open_plain(rig.port), other = open_plain(rig.port);
+    struct timeval     patience = { .tv_usec = 200000 };
+    uint8_t            came[64];
+    size_t             len = 0;
+    ssize_t            n;
+
+    g_assert_cmpint(getsockname(other, (struct sockaddr *)&here, &here_len), ==, 0);
+    request.response_port = ntohs(here.sin_port);
+    g_assert_cmpint(mesh_stun_encode_request(&request, MESH_STUN_REQUEST_BYTES, buffer,
+                                             sizeof(buffer), &len),
+                    ==, 0);
+    g_assert_cmpint(setsockopt(other, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), ==, 0);
+    do /* what others asked from here may have spent our allowance */
+        g_assert_cmpint(send(asker, buffer, len, 0), ==, (ssize_t)len);
+    while ((n = recv(other, came, sizeof(came), 0)) < 0);
+    g_assert_cmpint(mesh_stun_decode(MESH_SPAN(came, (size_t)n), &answer), ==, 0);
+    g_assert_cmpint(getsockname(asker, (struct sockaddr *)&here, &here_len), ==, 0);
+    g_assert_cmpuint(answer.mapped.port, ==, ntohs(here.sin_port));
+    g_assert_cmpint(recv(asker, buffer, sizeof(buffer), MSG_DONTWAIT), <, 0);
+    (void)close(asker);
+    (void)close(other);
+}
+
 /* Answers cost a source a place in its allowance: a flood is not answered for long. */
 static void test_strangers(void)
 {
@@ -509,6 +538,7 @@ int main(int argc, char **argv)
     g_test_add_data_func("/relay/stun/main", GUINT_TO_POINTER(0), test_stun);
     g_test_add_data_func("/relay/stun/alt", GUINT_TO_POINTER(1), test_stun);
     g_test_add_func("/relay/stun/change", test_stun_change);
+    g_test_add_func("/relay/stun/response-port", test_stun_response_port);
     g_test_add_func("/relay/strangers", test_strangers);
     rc = g_test_run();
     relay_rig_stop(&rig);
