@@ -71,9 +71,13 @@ static void emit_peers(GVariant *changed, const char *const *removed, void *user
 
 static void compare_peers(BusNetwork *self, MeshdEngine *engine)
 {
+    static const char *const none[] = { NULL };
     g_autoptr(GPtrArray) peers = meshd_view_list_peers(engine);
 
-    bus_peers_compare(self->told, peers, emit_peers, self);
+    if (bus_peers_compare(self->told, peers, emit_peers, self))
+        return;
+    self->serial++; /* a gap: list again */
+    emit_peers(g_variant_new("aa{sv}", NULL), none, self);
 }
 
 static void show(BusNetwork *self)

@@ -6,7 +6,11 @@
 
 #include <string.h>
 
-enum { MAX_PAGE = 1000, MAX_SIGNAL = 256 };
+enum {
+    MAX_PAGE = 1000,
+    MAX_SIGNAL = 256,
+    MAX_ROUND = 4 * MAX_SIGNAL, /* of more news at once nobody is told each */
+};
 
 /* What was told last of one peer. A serial has one content: see "What a node checks" in
  * docs/PROTOCOL.md; so no dictionary is made to find out that nothing changed. */
@@ -225,7 +229,7 @@ static GPtrArray *find_removed(BusPeers *self)
     return removed;
 }
 
-void bus_peers_compare(BusPeers *self, GPtrArray *peers, BusPeersEmit emit, void *user_data)
+bool bus_peers_compare(BusPeers *self, GPtrArray *peers, BusPeersEmit emit, void *user_data)
 {
     unsigned at = 0, gone = 0;
     g_autoptr(GPtrArray) changed = NULL;
@@ -234,6 +238,8 @@ void bus_peers_compare(BusPeers *self, GPtrArray *peers, BusPeersEmit emit, void
     self->round++;
     changed = find_changed(self, peers);
     removed = find_removed(self);
+    if (changed->len + removed->len > MAX_ROUND)
+        return false;
     while (at < changed->len || gone < removed->len) {
         GVariantBuilder list;
         g_autoptr(GPtrArray) keys = g_ptr_array_new();
@@ -246,4 +252,5 @@ void bus_peers_compare(BusPeers *self, GPtrArray *peers, BusPeersEmit emit, void
         g_ptr_array_add(keys, NULL);
         emit(g_variant_builder_end(&list), (const char *const *)keys->pdata, user_data);
     }
+    return true;
 }

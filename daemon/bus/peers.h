@@ -26,5 +26,6 @@ void      bus_peers_free(BusPeers *self); /* NULL is fine */
 /* One signal: @changed aa{sv} (floating), @removed node keys. */
 typedef void (*BusPeersEmit)(GVariant *changed, const char *const *removed, void *user_data);
 
-/** bus_peers_compare: calls @emit for what differs from the last call, at most 256 peers each. */
-void bus_peers_compare(BusPeers *self, GPtrArray *peers, BusPeersEmit emit, void *user_data);
+/** bus_peers_compare: calls @emit for what differs from the last call, at most 256 peers each.
+ * Returns: false: that is so much that who cares had better list them again; nothing was told. */
+bool bus_peers_compare(BusPeers *self, GPtrArray *peers, BusPeersEmit emit, void *user_data);
