@@ -2,7 +2,7 @@
  * fields, no blanks, plain ASCII. Ten thousand peers come in this form; trees of objects for them
  * would cost more than their signatures are worth.
  *
- * Inside of common/proto; any thread; nothing is allocated. False says only "not in that form": it
+ * Any thread; nothing is allocated. False says only "not in that form": it
  * may be good JSON, and the caller reads it again by the table of its fields, which judges it and
  * finds the words. What is taken here the table takes too, with the same values (fuzz-signed,
  * fuzz-mapline). */

@@ -3,6 +3,7 @@
 #include "common/glib/error.h"
 #include "common/glib/json.h"
 #include "common/glib/jsonout.h"
+#include "common/proto/scan.h"
 #include "common/std/clock.h"
 
 #include <string.h>
@@ -61,6 +62,36 @@ static const MeshJsonField floor_fields[] = {
     { "gone", MESH_JSON_INT, true, offsetof(LockFloor, gone) },
 };
 
+/* As encode_floor() writes it. */
+static bool scan_floor(MeshScan *scan, LockFloor *out)
+{
+    return mesh_scan_word(scan, "{\"node\":\"") &&
+           mesh_scan_bytes(scan, out->node.bytes, sizeof(out->node.bytes)) &&
+           mesh_scan_word(scan, ",\"serial\":") && mesh_scan_int(scan, &out->serial) &&
+           mesh_scan_word(scan, ",\"m\":\"") &&
+           mesh_scan_bytes(scan, out->m_hash.bytes, sizeof(out->m_hash)) &&
+           mesh_scan_word(scan, ",\"seq\":") && mesh_scan_int(scan, &out->k_seq) &&
+           mesh_scan_word(scan, ",\"k\":\"") &&
+           mesh_scan_bytes(scan, out->k_hash.bytes, sizeof(out->k_hash)) &&
+           mesh_scan_word(scan, ",\"gone\":") && mesh_scan_int(scan, &out->gone) &&
+           mesh_scan_word(scan, "}");
+}
+
+/* The elements of the last array, and the end of the document. */
+static bool scan_nodes(LockFloors *self, MeshScan *scan)
+{
+    do {
+        LockFloor floor = { .serial = 0 }, *owned;
+
+        if (!scan_floor(scan, &floor) || lock_floors_find(self, &floor.node) != NULL ||
+            g_hash_table_size(self->nodes) == LOCK_FLOORS_MAX_NODES)
+            return false;
+        owned = g_memdup2(&floor, sizeof(floor));
+        g_hash_table_insert(self->nodes, &owned->node, owned);
+    } while (mesh_scan_word(scan, ","));
+    return mesh_scan_word(scan, "]}") && mesh_scan_is_at_end(scan);
+}
+
 static bool read_nodes(LockFloors *self, JsonArray *array, GError **error)
 {
     for (unsigned i = 0; i < json_array_get_length(array); i++) {
@@ -103,12 +134,36 @@ static const MeshJsonField fields[] = {
     { "nodes", MESH_JSON_ARRAY, true, offsetof(Raw, nodes), .max = LOCK_FLOORS_MAX_NODES },
 };
 
+/* Of ten thousand nodes the tree of objects would be many times the text: in the form that
+ * lock_floors_encode() writes they are read as they stand, and the rest of the document is returned
+ * with an empty list in their place. Owned; NULL: not in that form, and nothing was taken. */
+static JsonObject *read_in_form(LockFloors *self, const char *text, size_t len)
+{
+    static const char mark[] = ",\"nodes\":[";
+    const char       *at = g_strstr_len(text, (gssize)len, mark);
+    MeshScan          scan = { at, text + len };
+    g_autoptr(GString) head = NULL;
+    JsonObject *object = NULL;
+
+    if (at == NULL || len > MAX_BYTES)
+        return NULL;
+    head = g_string_new_len(text, at - text);
+    g_string_append(head, ",\"nodes\":[]}");
+    if (mesh_scan_word(&scan, mark) && scan_nodes(self, &scan))
+        object = mesh_json_parse(head->str, head->len, MAX_BYTES, NULL);
+    if (object == NULL)
+        g_hash_table_remove_all(self->nodes);
+    return object;
+}
+
 bool lock_floors_decode(LockFloors *self, const char *text, size_t len, GError **error)
 {
-    g_autoptr(JsonObject) object = mesh_json_parse(text, len, MAX_BYTES, error);
+    g_autoptr(JsonObject) object = read_in_form(self, text, len);
     char id[MESH_NETWORK_ID_TEXT_SIZE];
     Raw  raw = { 0 };
 
+    if (object == NULL)
+        object = mesh_json_parse(text, len, MAX_BYTES, error);
     if (object == NULL || !mesh_json_read(object, fields, G_N_ELEMENTS(fields), &raw, "", error))
         return false;
     if (strcmp(raw.net, mesh_network_format_id(&self->net, id)) != 0) {
