@@ -12,6 +12,7 @@
 #include <gio/gio.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* "mesh-state 1 LENGTH CHECKSUM\n", then the document. */
@@ -32,12 +33,19 @@ static void wipe(gpointer data)
     g_free(text);
 }
 
-/* A block that remembers its length in front, so that it can be wiped as a whole. */
-static GBytes *make_wiped(const char *from, size_t len)
+/* A block of @len bytes that remembers its length in front, so that it can be wiped as a whole. */
+static char *make_block(size_t len)
 {
     char *block = g_malloc(sizeof(size_t) + len);
 
     memcpy(block, &len, sizeof len);
+    return block;
+}
+
+static GBytes *make_wiped(const char *from, size_t len)
+{
+    char *block = make_block(len);
+
     memcpy(block + sizeof len, from, len);
     return g_bytes_new_with_free_func(block + sizeof len, len, wipe, block);
 }
@@ -130,10 +138,52 @@ bool meshd_document_save(const char *path, GBytes *bytes, bool damaged, GError *
 
 /* ---- load ---- */
 
-/* Returns: the document inside @text, or NULL: torn, changed or not ours. */
-static GBytes *check_document(const char *text, size_t len)
+static int read_all(int fd, char *to, size_t len)
 {
-    const char *end = memchr(text, '\n', MIN(len, (size_t)HEADER_MAX));
+    while (len > 0) {
+        ssize_t n = read(fd, to, len);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n == 0 ? -EIO : -errno; /* 0: it became shorter meanwhile */
+        to += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+/* All of a file in a block that is wiped when freed; a large map is there once only. Owned; NULL:
+ * @out_rc says why. */
+static GBytes *read_file(const char *path, int *out_rc)
+{
+    int         fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat info;
+    GBytes     *bytes = NULL;
+    char       *block;
+
+    *out_rc = fd < 0 || fstat(fd, &info) < 0 ? -errno : 0;
+    if (*out_rc == 0 && (!S_ISREG(info.st_mode) || info.st_size > MESHD_DOCUMENT_MAX_BYTES))
+        *out_rc = -EFBIG;
+    if (*out_rc == 0) {
+        block = make_block((size_t)info.st_size);
+        *out_rc = read_all(fd, block + sizeof(size_t), (size_t)info.st_size);
+        bytes =
+            g_bytes_new_with_free_func(block + sizeof(size_t), (size_t)info.st_size, wipe, block);
+    }
+    if (fd >= 0)
+        (void)close(fd);
+    if (*out_rc < 0)
+        g_clear_pointer(&bytes, g_bytes_unref);
+    return bytes;
+}
+
+/* Returns: the document inside @file, or NULL: torn, changed or not ours. */
+static GBytes *check_document(GBytes *file)
+{
+    gsize       len = 0;
+    const char *text = g_bytes_get_data(file, &len);
+    const char *end = len > 0 ? memchr(text, '\n', MIN(len, (size_t)HEADER_MAX)) : NULL;
     char        header[HEADER_MAX];
     size_t      header_len;
 
@@ -143,26 +193,21 @@ static GBytes *check_document(const char *text, size_t len)
     format_header(text + header_len, len - header_len, header);
     if (strlen(header) != header_len || memcmp(header, text, header_len) != 0)
         return NULL;
-    return make_wiped(text + header_len, len - header_len);
+    return g_bytes_new_from_bytes(file, header_len, len - header_len);
 }
 
 GBytes *meshd_document_load(const char *path, GError **error)
 {
-    g_autoptr(GError) read_error = NULL;
-    char   *text = NULL;
-    gsize   len = 0;
+    int rc;
+    g_autoptr(GBytes) file = read_file(path, &rc);
     GBytes *bytes;
 
-    if (!g_file_get_contents(path, &text, &len, &read_error)) {
-        bool missing = g_error_matches(read_error, G_FILE_ERROR, G_FILE_ERROR_NOENT);
-
-        g_set_error(error, MESH_ERROR, missing ? MESH_ERROR_NOT_FOUND : MESH_ERROR_STATE, "%s",
-                    read_error->message);
+    if (file == NULL && rc != -EFBIG) {
+        mesh_error_set_errno(error, rc == -ENOENT ? MESH_ERROR_NOT_FOUND : MESH_ERROR_STATE, rc,
+                             "cannot read %s", path);
         return NULL;
     }
-    bytes = len <= MESHD_DOCUMENT_MAX_BYTES ? check_document(text, len) : NULL;
-    mesh_key_wipe(text, len);
-    g_free(text);
+    bytes = file != NULL ? check_document(file) : NULL;
     if (bytes == NULL)
         g_set_error(error, MESH_ERROR, MESH_ERROR_STATE, "%s is damaged (checksum)", path);
     return bytes;
