@@ -154,13 +154,32 @@ static void free_map(gpointer map)
     mesh_netmap_free(map);
 }
 
+static void note_saved(MeshdEngine *self, const MeshNetmap *map)
+{
+    self->saved_epoch = mesh_netmap_get_head(map)->epoch;
+    self->saved_ver = mesh_netmap_get_head(map)->ver;
+    self->saved_ms = mesh_clock_boot_ms();
+}
+
+/* Only endpoints and presence change without a new version: they may be half an hour old there. */
+static bool is_saved(const MeshdEngine *self, const MeshNetmap *map)
+{
+    const MeshNetmapHead *head = mesh_netmap_get_head(map);
+
+    return self->saved_ms != 0 && head->epoch == self->saved_epoch &&
+           head->ver == self->saved_ver &&
+           mesh_clock_boot_ms() - self->saved_ms < LOOK_AGAIN_S * 500;
+}
+
 /* The text of ten thousand peers takes its time: the copy shares all objects. */
 static void save_map(MeshdEngine *self, const MeshNetmap *map)
 {
-    const MeshdStateMaker maker = { .make = make_map,
-                                    .data = mesh_netmap_copy(map),
-                                    .free_data = free_map };
+    MeshdStateMaker maker = { .make = make_map, .free_data = free_map };
 
+    if (is_saved(self, map))
+        return;
+    note_saved(self, map);
+    maker.data = mesh_netmap_copy(map);
     meshd_state_make_later(self->host->state, &self->profile->server.network, "map", &maker);
 }
 
@@ -563,6 +582,8 @@ void meshd_engine_up(MeshdEngine *self, MeshdEngineDone done, void *user_data)
         return;
     }
     map = load_map(self);
+    if (map != NULL)
+        note_saved(self, map);
     meshd_membership_connect(self);
     control_client_start(self->client, map);
     if (map != NULL)

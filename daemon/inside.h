@@ -32,7 +32,9 @@ struct MeshdEngine {
     MeshdChecks           *checks; /* verifies what a large map brings */
     int64_t          news_ms; /* boot clock: since when peers wait to be verified; 0: none do */
     bool             floors_loaded;
-    ControlClient   *client; /* NULL while down */
+    uint64_t         saved_epoch, saved_ver; /* of the map that is on disk, or on its way there */
+    int64_t          saved_ms;               /* boot clock: since when; 0: none is */
+    ControlClient   *client;                 /* NULL while down */
     ControlState     server_state;
     char            *server_error;
     MeshdTimestamps *timestamps;
