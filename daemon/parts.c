@@ -2,6 +2,7 @@
 
 #include "common/glib/error.h"
 #include "common/glib/log.h"
+#include "common/std/hash.h"
 
 #include <errno.h>
 #include <glib-unix.h>
@@ -20,6 +21,8 @@ struct MeshdParts {
     bool             ip4; /* what it was applied with */
     bool             ip6; /* of the host network as it is now */
     WirePlane       *plane;
+    uint8_t          told[MESH_HASH_BYTES]; /* digest of what the plane was told last */
+    bool             has_told;
     guint            watch;  /* of the plane's events; 0: none */
     guint            keeper; /* timer of the timestamps; 0: none */
     MeshdNames      *names;  /* borrowed */
@@ -171,12 +174,67 @@ static WireConfig *make_config(MeshdParts *self, const Wanted *wanted)
     return NULL;
 }
 
+static void add_prefixes(GByteArray *bytes, const MeshPrefix *prefixes, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        g_byte_array_append(bytes, prefixes[i].addr.bytes, sizeof prefixes[i].addr.bytes);
+        g_byte_array_append(bytes, &prefixes[i].bits, sizeof prefixes[i].bits);
+        g_byte_array_append(bytes, &(guint8){ prefixes[i].addr.family == AF_INET }, 1);
+    }
+    g_byte_array_append(bytes, (const guint8 *)&n, sizeof n);
+}
+
+static void add_row(GByteArray *bytes, const MeshAclRow *row)
+{
+    const uint16_t numbers[] = { row->accept, row->protocol, row->port_first, row->port_last };
+
+    add_prefixes(bytes, &row->source, 1);
+    add_prefixes(bytes, &row->destination, 1);
+    g_byte_array_append(bytes, (const guint8 *)numbers, sizeof numbers);
+}
+
+/* Of all that make_config() makes a configuration of, but what counts for new peers alone. */
+static void digest_config(MeshdParts *self, const Wanted *wanted, uint8_t out[MESH_HASH_BYTES])
+{
+    const LockVerifiedHead *head = lock_verified_get_head(wanted->map);
+    size_t                  n = lock_verified_count(wanted->map), n_eager = 0;
+    g_autoptr(GByteArray) bytes = g_byte_array_sized_new((guint)(n * 96 + 256));
+    const uint16_t flags[] = { self->profile->port, wanted->ip4 };
+    MeshSpan       part;
+
+    g_byte_array_append(bytes, (const guint8 *)flags, sizeof flags);
+    for (size_t i = 0; i < n; i++) {
+        const LockPeer *peer = lock_verified_get_peer(wanted->map, i);
+        bool            eager = self->relayless && is_eager(self, wanted->map, peer, &n_eager);
+
+        g_byte_array_append(bytes, peer->wg.bytes, MESH_KEY_BYTES);
+        g_byte_array_append(bytes, peer->member->ip6.bytes, sizeof peer->member->ip6.bytes);
+        g_byte_array_append(bytes, peer->member->ip4.bytes, sizeof peer->member->ip4.bytes);
+        g_byte_array_append(bytes, &(guint8){ peer->member->ip4.family != 0 }, 1);
+        g_byte_array_append(bytes, &(guint8){ eager }, 1);
+        add_prefixes(bytes, peer->member->prefixes, peer->member->n_prefixes);
+    }
+    for (size_t i = 0; i < head->n_rows; i++)
+        add_row(bytes, &head->rows[i]);
+    part = MESH_SPAN(bytes->data, bytes->len);
+    mesh_hash_sha256(&part, 1, out);
+}
+
+/* Most changes of a large map are none to the plane: a name, a membership signed anew. */
 static int apply_config(MeshdParts *self, const Wanted *wanted)
 {
-    WireConfig *config = make_config(self, wanted);
-    int         rc = config != NULL ? wire_plane_apply(self->plane, config) : -ENOMEM;
+    uint8_t     digest[MESH_HASH_BYTES];
+    WireConfig *config;
+    int         rc;
 
+    digest_config(self, wanted, digest);
+    if (self->has_told && memcmp(self->told, digest, sizeof digest) == 0)
+        return 0;
+    config = make_config(self, wanted);
+    rc = config != NULL ? wire_plane_apply(self->plane, config) : -ENOMEM;
     wire_config_free(config);
+    self->has_told = rc == 0;
+    memcpy(self->told, digest, sizeof digest);
     return rc;
 }
 
@@ -188,6 +246,7 @@ static void undo_wire(MeshdParts *self)
         return;
     meshd_timestamps_stop(self->timestamps, self->plane, self->map);
     wire_plane_stop(g_steal_pointer(&self->plane));
+    self->has_told = false;
     net_release(self->net, self->profile->ifname);
 }
 

@@ -24,7 +24,8 @@ void mesh_jsonout_done(MeshJsonOut *self)
         g_string_free(g_steal_pointer(&self->text), TRUE);
 }
 
-static void append_char(GString *text, unsigned char c)
+/* One that does not stand for itself. */
+static void append_escaped(GString *text, unsigned char c)
 {
     static const char short_forms[] = {
         ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'
@@ -32,10 +33,6 @@ static void append_char(GString *text, unsigned char c)
 
     if (c == '"' || c == '\\') {
         g_string_append_c(text, '\\');
-        g_string_append_c(text, (char)c);
-        return;
-    }
-    if (c >= 0x20) {
         g_string_append_c(text, (char)c);
         return;
     }
@@ -47,11 +44,24 @@ static void append_char(GString *text, unsigned char c)
     g_string_append_printf(text, "\\u%04x", c);
 }
 
+static bool stands_for_itself(unsigned char c)
+{
+    return c >= 0x20 && c != '"' && c != '\\';
+}
+
 static void append_quoted(GString *text, const char *value, size_t len)
 {
+    size_t done = 0;
+
     g_string_append_c(text, '"');
-    for (size_t i = 0; i < len; i++)
-        append_char(text, (unsigned char)value[i]);
+    for (size_t i = 0; i < len; i++) {
+        if (stands_for_itself((unsigned char)value[i]))
+            continue;
+        g_string_append_len(text, value + done, (gssize)(i - done));
+        append_escaped(text, (unsigned char)value[i]);
+        done = i + 1;
+    }
+    g_string_append_len(text, value + done, (gssize)(len - done));
     g_string_append_c(text, '"');
 }
 
@@ -106,12 +116,17 @@ void mesh_jsonout_bool(MeshJsonOut *self, const char *name, bool value)
 
 void mesh_jsonout_b64u(MeshJsonOut *self, const char *name, const void *bytes, size_t len)
 {
-    size_t           size = MESH_BASE64URL_SIZE(len);
-    g_autofree char *text = g_malloc(size);
+    size_t   size = MESH_BASE64URL_SIZE(len); /* with its NUL, for which a GString has room */
+    GString *text = self->text;
+    size_t   at;
 
-    if (mesh_base64url_encode(MESH_SPAN(bytes, len), text, size) < 0)
+    begin_value(self, name);
+    g_string_append_c(text, '"');
+    at = text->len;
+    g_string_set_size(text, at + size - 1);
+    if (mesh_base64url_encode(MESH_SPAN(bytes, len), text->str + at, size) < 0)
         g_assert_not_reached(); /* the size is computed above */
-    mesh_jsonout_text(self, name, text);
+    g_string_append_c(text, '"');
 }
 
 void mesh_jsonout_raw(MeshJsonOut *self, const char *name, const char *json)

@@ -67,11 +67,16 @@ static uint64_t hash_peer(const void *member)
     return hash_bytes(peer->spec.public_key.bytes, MESH_KEY_BYTES);
 }
 
+static bool is_peer(const Peer *peer, const MeshKey *public_key)
+{
+    return memcmp(peer->spec.public_key.bytes, public_key->bytes, MESH_KEY_BYTES) == 0;
+}
+
 static int equal_peers(const void *a, const void *b)
 {
-    const Peer *x = a, *y = b;
+    const Peer *x = a;
 
-    return mesh_key_equal(&x->spec.public_key, &y->spec.public_key);
+    return is_peer(b, &x->spec.public_key);
 }
 
 static uint64_t hash_ip(const void *member)
@@ -111,9 +116,9 @@ void wire_config_free(WireConfig *self)
 {
     if (self == NULL)
         return;
-    wire_config_remove_peer(self, NULL);
-    wire_hashset_done(&self->peers);
+    wire_hashset_done(&self->peers); /* first: nobody looks anything up any more */
     wire_hashset_done(&self->ips);
+    wire_config_remove_peer(self, NULL);
     free(self->rows);
     free(self);
 }
@@ -156,6 +161,8 @@ static Peer *find_peer(const WireConfig *self, const MeshKey *public_key)
 {
     Peer like = { .spec.public_key = *public_key };
 
+    if (self->last != NULL && is_peer(self->last, public_key))
+        return self->last; /* a peer's addresses follow it */
     return wire_hashset_find(&self->peers, &like);
 }
 
