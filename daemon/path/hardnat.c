@@ -53,7 +53,8 @@ struct PathHardnat {
     uint64_t         txid;
     MeshEndpoint     target; /* easy side: its port is another each time */
     size_t           next, n_packets, n_soon;
-    uint8_t          ttl; /* of what opens our NAT; 0: as usual */
+    size_t           n_theirs; /* packets of the easy side, as far as we know */
+    uint8_t          ttl;      /* of what opens our NAT; 0: as usual */
     unsigned         calls;
     WireWay          won;
     int64_t          sending_ms, until_ms, canary_ms, rtt_us;
@@ -304,13 +305,11 @@ static void send_next(PathHardnat *self)
 /* The easy side may send for longer. */
 static void listen_now(PathHardnat *self)
 {
-    size_t all =
-        MAX(self->n_packets, self->hard_side && !self->both ? (size_t)PATH_HARDPORTS_MAX : 0);
+    size_t more = self->n_theirs > self->n_packets ? self->n_theirs - self->n_packets : 0;
 
     self->phase = LISTENING;
-    self->until_ms =
-        mesh_clock_boot_ms() + LISTEN_MS + (int64_t)(all - self->n_packets) * EACH_MS * 5 / 4;
-    if (self->hard_side && !self->both)
+    self->until_ms = mesh_clock_boot_ms() + LISTEN_MS + (int64_t)more * EACH_MS * 5 / 4;
+    if (more > 0)
         self->until_ms += RANDOM_MS;
 }
 
@@ -403,6 +402,7 @@ static void begin(PathSeek *seek)
         return;
     self = start(seek, true);
     self->n_packets = plan.n_sockets;
+    self->n_theirs = plan.n_ports;
     self->ttl = seek->n_hard[true] == 0 ? OPENER_TTL : 0; /* two NATs before us may want more */
     mesh_key_random(&self->txid, sizeof self->txid);
     if (is_drawn(seek))
