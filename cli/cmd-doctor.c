@@ -88,6 +88,34 @@ static char *format_rtt(GVariant *relay, const char *key)
     return us != 0 ? g_strdup_printf(_("%.1f ms"), (double)us / 1000) : g_strdup("-");
 }
 
+static bool get_flag(GVariant *dict, const char *key)
+{
+    gboolean value = false;
+
+    g_variant_lookup(dict, key, "b", &value);
+    return value;
+}
+
+/* "home, over TLS", "to be avoided", "no answer", "". */
+static char *say_state(GVariant *relay)
+{
+    const char *place = "", *how = "";
+
+    if (get_flag(relay, "home"))
+        place = _("home");
+    else if (get_flag(relay, "draining"))
+        place = _("is going away");
+    else if (!get_flag(relay, "usable"))
+        place = _("to be avoided");
+    else if (get_flag(relay, "down"))
+        place = _("no answer");
+    else if (get_flag(relay, "second"))
+        place = _("next");
+    if (strcmp(get_text(relay, "session"), "tls") == 0)
+        how = _(", over TLS");
+    return g_strconcat(place, how, NULL);
+}
+
 static void print_relays(GVariant *found)
 {
     const char *const titles[] = { _("RELAY"), _("UDP"), _("UDP OVER IPV6"), _("STATE"), NULL };
@@ -103,14 +131,12 @@ static void print_relays(GVariant *found)
         g_autoptr(GVariant) relay = g_variant_get_child_value(relays, i);
         g_autofree char *rtt4 = format_rtt(relay, "udp4-us");
         g_autofree char *rtt6 = format_rtt(relay, "udp6-us");
-        gboolean         home = false, usable = true;
+        g_autofree char *state = say_state(relay);
 
-        g_variant_lookup(relay, "home", "b", &home);
-        g_variant_lookup(relay, "usable", "b", &usable);
         cli_output_table_add(table, get_text(relay, "name"));
         cli_output_table_add(table, rtt4);
         cli_output_table_add(table, rtt6);
-        cli_output_table_add(table, home ? _("home") : usable ? "" : _("to be avoided"));
+        cli_output_table_add(table, state);
     }
     text = cli_output_table_format(table);
     fputs(text, stdout);
@@ -122,6 +148,17 @@ static const char *say_udp(const char *answer)
     if (strcmp(answer, "yes") == 0)
         return _("works");
     return strcmp(answer, "no") == 0 ? _("blocked: no relay answered") : _("not known");
+}
+
+/* "pcp: 203.0.113.7:5000", "none: no router answers …", "off". */
+static void print_portmap(GVariant *found)
+{
+    const char *why = get_text(found, "port-map-error"), *mapped = get_text(found, "port-mapped");
+    const char *more = mapped[0] != '\0' ? mapped : why;
+    g_autofree char *text =
+        g_strconcat(get_text(found, "port-map"), more[0] != '\0' ? ": " : "", more, NULL);
+
+    print_line(_("port map"), text);
 }
 
 static void print_found(const CliNetwork *network, GVariant *found)
@@ -136,6 +173,7 @@ static void print_found(const CliNetwork *network, GVariant *found)
     print_line(_("seen as"), get_text(found, "mapped"));
     print_line(_("port kept"), get_text(found, "port-kept"));
     print_line(_("hairpin"), get_text(found, "hairpin"));
+    print_portmap(found);
     print_relays(found);
 }
 

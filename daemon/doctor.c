@@ -2,6 +2,7 @@
 
 #include "common/glib/error.h"
 #include "daemon/inside.h"
+#include "daemon/portmap.h"
 
 typedef struct {
     MeshdEngine    *engine; /* its Path tells us before it goes */
@@ -14,16 +15,15 @@ static void on_checked(const PathNetcheckReport *found, void *user_data)
     g_autofree Wait  *wait = user_data;
     MeshdDoctorReport report = { .found = found };
     g_autoptr(GError) error = NULL;
-    PathSelf about = { .n_relays = 0 };
 
     if (found == NULL) {
         error = g_error_new(MESH_ERROR, MESH_ERROR_NETWORK_DOWN, "the network went down");
         wait->done(NULL, error, wait->user_data);
         return;
     }
-    path_get_self(meshd_parts_get_path(wait->engine->parts), &about);
-    report.has_home = about.n_relays > 0;
-    report.home = about.relays[0];
+    report.n_relays = path_list_relays(meshd_parts_get_path(wait->engine->parts), report.relays);
+    report.portmap_state = meshd_portmap_get_state(wait->engine, &report.portmap_why);
+    report.portmap = meshd_portmap_get(wait->engine);
     wait->done(&report, NULL, wait->user_data);
 }
 

@@ -10,8 +10,10 @@
 /** MeshdDoctorReport: borrowed for the call. */
 typedef struct {
     const PathNetcheckReport *found;
-    bool                      has_home;
-    uint16_t                  home; /* id of the relay where peers find us */
+    size_t                    n_relays;
+    PathRelayInfo             relays[PATH_MAX_RELAYS];
+    const char               *portmap_state, *portmap_why; /* of path_portmap_get_state() */
+    MeshEndpoint              portmap;                     /* family 0: none */
 } MeshdDoctorReport;
 
 /* Called once, perhaps from inside. @report NULL: @error says why: NETWORK_DOWN. */

@@ -21,15 +21,34 @@ static void add_endpoint(GVariantBuilder *dict, const char *key, const MeshEndpo
     add_text(dict, key, endpoint->addr.family != 0 ? mesh_endpoint_format(endpoint, text) : "");
 }
 
+/* All false for a relay that has just come or gone. */
+static PathRelayInfo find_info(const MeshdDoctorReport *report, uint16_t id)
+{
+    for (size_t i = 0; i < report->n_relays; i++)
+        if (report->relays[i].id == id)
+            return report->relays[i];
+    return (PathRelayInfo){ .id = id };
+}
+
+static void add_flag(GVariantBuilder *dict, const char *key, bool value)
+{
+    g_variant_builder_add(dict, "{sv}", key, g_variant_new_boolean(value));
+}
+
 static GVariant *make_relay(const MeshdDoctorReport *report, const PathNetcheckRelay *relay)
 {
     GVariantBuilder dict;
-    bool            home = report->has_home && report->home == relay->id;
+    PathRelayInfo   info = find_info(report, relay->id);
 
     g_variant_builder_init(&dict, G_VARIANT_TYPE_VARDICT);
     add_text(&dict, "name", relay->name);
-    g_variant_builder_add(&dict, "{sv}", "home", g_variant_new_boolean(home));
-    g_variant_builder_add(&dict, "{sv}", "usable", g_variant_new_boolean(relay->usable));
+    add_flag(&dict, "home", info.home && info.bound);
+    add_flag(&dict, "second", info.second);
+    add_flag(&dict, "usable", relay->usable);
+    add_flag(&dict, "draining", info.draining);
+    add_flag(&dict, "down", info.down);
+    add_text(&dict, "session", !info.bound ? "" : info.tls ? "tls" : "udp");
+    g_variant_builder_add(&dict, "{sv}", "rtt-us", g_variant_new_uint64((guint64)info.rtt_us));
     g_variant_builder_add(&dict, "{sv}", "udp4-us", g_variant_new_uint64((guint64)relay->udp4_us));
     g_variant_builder_add(&dict, "{sv}", "udp6-us", g_variant_new_uint64((guint64)relay->udp6_us));
     return g_variant_builder_end(&dict);
@@ -64,6 +83,9 @@ GVariant *bus_doctor_make_report(const MeshdDoctorReport *report)
     add_text(&dict, "udp6", name_answer(found->udp6));
     add_endpoint(&dict, "mapped", &found->mapped);
     add_nat(&dict, &found->nat);
+    add_text(&dict, "port-map", report->portmap_state);
+    add_text(&dict, "port-map-error", report->portmap_why);
+    add_endpoint(&dict, "port-mapped", &report->portmap);
     g_variant_builder_init(&relays, G_VARIANT_TYPE("aa{sv}"));
     for (size_t i = 0; i < found->n_relays; i++)
         g_variant_builder_add_value(&relays, make_relay(report, &found->relays[i]));

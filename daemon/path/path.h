@@ -61,7 +61,7 @@ typedef struct {
     uint16_t id;
     char     name[64];
     bool     usable, draining; /* as of PathRelay */
-    bool     bound;            /* we have a session there */
+    bool     bound, tls;       /* we have a session there; over TLS */
     bool     down;             /* it does not answer us now */
     bool     home, second;     /* where peers look for us first, and then */
     int64_t  rtt_us;           /* 0: not measured, or no answer */

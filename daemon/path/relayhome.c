@@ -271,11 +271,13 @@ size_t path_relayhome_list(PathRelays *self, PathRelayInfo out[PATH_MAX_RELAYS])
 
     for (guint i = 0; i < self->entries->len && n < PATH_MAX_RELAYS; i++) {
         const PathRelayEntry *entry = path_relayset_get(self, i);
+        PathRelayView         view = path_relayset_view(entry);
 
         out[n] = (PathRelayInfo){ .id = entry->told.id,
                                   .usable = entry->told.usable,
                                   .draining = entry->told.draining,
-                                  .bound = path_relayset_view(entry).bound,
+                                  .bound = view.bound,
+                                  .tls = view.bound && view.tls,
                                   .down = is_down(entry),
                                   .home = entry->told.id == self->home,
                                   .second = entry->told.id == second,

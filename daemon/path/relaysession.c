@@ -455,6 +455,7 @@ void path_relaysession_get_view(const PathRelaySession *self, PathRelayView *out
 
     if (self->session == 0 && path_relaystream_is_bound(self->stream)) {
         path_relaystream_get_view(self->stream, out_view);
+        out_view->tls = true;
         return;
     }
     *out_view = (PathRelayView){ .bound = self->session != 0,

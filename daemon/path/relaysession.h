@@ -30,6 +30,7 @@ typedef struct {
 /** PathRelayView: what a session is now. */
 typedef struct {
     bool         bound;         /* packets go by its link */
+    bool         tls;           /* over TLS, as UDP did not answer */
     bool         hopeful;       /* it is being asked for, and was not refused yet */
     MeshEndpoint at, seen;      /* of the relay; our own port as the relay sees it */
     int64_t      rtt_us;        /* of the last ping that was answered; 0: none */

@@ -66,6 +66,10 @@ def check_map(lab, nat, a, b):
     assert forwarded(nat) == 1
     shown = a.mesh("status").stdout
     assert "port map" in shown and f"5.5.5.1:{port} mapped" in shown, shown
+    (checked,) = a.json("netcheck")["networks"]
+    found = checked["found"]
+    assert (found["port-map"], found["port-mapped"], found["port-map-error"]) == ("pcp", mapped(a)[0], ""), found
+    assert f"port map   pcp: {mapped(a)[0]}" in a.mesh("netcheck").stdout
     lab.ok("PCP: the router forwards our port, and peers are told")
     b.reaches(a.addresses()[4])
     b.wait_until(lambda n: n.peer("a").path == "direct", LIMIT_S, "b to a, directly")
