@@ -35,9 +35,9 @@ typedef struct {
     unsigned     socket;
     size_t       relay; /* in the report */
     MeshEndpoint to;
-    PathStunAsk  ask;
-    unsigned     sent; /* how often */
-    int64_t      first_us, last_us;
+    PathStunAsk  asks[SENDS]; /* one each time, so that an answer is timed by its own */
+    unsigned     sent;        /* how often */
+    int64_t      sent_us[SENDS];
     bool         answered;
     MeshEndpoint mapped;
 } Question;
@@ -82,7 +82,8 @@ static Question *add_question(PathNetcheck *self, Purpose purpose, unsigned sock
         return NULL;
     question = &self->questions[self->n_questions++];
     *question = (Question){ .purpose = purpose, .socket = socket, .to = *to };
-    question->ask = path_stunask_make(purpose == OTHER_PORT ? MESH_STUN_CHANGE_PORT : 0);
+    for (unsigned i = 0; i < SENDS; i++)
+        question->asks[i] = path_stunask_make(purpose == OTHER_PORT ? MESH_STUN_CHANGE_PORT : 0);
     return question;
 }
 
@@ -136,11 +137,9 @@ static void send_question(PathNetcheck *self, Question *question)
 {
     WireWay  way = { .endpoint = question->to };
     uint8_t  bytes[MESH_STUN_REQUEST_BYTES];
-    MeshSpan request = path_stunask_write(&question->ask, bytes);
+    MeshSpan request = path_stunask_write(&question->asks[question->sent], bytes);
 
-    question->last_us = now_us();
-    if (question->sent++ == 0)
-        question->first_us = question->last_us;
+    question->sent_us[question->sent++] = now_us();
     if (question->socket == PLANE) {
         if (wire_ways_send(self->plane, &way, 0, request) < 0)
             mesh_log_debug("a question to a relay could not be sent");
@@ -323,7 +322,7 @@ static void tell_ports(PathNetcheck *self)
 
 static bool is_over(const Question *question, bool deaf)
 {
-    int64_t waited_ms = (now_us() - question->first_us) / 1000;
+    int64_t waited_ms = (now_us() - question->sent_us[0]) / 1000;
 
     if (question->answered)
         return true;
@@ -351,11 +350,12 @@ static int64_t work(PathNetcheck *self)
         if (is_over(question, deaf))
             continue;
         if (question->sent < SENDS &&
-            (question->sent == 0 || now_ms >= question->first_us / 1000 + sends_ms[question->sent]))
+            (question->sent == 0 ||
+             now_ms >= question->sent_us[0] / 1000 + sends_ms[question->sent]))
             send_question(self, question);
-        due_ms = question->first_us / 1000 + (question->sent < SENDS ? sends_ms[question->sent]
-                                              : deaf                 ? DEAF_MS
-                                                                     : PATIENCE_MS);
+        due_ms = question->sent_us[0] / 1000 + (question->sent < SENDS ? sends_ms[question->sent]
+                                                : deaf                 ? DEAF_MS
+                                                                       : PATIENCE_MS);
         next_ms = MIN(next_ms, MAX(due_ms - now_ms, 1));
     }
     return next_ms == INT64_MAX ? 0 : next_ms;
@@ -425,10 +425,10 @@ static void start_soon(PathNetcheck *self)
 
 /* ---- answers ---- */
 
-static void note_distance(PathNetcheck *self, const Question *question)
+static void note_distance(PathNetcheck *self, const Question *question, unsigned send)
 {
     PathNetcheckRelay *row = &self->found.relays[question->relay];
-    int64_t            took_us = MAX(now_us() - question->last_us, 1);
+    int64_t            took_us = MAX(now_us() - question->sent_us[send], 1);
 
     if (question->to.addr.family == AF_INET)
         row->udp4_us = took_us;
@@ -443,11 +443,16 @@ static void note_distance(PathNetcheck *self, const Question *question)
 }
 
 /* Ours comes back as a request where the NAT turns it round. */
-static bool is_answer(Question *question, MeshSpan bytes)
+static bool is_answer(Question *question, MeshSpan bytes, unsigned *out_send)
 {
-    if (question->purpose == HAIRPIN)
-        return path_stunask_is_echo(&question->ask, bytes);
-    return path_stunask_read(&question->ask, bytes, &question->mapped);
+    for (unsigned i = 0; i < question->sent; i++) {
+        *out_send = i;
+        if (question->purpose == HAIRPIN
+                ? path_stunask_is_echo(&question->asks[i], bytes)
+                : path_stunask_read(&question->asks[i], bytes, &question->mapped))
+            return true;
+    }
+    return false;
 }
 
 static void take(PathNetcheck *self, unsigned socket, const MeshEndpoint *from, MeshSpan bytes)
@@ -456,15 +461,16 @@ static void take(PathNetcheck *self, unsigned socket, const MeshEndpoint *from, 
         return;
     for (size_t i = 0; i < self->n_questions; i++) {
         Question *question = &self->questions[i];
+        unsigned  send = 0;
 
         if (question->answered || question->socket != socket || question->sent == 0 ||
-            !is_answer(question, bytes))
+            !is_answer(question, bytes, &send))
             continue;
         if (question->purpose == OTHER_PORT && mesh_endpoint_equal(from, &question->to))
             return; /* it answered, but not from where we asked it to */
         question->answered = true;
         if (question->purpose == DISTANCE)
-            note_distance(self, question);
+            note_distance(self, question, send);
         if (question->purpose == MAP &&
             socket == 0) /* our own outer address, from its own socket */
             (void)add_question(self, HAIRPIN, socket, &question->mapped);
