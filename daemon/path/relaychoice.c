@@ -1,14 +1,24 @@
 #include "daemon/path/relaychoice.h"
 
 /* What counts before distance, best first. */
-typedef enum { GOOD, TO_BE_AVOIDED, LEAVING, GOOD_BUT_DOWN, TO_BE_AVOIDED_AND_DOWN, USELESS } Class;
+typedef enum {
+    GOOD,
+    TO_BE_AVOIDED,
+    SHAKY,
+    LEAVING,
+    GOOD_BUT_DOWN,
+    TO_BE_AVOIDED_AND_DOWN,
+    USELESS
+} Class;
 
 /* @is_home: who is at a draining relay may stay until there is another. */
 static Class classify(const PathRelayCandidate *relay, bool is_home)
 {
     if (relay->draining)
         return is_home && !relay->down ? LEAVING : USELESS;
-    if (relay->down || (relay->shaky && !is_home))
+    if (!relay->down && relay->shaky && !is_home)
+        return SHAKY;
+    if (relay->down)
         return relay->usable ? GOOD_BUT_DOWN : TO_BE_AVOIDED_AND_DOWN;
     return relay->usable ? GOOD : TO_BE_AVOIDED;
 }

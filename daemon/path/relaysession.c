@@ -18,7 +18,7 @@ enum {
     ANSWER_MS = 500, /* then the question is put again, at the other family's address */
     TRIES = 4,       /* of one question; then later */
     PROVE_MS = 500,  /* between the pings of a session in doubt; of a near relay less: */
-    PROVE_LEAST_MS = 300,
+    PROVE_LEAST_MS = 250,
     DOUBT_EACH_MS = 1000,     /* a session that was proven so lately is not proven again */
     MISSED = 2,               /* pings without an answer: the session is lost */
     RESET_EACH_MS = 1000,     /* RESET is not authentic: it makes us say HELLO so often */
@@ -53,6 +53,7 @@ struct PathRelaySession {
     MeshBackoff  backoff;
     PathRelayStream *stream;     /* owned */
     unsigned         again_ms;   /* until UDP is tried again beside the stream */
+    int64_t          greeted_us; /* the same, of the question under way */
     int64_t          greeted_ms; /* boot clock: when that was begun last */
 };
 
@@ -144,6 +145,7 @@ static void greet(PathRelaySession *self)
     }
     self->state = GREETED;
     self->greeted_ms = mesh_clock_boot_ms();
+    self->greeted_us = mesh_clock_boot_ns() / 1000;
     mesh_key_random(self->nonce, sizeof self->nonce);
     memcpy(greeting.nonce, self->nonce, sizeof greeting.nonce);
     mesh_relaybind_encode_hello(&greeting, bytes);
@@ -368,6 +370,7 @@ static bool take_cookie(PathRelaySession *self, MeshSpan bytes)
         memcmp(greeting.nonce, self->nonce, sizeof self->nonce) != 0)
         return false;
     memcpy(self->cookie, greeting.cookie, sizeof self->cookie);
+    self->rtt_us = mesh_clock_boot_ns() / 1000 - self->greeted_us;
     bind_session(self);
     return true;
 }

@@ -154,13 +154,24 @@ static void add_told(PathSeek *self)
     path_seek_add(self, self->told->endpoints, self->told->n_endpoints);
 }
 
-/* By one of the relays that it names; else where it was heard, while we have a session there. */
+static bool is_open(PathSeek *self, const WireWay *way)
+{
+    PathRelayLook look;
+
+    return way->link != 0 && path_relays_look(self->host->relays, way, false, &look);
+}
+
+/* By one of the relays that it names; until there is a session at one of them as before, or where
+ * it was heard. */
 static void find_relay(PathSeek *self)
 {
     WireWay way = { .link = 0 };
     bool    found = path_relays_get_way(self->host->relays, self->told, self->wanted, &way);
 
-    if (!found && path_relays_name(self->host->relays, self->heard.link) != NULL) {
+    if (!found && is_open(self, &self->relay)) {
+        way = self->relay;
+        found = true;
+    } else if (!found && is_open(self, &self->heard)) {
         way = self->heard;
         found = true;
     }

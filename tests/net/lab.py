@@ -13,6 +13,7 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import stat
 import sys
@@ -115,6 +116,31 @@ class Server(Host):
 
     def nodes(self, network):
         return {node.name: node for node in self.json("node", "list", "--network", network).nodes}
+
+
+class Relay(Host):
+    """A computer on the internet with mesh-server --role=relay."""
+
+    config = "/var/lib/mesh-relay.conf"
+    ip4 = ip6 = None
+
+    def setup(self, server, *options):
+        """From nothing to a relay of the server's nodes, which the server knows by the line it prints."""
+        self.sh("echo 0 > /proc/sys/net/ipv4/ip_unprivileged_port_start")
+        line = self.ctl("setup", "--host", self.ip4, "--name", self.name, "--trust",
+                        server.json("status").key).stdout
+        self.up()
+        return server.ctl(*shlex.split(line)[1:], *options)
+
+    def ctl(self, *arguments):
+        return self.run(find_program("mesh-server"), "--role=relay", "-c", self.config, *arguments)
+
+    def up(self):
+        """Starts the relay and waits until it listens, which it says."""
+        self.start("relay", *AS_SERVER, find_program("mesh-server"), "--role=relay", "-c",
+                   self.config)
+        said = self.log("relay").count(" is a relay on ")
+        wait_until(lambda: self.log("relay").count(" is a relay on ") > said, 20, f"{self.name} listens")
 
 
 class Node(Host):
@@ -299,6 +325,12 @@ class Lab:
         with open(self.hosts_file, "a", encoding="utf-8") as hosts:
             hosts.write(f"{server.ip4} {server.dns_name}\n{server.ip6} {server.dns_name}\n")
         return server
+
+    def make_relay(self, name, delay_ms=0):
+        """A relay to be, whose cable takes so long each way."""
+        relay = self.on_internet(self.adopt(Relay(self, name)), box=True)
+        relay.box.set(delay_ms=delay_ms)
+        return relay
 
     def nat(self, name, kind="port-restricted", **options):
         """A home router of a kind of nat.py. Options: v6, carrier, box, wan4, forwards, proxy, shift,

@@ -52,6 +52,7 @@ static const Case cases[] = {
     { "avoid-alone", { AVOID(1, 50), AVOID(2, 5) }, 0, 2, 1 },
     { "leave-what-drains", { DRAIN(1, 5), OK(2, 80) }, 1, 2, 0 },
     { "leave-it-for-one-to-avoid-too", { DRAIN(1, 5), AVOID(2, 80) }, 1, 2, 0 },
+    { "leave-it-for-a-shaky-one", { DRAIN(1, 5), SHAKY(2, 80) }, 1, 2, 0 },
     { "no-other-yet-so-stay", { DRAIN(1, 5), DOWN(2, 80) }, 1, 1, 2 },
     { "no-new-session-where-it-drains", { DRAIN(1, 5), DRAIN(2, 5) }, 0, 0, 0 },
     { "drained-and-down", { DRAIN(1, 5), DOWN(2, 80) }, 0, 2, 0 },

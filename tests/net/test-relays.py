@@ -1,0 +1,149 @@
+"""Several relays: nodes are at home at the nearest, leave one that is dead, drained or removed, and find each other
+where the other one is.
+
+   [x] ─ symmetric NAT ─┐                  ┌─ 80 ms ─ [far]      relays alone; the server
+                        ├─ wan ─ [server] ─┤                     is none here
+   [y] ─ symmetric NAT ─┘                  └─ 20 ms ─ [near]
+   [z] ─ symmetric NAT that lets nothing to near"""
+import re
+import time
+
+from lab import Lab, wait_until
+
+REPLY = re.compile(r"^\[(\d+\.\d+)\] \d+ bytes from .* icmp_seq=(\d+)", re.M)
+INTERVAL_S = 0.05
+
+
+class Pinger:
+    """Pings twenty times a second; tells which answers came."""
+
+    def __init__(self, node, address):
+        self.node = node
+        node.start("ping", "ping", "-n", "-D", "-O", "-i", INTERVAL_S, address)
+
+    def answers(self):
+        """(when, number) of each."""
+        return [(float(when), int(number)) for when, number in REPLY.findall(self.node.log("ping"))]
+
+    def goes_on(self, limit_s=30, count=10):
+        now = time.time()
+        wait_until(lambda: sum(when > now for when, _ in self.answers()) >= count, limit_s,
+                   f"{self.node.name}: answers go on")
+
+    def lost(self):
+        """(numbers without an answer between the first and the last, holes that they make)."""
+        numbers = sorted({number for _, number in self.answers()})
+        holes = [later - sooner - 1 for sooner, later in zip(numbers, numbers[1:])]
+        return sum(holes), sum(hole > 0 for hole in holes)
+
+    def gap_s(self, since):
+        times = [when for when, _ in self.answers()]
+        return max(later - sooner for sooner, later in zip(times, times[1:]) if later > since)
+
+    def stop(self):
+        self.node.stop("ping")
+
+
+def relays_of(node):
+    return {relay["name"]: relay for relay in node.json("netcheck")["networks"][0]["found"]["relays"]}
+
+
+def home_of(node):
+    return next((name for name, relay in relays_of(node).items() if relay["home"]), None)
+
+
+def is_home(node, name, limit_s=30):
+    wait_until(lambda: home_of(node) == name, limit_s, f"{node.name} is at home at {name}")
+
+
+def sees_home(node, name, limit_s=30):
+    """By what meshd says: a question to netcheck would ask the relays again."""
+    wait_until(lambda: re.findall(r"relay (\w+) is home now", node.log("meshd"))[-1] == name, limit_s,
+               f"{node.name} is at home at {name}")
+
+
+def add_node(lab, name):
+    node = lab.node(name, behind=lab.nat("r" + name, kind="symmetric", v6=False))
+    node.up()
+    return node
+
+
+def choose(lab, nodes, far):
+    for node in nodes:
+        node.join(lab.server.key("home"))
+    for node in nodes:
+        sees_home(node, "near")
+        found = relays_of(node)
+        assert 0 < found["near"]["udp4-us"] < found["far"]["udp4-us"], found
+        assert found["near"]["home"] and not found["far"]["home"], found
+    lab.ok("of a relay 20 ms away and one 80 ms away the near one is home")
+    assert lab.server.json("relay", "list").relays[0].name == "far" and far.ip4
+
+
+def meet_elsewhere(lab, x, near):
+    z = add_node(lab, "z")
+    z.sh(f"nft add table ip t; nft add chain ip t o '{{ type filter hook output priority 0; }}'; "
+         f"nft add rule ip t o ip daddr {near.ip4} drop")
+    z.join(lab.server.key("home"))
+    sees_home(z, "far")
+    z.reaches(x.addresses()[4], 30)
+    x.reaches(z.addresses()[4], 30)
+    assert (x.peer("z").path, z.peer("x").path) == ("relay", "relay")
+    lab.ok("two whose homes differ reach each other, each where the other one is")
+    z.stop("meshd")
+
+
+def kill_home(lab, x, y, near):
+    pings = Pinger(x, y.addresses()[4])
+    pings.goes_on()
+    began = time.time()
+    near.stop("relay", kill=True)
+    for node in (x, y):
+        sees_home(node, "far")
+    pings.goes_on(count=40)
+    gap_s = pings.gap_s(began)
+    lost, holes = pings.lost()
+    assert holes == 1, f"{lost} pings lost in {holes} places"
+    lab.ok(f"the home is killed: {gap_s:.2f} s without an answer, nothing lost after it went on")
+    return pings
+
+
+def drain_and_remove(lab, x, y, near, pings):
+    near.up()
+    pings.goes_on()
+    for node in (x, y):
+        assert "relay near is home now" not in node.log("meshd").split("far is home now")[-1]
+    lab.ok("the relay that died is back: nobody hurries there")
+    before = pings.lost()
+    lab.server.ctl("relay", "set", "far", "--state", "drain")
+    for node in (x, y):
+        sees_home(node, "near")
+    pings.goes_on(count=40)
+    assert pings.lost() == before, (before, pings.lost())
+    lab.ok("a relay that is drained: its nodes move to the other, no packet is lost")
+    lab.server.ctl("relay", "remove", "far")
+    lab.server.ctl("relay", "set", "near", "--state", "avoid")
+    wait_until(lambda: set(relays_of(x)) == {"near"} and not relays_of(x)["near"]["usable"], 20,
+               "x knows the one relay that is left")
+    pings.goes_on(count=40)
+    assert pings.lost() == before and home_of(y) == "near", (before, pings.lost())
+    lab.ok("removed: gone from the map; one that is to be avoided serves while it is alone")
+    pings.stop()
+
+
+def main():
+    with Lab() as lab:
+        lab.server.setup("home")
+        lab.server.sh(f"printf '[relay]\\nenabled = false\\n' >> {lab.server.config}")
+        lab.server.up()
+        far, near = lab.make_relay("far", 40), lab.make_relay("near", 10)
+        far.setup(lab.server)
+        near.setup(lab.server)
+        x, y = add_node(lab, "x"), add_node(lab, "y")
+        choose(lab, (x, y), far)
+        meet_elsewhere(lab, x, near)
+        pings = kill_home(lab, x, y, near)
+        drain_and_remove(lab, x, y, near, pings)
+
+
+main()
