@@ -96,18 +96,31 @@ static void set_block(LoopRegion *self, unsigned place, unsigned units, bool use
         block_at(self, place + units)->before = (uint16_t)units;
 }
 
-/* First fit, from the lowest address: pieces keep together, and the pages behind them are free. */
+/* Best fit: pieces of a handshake leave gaps between those that stay, and what comes later fills
+ * the gap it leaves least of. The wide room behind all of them comes last. Returns: the place; END:
+ * there is none. */
+static unsigned find_gap(LoopRegion *self, unsigned units)
+{
+    unsigned best = END, best_units = END;
+
+    for (unsigned place = self->lowest; place < END && best_units != units;) {
+        const Block *block = block_at(self, place);
+
+        if (!block->used && block->units >= units && block->units < best_units) {
+            best = place;
+            best_units = block->units;
+        }
+        place += block->units;
+    }
+    return best;
+}
+
 static void *cut(LoopRegion *self, unsigned units)
 {
-    unsigned place = self->lowest;
-    Block   *block;
+    unsigned place = find_gap(self, units);
+    Block   *block = block_at(self, place);
 
-    for (; place < END; place += block->units) {
-        block = block_at(self, place);
-        if (!block->used && block->units >= units)
-            break;
-    }
-    if (place >= END)
+    if (place == END)
         return NULL;
     if (block->units > units)
         set_block(self, place + units, block->units - units, false);
