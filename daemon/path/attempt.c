@@ -74,9 +74,11 @@ void path_attempt_end(PathSeek *self, bool found)
 
 static void open_nat(PathSeek *self)
 {
-    for (size_t i = 0; i < self->ways.n; i++)
-        if (path_ways_wants_timing(&self->ways.list[i]) && !self->ways.list[i].valid)
+    for (size_t i = 0; i < self->ways.n && self->n_pings < MAX_PINGS; i++)
+        if (path_ways_wants_timing(&self->ways.list[i]) && !self->ways.list[i].valid) {
+            self->n_pings++;
             path_seek_ping(self, &self->ways.list[i], OPENER_TTL);
+        }
 }
 
 static void burst(PathSeek *self, bool all)

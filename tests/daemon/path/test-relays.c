@@ -24,8 +24,12 @@ static struct {
     size_t    len;
     WireWay   way; /* of those bytes */
     uint8_t   frame[WIRE_MAX_RAW];
-    size_t    n_frame; /* the last that was no probe */
-    uint8_t   link;    /* bound */
+    size_t    n_frame;                   /* the last that was no probe */
+    uint8_t   link;                      /* bound */
+    uint8_t   stun[MESH_STUN_MAX_BYTES]; /* the last question */
+    size_t    n_stun;
+    uint8_t   told[WIRE_MAX_RAW]; /* the last probe by relay */
+    size_t    n_told;
 } plane;
 
 int wire_plane_set_route(WirePlane *self, const MeshKey *peer, const WireRoute *route,
@@ -61,10 +65,15 @@ int wire_ways_send(WirePlane *self, const WireWay *way, uint8_t ttl, MeshSpan by
     const uint8_t *data = bytes.data;
 
     (void)self, (void)ttl;
-    if (mesh_stun_is(bytes))
-        return 0; /* netcheck.c, which has tests of its own */
+    if (mesh_stun_is(bytes)) { /* netcheck.c, which has tests of its own, or natlook.c */
+        g_assert_cmpuint(bytes.len, <=, sizeof plane.stun);
+        memcpy(plane.stun, data, plane.n_stun = bytes.len);
+        return 0;
+    }
     if (data[0] == MESH_PROBE_FIRST_BYTE) {
         plane.n_direct += way->link == 0;
+        if (way->link != 0)
+            memcpy(plane.told, data, plane.n_told = bytes.len);
         memcpy(plane.bytes, data, bytes.len);
         plane.len = bytes.len;
         plane.way = *way;
@@ -411,6 +420,76 @@ static void test_calls(Fixture *f, gconstpointer data)
     g_assert_cmpint(plane.n_direct, >, n_direct);
 }
 
+/* However many addresses a peer tells: so many pings an attempt. */
+static void test_attempt(Fixture *f, gconstpointer data)
+{
+    WireWay  relayed = { .index = INDEX };
+    unsigned before;
+
+    (void)data;
+    meet_peer(f);
+    relayed.link = plane.link;
+    call(f, 1);
+    before = f->n_changed;
+    bring_probe(f, &(MeshProbe){ .type = MESH_PROBE_SYNC, .id = 1, .txid = 1 }, &relayed);
+    while (f->n_changed == before) { /* until it is given up */
+        now_ms += 1000;
+        g_main_context_iteration(NULL, true);
+    }
+    g_assert_cmpint(plane.n_direct, >, MESH_PROBE_MAX_CANDIDATES);
+    g_assert_cmpint(plane.n_direct, <=, 60);
+}
+
+/* The answer to natlook.c: that STUN sees us where the relay does. */
+static void bring_stun(Fixture *f)
+{
+    MeshStunMessage message;
+    uint8_t         bytes[MESH_STUN_MAX_BYTES];
+    size_t          len;
+    WireWay         way = { .endpoint = f->relay.at4 };
+
+    g_assert_cmpint(mesh_stun_decode((MeshSpan){ plane.stun, plane.n_stun }, &message), ==, 0);
+    message.type = MESH_STUN_SUCCESS;
+    g_assert_cmpint(mesh_endpoint_parse("192.0.2.77:1000", &message.mapped), ==, 0);
+    g_assert_cmpint(mesh_stun_encode_answer(&message, bytes, sizeof bytes, &len), ==, 0);
+    bring(f, &way, bytes, len);
+}
+
+/* What our calls say of the NAT before us. */
+static int read_told_nat(Fixture *f)
+{
+    MeshProbe probe;
+
+    call(f, 9);
+    g_assert_cmpint(mesh_probe_open(&f->probes, plane.told, plane.n_told, &probe), ==, 0);
+    g_assert_cmpint(probe.type, ==, MESH_PROBE_CALL_ACK);
+    return (int)probe.nat.mapping;
+}
+
+/* To a peer elsewhere we come from another port than to the relay: the NAT goes by address, which
+ * the relay's two ports cannot tell. */
+static void test_observer(Fixture *f, gconstpointer data)
+{
+    WireWay   direct = { .link = 0 };
+    MeshProbe probe;
+
+    (void)data;
+    f->relay.alt_port = 3479;
+    meet_peer(f);
+    bring_stun(f);
+    g_assert_cmpint(read_told_nat(f), ==, MESH_PROBE_INDEPENDENT);
+    now_ms += 1000;
+    g_assert_cmpint(mesh_endpoint_parse("198.51.100.1:7", &direct.endpoint), ==, 0);
+    bring_probe(f, &(MeshProbe){ .type = MESH_PROBE_PING, .length = MESH_PROBE_PONG_BYTES },
+                &direct);
+    g_assert_cmpint(mesh_probe_open(&f->probes, plane.bytes, plane.len, &probe), ==, 0);
+    g_assert_cmpint(probe.type, ==, MESH_PROBE_PING); /* back */
+    probe.type = MESH_PROBE_PONG;
+    g_assert_cmpint(mesh_endpoint_parse("192.0.2.77:2000", &probe.observed), ==, 0);
+    bring_probe(f, &probe, &direct);
+    g_assert_cmpint(read_told_nat(f), ==, MESH_PROBE_BY_ADDRESS);
+}
+
 static int ping_from(Fixture *f, const WireWay *way)
 {
     int before = plane.n_direct;
@@ -472,6 +551,8 @@ static const struct {
     { "/relays/calls-of-peer", test_calls },
     { "/relays/spoofed", test_spoofed },
     { "/relays/lying-relay", test_lying_relay },
+    { "/relays/attempt", test_attempt },
+    { "/relays/observer", test_observer },
 };
 
 int main(int argc, char **argv)
