@@ -320,6 +320,28 @@ static void undo_dns(MeshdParts *self)
 
 /* ---- paths ---- */
 
+/* From anywhere, on the port that the data plane has: then TCP is taken there, too. */
+static bool is_reachable(const MeshdParts *self)
+{
+    for (guint i = 0; i < self->addrs->len; i++) {
+        const MeshAddr *addr = &g_array_index(self->addrs, MeshAddr, i);
+
+        if (addr->family == AF_INET && mesh_ip_class(addr) == MESH_IP_GLOBAL)
+            return true;
+    }
+    return self->profile->n_statics > 0;
+}
+
+static void set_wishes(MeshdParts *self)
+{
+    WirePlaneInfo info;
+
+    wire_plane_get_info(self->plane, &info);
+    path_set_wishes(self->path,
+                    &(PathWishes){ .hard_nat = self->profile->hard_nat,
+                                   .tcp_port = is_reachable(self) ? info.listen_port : 0 });
+}
+
 static bool apply_path(MeshdParts *self, const Wanted *wanted, GError **error);
 
 /* Paths may be without a relay now, or have one again: then other peers are connected without
@@ -393,7 +415,7 @@ static bool apply_path(MeshdParts *self, const Wanted *wanted, GError **error)
                                                .n_addrs = self->addrs->len,
                                                .presence_known = self->presence_known });
     }
-    path_set_hard_nat(self->path, self->profile->hard_nat);
+    set_wishes(self);
     path_apply(self->path, (const PathPeer *)(void *)peers->data, peers->len);
     return true;
 }
@@ -531,6 +553,8 @@ void meshd_parts_set_host(MeshdParts *self, const PathHost *host)
     if (host->n_addrs > 0)
         g_array_append_vals(self->addrs, host->addrs, (guint)host->n_addrs);
     self->presence_known = host->presence_known;
-    if (self->path != NULL)
-        path_set_host(self->path, host);
+    if (self->path == NULL)
+        return;
+    path_set_host(self->path, host);
+    set_wishes(self);
 }

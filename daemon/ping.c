@@ -102,7 +102,7 @@ void meshd_ping_handle_pong(MeshdPings *self, const WireEvent *event)
         if (event->way.link != 0) {
             answer.path = PATH_RELAY;
             if (path != NULL)
-                answer.relay = path_get_relay_name(path, event->way.link, &answer.path);
+                answer.relay = path_get_link(path, event->way.link, &answer.path, &answer.endpoint);
         }
         g_ptr_array_remove_index_fast(self->pending, i);
         ping->done(&answer, NULL, ping->user_data);

@@ -39,16 +39,21 @@ static void derive_direction(const Direction *self, MeshKey *out_key, uint32_t *
         (uint32_t)hash[0] << 24 | (uint32_t)hash[1] << 16 | (uint32_t)hash[2] << 8 | hash[3];
 }
 
+/* With one key at both ends both directions are one: whoever echoes us would pass for a peer. */
+static bool agree(const MeshKey *own_private, const MeshKey *own_public, const MeshKey *peer_public,
+                  uint8_t out_shared[crypto_scalarmult_BYTES])
+{
+    return !mesh_key_equal(own_public, peer_public) &&
+           crypto_scalarmult(out_shared, own_private->bytes, peer_public->bytes) == 0;
+}
+
 int mesh_probekey_derive(const MeshKey *own_private, const MeshKey *own_public,
                          const MeshKey *peer_public, const uint8_t net[8], MeshProbeKeys *out_keys)
 {
     uint8_t       shared[crypto_scalarmult_BYTES];
     MeshProbeKeys keys = { .sent = 0 };
 
-    /* With one key at both ends both directions are one: whoever echoes us would pass for a peer.
-     */
-    if (mesh_key_equal(own_public, peer_public) ||
-        crypto_scalarmult(shared, own_private->bytes, peer_public->bytes) != 0)
+    if (!agree(own_private, own_public, peer_public, shared))
         return -EINVAL;
     derive_direction(&(Direction){ shared, net, own_public, peer_public }, &keys.send_key,
                      &keys.send_index);
@@ -57,6 +62,21 @@ int mesh_probekey_derive(const MeshKey *own_private, const MeshKey *own_public,
     *out_keys = keys;
     mesh_key_wipe(shared, sizeof(shared));
     mesh_probekey_wipe(&keys);
+    return 0;
+}
+
+int mesh_probekey_derive_psk(const MeshKey *own_private, const MeshKey *own_public,
+                             const MeshKey *peer_public, const uint8_t net[8], MeshKey *out_psk)
+{
+    bool    own_first = memcmp(own_public->bytes, peer_public->bytes, MESH_KEY_BYTES) < 0;
+    uint8_t shared[crypto_scalarmult_BYTES];
+
+    if (!agree(own_private, own_public, peer_public, shared))
+        return -EINVAL;
+    derive(&(Direction){ shared, net, own_first ? own_public : peer_public,
+                         own_first ? peer_public : own_public },
+           "mesh1-direct-tcp", out_psk->bytes);
+    mesh_key_wipe(shared, sizeof(shared));
     return 0;
 }
 

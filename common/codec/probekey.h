@@ -26,6 +26,12 @@ MESH_CHECKED int mesh_probekey_derive(const MeshKey *own_private, const MeshKey 
                                       const MeshKey *peer_public, const uint8_t net[8],
                                       MeshProbeKeys *out_keys);
 
+/* What a TLS connection straight to that peer is keyed with (docs/PATHS.md §10): the same at both
+ * ends. Returns: as mesh_probekey_derive(). */
+MESH_CHECKED int mesh_probekey_derive_psk(const MeshKey *own_private, const MeshKey *own_public,
+                                          const MeshKey *peer_public, const uint8_t net[8],
+                                          MeshKey *out_psk);
+
 /* Marks @counter as received. Returns: false: 0, seen before, or older than the last 64. */
 bool mesh_probekey_accept(MeshProbeKeys *keys, uint64_t counter);
 

@@ -193,6 +193,7 @@ void path_attempt_start(PathSeek *self)
     }
     mesh_log_debug("attempt %u: calls", self->attempt);
     path_relays_ask(self->host->relays, &self->relay);
+    path_meet_dial(self);
     self->phase = PATH_CALLING;
     mesh_key_random(&self->call_txid, sizeof self->call_txid);
     step_call(self);

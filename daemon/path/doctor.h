@@ -16,14 +16,15 @@ typedef struct {
 } PathWhy;
 
 const char *path_kind_name(PathKind kind); /* "none", "idle", "connecting", "relay", "peer-relay",
-                                            * "direct" */
+                                            * "direct-tcp", "direct" */
 
-/** path_get_relay_name: of a link of the data plane's; borrowed; "": it is gone. @out_kind: relay,
- * or peer-relay: then it is the name of the node that keeps it. */
-const char *path_get_relay_name(Path *self, uint8_t link, PathKind *out_kind);
+/** path_get_link: what is behind a link of the data plane's: a relay, one that a node keeps, or TCP
+ * straight to a peer, at *@out_at. Returns: the relay's name, or that of the node that keeps it;
+ * borrowed; "": none, or it is gone. */
+const char *path_get_link(Path *self, uint8_t link, PathKind *out_kind, MeshEndpoint *out_at);
 
 PathNetcheck *path_get_netcheck(Path *self); /* borrowed */
-bool          path_has_hard_nat(Path *self); /* see path_set_hard_nat() */
+bool          path_has_hard_nat(Path *self); /* see PathWishes */
 
 /** path_list_relays: the relays of the map, and which of them we use. Returns: how many. */
 size_t path_list_relays(Path *self, PathRelayInfo out[PATH_MAX_RELAYS]);

@@ -97,6 +97,10 @@ PathKind path_explain_judge(const PathFacts *facts, char **out_reason)
 {
     bool may_be_online = facts->peer->online || !facts->host->presence_known;
 
+    if (facts->live && facts->tcp) {
+        *out_reason = g_strdup("by TCP: UDP does not get through");
+        return PATH_DIRECT_TCP;
+    }
     if (facts->live && facts->relay != NULL && !facts->direct) {
         *out_reason =
             g_strdup_printf("by %s %s%s", facts->peer_relay ? "the relay that is kept by" : "relay",
@@ -147,8 +151,8 @@ void path_clear_info(PathInfo *info)
 
 const char *path_kind_name(PathKind kind)
 {
-    static const char *const names[] = { "none",  "idle",       "connecting",
-                                         "relay", "peer-relay", "direct" };
+    static const char *const names[] = { "none",       "idle",       "connecting", "relay",
+                                         "peer-relay", "direct-tcp", "direct" };
 
     return names[kind];
 }

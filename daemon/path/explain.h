@@ -15,6 +15,7 @@ typedef struct {
     const char               *relay;      /* the relay by which it can be reached now; NULL: none */
     bool                      peer_relay; /* @relay is the name of the node that keeps it */
     const char               *no_relay;   /* why there is none: "no relay can be reached" */
+    bool                      tcp;        /* what is sent goes by TCP straight to it */
     bool                      direct;     /* what is sent does not go by the relay */
     bool                      busy;       /* a direct way is being looked for */
 } PathFacts;

@@ -3,10 +3,12 @@
 #include "common/glib/log.h"
 #include "common/std/clock.h"
 #include "common/std/key.h"
+#include "daemon/path/candidates.h"
 #include "daemon/path/seeking.h"
 
 enum {
-    FAVOUR_US = 5000, /* a node's relay spares the server's: it may be slower by so much */
+    FAVOUR_US = 5000,      /* a node's relay spares the server's: it may be slower by so much */
+    TCP_FAVOUR_US = 10000, /* the same of TCP straight to the peer: the relay is over TLS, too */
     PING_EACH_MS = 100,
 };
 
@@ -41,27 +43,71 @@ static void ping_by_relay(PathSeek *self)
     (void)path_seek_send(self, &probe, &self->relay, 0);
 }
 
+/* A ping by @link, if that is a way which is not proven. Returns: whether it was sent. */
+static bool ping_link(PathSeek *self, uint8_t link, PathRank rank)
+{
+    WireWay  to = make_way(self, link);
+    PathWay *way = path_ways_add(&self->ways, &to, rank, path_seek_get_active(self));
+
+    if (way == NULL || way->valid ||
+        mesh_clock_boot_ms() - way->pinged_ms < (way->pinged_ms != 0 ? PING_EACH_MS : 0))
+        return false;
+    way->trusted = true;
+    path_seek_ping(self, way, 0);
+    return true;
+}
+
 /* Pings by what is bound and not proven. */
 static void ping(PathSeek *self)
 {
-    bool asked = false;
+    bool asked = self->meet.tcp != 0 && ping_link(self, self->meet.tcp, PATH_RANK_TCP);
 
-    for (size_t i = 0; i < self->meet.n_links; i++) {
-        WireWay  to = make_way(self, self->meet.links[i]);
-        PathWay *way;
-
-        if (!path_peerrelays_is_bound(get_relays(self), to.link))
-            continue;
-        way = path_ways_add(&self->ways, &to, PATH_RANK_PEER_RELAY, path_seek_get_active(self));
-        if (way == NULL || way->valid ||
-            mesh_clock_boot_ms() - way->pinged_ms < (way->pinged_ms != 0 ? PING_EACH_MS : 0))
-            continue;
-        way->trusted = true;
-        path_seek_ping(self, way, 0);
-        asked = true;
-    }
+    for (size_t i = 0; i < self->meet.n_links; i++)
+        if (path_peerrelays_is_bound(get_relays(self), self->meet.links[i]))
+            asked |= ping_link(self, self->meet.links[i], PATH_RANK_PEER_RELAY);
     if (asked)
         ping_by_relay(self);
+}
+
+/* UDP is blocked here: the home relay is reached over TLS alone. */
+static bool is_blocked(const PathSeek *self)
+{
+    PathRelayLook look;
+
+    return path_relays_look(self->host->relays, NULL, false, &look) && look.seen.addr.family == 0;
+}
+
+/* Where the peer can be reached from anywhere, as far as its record tells. */
+static size_t list_places(const PathSeek *self, MeshEndpoint out[PATH_TCP_PLACES])
+{
+    const GArray *own = self->host->addrs;
+    size_t        n = 0;
+
+    for (size_t i = 0; i < self->told->n_endpoints && n < PATH_TCP_PLACES; i++) {
+        const MeshRecordEndpoint *place = &self->told->endpoints[i];
+
+        if ((place->kind == MESH_RECORD_STATIC ||
+             (place->kind == MESH_RECORD_LOCAL &&
+              mesh_ip_class(&place->endpoint.addr) == MESH_IP_GLOBAL)) &&
+            path_candidates_can_try((const MeshAddr *)(void *)own->data, own->len,
+                                    &place->endpoint))
+            out[n++] = place->endpoint;
+    }
+    return n;
+}
+
+void path_meet_dial(PathSeek *self)
+{
+    MeshEndpoint places[PATH_TCP_PLACES];
+    PathTcpPeer  peer = { .index = self->told->index, .from = self->keys.send_index };
+    size_t       n = self->meet.tcp == 0 ? list_places(self, places) : 0;
+
+    if (n == 0 || !is_blocked(self) ||
+        mesh_probekey_derive_psk(self->host->probe_private, &self->host->probe_public,
+                                 &self->told->probe_key, self->host->net.bytes, &peer.psk) < 0)
+        return;
+    path_tcp_dial(self->host->tcp, &peer, places, n);
+    mesh_key_wipe(&peer, sizeof peer);
 }
 
 static void release(PathSeek *self)
@@ -79,7 +125,7 @@ static bool drop_dead(PathSeek *self)
     for (size_t i = self->ways.n; i-- > 0;) {
         uint8_t link = self->ways.list[i].to.link;
 
-        if (link == 0 ||
+        if (link == 0 || link == self->meet.tcp ||
             (self->meet.n_links > 0 && path_peerrelays_is_bound(get_relays(self), link)))
             continue;
         if (wire_way_equal(&self->ways.list[i].to, &self->active)) {
@@ -102,14 +148,23 @@ void path_meet_begin(PathSeek *self)
     for (size_t i = 0; i < n; i++)
         self->meet.links[i] = links[i];
     self->meet.n_links = n;
-    if (n > 0)
-        ping(self);
+    ping(self);
+    path_meet_dial(self);
 }
 
 bool path_meet_end(PathSeek *self)
 {
     release(self);
+    path_tcp_close(self->host->tcp, self->meet.tcp);
+    self->meet.tcp = 0;
     return drop_dead(self);
+}
+
+void path_meet_connected(PathSeek *self, uint8_t link)
+{
+    self->meet.tcp = link;
+    if (path_meet_look(self))
+        path_seek_steer(self, 0);
 }
 
 bool path_meet_look(PathSeek *self)
@@ -131,7 +186,8 @@ void path_meet_take_pong(PathSeek *self, uint64_t txid)
 bool path_meet_is_worth(const PathSeek *self, const PathWay *way)
 {
     return self->meet.relay_us == 0 || self->relay.link == 0 ||
-           way->rtt_us <= self->meet.relay_us + FAVOUR_US;
+           way->rtt_us <=
+               self->meet.relay_us + (way->rank == PATH_RANK_TCP ? TCP_FAVOUR_US : FAVOUR_US);
 }
 
 void path_meet_offered(PathSeek *self)

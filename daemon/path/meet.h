@@ -1,5 +1,6 @@
-/* daemon/path/meet.h: a pair that found no direct way meets at a relay that another node keeps
- * (docs/PATHS.md §9). Main loop only. Inside of daemon/path: for seek.c and attempt.c. */
+/* daemon/path/meet.h: a pair that found no direct way meets at a relay that another node keeps, or
+ * by TCP where UDP is blocked (docs/PATHS.md §9, §10). Main loop only. Inside of daemon/path: for
+ * seek.c and attempt.c. */
 #pragma once
 
 #include "daemon/path/seek.h"
@@ -11,6 +12,7 @@
 typedef struct {
     size_t   n_links;
     uint8_t  links[2]; /* relays held for this peer */
+    uint8_t  tcp;      /* connection straight to it; 0: none */
     uint64_t txid;     /* of the ping by our server's relay that theirs are compared with */
     int64_t  sent_us;  /* of it; 0: answered, or none */
     int64_t  relay_us; /* round trip by the server's relay; 0: not known */
@@ -25,12 +27,18 @@ void path_meet_offered(PathSeek *self);
 /** path_meet_begin: no direct way was found: asks for sessions where the pair meets. */
 void path_meet_begin(PathSeek *self);
 
+/** path_meet_dial: an attempt begins: TCP straight to the peer if UDP is blocked here. */
+void path_meet_dial(PathSeek *self);
+
 /** path_meet_end: a direct way was found, or nobody talks: gives the sessions back. Returns: true:
  * packets went by one, so another way has to be taken. */
 bool path_meet_end(PathSeek *self);
 
 /** path_meet_look: sessions came or went: pings by new ones; the same return. */
 bool path_meet_look(PathSeek *self);
+
+/** path_meet_connected: TCP straight to the peer is open, or (0) has ended. */
+void path_meet_connected(PathSeek *self, uint8_t link);
 
 /** path_meet_take_pong: one that @way was not asked by: of the server's relay? */
 void path_meet_take_pong(PathSeek *self, uint64_t txid);

@@ -288,6 +288,30 @@ static void on_measured(void *user_data)
     path_relayhome_measured(((Path *)user_data)->host.relays);
 }
 
+static bool find_caller(uint32_t from, PathTcpPeer *out_peer, void *user_data)
+{
+    Path         *self = user_data;
+    PathPeerPath *peer = g_hash_table_lookup(self->peer_host.probes, GUINT_TO_POINTER(from));
+
+    if (peer == NULL ||
+        mesh_probekey_derive_psk(self->host.probe_private, &self->host.probe_public,
+                                 &peer->told.probe_key, self->host.net.bytes, &out_peer->psk) < 0)
+        return false;
+    out_peer->index = peer->told.index;
+    return true;
+}
+
+static void on_tcp_changed(uint32_t index, uint8_t link, bool open, void *user_data)
+{
+    Path         *self = user_data;
+    PathPeerPath *peer = g_hash_table_lookup(self->peer_host.nodes, GUINT_TO_POINTER(index));
+
+    if (peer != NULL && peer->seek != NULL)
+        path_meet_connected(peer->seek, open ? link : 0);
+    else if (open)
+        path_tcp_close(self->host.tcp, link);
+}
+
 static void on_peer_removed(gpointer peer)
 {
     path_peer_free(peer);
@@ -344,6 +368,7 @@ Path *path_start(const PathOptions *options)
     make_probe_keys(&self->host);
     self->check = path_netcheck_new(self->plane, &check_events, self);
     self->lifetime = path_lifetime_new();
+    self->host.tcp = path_tcp_new(&(PathTcpHost){ self->plane, find_caller, on_tcp_changed, self });
     path_shelter_start(&self->shelter, &self->host.relayless, on_shelter, self);
     return self;
 }
@@ -358,6 +383,7 @@ void path_stop(Path *self)
     g_hash_table_unref(self->peers);
     g_hash_table_unref(self->peer_host.probes);
     g_hash_table_unref(self->peer_host.nodes);
+    path_tcp_free(self->host.tcp);
     path_relays_free(self->host.relays);
     path_lifetime_free(self->lifetime);
     path_peerrelays_free(self->host.peerrelays);
@@ -373,11 +399,14 @@ void path_set_relays(Path *self, const PathRelayMap *map)
     path_netcheck_set_relays(self->check, map->relays, map->n_relays);
 }
 
-const char *path_get_relay_name(Path *self, uint8_t link, PathKind *out_kind)
+const char *path_get_link(Path *self, uint8_t link, PathKind *out_kind, MeshEndpoint *out_at)
 {
     const char *name = path_relays_name(self->host.relays, link);
 
-    *out_kind = link < PATH_FIRST_PEER_LINK ? PATH_RELAY : PATH_PEER_RELAY;
+    *out_kind = link < PATH_FIRST_PEER_LINK  ? PATH_RELAY
+                : link < PATH_FIRST_TCP_LINK ? PATH_PEER_RELAY
+                                             : PATH_DIRECT_TCP;
+    (void)path_tcp_get(self->host.tcp, link, out_at);
     return name != NULL ? name : "";
 }
 
@@ -386,12 +415,13 @@ PathNetcheck *path_get_netcheck(Path *self)
     return self->check;
 }
 
-void path_set_hard_nat(Path *self, bool on)
+void path_set_wishes(Path *self, const PathWishes *wishes)
 {
-    if (on == !self->host.no_hard)
+    path_tcp_listen(self->host.tcp, wishes->tcp_port);
+    if (wishes->hard_nat == !self->host.no_hard)
         return;
-    self->host.no_hard = !on;
-    if (on)
+    self->host.no_hard = !wishes->hard_nat;
+    if (wishes->hard_nat)
         tell_all(self); /* those by relay are called again */
     else
         path_hardnat_stop(&self->host);
@@ -546,7 +576,8 @@ void path_handle_event(Path *self, const WireEvent *event)
         return;
     }
     if (event->kind == WIRE_EVENT_LINK_DOWN) {
-        (void)path_relays_handle(self->host.relays, event);
+        if (!path_tcp_handle(self->host.tcp, event))
+            (void)path_relays_handle(self->host.relays, event);
         return;
     }
     peer = g_hash_table_lookup(self->peers, &event->peer);

@@ -100,6 +100,7 @@ typedef enum {
     PATH_CONNECTING, /* initiations are on their way */
     PATH_RELAY,      /* a session goes by a relay */
     PATH_PEER_RELAY, /* by one that another node keeps */
+    PATH_DIRECT_TCP, /* by TCP straight to the peer, because UDP is blocked */
     PATH_DIRECT,     /* a session is proven */
 } PathKind;
 
@@ -162,9 +163,14 @@ void path_handle_event(Path *self, const WireEvent *event);
  * source tells it where we are now. path_set_host() does it by itself. */
 void path_nudge(Path *self);
 
-/** path_set_hard_nat: whether hard NATs, ours or a peer's, are searched through; true at first.
- * What was found stays. */
-void path_set_hard_nat(Path *self, bool on);
+/** PathWishes: of the owner, and what follows from them. */
+typedef struct {
+    bool     hard_nat; /* hard NATs, ours or a peer's, are searched through; what was found stays */
+    uint16_t tcp_port; /* peers without UDP may connect to it by TCP; 0: none */
+} PathWishes;
+
+/** path_set_wishes: at first hard NATs are searched through, and no TCP is taken. */
+void path_set_wishes(Path *self, const PathWishes *wishes);
 
 /** path_connect: starts an attempt now, traffic or not. False: no such peer. */
 bool path_connect(Path *self, const MeshKey *peer);

@@ -72,9 +72,10 @@ static PathKind judge(const PathPeerPath *self, const WirePeerInfo *info, char *
     facts.busy = search != PATH_SEARCH_NONE;
     if (found && way.link != 0)
         facts.relay = path_relays_name(self->host->seek->relays, way.link);
-    facts.live = is_live(info) &&
-                 (found ? facts.direct || facts.relay != NULL : info->endpoint.addr.family != 0);
-    facts.peer_relay = found && way.link >= PATH_FIRST_PEER_LINK;
+    facts.tcp = found && way.link >= PATH_FIRST_TCP_LINK;
+    facts.live = is_live(info) && (found ? facts.direct || facts.tcp || facts.relay != NULL
+                                         : info->endpoint.addr.family != 0);
+    facts.peer_relay = found && way.link >= PATH_FIRST_PEER_LINK && !facts.tcp;
     facts.no_relay = say_no_relay(self);
     return path_explain_judge(&facts, out_reason);
 }
@@ -391,6 +392,7 @@ bool path_peer_explain(PathPeerPath *self, PathInfo *out_info)
         if (way.link != 0)
             info.relay = g_strdup(path_relays_name(self->host->seek->relays, way.link));
         info.wire.endpoint = way.endpoint; /* the data plane comes to it a moment later */
+        (void)path_tcp_get(self->host->seek->tcp, way.link, &info.wire.endpoint);
         info.wire.way = way;
     }
     add_families(self, &info);

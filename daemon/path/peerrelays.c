@@ -24,8 +24,8 @@ typedef struct {
 struct PathPeerRelays {
     PathRelayHost        host; /* its map has the token alone */
     PathPeerRelaysEvents events;
-    GArray              *offers;                                          /* Offer */
-    Held                 held[WIRE_MAX_LINKS - PATH_FIRST_PEER_LINK + 1]; /* session NULL: free */
+    GArray              *offers;                               /* Offer */
+    Held held[PATH_LAST_PEER_LINK - PATH_FIRST_PEER_LINK + 1]; /* session NULL: free */
 };
 
 static void on_changed(uint16_t relay, void *user_data)
@@ -211,7 +211,7 @@ static Held *get(PathPeerRelays *self, uint8_t link)
 {
     Held *held;
 
-    if (link < PATH_FIRST_PEER_LINK || link > WIRE_MAX_LINKS)
+    if (link < PATH_FIRST_PEER_LINK || link > PATH_LAST_PEER_LINK)
         return NULL;
     held = &self->held[link - PATH_FIRST_PEER_LINK];
     return held->session != NULL ? held : NULL;

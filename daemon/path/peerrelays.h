@@ -14,8 +14,9 @@
 #include <stdint.h>
 
 enum {
-    PATH_FIRST_PEER_LINK = 9, /* links of the data plane from here to WIRE_MAX_LINKS are ours */
-    PATH_PAIR_RELAYS = 2,     /* that a pair tries */
+    PATH_FIRST_PEER_LINK = 9, /* links of the data plane from here to the next are ours */
+    PATH_LAST_PEER_LINK = 12,
+    PATH_PAIR_RELAYS = 2, /* that a pair tries */
 };
 
 typedef struct PathPeerRelays PathPeerRelays;

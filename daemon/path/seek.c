@@ -75,6 +75,16 @@ static void open_route(PathSeek *self, WireRoute *route)
                 route->candidates[route->n_candidates++] = self->ways.list[i].to.endpoint;
 }
 
+/* What people are told: NULL: the server's relay, or no way. */
+static uint8_t get_level(const PathWay *active)
+{
+    if (active == NULL)
+        return 0;
+    if (active->to.link == 0)
+        return 2;
+    return active->to.link >= PATH_FIRST_TCP_LINK ? 3 : 1;
+}
+
 /* Tells the data plane. @n_copies: batches that go by the relay too, if the way is direct. */
 void path_seek_steer(PathSeek *self, uint16_t n_copies)
 {
@@ -103,7 +113,7 @@ void path_seek_steer(PathSeek *self, uint16_t n_copies)
                                   (wire_way_is_set(&route.way) || route.n_candidates > 0));
     if (rc < 0)
         mesh_log_debug("a route was refused: %s", g_strerror(-rc));
-    level = !direct ? 0 : active->to.link != 0 ? 1 : 2;
+    level = get_level(active);
     if (level != self->shown) {
         self->shown = level;
         self->host->changed(&self->told->wg, self->host->user_data);

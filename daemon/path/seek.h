@@ -6,6 +6,7 @@
 #pragma once
 
 #include "common/codec/probe.h"
+#include "daemon/path/directtcp.h"
 #include "daemon/path/path.h"
 #include "daemon/path/relays.h"
 #include "daemon/path/ways.h"
@@ -29,6 +30,7 @@ typedef struct {
     WirePlane      *plane;
     PathRelays     *relays;
     PathPeerRelays *peerrelays;
+    PathTcp        *tcp;
     MeshNetworkId   net;
     MeshKey        *probe_private; /* guarded */
     MeshKey         probe_public;

@@ -21,33 +21,33 @@ struct PathSeek {
     WireWay         relay;  /* link 0: none */
     WireWay         heard;  /* by which relay it was heard last, if not by that; link 0: none */
     bool            wanted; /* somebody wants to reach it, or it us */
-    uint8_t         shown;  /* what @host was told last: 0 none, 1 another node's relay, 2 direct */
-    PathPhase       phase;
-    uint16_t        attempt;
-    uint64_t        call_txid; /* of the attempt's first CALL; the next ones count up */
-    int64_t         call_us[PATH_CALLS];
-    int64_t         called_ms; /* when a CALL of the peer's began one; 0: never */
-    int64_t         start_ms;  /* of the bursts */
-    unsigned        step, n_pings;
-    guint           timer; /* of the attempt */
-    int64_t         born_ms;
-    guint           hope_timer; /* until it is given up that the peer will be found by relay */
-    int64_t         again_ms, again_in_ms; /* not before, unless something changed; next pause */
-    unsigned        checks;                /* pings of the check under way; 0: none */
-    int64_t         check_ms;              /* since when */
-    guint           check_timer;
-    guint           idle_timer;
-    bool            resting;    /* idle so long that its way may have closed */
-    MeshEndpoint    seen;       /* where its relay sees it; family 0: not told */
-    MeshProbeNat    nat;        /* as it told; mapping 0: it does not know */
-    uint16_t        local_port; /* as it told; 0: not */
-    PathHardnat    *hard;       /* the search under way behind a hard NAT; NULL: none */
-    unsigned        n_hard[2];  /* rounds since the network changed: on the easy side, the hard */
-    MeshAddr        hard_at;    /* where the peer was seen then */
-    int64_t         hard_ms[2]; /* when the last one began */
-    guint           hard_timer; /* until it is our turn to try as the hard side */
-    PathMeet        meet;       /* where the pair meets when nothing direct is found */
-    uint8_t         socket;     /* adopted by the plane for us; 0: none */
+    uint8_t   shown; /* what @host was told last: 0 none, 1 another node's relay, 2 direct, 3 TCP */
+    PathPhase phase;
+    uint16_t  attempt;
+    uint64_t  call_txid; /* of the attempt's first CALL; the next ones count up */
+    int64_t   call_us[PATH_CALLS];
+    int64_t   called_ms; /* when a CALL of the peer's began one; 0: never */
+    int64_t   start_ms;  /* of the bursts */
+    unsigned  step, n_pings;
+    guint     timer; /* of the attempt */
+    int64_t   born_ms;
+    guint     hope_timer;            /* until it is given up that the peer will be found by relay */
+    int64_t   again_ms, again_in_ms; /* not before, unless something changed; next pause */
+    unsigned  checks;                /* pings of the check under way; 0: none */
+    int64_t   check_ms;              /* since when */
+    guint     check_timer;
+    guint     idle_timer;
+    bool      resting;       /* idle so long that its way may have closed */
+    MeshEndpoint seen;       /* where its relay sees it; family 0: not told */
+    MeshProbeNat nat;        /* as it told; mapping 0: it does not know */
+    uint16_t     local_port; /* as it told; 0: not */
+    PathHardnat *hard;       /* the search under way behind a hard NAT; NULL: none */
+    unsigned     n_hard[2];  /* rounds since the network changed: on the easy side, the hard */
+    MeshAddr     hard_at;    /* where the peer was seen then */
+    int64_t      hard_ms[2]; /* when the last one began */
+    guint        hard_timer; /* until it is our turn to try as the hard side */
+    PathMeet     meet;       /* where the pair meets when nothing direct is found */
+    uint8_t      socket;     /* adopted by the plane for us; 0: none */
 };
 
 /* ---- seek.c, for attempt.c ---- */

@@ -21,6 +21,7 @@ typedef enum {
     PATH_RANK_MAPPED,
     PATH_RANK_OBSERVED,
     PATH_RANK_PEER_RELAY, /* by a relay that another node keeps */
+    PATH_RANK_TCP,        /* by TCP straight to the peer */
 } PathRank;
 
 typedef struct {

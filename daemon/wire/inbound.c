@@ -501,14 +501,20 @@ static void pass_frame(WireInbound *self, uint8_t link, const WirePacket *frame)
     self->event.n_data = 0;
 }
 
-/* Its payload is from then on as if its sender's had come. */
-static void unwrap_streamed(WireInbound *self, size_t i, uint8_t link, const WirePacket *frame)
+/* Who sent a DATA frame: a relay says it, a peer is himself. */
+static uint32_t read_sender(const WirePacket *frame, uint32_t peer)
 {
     const uint8_t *arg = frame->data + 4;
-    uint32_t       index =
-        (uint32_t)arg[0] << 24 | (uint32_t)arg[1] << 16 | (uint32_t)arg[2] << 8 | arg[3];
 
-    self->relayed[i] = (WireHop){ .link = link, .index = index };
+    if (peer != WIRE_WHOLE_FRAME)
+        return peer;
+    return (uint32_t)arg[0] << 24 | (uint32_t)arg[1] << 16 | (uint32_t)arg[2] << 8 | arg[3];
+}
+
+/* Its payload is from then on as if its sender's had come. */
+static void unwrap_streamed(WireInbound *self, size_t i, WireHop from, const WirePacket *frame)
+{
+    self->relayed[i] = from;
     self->datagrams[i] = (WireDatagram){ .packet = { frame->data + MESH_RELAY_STREAM_HEAD_BYTES,
                                                      frame->len - MESH_RELAY_STREAM_HEAD_BYTES },
                                          .hop = &self->relayed[i] };
@@ -534,12 +540,14 @@ static void report_end(WireInbound *self, uint8_t link, WireStream *stream)
 /* Returns: true: there may be more. */
 static bool take_stream(WireInbound *self, uint8_t link, WireStream *stream)
 {
+    uint32_t   peer = wire_links_get_peer(&self->plane->links, link);
     WirePacket frame;
     size_t     n = 0;
 
     while (n < WIRE_UDP_MAX_RECEIVE && wire_stream_take(stream, &frame)) {
         if (frame.data[0] == WIRE_LINK_DATA)
-            unwrap_streamed(self, n++, link, &frame);
+            unwrap_streamed(self, n++,
+                            (WireHop){ .link = link, .index = read_sender(&frame, peer) }, &frame);
         else
             pass_frame(self, link, &frame);
     }

@@ -15,6 +15,7 @@ _Static_assert(WIRE_LINK_DATA == MESH_RELAY_DATA, "the kind of frame that is our
 struct WireLinkEntry {
     WireLink        link;   /* over UDP */
     WireStream     *stream; /* owned; not NULL: over TLS */
+    uint32_t        peer;   /* at its other end; WIRE_WHOLE_FRAME: a relay */
     struct rcu_head rcu;
 };
 
@@ -65,7 +66,7 @@ int wire_links_put(WireLinks *self, uint8_t number, const WireLink *what)
     return 0;
 }
 
-int wire_links_put_stream(WireLinks *self, uint8_t number, WireStream *stream)
+int wire_links_put_stream(WireLinks *self, uint8_t number, WireStream *stream, uint32_t peer)
 {
     WireLinkEntry *entry;
 
@@ -75,6 +76,7 @@ int wire_links_put_stream(WireLinks *self, uint8_t number, WireStream *stream)
     if (entry == NULL)
         return -ENOMEM;
     entry->stream = stream;
+    entry->peer = peer;
     replace(self, number, entry);
     return 0;
 }
@@ -108,6 +110,13 @@ WireStream *wire_links_get_stream(const WireLinks *self, uint8_t number)
     WireLinkEntry *entry = get_entry(self, number);
 
     return entry == NULL ? NULL : entry->stream;
+}
+
+uint32_t wire_links_get_peer(const WireLinks *self, uint8_t number)
+{
+    WireLinkEntry *entry = get_entry(self, number);
+
+    return entry == NULL ? WIRE_WHOLE_FRAME : entry->peer;
 }
 
 static bool is_of_session(const WireLink *link, const WirePacket *frame)

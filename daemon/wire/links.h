@@ -24,8 +24,10 @@ typedef struct {
 
 MESH_CHECKED int wire_links_put(WireLinks *self, uint8_t number, const WireLink *what);
 
-/** wire_links_put_stream: @stream becomes ours. Returns: 0; -EINVAL; -ENOMEM: it stays yours. */
-MESH_CHECKED int wire_links_put_stream(WireLinks *self, uint8_t number, WireStream *stream);
+/** wire_links_put_stream: @stream becomes ours. @peer: index of the node at its other end;
+ * WIRE_WHOLE_FRAME: a relay. Returns: 0; -EINVAL; -ENOMEM: it stays yours. */
+MESH_CHECKED int wire_links_put_stream(WireLinks *self, uint8_t number, WireStream *stream,
+                                       uint32_t peer);
 void             wire_links_remove(WireLinks *self, uint8_t number); /* 0 and none are fine */
 void             wire_links_done(WireLinks *self);                   /* no thread reads any more */
 
@@ -34,6 +36,9 @@ const WireLink *wire_links_get(const WireLinks *self, uint8_t number);
 
 /** wire_links_get_stream: the same of one over TLS. */
 WireStream *wire_links_get_stream(const WireLinks *self, uint8_t number);
+
+/** wire_links_get_peer: as it was put; for a link that has a stream. */
+uint32_t wire_links_get_peer(const WireLinks *self, uint8_t number);
 
 /** wire_links_find: Returns: the number of the link whose relay is at @endpoint; 0: none. Of
  * several the one whose session @frame names. */

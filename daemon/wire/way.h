@@ -6,7 +6,7 @@
 #include "common/std/endpoint.h"
 #include "common/std/ip.h"
 
-#define WIRE_MAX_LINKS   12u /* relays known to a plane at once, numbered from 1 */
+#define WIRE_MAX_LINKS   16u /* relays known to a plane at once, numbered from 1 */
 #define WIRE_MAX_SOCKETS 16u /* adopted sockets of a plane at once, numbered from 1 */
 
 /** WireWay: @link 0: direct to @endpoint, by the plane's own socket or the adopted one of number

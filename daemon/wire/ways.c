@@ -25,6 +25,17 @@ void wire_ways_remove_link(WirePlane *plane, uint8_t link)
     wire_links_remove(&plane->links, link);
 }
 
+static int put_stream(WirePlane *plane, uint8_t link, WireStream *stream, uint32_t peer)
+{
+    int rc = wire_links_put_stream(&plane->links, link, stream, peer);
+    if (rc < 0) {
+        wire_stream_stop(stream);
+        wire_stream_disown(stream);
+        wire_stream_free(stream);
+    }
+    return rc;
+}
+
 int wire_ways_adopt_stream(WirePlane *plane, uint8_t link, struct ssl_st *ssl, bool websocket)
 {
     WireStream *stream;
@@ -33,15 +44,18 @@ int wire_ways_adopt_stream(WirePlane *plane, uint8_t link, struct ssl_st *ssl, b
     if (link == 0 || link > WIRE_MAX_LINKS)
         return -EINVAL;
     rc = wire_stream_new(ssl, websocket, &plane->to_in, &stream);
-    if (rc < 0)
-        return rc;
-    rc = wire_links_put_stream(&plane->links, link, stream);
-    if (rc < 0) {
-        wire_stream_stop(stream);
-        wire_stream_disown(stream);
-        wire_stream_free(stream);
-    }
-    return rc;
+    return rc < 0 ? rc : put_stream(plane, link, stream, WIRE_WHOLE_FRAME);
+}
+
+int wire_ways_adopt_direct(WirePlane *plane, uint8_t link, struct ssl_st *ssl, uint32_t index)
+{
+    WireStream *stream;
+    int         rc;
+
+    if (link == 0 || link > WIRE_MAX_LINKS)
+        return -EINVAL;
+    rc = wire_stream_new(ssl, false, &plane->to_in, &stream);
+    return rc < 0 ? rc : put_stream(plane, link, stream, index);
 }
 
 int wire_ways_adopt_socket(WirePlane *plane, int fd)

@@ -34,6 +34,11 @@ struct ssl_st;
 MESH_CHECKED int wire_ways_adopt_stream(WirePlane *plane, uint8_t link, struct ssl_st *ssl,
                                         bool websocket);
 
+/** wire_ways_adopt_direct: the same with a connection that ends at a peer itself, node @index: what
+ * comes on it came from him, whatever its frames say. */
+MESH_CHECKED int wire_ways_adopt_direct(WirePlane *plane, uint8_t link, struct ssl_st *ssl,
+                                        uint32_t index);
+
 /** wire_ways_remove_link: wipes it, ends its stream; peers that are routed there have no way until
  * they are given another. */
 void wire_ways_remove_link(WirePlane *plane, uint8_t link);

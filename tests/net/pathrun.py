@@ -12,7 +12,7 @@ from lab import wait_until
 from onway import MAPPER, Nat64, Proxy, map_ports
 from router import count_on, counted
 
-PATHS = {"direct": "D", "peer-relay": "P", "relay": "R"}
+PATHS = {"direct": "D", "direct-tcp": "D", "peer-relay": "P", "relay": "R"}
 PING_S = 0.1
 # How long a cell may take to its goal, by the dearest thing it needs; ends a hang only.
 LIMITS_S = {"birthday": 60}

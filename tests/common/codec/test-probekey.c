@@ -76,6 +76,28 @@ static void test_window(void)
     g_assert_false(mesh_probekey_accept(&keys, newest + 1));
 }
 
+/* One key for both ends, another for each pair and network, and none with oneself. */
+static void test_psk(void)
+{
+    MeshKey       secret[3], open[3], one, two, other;
+    const uint8_t net[8] = { 1 }, elsewhere[8] = { 2 };
+
+    for (unsigned i = 0; i < 3; i++) {
+        mesh_key_make_private(&secret[i]);
+        mesh_key_make_public(&secret[i], &open[i]);
+    }
+    g_assert_cmpint(mesh_probekey_derive_psk(&secret[0], &open[0], &open[1], net, &one), ==, 0);
+    g_assert_cmpint(mesh_probekey_derive_psk(&secret[1], &open[1], &open[0], net, &two), ==, 0);
+    g_assert_true(mesh_key_equal(&one, &two));
+    g_assert_cmpint(mesh_probekey_derive_psk(&secret[0], &open[0], &open[2], net, &other), ==, 0);
+    g_assert_false(mesh_key_equal(&one, &other));
+    g_assert_cmpint(mesh_probekey_derive_psk(&secret[0], &open[0], &open[1], elsewhere, &other), ==,
+                    0);
+    g_assert_false(mesh_key_equal(&one, &other));
+    g_assert_cmpint(mesh_probekey_derive_psk(&secret[0], &open[0], &open[0], net, &other), ==,
+                    -EINVAL);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -84,5 +106,6 @@ int main(int argc, char **argv)
     g_test_add_func("/probekey/low-order", test_low_order);
     g_test_add_func("/probekey/own-key", test_own_key);
     g_test_add_func("/probekey/window", test_window);
+    g_test_add_func("/probekey/psk", test_psk);
     return g_test_run();
 }

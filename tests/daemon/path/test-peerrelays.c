@@ -33,7 +33,7 @@ void wire_ways_remove_link(WirePlane *self, uint8_t link)
 {
     (void)self;
     g_assert_cmpuint(link, >=, PATH_FIRST_PEER_LINK);
-    g_assert_cmpuint(link, <=, WIRE_MAX_LINKS);
+    g_assert_cmpuint(link, <=, PATH_LAST_PEER_LINK);
 }
 
 static void on_changed(void *user_data)
@@ -171,7 +171,7 @@ static void test_bound(Fixture *f, gconstpointer data)
         n[i] = path_peerrelays_hold(f->relays, &peer, &own, links[i]);
         held += n[i];
         for (size_t k = 0; k < n[i]; k++)
-            g_assert_cmpuint(links[i][k], <=, WIRE_MAX_LINKS);
+            g_assert_cmpuint(links[i][k], <=, PATH_LAST_PEER_LINK);
         first += n[i] > 0 && links[i][0] == links[0][0];
     }
     g_assert_cmpuint(held, <, 64 * PATH_PAIR_RELAYS);
@@ -181,10 +181,10 @@ static void test_bound(Fixture *f, gconstpointer data)
     for (unsigned i = 0; i < 64; i++)
         for (size_t k = i == 0 ? 1 : 0; k < n[i]; k++)
             path_peerrelays_release(f->relays, links[i][k]);
-    for (uint8_t link = PATH_FIRST_PEER_LINK; link <= WIRE_MAX_LINKS; link++)
+    for (uint8_t link = PATH_FIRST_PEER_LINK; link <= PATH_LAST_PEER_LINK; link++)
         g_assert_null(path_peerrelays_name(f->relays, link));
     g_assert_null(path_peerrelays_name(f->relays, 1));
-    g_assert_null(path_peerrelays_name(f->relays, WIRE_MAX_LINKS + 1));
+    g_assert_null(path_peerrelays_name(f->relays, PATH_LAST_PEER_LINK + 1));
 }
 
 #define ADD(path, function) g_test_add(path, Fixture, NULL, set_up, function, tear_down)

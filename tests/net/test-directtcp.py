@@ -1,0 +1,101 @@
+"""TCP straight to a peer, for a node whose UDP is blocked; and who is no peer gets nothing there.
+
+   [a] ─ a router that drops all UDP ══╗
+                                       ╠══ wan ══ [server]
+   [b] in the open ════════════════════╝"""
+
+from lab import Lab, copy, need, wait_until
+
+LIMIT_S = 60 # ends a hang only: UDP is given up, the relay over TLS taken, and ways looked for
+BYTES = 20 * 1000 * 1000
+
+need("nft")
+
+
+def by(node, name, path):
+    return node.peer(name).path == path
+
+
+def both(a, b, path):
+    for node, far in ((a, "b"), (b, "a")):
+        node.wait_until(lambda n, f=far: by(n, f, path), LIMIT_S, f"{node.name} to {far}: {path}")
+
+
+def listens(node):
+    port = node.network().listen_port
+    return f":{port} " in node.run("ss", "-Htln").stdout
+
+
+def check_path(lab, a, b):
+    a.start("flow", "ping", "-n", "-i", "0.1", b.addresses()[4])
+    both(a, b, "direct-tcp")
+    place = f"{b.ip4}:{b.network().listen_port}"
+    assert a.peer("b").endpoint == place, a.peer("b")
+    assert "UDP does not get through" in a.peer("b").reason
+    shown = a.mesh("ping", "b").stdout
+    assert f"direct-tcp via {place}" in shown, shown
+    moved = lab.server.json("status").relay.packets
+    took, same = copy(a, b, b.addresses()[4], BYTES)
+    assert same
+    assert lab.server.json("status").relay.packets - moved < 1000, "the relay carried it"
+    lab.ok(f"directly by TCP, and {BYTES // 1000000} MB with equal hashes in {took:.1f} s")
+
+
+def check_end(lab, a, b):
+    """Whoever ends it, and whatever: the relay goes on, and the way comes back."""
+    port = b.network().listen_port
+    b.run("nft", "-f", "-", text=f"""table inet closed {{
+ chain come {{
+  type filter hook input priority 0;
+  tcp dport {port} reject with tcp reset
+ }}
+}}
+""")
+    both(a, b, "relay")
+    seen = a.log("flow").count("bytes from")
+    wait_until(lambda: a.log("flow").count("bytes from") > seen + 10, LIMIT_S, "the relay carries them")
+    b.run("nft", "delete", "table", "inet", "closed")
+    both(a, b, "direct-tcp")
+    lab.ok("the port closes: the relay goes on; it opens again: directly by TCP again")
+
+
+def check_strangers(lab, b):
+    port = b.network().listen_port
+    stranger = lab.host("stranger")
+    code = ("import socket,ssl,sys\n"
+            "s=socket.create_connection((sys.argv[1],int(sys.argv[2])),5)\n"
+            "c=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT);c.check_hostname=False;c.verify_mode=ssl.CERT_NONE\n"
+            "try: c.wrap_socket(s)\n"
+            "except (ssl.SSLError, ConnectionError) as e: print('refused')\n"
+            "else: print('taken')\n")
+    done = stranger.run("python3", "-c", code, b.ip4, port)
+    assert done.stdout.strip() == "refused", done
+    code = ("import socket,sys\n"
+            "s=[socket.create_connection((sys.argv[1],int(sys.argv[2])),5) for _ in range(40)]\n"
+            "for c in s:\n"
+            "    c.settimeout(30)\n"
+            "    try: assert c.recv(1) == b''\n"
+            "    except ConnectionError: pass\n"
+            "print('ended')\n")
+    assert stranger.run("python3", "-c", code, b.ip4, port).stdout.strip() == "ended"
+    lab.ok("strangers: no TLS without a key of the pair, silent ones are hung up on")
+
+
+def main():
+    with Lab() as lab:
+        link = lab.server.setup("home")
+        lab.server.up()
+        a = lab.node("a", behind=lab.nat("natA", kind="udp-blocked", v6=False))
+        b = lab.node("b", v6=False)
+        for node in (a, b):
+            node.up()
+            node.join(link if node is a else lab.server.key("home"))
+        assert listens(b) and not listens(a), "only who can be reached listens"
+        check_path(lab, a, b)
+        check_end(lab, a, b)
+        check_strangers(lab, b)
+        both(a, b, "direct-tcp")
+        a.stop("flow")
+
+
+main()
