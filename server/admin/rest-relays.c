@@ -101,14 +101,21 @@ static bool read_relay(JsonObject *object, CoreManage *out, GError **error)
         (body.addrs != NULL && !take_addrs(body.addrs, &out->patch, error)))
         return false;
     take_numbers(&body, &out->patch);
+    out->network = body.network;
     return true;
+}
+
+static bool read_changes(JsonObject *object, CoreManage *out, GError **error)
+{
+    return read_relay(object, out, error) &&
+           (out->network == NULL ||
+            bad("network: a relay stays with its network: remove it, and add it anew", error));
 }
 
 static bool read_new(JsonObject *object, CoreManage *out, GError **error)
 {
     if (!read_relay(object, out, error))
         return false;
-    out->network = json_object_get_string_member_with_default(object, "network", NULL);
     if ((out->patch.has & CORE_RELAY_NAME) == 0)
         return bad("name: missing", error);
     if ((out->patch.has & CORE_RELAY_RK) == 0 || (out->patch.has & CORE_RELAY_SK) == 0)
@@ -146,7 +153,7 @@ const AdminRoute admin_rest_relays[] = {
     { "GET", "relays", CORE_RELAY_LIST, NULL, write_relay, "relays" },
     { "POST", "relays", CORE_RELAY_ADD, read_new, write_relay, NULL },
     { "GET", "relays/RELAY", CORE_RELAY_SHOW, NULL, write_relay, NULL },
-    { "PATCH", "relays/RELAY", CORE_RELAY_SET, read_relay, write_relay, NULL },
+    { "PATCH", "relays/RELAY", CORE_RELAY_SET, read_changes, write_relay, NULL },
     { "DELETE", "relays/RELAY", CORE_RELAY_REMOVE, NULL, NULL, NULL },
     { 0 },
 };
