@@ -8,7 +8,7 @@ G_STATIC_ASSERT((int)LOCK_CHECK_HASH_BYTES == (int)MESH_RECORD_HASH_BYTES);
 
 LockHash lock_check_hash(const MeshSigned *object)
 {
-    LockHash hash;
+    LockHash hash = { { 0 } };
 
     mesh_record_hash(object, hash.bytes);
     return hash;
