@@ -343,9 +343,12 @@ static void run(void *user_data)
     wire_rcu_register();
     while (!atomic_load_explicit(&plane->stopping, memory_order_acquire)) {
         self->exchange.now_ms = mesh_clock_boot_ms();
+        self->exchange.snapshot = wire_rcu_load(&plane->snapshot);
+        /* First: after a sleep the keys of before are to be wiped, not the handshake that the first
+         * packet begins, which a timer that is late would take with them. */
+        run_timers(self);
         read_notes(self);
         busy = read_messages(self);
-        run_timers(self);
         if (watch)
             read_watch(self);
         self->exchange.snapshot = NULL;
