@@ -228,6 +228,8 @@ void path_attempt_take_call(PathSeek *self, const MeshProbe *probe, const WireEv
 
     add_candidates(self, probe);
     self->wanted = true;
+    path_seek_check(
+        self); /* it has no direct way, so is ours still one? Its packets tell nothing */
     if (self->relay.link == 0) {
         self->relay = event->way; /* it found us there */
         mesh_log_debug("a peer can be reached by a relay");

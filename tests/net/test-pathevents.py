@@ -4,51 +4,11 @@ or move, the relay dies, a daemon stands still. Traffic goes on, by another way 
    [a] ─ port-restricted NAT ─┐                 ┌─ symmetric NAT ─ [x]
                               ├─ wan ─ [server]─┤
    [b] ─ port-restricted NAT ─┘                 └─ symmetric NAT ─ [y]"""
-import re
 import signal
 import time
 
 from lab import Lab, wait_until
-
-REPLY = re.compile(r"^\[(\d+\.\d+)\] \d+ bytes from .* icmp_seq=(\d+)", re.M)
-INTERVAL_S = 0.05
-
-
-class Pinger:
-    """Pings twenty times a second; tells when answers came."""
-
-    def __init__(self, node, address):
-        self.node = node
-        node.start("ping", "ping", "-n", "-D", "-O", "-i", INTERVAL_S, address)
-
-    def times(self):
-        return [float(when) for when, _ in REPLY.findall(self.node.log("ping"))]
-
-    def goes_on(self, limit_s=30):
-        """Waits until answers come again, ten of them after this moment."""
-        now = time.time()
-        wait_until(lambda: sum(when > now for when in self.times()) >= 10, limit_s,
-                   f"{self.node.name}: answers go on")
-
-    def gap_s(self, since):
-        """The longest time without an answer that ended after `since`."""
-        times = self.times()
-        return max(later - sooner for sooner, later in zip(times, times[1:]) if later > since)
-
-
-def is_path(node, far, kind, limit_s=40):
-    node.wait_until(lambda n: n.peer(far.name).path == kind, limit_s)
-
-
-def pair(lab, names, kind):
-    made = []
-    for name in names:
-        router = lab.nat("r" + name, kind=kind, v6=False)
-        node = lab.node(name, behind=router)
-        node.up()
-        node.join(lab.server.key("home"))
-        made.append((node, router))
-    return made
+from pathpair import Pinger, is_path, pair
 
 
 def direct_events(lab, a, ra, b, rb):
@@ -87,7 +47,7 @@ def direct_events(lab, a, ra, b, rb):
     a.wait_until(lambda n: n.network("home").server_state == "connected", 60)
     is_path(a, b, "direct")
     lab.ok(f"the server, and the relay with it, is gone: {gap_s:.2f} s without an answer, still direct")
-    a.stop("ping")
+    pings.stop()
 
 
 def stand_still(lab, a, b):
@@ -101,7 +61,7 @@ def stand_still(lab, a, b):
     b.run("kill", f"-{signal.SIGCONT.value}", pid)
     pings.goes_on()
     is_path(a, b, "direct", 60)
-    a.stop("ping")
+    pings.stop()
     lab.ok("a daemon that stood still for five seconds: traffic goes on, direct")
 
 
@@ -114,7 +74,7 @@ def relay_dies(lab, x, y):
     pings.goes_on(60)
     is_path(x, y, "relay")
     lab.ok(f"the relay is killed and comes back: {pings.gap_s(began):.2f} s without an answer")
-    x.stop("ping")
+    pings.stop()
 
 
 def main():
