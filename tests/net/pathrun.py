@@ -185,9 +185,10 @@ def run(lab, shared, cell, number):
     try:
         for side, kind in (("a", cell.first), ("b", cell.other)):
             sites.append(Site(lab, kind, f"{side}{number}", shared, bad))
-        for site in sites:
+        for side, site in enumerate(sites):
             if site.box: # half of the way each: a quarter of the round trip in each direction
-                site.box.set(delay_ms=cell.rtt_ms / 4, loss_pct=cell.loss_pct / 2, seed=number)
+                site.box.set(delay_ms=cell.rtt_ms / 4, loss_pct=cell.loss_pct / 2,
+                             seed=2 * number + side)
         return measure(lab, cell, sites, f"cell{number}")
     finally:
         for site in reversed(sites):
