@@ -14,7 +14,7 @@ PARAMETERS, NESTING, PER_HEADER, COLUMNS = 5, 3, 12, 100
 BAD_NAMES = {"utils", "util", "misc", "helpers", "helper", "common", "manager"}
 CONTROL = re.compile(r"^( *)(?:\} else )?(?:if|for|while|do|switch|cds_list_for_each\w*)\b")
 # Callbacks whose signature a library dictates.
-FOREIGN = re.compile(r"GDBusConnection \*|GDBusMethodInvocation \*|sqlite3")
+FOREIGN = re.compile(r"GDBusConnection \*|GDBusMethodInvocation \*|GResolverNameLookupFlags|sqlite3")
 
 
 def strip(text):

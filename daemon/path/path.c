@@ -14,6 +14,7 @@
 #include "daemon/path/relays.h"
 #include "daemon/path/seeking.h"
 #include "daemon/path/shelter.h"
+#include "daemon/path/tech-nat64.h"
 
 #include <string.h>
 #include <sys/socket.h>
@@ -27,7 +28,9 @@ struct Path {
     PathNetcheck *check;
     PathShelter   shelter;
     PathLifetime *lifetime;
-    PathSeekHost  host; /* what seeks share */
+    PathNat64    *nat64;
+    GArray       *relays; /* PathRelay: of the map, as they were told */
+    PathSeekHost  host;   /* what seeks share */
     PathPeerHost  peer_host;
     GHashTable   *peers;   /* MeshKey * inside the PathPeerPath → owned PathPeerPath */
     GArray       *addrs;   /* MeshAddr: the host's */
@@ -114,12 +117,16 @@ static size_t list_own(void *user_data, MeshProbeCandidate out[MESH_PROBE_MAX_CA
     Path         *self = user_data;
     WirePlaneInfo info;
     MeshEndpoint  seen;
+    MeshProbeNat  nat;
     uint16_t      home;
     size_t        n = 0;
 
     wire_plane_get_info(self->plane, &info);
     if (path_relayhome_get_home(self->host.relays, &home, &seen) && seen.addr.family != 0)
         n = add_candidate(out, n, &seen, MESH_PROBE_OBSERVED);
+    if (path_nat64_get_seen(self->nat64, &seen, &nat))
+        n = add_candidate(out, n, &seen, MESH_PROBE_NAT64);
+    path_nat64_ask(self->nat64); /* if it is another by now, peers are called again */
     for (guint i = 0; i < self->addrs->len && info.listen_port != 0; i++) {
         const MeshAddr *addr = &g_array_index(self->addrs, MeshAddr, i);
         MeshEndpoint    own = mesh_endpoint_make(addr, info.listen_port);
@@ -146,6 +153,8 @@ static void use_nat(Path *self)
 
 static bool take_stun(Path *self, const WireEvent *event)
 {
+    if (path_nat64_take(self->nat64, event))
+        return true;
     if (!path_natlook_take(&self->look, event, &self->host.nat))
         return path_netcheck_handle(self->check, event);
     use_nat(self);
@@ -171,6 +180,56 @@ static void on_nat(void *user_data)
 
     use_nat(self);
     tell_all(self);
+}
+
+static bool has_family(const Path *self, int family)
+{
+    return path_candidates_has_family((const MeshAddr *)(const void *)self->addrs->data,
+                                      self->addrs->len, family);
+}
+
+static bool is_six_only(const Path *self)
+{
+    return has_family(self, AF_INET6) && !has_family(self, AF_INET);
+}
+
+static void tell_reach(Path *self)
+{
+    path_relays_set_reach(self->host.relays, &(PathReach){ .has4 = has_family(self, AF_INET),
+                                                           .has6 = has_family(self, AF_INET6),
+                                                           .prefix = *self->host.prefix });
+}
+
+/* Their distance is measured where they are reached from here. */
+static void measure_relays(Path *self)
+{
+    PathRelay here[PATH_MAX_RELAYS];
+    size_t    n = MIN(self->relays->len, PATH_MAX_RELAYS);
+
+    for (size_t i = 0; i < n; i++) {
+        here[i] = g_array_index(self->relays, PathRelay, i);
+        path_prefix64_fill(self->host.prefix, &here[i]);
+    }
+    path_netcheck_set_relays(self->check, here, n);
+}
+
+/* IPv4 came into reach, or went, or we are seen elsewhere there. */
+static void on_nat64(void *user_data)
+{
+    Path          *self = user_data;
+    MeshEndpoint   seen;
+    MeshProbeNat   nat;
+    GHashTableIter iter;
+    gpointer       value;
+
+    tell_reach(self);
+    measure_relays(self);
+    if (path_nat64_get_seen(self->nat64, &seen, &nat) && nat.mapping != MESH_PROBE_UNKNOWN)
+        self->host.nat = nat;
+    g_hash_table_iter_init(&iter, self->peers);
+    while (g_hash_table_iter_next(&iter, NULL, &value))
+        path_peer_start_over(value);
+    self->events.self_changed(self->user_data);
 }
 
 static void on_told(const MeshKey *key, const MeshProbeNat *nat, void *user_data)
@@ -346,8 +405,10 @@ Path *path_start(const PathOptions *options)
     self->user_data = options->user_data;
     self->peers = g_hash_table_new_full(hash_key, equal_key, NULL, on_peer_removed);
     self->addrs = g_array_new(false, true, sizeof(MeshAddr));
+    self->relays = g_array_new(false, true, sizeof(PathRelay));
     peers =
         path_peerrelays_new(self->plane, &(PathPeerRelaysEvents){ on_peerrelays_changed, self });
+    self->nat64 = path_nat64_new(self->plane, on_nat64, self);
     self->host =
         (PathSeekHost){ .plane = self->plane,
                         .relays = path_relays_new(self->plane, peers, &relays_events, self),
@@ -355,6 +416,7 @@ Path *path_start(const PathOptions *options)
                         .net = options->net,
                         .relayless = options->relayless,
                         .addrs = self->addrs,
+                        .prefix = path_nat64_get_prefix(self->nat64),
                         .list_own = list_own,
                         .told = on_told,
                         .changed = on_seek_changed,
@@ -386,9 +448,11 @@ void path_stop(Path *self)
     path_tcp_free(self->host.tcp);
     path_relays_free(self->host.relays);
     path_lifetime_free(self->lifetime);
+    path_nat64_free(self->nat64);
     path_peerrelays_free(self->host.peerrelays);
     mesh_key_free(self->host.probe_private);
     g_array_unref(self->addrs);
+    g_array_unref(self->relays);
     g_free(self);
 }
 
@@ -396,7 +460,11 @@ void path_set_relays(Path *self, const PathRelayMap *map)
 {
     path_relays_set(self->host.relays, map);
     self->host.n_relays = map->n_relays;
-    path_netcheck_set_relays(self->check, map->relays, map->n_relays);
+    g_array_set_size(self->relays, 0);
+    if (map->n_relays > 0)
+        g_array_append_vals(self->relays, map->relays, (guint)map->n_relays);
+    measure_relays(self);
+    path_nat64_set_relays(self->nat64, map->relays, map->n_relays);
 }
 
 const char *path_get_link(Path *self, uint8_t link, PathKind *out_kind, MeshEndpoint *out_at)
@@ -435,9 +503,12 @@ bool path_has_hard_nat(Path *self)
 void path_get_self(Path *self, PathSelf *out_self)
 {
     PathSelf about = { .probe_key = self->host.probe_public, .relayless = self->host.relayless };
+    MeshProbeNat nat;
 
     (void)path_relayhome_get_home(self->host.relays, &about.relays[0], &about.seen);
     about.n_relays = path_relayhome_list_homes(self->host.relays, about.relays);
+    if (about.seen.addr.family != AF_INET)
+        (void)path_nat64_get_seen(self->nat64, &about.seen, &nat);
     *out_self = about;
 }
 
@@ -525,15 +596,16 @@ void path_set_host(Path *self, const PathHost *host)
 
     if (!moved && host->check)
         check_all(self);
+    if (!moved)
+        path_nat64_set_host(self->nat64, is_six_only(self), host->check);
     if (!moved && host->presence_known == self->host.has_server)
         return;
     g_array_set_size(self->addrs, 0);
     if (host->n_addrs > 0)
         g_array_append_vals(self->addrs, host->addrs, (guint)host->n_addrs);
     self->host.has_server = host->presence_known;
-    path_relays_set_families(self->host.relays,
-                             path_candidates_has_family(host->addrs, host->n_addrs, AF_INET),
-                             path_candidates_has_family(host->addrs, host->n_addrs, AF_INET6));
+    path_nat64_set_host(self->nat64, is_six_only(self), moved);
+    tell_reach(self);
     path_relays_doubt(self->host.relays, NULL);
     if (moved)
         path_lifetime_forget(self->lifetime);

@@ -173,10 +173,11 @@ static bool wants_connection(const PathPeerPath *self)
 void path_peer_start_over(PathPeerPath *self)
 {
     PathHost           host = get_host(self);
-    MeshRecordEndpoint chosen[WIRE_MAX_CANDIDATES];
+    MeshRecordEndpoint here[MESH_RECORD_MAX_ENDPOINTS], chosen[WIRE_MAX_CANDIDATES];
+    size_t n = path_prefix64_translate_all(self->host->seek->prefix, self->told.endpoints,
+                                           self->told.n_endpoints, here);
 
-    self->n_candidates = path_candidates_choose(host.addrs, host.n_addrs, self->told.endpoints,
-                                                self->told.n_endpoints, chosen);
+    self->n_candidates = path_candidates_choose(host.addrs, host.n_addrs, here, n, chosen);
     g_free(self->candidates);
     self->candidates = g_memdup2(chosen, self->n_candidates * sizeof chosen[0]);
     self->trying = self->failed = false;

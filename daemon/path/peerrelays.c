@@ -24,6 +24,7 @@ typedef struct {
 struct PathPeerRelays {
     PathRelayHost        host; /* its map has the token alone */
     PathPeerRelaysEvents events;
+    PathPrefix64         prefix;                               /* of a session that begins */
     GArray              *offers;                               /* Offer */
     Held held[PATH_LAST_PEER_LINK - PATH_FIRST_PEER_LINK + 1]; /* session NULL: free */
 };
@@ -82,12 +83,13 @@ void path_peerrelays_set(PathPeerRelays *self, const PathRelayMap *map)
             path_relaysession_renew(self->held[i].session);
 }
 
-void path_peerrelays_set_families(PathPeerRelays *self, bool has4, bool has6)
+void path_peerrelays_set_reach(PathPeerRelays *self, const PathReach *reach)
 {
-    if (self->host.has4 == has4 && self->host.has6 == has6)
+    self->prefix = reach->prefix;
+    if (self->host.has4 == reach->has4 && self->host.has6 == reach->has6)
         return;
-    self->host.has4 = has4;
-    self->host.has6 = has6;
+    self->host.has4 = reach->has4;
+    self->host.has6 = reach->has6;
     for (size_t i = 0; i < G_N_ELEMENTS(self->held); i++)
         if (self->held[i].session != NULL)
             path_relaysession_renew(self->held[i].session);
@@ -167,7 +169,8 @@ static uint8_t hold(PathPeerRelays *self, const Offer *offer)
     if (place == NULL)
         return 0;
     *place = (Held){ .offer = *offer, .holds = 1 };
-    place->session = path_relaysession_new(&self->host, &offer->relay,
+    path_prefix64_fill(&self->prefix, &place->offer.relay);
+    place->session = path_relaysession_new(&self->host, &place->offer.relay,
                                            (uint8_t)(PATH_FIRST_PEER_LINK + (place - self->held)));
     path_relaysession_want(place->session);
     return path_relaysession_get_link(place->session);

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "daemon/path/path.h"
+#include "daemon/path/prefix64.h"
 #include "daemon/wire/plane.h"
 
 #include <stdbool.h>
@@ -32,7 +33,7 @@ void            path_peerrelays_free(PathPeerRelays *self); /* NULL is fine */
 
 /** path_peerrelays_set: the token that opens them, as for the relays of the map; copies. */
 void path_peerrelays_set(PathPeerRelays *self, const PathRelayMap *map);
-void path_peerrelays_set_families(PathPeerRelays *self, bool has4, bool has6);
+void path_peerrelays_set_reach(PathPeerRelays *self, const PathReach *reach);
 
 /** path_peerrelays_offer: the peers of the network, of which those count that are online and keep a
  * relay; copies what it needs. Sessions that are held go on. Returns: true: there is one more. */

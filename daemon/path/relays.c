@@ -233,20 +233,20 @@ static uint16_t drop_others(GPtrArray *old)
     return lost;
 }
 
-void path_relays_set(PathRelays *self, const PathRelayMap *map)
+/* Entries for the relays of our map, with the addresses that lead there from here. */
+static void use_map(PathRelays *self)
 {
-    PathRelayMap *own = &self->host.map;
-    GPtrArray    *old = self->entries;
-    uint16_t      lost;
+    const PathRelayMap *map = &self->host.map;
+    GPtrArray          *old = self->entries;
+    uint16_t            lost;
 
-    clear_map(own);
-    *own = *map;
-    own->relays = g_memdup2(map->relays, map->n_relays * sizeof map->relays[0]);
-    own->token.data = g_memdup2(map->token.data, map->token.len);
-    path_peerrelays_set(self->peers, own);
     self->entries = g_ptr_array_new_with_free_func(free_entry);
-    for (size_t i = 0; i < map->n_relays && i < PATH_MAX_RELAYS; i++)
-        g_ptr_array_add(self->entries, take_entry(old, &map->relays[i]));
+    for (size_t i = 0; i < map->n_relays && i < PATH_MAX_RELAYS; i++) {
+        PathRelay relay = map->relays[i];
+
+        path_prefix64_fill(&self->prefix, &relay);
+        g_ptr_array_add(self->entries, take_entry(old, &relay));
+    }
     lost = drop_others(old);
     for (guint i = 0; i < self->entries->len; i++)
         if (path_relayset_get(self, i)->session !=
@@ -259,13 +259,31 @@ void path_relays_set(PathRelays *self, const PathRelayMap *map)
         self->events.changed(lost, self->user_data);
 }
 
-void path_relays_set_families(PathRelays *self, bool has4, bool has6)
+void path_relays_set(PathRelays *self, const PathRelayMap *map)
 {
-    if (self->host.has4 == has4 && self->host.has6 == has6)
+    PathRelayMap *own = &self->host.map;
+
+    clear_map(own);
+    *own = *map;
+    own->relays = g_memdup2(map->relays, map->n_relays * sizeof map->relays[0]);
+    own->token.data = g_memdup2(map->token.data, map->token.len);
+    path_peerrelays_set(self->peers, own);
+    use_map(self);
+}
+
+void path_relays_set_reach(PathRelays *self, const PathReach *reach)
+{
+    bool same = reach->prefix.bits == self->prefix.bits &&
+                mesh_ip_equal_addr(&reach->prefix.addr, &self->prefix.addr);
+
+    self->prefix = reach->prefix;
+    path_peerrelays_set_reach(self->peers, reach);
+    if (!same)
+        use_map(self);
+    if (self->host.has4 == reach->has4 && self->host.has6 == reach->has6)
         return;
-    self->host.has4 = has4;
-    self->host.has6 = has6;
-    path_peerrelays_set_families(self->peers, has4, has6);
+    self->host.has4 = reach->has4;
+    self->host.has6 = reach->has6;
     for (guint i = 0; i < self->entries->len; i++)
         if (path_relayset_get(self, i)->session != NULL)
             path_relaysession_renew(path_relayset_get(self, i)->session);

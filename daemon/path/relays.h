@@ -7,6 +7,7 @@
 
 #include "daemon/path/path.h"
 #include "daemon/path/peerrelays.h"
+#include "daemon/path/prefix64.h"
 #include "daemon/wire/plane.h"
 
 #include <glib.h>
@@ -42,8 +43,8 @@ void        path_relays_free(PathRelays *self); /* says CLOSE; NULL is fine */
  * as they were go on. */
 void path_relays_set(PathRelays *self, const PathRelayMap *map);
 
-/** path_relays_set_families: what this host can speak; a change binds anew. */
-void path_relays_set_families(PathRelays *self, bool has4, bool has6);
+/** path_relays_set_reach: what this host can speak; copies; a change binds anew. */
+void path_relays_set_reach(PathRelays *self, const PathReach *reach);
 
 /** path_relays_get_way: how node @index is reached by the first of its relays where we are bound
  * and it is; at others a session is begun when @want. Returns: false: not now. */

@@ -29,6 +29,7 @@ struct PathRelays {
     PathRelaysEvents events;
     void            *user_data;
     PathPeerRelays  *peers;        /* borrowed */
+    PathPrefix64     prefix;       /* through which IPv4 is reached; bits 0: none */
     GPtrArray       *entries;      /* owned PathRelayEntry, in the map's order */
     uint16_t         home;         /* id; 0: none yet */
     uint16_t         next;         /* is being bound to be the home; 0: none */

@@ -68,7 +68,7 @@ static void open_route(PathSeek *self, WireRoute *route)
     bool hoping = path_attempt_is_hoping(self);
 
     *route = (WireRoute){ .pinned = false };
-    for (int rank = PATH_RANK_LAN6; rank <= PATH_RANK_OBSERVED; rank++)
+    for (int rank = PATH_RANK_LAN6; rank <= PATH_RANK_NAT64; rank++)
         for (size_t i = 0; i < self->ways.n && route->n_candidates < WIRE_MAX_CANDIDATES; i++)
             if (self->ways.list[i].rank == (PathRank)rank &&
                 !(hoping && path_ways_wants_timing(&self->ways.list[i])))
@@ -145,17 +145,24 @@ void path_seek_ping(PathSeek *self, PathWay *way, uint8_t ttl)
     (void)path_seek_send(self, &probe, &way->to, ttl);
 }
 
+static PathRank get_rank(const PathSeek *self, const MeshEndpoint *to, MeshRecordKind kind)
+{
+    return path_prefix64_has(self->host->prefix, &to->addr) ? PATH_RANK_NAT64
+                                                            : path_ways_rank(to, kind);
+}
+
 /* Adds what of @list this host can try. */
 void path_seek_add(PathSeek *self, const MeshRecordEndpoint *list, size_t n_list)
 {
     const GArray      *own = self->host->addrs;
-    MeshRecordEndpoint usable[WIRE_MAX_CANDIDATES];
-    size_t n = path_candidates_choose((const MeshAddr *)(const void *)own->data, own->len, list,
-                                      n_list, usable);
+    MeshRecordEndpoint here[MESH_RECORD_MAX_ENDPOINTS], usable[WIRE_MAX_CANDIDATES];
+    size_t             n = path_prefix64_translate_all(self->host->prefix, list, n_list, here);
 
+    n = path_candidates_choose((const MeshAddr *)(const void *)own->data, own->len, here, n,
+                               usable);
     for (size_t i = 0; i < n; i++)
         (void)path_ways_add(&self->ways, &(WireWay){ .endpoint = usable[i].endpoint },
-                            path_ways_rank(&usable[i].endpoint, usable[i].kind),
+                            get_rank(self, &usable[i].endpoint, usable[i].kind),
                             path_seek_get_active(self));
 }
 
@@ -342,7 +349,7 @@ static void take_ping(PathSeek *self, const MeshProbe *probe, const WireEvent *e
         return;
     }
     way = path_ways_add(&self->ways, &event->way,
-                        path_ways_rank(&event->way.endpoint, MESH_RECORD_OBSERVED), active);
+                        get_rank(self, &event->way.endpoint, MESH_RECORD_OBSERVED), active);
     if (way == NULL)
         return;
     way->trusted |= is_seen_at(self, &event->way.endpoint);
@@ -395,7 +402,7 @@ static void look_at(PathSeek *self, const WireWay *way)
         }
         return;
     }
-    found = path_ways_add(&self->ways, way, path_ways_rank(&way->endpoint, MESH_RECORD_OBSERVED),
+    found = path_ways_add(&self->ways, way, get_rank(self, &way->endpoint, MESH_RECORD_OBSERVED),
                           active);
     if (found == NULL)
         return;
@@ -550,13 +557,14 @@ void path_seek_relayed(PathSeek *self)
 void path_seek_found(PathSeek *self, const MeshEndpoint *at)
 {
     const GArray *own = self->host->addrs;
+    MeshEndpoint  to = path_prefix64_translate(self->host->prefix, at);
     PathWay      *way;
 
-    if (!path_candidates_can_try((const MeshAddr *)(void *)own->data, own->len, at))
+    if (!path_candidates_can_try((const MeshAddr *)(void *)own->data, own->len, &to))
         return; /* over TLS, or a relay that lies */
-    self->seen = *at;
-    way = path_ways_add(&self->ways, &(WireWay){ .endpoint = *at },
-                        path_ways_rank(at, MESH_RECORD_OBSERVED), path_seek_get_active(self));
+    self->seen = to;
+    way = path_ways_add(&self->ways, &(WireWay){ .endpoint = to },
+                        get_rank(self, &to, MESH_RECORD_OBSERVED), path_seek_get_active(self));
     if (way != NULL)
         way->trusted = true;
 }

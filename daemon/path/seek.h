@@ -27,22 +27,23 @@ typedef struct PathHardnat PathHardnat;
 
 /** PathSeekHost: what the peers of a network share; owned by path.c, read here. */
 typedef struct {
-    WirePlane      *plane;
-    PathRelays     *relays;
-    PathPeerRelays *peerrelays;
-    PathTcp        *tcp;
-    MeshNetworkId   net;
-    MeshKey        *probe_private; /* guarded */
-    MeshKey         probe_public;
-    MeshProbeNat    nat;         /* before this host, as it was measured; mapping 0: not known */
-    bool            ports_known; /* its step and block were looked for */
-    bool            independent; /* one port for all: several servers have seen it */
-    PathHardnat    *hard;       /* the one search behind a hard NAT that is under way; NULL: none */
-    GArray         *addrs;      /* MeshAddr: the host's */
-    bool            relayless;  /* there is no relay, and was none for a while */
-    size_t          n_relays;   /* of the network */
-    bool            has_server; /* so that news of peers and relays may come */
-    bool            no_hard;    /* the owner does not want searches through hard NATs */
+    WirePlane          *plane;
+    PathRelays         *relays;
+    PathPeerRelays     *peerrelays;
+    PathTcp            *tcp;
+    MeshNetworkId       net;
+    MeshKey            *probe_private; /* guarded */
+    MeshKey             probe_public;
+    MeshProbeNat        nat; /* before this host, as it was measured; mapping 0: not known */
+    bool                ports_known; /* its step and block were looked for */
+    bool                independent; /* one port for all: several servers have seen it */
+    PathHardnat        *hard;   /* the one search behind a hard NAT that is under way; NULL: none */
+    GArray             *addrs;  /* MeshAddr: the host's */
+    const PathPrefix64 *prefix; /* through which it reaches IPv4; never NULL */
+    bool                relayless;  /* there is no relay, and was none for a while */
+    size_t              n_relays;   /* of the network */
+    bool                has_server; /* so that news of peers and relays may come */
+    bool                no_hard;    /* the owner does not want searches through hard NATs */
     /* Our candidates for a CALL; returns how many. */
     size_t (*list_own)(void *user_data, MeshProbeCandidate out[MESH_PROBE_MAX_CANDIDATES]);
     /* A peer told the NAT before it. */

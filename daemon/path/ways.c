@@ -162,5 +162,6 @@ void path_ways_doubt(PathWays *self)
 
 bool path_ways_wants_timing(const PathWay *way)
 {
-    return way->to.endpoint.addr.family == AF_INET && way->rank >= PATH_RANK_MAPPED;
+    return way->rank == PATH_RANK_NAT64 ||
+           (way->to.endpoint.addr.family == AF_INET && way->rank >= PATH_RANK_MAPPED);
 }

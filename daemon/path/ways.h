@@ -20,6 +20,7 @@ typedef enum {
     PATH_RANK_V6,
     PATH_RANK_MAPPED,
     PATH_RANK_OBSERVED,
+    PATH_RANK_NAT64,      /* from a host without IPv4, through its provider's */
     PATH_RANK_PEER_RELAY, /* by a relay that another node keeps */
     PATH_RANK_TCP,        /* by TCP straight to the peer */
 } PathRank;

@@ -102,7 +102,7 @@ class Nat64(Router):
         self.start("tayga", self.program, "--config", "/run/tayga.conf", "--nodetach")
         wait_until(lambda: self.run("ip", "link", "show", "nat64", check=False).returncode == 0, 10,
                    "tayga's device")
-        self.sh(f"ip link set nat64 up; ip addr add 192.168.255.254/32 dev nat64; "
+        self.sh(f"ip link set nat64 up; ip addr add 192.168.254.1/32 dev nat64; "
                 f"ip route add {POOL4} dev nat64; ip -6 route add {prefix} dev nat64")
         lab.wan.run("ip", "-6", "route", "add", prefix, "via", self.wan6, "dev", outer_dev(self))
         self.start("dns", sys.executable, HERE / "dns64.py", self.wan6, prefix, lab.hosts_file)

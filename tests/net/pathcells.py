@@ -13,7 +13,7 @@ import dataclasses
 # opener: low-TTL opener and timed start · probe: probes both ways, learning where answers come from ·
 # predict, birthday: hard NATs · stream: a relay over TLS · the others as they are called
 # of: opener, probe, predict, birthday, relay, stream, nat64, proxy, portmap
-BUILT = {"opener", "birthday", "portmap", "predict", "probe", "proxy", "relay", "stream"}
+BUILT = {"opener", "birthday", "nat64", "portmap", "predict", "probe", "proxy", "relay", "stream"}
 
 RANK = {"D": 3, "P": 2, "R": 1, "none": 0}
 

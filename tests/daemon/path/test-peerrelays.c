@@ -63,7 +63,7 @@ static void set_up(Fixture *f, gconstpointer data)
 
     (void)data;
     f->relays = path_peerrelays_new(NULL, &events);
-    path_peerrelays_set_families(f->relays, true, false);
+    path_peerrelays_set_reach(f->relays, &(PathReach){ .has4 = true });
     for (unsigned i = 0; i < KEEPERS; i++) {
         g_snprintf(f->names[i], sizeof f->names[i], "k%u", i);
         g_assert_cmpint(mesh_ip_parse_addr("192.0.2.1", &addr), ==, 0);

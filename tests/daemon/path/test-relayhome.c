@@ -299,7 +299,7 @@ static void set_up(Fixture *f, gconstpointer data)
     }
     f->peers = path_peerrelays_new(NULL, &(PathPeerRelaysEvents){ .changed = on_peers });
     f->relays = path_relays_new(NULL, f->peers, &events, f);
-    path_relays_set_families(f->relays, true, false);
+    path_relays_set_reach(f->relays, &(PathReach){ .has4 = true });
 }
 
 static void tear_down(Fixture *f, gconstpointer data)
