@@ -101,11 +101,21 @@ static bool is_repeated(const RelaySession *session, const RelayBinding *binding
            mesh_ip_equal_addr(&session->remote.addr, &binding->from.addr);
 }
 
+/* An older BIND than the session's, said again while its cookie counts: by who heard it. */
+static bool is_replayed(const RelaySession *session, const RelayBinding *binding)
+{
+    for (size_t i = 0; i < sizeof(session->spent) / sizeof(session->spent[0]); i++)
+        if (mesh_key_equal(&session->spent[i], &binding->ephemeral))
+            return true;
+    return false;
+}
+
 /* With the table's lock alone. */
 static uint32_t make_session(Relay *self, RelayBinding *binding, int64_t life_s)
 {
     const RelayNode *node = &binding->grant.node;
     RelaySession    *session = relay_table_find_node(self->table, node, node->index);
+    MeshKey          spent[2] = { { { 0 } } };
 
     if (relay_bind_is_revoked(self, &binding->grant)) {
         binding->status = MESH_RELAYBIND_REVOKED;
@@ -113,8 +123,15 @@ static uint32_t make_session(Relay *self, RelayBinding *binding, int64_t life_s)
     }
     if (session != NULL && session->stream == NULL && is_repeated(session, binding))
         return session->number;
-    if (session != NULL)
+    if (session != NULL && is_replayed(session, binding)) {
+        binding->status = MESH_RELAYBIND_TOKEN_WRONG;
+        return 0;
+    }
+    if (session != NULL) {
+        spent[0] = session->ephemeral;
+        spent[1] = session->spent[0];
         relay_stream_end_session(self, session);
+    }
     session =
         relay_table_add(self->table, &binding->grant, self->now_ms, self->now_ms + life_s * 1000);
     if (session == NULL) {
@@ -123,6 +140,7 @@ static uint32_t make_session(Relay *self, RelayBinding *binding, int64_t life_s)
     }
     session->keys = binding->keys;
     session->ephemeral = binding->ephemeral;
+    memcpy(session->spent, spent, sizeof(spent));
     session->remote = binding->from;
     session->local = binding->local;
     return session->number;

@@ -23,6 +23,7 @@ struct RelaySession {
     RelaySession *next_alike; /* same hash of who */
     MeshRelayKeys keys;
     MeshKey       ephemeral; /* of its BIND */
+    MeshKey       spent[2];  /* of those before it: who repeats them is not the node */
     MeshEndpoint  remote;    /* changes under the table's lock alone */
     MeshAddr      local;     /* our address that it speaks to; family 0: the kernel chooses */
     int64_t       exp_ms;    /* boot time */

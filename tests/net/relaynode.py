@@ -113,7 +113,8 @@ class RelayNode:
                  hashlib.sha256(self.node.link.server).digest()[:16] +
                  bytes.fromhex(self.node.link.network) + body + from_b64u(self.token["s"]))
         signed = b"mesh1-bind\0" + bytes.fromhex(self.node.link.network) + self.rk + frame
-        self.send(frame + self.node.key.sign(signed))
+        self.said = frame + self.node.key.sign(signed)
+        self.send(self.said)
         shared = ephemeral.exchange(X25519PublicKey.from_public_bytes(self.rk))
         self.up, self.down = (
             hashlib.blake2s(label + public + self.rk, key=shared).digest()[:16]

@@ -118,6 +118,20 @@ def check_move(points, a, b):
     points.ok("a session moves to a new address only by the cookie sent there")
 
 
+def check_replay(points, a):
+    """Who heard a BIND and says it again, from the same address, while the cookie counts."""
+    assert a.bind() == 0
+    for _ in range(2):
+        old = a.said
+        assert a.bind() == 0
+        a.send(old)
+        answer = a.receive()
+        assert (answer[0], answer[2]) == (0x53, 1) and answer[12:16] == bytes(4), answer
+        a.say(PING, 9, bytes(24))
+        assert a.expect(PONG)[1] == 9
+    points.ok("an older BIND, said again, does not end the session that came after it")
+
+
 def check_polite(points, a, b, link):
     """b is granted 5 Mbit/s and 500 KB at once; a sends more, the third says a word in between."""
     third = join(link, "third", "127.0.0.4")
@@ -343,6 +357,7 @@ def main():
         check_forged(points, a, b)
         check_where(points, a, b)
         check_move(points, a, b)
+        check_replay(points, a)
         check_tls(points, a, link)
         check_websocket(points, a, link)
         check_stun(points)
