@@ -27,6 +27,7 @@ enum {
     JOINED = 40, /* packets that a sender's kernel joins, as a tunnel's does */
     PINGS = 5000,
     PING_US = 200,
+    PACE_US = 100, /* between the few packets of a steady load */
 };
 
 #define FAST UINT64_C(100000000000)
@@ -127,7 +128,8 @@ static void blast(RelayClient *from, uint32_t to, size_t joined, double for_s)
     (void)setsockopt(from->fd, SOL_UDP, UDP_SEGMENT, &segment, sizeof(segment));
 }
 
-static void measure_bulk(Child *child, const char *name, size_t joined, double for_s)
+/* Returns: Gbit/s a core. */
+static double measure_bulk(Child *child, const char *name, size_t joined, double for_s)
 {
     RelayClient a, b;
     pthread_t   thread;
@@ -148,6 +150,33 @@ static void measure_bulk(Child *child, const char *name, size_t joined, double f
            gbit / wall, gbit / cpu, cpu * 8 / gbit);
     relay_client_done(&a);
     relay_client_done(&b);
+    return gbit / cpu;
+}
+
+typedef struct {
+    RelayClient *from;
+    uint32_t     to;
+    double       bytes_s;
+} Steady;
+
+/* So many bytes a second, in small steps; what was slept too long is sent in addition. */
+static void *send_steadily(void *data)
+{
+    const Steady *self = data;
+    uint8_t       frame[FRAME] = { 0 };
+    double        begin = seconds(CLOCK_MONOTONIC), sent = 0;
+
+    (void)prctl(PR_SET_TIMERSLACK, 1UL);
+    frame[MESH_RELAY_HEAD_BYTES] = 4;
+    mesh_relayframe_put_head(frame, PAYLOAD, self->from->session, self->to, &self->from->keys.up);
+    while (!atomic_load(&over)) {
+        double due = (seconds(CLOCK_MONOTONIC) - begin) * self->bytes_s;
+
+        for (; sent < due; sent += PAYLOAD)
+            (void)!send(self->from->fd, frame, FRAME, 0);
+        (void)usleep(PACE_US);
+    }
+    return NULL;
 }
 
 /* --- latency -----------------------------------------------------------------------------------
@@ -160,29 +189,55 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* One at a time there and back again through the relay, @load nodes blasting beside it at half of
- * what the machine takes would measure the machine: this is the quiet figure. */
-static void measure_latency(const Child *child)
+/* One at a time there and back again through the relay. */
+static void measure_latency(const Child *child, const char *name, uint32_t index)
 {
     static int64_t took_ns[PINGS];
     RelayClient    a;
     uint8_t        buffer[2048];
     MeshRelayFrame frame;
 
-    bind_node(&a, child, 2, 1);
+    bind_node(&a, child, 2, index);
     for (int i = 0; i < PINGS; i++) {
         const uint8_t data[64] = { 4 };
         int64_t       start = mesh_clock_boot_ns();
 
-        relay_client_send_data(&a, 1, data, sizeof(data)); /* to itself: one pass */
+        relay_client_send_data(&a, index, data, sizeof(data)); /* to itself: one pass */
         g_assert_true(relay_client_next(&a, buffer, sizeof(buffer), 1000, &frame));
         took_ns[i] = mesh_clock_boot_ns() - start;
         (void)usleep(PING_US);
     }
     qsort(took_ns, PINGS, sizeof(*took_ns), by_value);
-    printf("  \"pass_us\": {\"p50\": %.1f, \"p99\": %.1f},\n", (double)took_ns[PINGS / 2] / 1e3,
+    printf("  \"%s\": {\"p50\": %.1f, \"p99\": %.1f},\n", name, (double)took_ns[PINGS / 2] / 1e3,
            (double)took_ns[PINGS * 99 / 100] / 1e3);
     relay_client_done(&a);
+}
+
+/* The same while others move half of what a core of the relay can. */
+static void measure_loaded(const Child *child, double gbit_s_core)
+{
+    RelayClient a, b;
+    Steady      steady = { .from = &a, .bytes_s = gbit_s_core / 2 * 1e9 / 8 };
+    pthread_t   sender, receiver;
+    double      cpu = seconds(child->cpu), wall = seconds(CLOCK_MONOTONIC);
+
+    bind_node(&a, child, 4, 1);
+    bind_node(&b, child, 4, 2);
+    steady.to = b.token.index;
+    atomic_store(&over, false);
+    atomic_store(&received, 0);
+    g_assert_cmpint(pthread_create(&receiver, NULL, count_received, &b), ==, 0);
+    g_assert_cmpint(pthread_create(&sender, NULL, send_steadily, &steady), ==, 0);
+    measure_latency(child, "pass_loaded_us", 2);
+    atomic_store(&over, true);
+    (void)pthread_join(sender, NULL);
+    (void)pthread_join(receiver, NULL);
+    cpu = seconds(child->cpu) - cpu;
+    wall = seconds(CLOCK_MONOTONIC) - wall;
+    printf("  \"loaded\": {\"gbit_s\": %.2f, \"core\": %.2f},\n",
+           (double)atomic_load(&received) * 8 / 1e9 / wall, cpu / wall);
+    relay_client_done(&a);
+    relay_client_done(&b);
 }
 
 /* --- handshakes and memory ---------------------------------------------------------------------
@@ -208,12 +263,14 @@ int main(int argc, char **argv)
 {
     double for_s = argc > 1 ? atof(argv[1]) : 3;
     Child  child = { .pid = 0 };
+    double gbit_s_core;
 
     start_child(&child);
     printf("{\n");
-    measure_bulk(&child, "udp", 1, for_s);
-    measure_bulk(&child, "udp_joined", JOINED, for_s);
-    measure_latency(&child);
+    gbit_s_core = measure_bulk(&child, "udp", 1, for_s);
+    (void)measure_bulk(&child, "udp_joined", JOINED, for_s);
+    measure_latency(&child, "pass_us", 1);
+    measure_loaded(&child, gbit_s_core);
     measure_binds(&child, 900);
     printf("}\n");
     (void)kill(child.pid, SIGKILL);
