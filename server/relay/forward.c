@@ -70,10 +70,12 @@ static int push(Relay *self, RelayOut *out, RelaySession *to, const RelayWaiting
 static void wait_for_stream(Relay *self, RelayOut *out, RelaySession *to,
                             const MeshRelayFrame *frame)
 {
-    RelayWaiting waiting = { .kind = (uint8_t)frame->kind, .urgent = true, .source = frame->arg };
-    uint8_t      bytes[RELAY_OUT_SMALL_BYTES];
-    size_t       len;
-    uint32_t     dropped;
+    RelayWaiting waiting = {
+        .kind = (uint8_t)frame->kind, .urgent = true, .source = frame->arg, .now_ns = out->now_ns
+    };
+    uint8_t  bytes[RELAY_OUT_SMALL_BYTES];
+    size_t   len;
+    uint32_t dropped;
 
     if (mesh_relayframe_encode_stream(frame, bytes, sizeof(bytes), &len) < 0)
         return;
@@ -118,27 +120,36 @@ static bool is_urgent(const RelayOut *out, RelaySession *from, MeshSpan payload)
            relay_allowance_take(&from->urgent, payload.len, out->now_ns);
 }
 
+void relay_forward_dropped(Relay *self, RelayOut *out, const RelaySession *to,
+                           const RelayAged *dropped)
+{
+    RelaySession *source = NULL;
+
+    relay_count(self, RELAY_COUNT_QUEUE, dropped->n);
+    if (dropped->has_source)
+        source = relay_table_find_node(self->table, &to->node, dropped->source);
+    if (source != NULL)
+        relay_forward_notice(self, out, source, MESH_RELAY_CONGESTED, to->node.index);
+}
+
 /* One payload into the queue of @to; who is dropped for it is told. */
 static void wait_in_queue(Relay *self, RelayOut *out, RelaySession *from, RelaySession *to,
                           MeshSpan payload)
 {
-    RelayWaiting  waiting = { .kind = MESH_RELAY_DATA,
-                              .urgent = is_urgent(out, from, payload),
-                              .source = from->node.index,
-                              .payload = payload };
-    RelaySession *source;
-    uint32_t      dropped = 0;
-    int           rc;
+    RelayWaiting waiting = { .kind = MESH_RELAY_DATA,
+                             .urgent = is_urgent(out, from, payload),
+                             .source = from->node.index,
+                             .payload = payload,
+                             .now_ns = out->now_ns };
+    RelayAged    dropped = { .n = 1 };
+    int          rc;
 
     (void)pthread_mutex_lock(&to->lock);
-    rc = push(self, out, to, &waiting, &dropped);
+    rc = push(self, out, to, &waiting, &dropped.source);
     (void)pthread_mutex_unlock(&to->lock);
-    if (rc == 0)
-        return;
-    relay_count(self, RELAY_COUNT_QUEUE, 1);
-    source = rc == 1 ? relay_table_find_node(self->table, &to->node, dropped) : NULL;
-    if (source != NULL)
-        relay_forward_notice(self, out, source, MESH_RELAY_CONGESTED, to->node.index);
+    dropped.has_source = rc == 1;
+    if (rc != 0)
+        relay_forward_dropped(self, out, to, &dropped);
 }
 
 /* Nobody is before it, and the receiver's allowance pays for it. */
@@ -197,7 +208,8 @@ void relay_forward_run(Relay *self, RelayOut *out, RelaySession *from, const Rel
 }
 
 /* With @to's lock: what may go now. Returns: how many, at most SERVE_AT_ONCE. */
-static unsigned take_due(Relay *self, const RelayOut *out, RelaySession *to, RelayParcel **parcels)
+static unsigned take_due(Relay *self, const RelayOut *out, RelaySession *to, RelayParcel **parcels,
+                         RelayAged *aged)
 {
     unsigned n = 0;
 
@@ -207,7 +219,9 @@ static unsigned take_due(Relay *self, const RelayOut *out, RelaySession *to, Rel
 
         if (!urgent && relay_allowance_due_ns(&to->down) > out->now_ns)
             break;
-        parcels[n] = relay_queue_pop(to->queue);
+        parcels[n] = relay_queue_pop(to->queue, out->now_ns, aged);
+        if (parcels[n] == NULL)
+            break;
         (void)relay_allowance_take(&to->down, sizeof(parcels[n]->head) + parcels[n]->len,
                                    out->now_ns);
         n++;
@@ -220,12 +234,13 @@ static bool serve(Relay *self, RelayOut *out, RelaySession *to)
 {
     RelayTarget  target = make_target(to);
     RelayParcel *parcels[SERVE_AT_ONCE];
+    RelayAged    aged = { 0 };
     unsigned     n;
     bool         waits;
 
     do { /* nothing is put with the lock: a flush may come back to this queue */
         (void)pthread_mutex_lock(&to->lock);
-        n = take_due(self, out, to, parcels);
+        n = take_due(self, out, to, parcels, &aged);
         waits = to->queue != NULL && !relay_queue_is_empty(to->queue);
         if (!waits) {
             to->listed = false;
@@ -239,6 +254,8 @@ static bool serve(Relay *self, RelayOut *out, RelaySession *to)
             relay_out_put_parcel(out, &target, parcels[i]);
         }
     } while (n == SERVE_AT_ONCE && waits);
+    if (aged.n > 0)
+        relay_forward_dropped(self, out, to, &aged);
     return waits;
 }
 
@@ -297,7 +314,8 @@ void relay_forward_blocked(RelayOut *out, uint32_t session, const uint8_t *datag
     MeshReader    r = mesh_bytes_make_reader(datagram, len);
     RelayWaiting  waiting = { .kind = MESH_RELAY_DATA,
                               .payload = MESH_SPAN(datagram + MESH_RELAY_HEAD_BYTES,
-                                                   len - MESH_RELAY_HEAD_BYTES) };
+                                                   len - MESH_RELAY_HEAD_BYTES),
+                              .now_ns = out->now_ns };
     uint32_t      dropped;
     int           rc;
 

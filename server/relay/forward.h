@@ -20,6 +20,10 @@ void relay_forward_notice(Relay *self, RelayOut *out, RelaySession *to, MeshRela
 
 void relay_forward_frame(Relay *self, RelayOut *out, RelaySession *to, const MeshRelayFrame *frame);
 
+/* Counts what was dropped of the queue of @to, and tells its source; without @to's lock. */
+void relay_forward_dropped(Relay *self, RelayOut *out, const RelaySession *to,
+                           const RelayAged *dropped);
+
 /* DATA that came over TLS. */
 void relay_forward_payload(Relay *self, RelayOut *out, RelaySession *from,
                            const MeshRelayFrame *frame);

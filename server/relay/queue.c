@@ -1,5 +1,7 @@
 #include "server/relay/queue.h"
 
+#include "server/relay/codel.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +15,7 @@ struct Flow {
     uint32_t     source;
     size_t       bytes;
     int          deficit;
+    RelayCodel   codel;
     RelayParcel *first, **last;
 };
 
@@ -200,6 +203,7 @@ int relay_queue_push(RelayQueue *self, const RelayWaiting *waiting, uint32_t *ou
     if (parcel == NULL)
         return -ENOMEM;
     parcel->next = NULL;
+    parcel->came_ns = waiting->now_ns;
     parcel->source = waiting->source;
     parcel->kind = waiting->kind;
     parcel->len = (uint16_t)len;
@@ -219,12 +223,35 @@ int relay_queue_push(RelayQueue *self, const RelayWaiting *waiting, uint32_t *ou
     return rc;
 }
 
+/* Whether what is next is dropped instead. */
+static bool drop_aged(RelayQueue *self, int64_t now_ns, RelayAged *aged)
+{
+    const RelayParcel *parcel = self->urgent != NULL ? self->urgent : self->round->first;
+    int64_t            waited_ns = now_ns - parcel->came_ns;
+
+    if (self->urgent != NULL) {
+        if (waited_ns <= RELAY_CODEL_MAX_MS * INT64_C(1000000))
+            return false;
+        free(take_urgent(self));
+    } else {
+        if (!relay_codel_drops(&self->round->codel, waited_ns, parcel->next == NULL, now_ns))
+            return false;
+        aged->has_source = true;
+        aged->source = parcel->source;
+        free(take_oldest(self, self->round));
+    }
+    aged->n++;
+    return true;
+}
+
 /* Each flow's turn lasts until its quantum, and what it kept, does not pay for its next packet. No
  * packet is longer than a quantum, so one refill is enough. */
-RelayParcel *relay_queue_pop(RelayQueue *self)
+RelayParcel *relay_queue_pop(RelayQueue *self, int64_t now_ns, RelayAged *aged)
 {
     Flow *flow;
 
+    while (!relay_queue_is_empty(self) && drop_aged(self, now_ns, aged)) {
+    }
     if (self->urgent != NULL)
         return take_urgent(self);
     if (self->round == NULL)

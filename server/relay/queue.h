@@ -2,7 +2,8 @@
  * robin over the sources (docs/PATHS.md §3).
  *
  * Not thread-safe: the receiver's lock. Bounded by bytes, of packets and of what keeps them; the
- * oldest of the source that has too much goes first. Source: RFC 8290 without CoDel. */
+ * oldest of the source that has too much goes first. Bounded by age, of each source by its own: see
+ * codel.h. Source: RFC 8290. */
 #pragma once
 
 #include "common/std/attr.h"
@@ -24,6 +25,7 @@ typedef struct RelayQueue RelayQueue;
 typedef struct RelayParcel RelayParcel;
 struct RelayParcel {
     RelayParcel *next;                    /* the queue's */
+    int64_t      came_ns;                 /* boot time */
     uint32_t     source;                  /* i of who sent it; of another kind: its arg */
     uint8_t      kind;                    /* of its frame */
     uint16_t     len;                     /* bytes of data */
@@ -40,15 +42,23 @@ typedef struct {
     bool     urgent;
     uint32_t source;
     MeshSpan payload;
+    int64_t  now_ns; /* boot time */
 } RelayWaiting;
+
+/* What waited too long and was dropped. Counts up: zeroed at first. */
+typedef struct {
+    unsigned n;
+    bool     has_source; /* @source: whose the last of them was */
+    uint32_t source;
+} RelayAged;
 
 /* Copies the payload behind what waits; what is urgent goes before all that is not. Returns: 0; 1:
  * something was dropped to make room, of the source in @out_dropped; -ENOMEM: it is lost. */
 MESH_CHECKED int relay_queue_push(RelayQueue *self, const RelayWaiting *waiting,
                                   uint32_t *out_dropped);
 
-/* The next packet, the caller's from here on; NULL: none. */
-RelayParcel *relay_queue_pop(RelayQueue *self);
+/* The next packet, the caller's from here on; NULL: none, what was there is in @aged. */
+RelayParcel *relay_queue_pop(RelayQueue *self, int64_t now_ns, RelayAged *aged);
 
 bool   relay_queue_is_empty(const RelayQueue *self);
 bool   relay_queue_has_urgent(const RelayQueue *self);

@@ -152,13 +152,14 @@ static void add_frame(Batch *batch, const RelayParcel *parcel)
 }
 
 /* As many frames as go into a record; with the session's lock. */
-static void fill(RelaySession *session, Batch *batch)
+static void fill(RelaySession *session, int64_t now_ns, Batch *batch, RelayAged *aged)
 {
-    batch->len = 0;
     while (session->queue != NULL && !relay_queue_is_empty(session->queue) &&
            batch->len + INPUT_BYTES + sizeof(batch->head) <= sizeof(batch->data)) {
-        RelayParcel *parcel = relay_queue_pop(session->queue);
+        RelayParcel *parcel = relay_queue_pop(session->queue, now_ns, aged);
 
+        if (parcel == NULL)
+            break;
         add_frame(batch, parcel);
         free(parcel);
     }
@@ -172,15 +173,24 @@ static void fill(RelaySession *session, Batch *batch)
 
 static void fill_from_session(RelayStream *self, Batch *batch)
 {
+    RelayOut     *out = get_out(self->relay);
+    RelayAged     aged = { 0 };
     RelaySession *session;
 
     batch->len = 0;
+    if (out == NULL) {
+        loop_conn_abort(self->conn);
+        return;
+    }
     relay_table_read(self->relay->table);
     session = relay_table_find(self->relay->table, self->number);
     if (session != NULL && session->stream == self) {
         (void)pthread_mutex_lock(&session->lock);
-        fill(session, batch);
+        fill(session, out->now_ns, batch, &aged);
         (void)pthread_mutex_unlock(&session->lock);
+        if (aged.n > 0)
+            relay_forward_dropped(self->relay, out, session, &aged);
+        relay_out_flush(out);
     }
     relay_table_unlock(self->relay->table);
 }

@@ -1,18 +1,30 @@
 /* tests/server/relay/test-queue.c: who is served first, who is dropped, how much is ever kept. */
 #include "server/relay/allowance.h"
+#include "server/relay/codel.h"
 #include "server/relay/queue.h"
 
 #include <glib.h>
 #include <string.h>
 
+static int64_t clock_ns; /* what the tests say it is */
+
+static RelayParcel *take(RelayQueue *queue)
+{
+    RelayAged    aged = { 0 };
+    RelayParcel *parcel = relay_queue_pop(queue, clock_ns, &aged);
+
+    g_assert_cmpuint(aged.n, ==, 0);
+    return parcel;
+}
+
 static int push(RelayQueue *queue, uint32_t source, size_t len, bool urgent)
 {
     uint8_t            data[1500] = { (uint8_t)source };
     uint32_t           dropped = 0;
-    const RelayWaiting waiting = { .source = source,
-                                   .urgent = urgent,
-                                   .payload = MESH_SPAN(data, len) };
-    int                rc = relay_queue_push(queue, &waiting, &dropped);
+    const RelayWaiting waiting = {
+        .source = source, .urgent = urgent, .payload = MESH_SPAN(data, len), .now_ns = clock_ns
+    };
+    int rc = relay_queue_push(queue, &waiting, &dropped);
 
     if (rc == 1)
         return (int)dropped;
@@ -22,7 +34,7 @@ static int push(RelayQueue *queue, uint32_t source, size_t len, bool urgent)
 
 static uint32_t pop(RelayQueue *queue)
 {
-    g_autofree RelayParcel *parcel = relay_queue_pop(queue);
+    g_autofree RelayParcel *parcel = take(queue);
 
     return parcel != NULL ? parcel->source : 0;
 }
@@ -55,7 +67,7 @@ static void test_fair(void)
         push(queue, 3, 300, false);
     }
     for (size_t sum = 0; sum < 40000;) {
-        RelayParcel *parcel = relay_queue_pop(queue);
+        RelayParcel *parcel = take(queue);
 
         bytes[parcel->source] += parcel->len;
         sum += parcel->len;
@@ -113,7 +125,7 @@ static void test_oldest_goes(void)
 
     for (size_t i = 0; i < 100; i++)
         push(queue, 1, 1400 + i % 100, false);
-    first = relay_queue_pop(queue);
+    first = take(queue);
     g_assert_cmpuint(first->len, >, 1400 + 50); /* the early ones are gone */
     g_free(first);
     relay_queue_free(queue); /* with what waits */
@@ -149,6 +161,89 @@ static void test_allowance_extremes(void)
         }
 }
 
+enum { MS = 1000000 };
+
+/* A source keeps @packets waiting for @for_ms, one goes each ms. Returns: how many were dropped. */
+static unsigned stand(RelayQueue *queue, unsigned packets, unsigned for_ms)
+{
+    RelayAged aged = { 0 };
+
+    for (unsigned i = 0; i < packets; i++)
+        push(queue, 1, 100, false);
+    for (unsigned ms = 0; ms < for_ms; ms++) {
+        clock_ns += MS;
+        g_free(relay_queue_pop(queue, clock_ns, &aged));
+        push(queue, 1, 100, false);
+    }
+    if (aged.n > 0)
+        g_assert_true(aged.has_source && aged.source == 1);
+    for (RelayParcel *left; (left = relay_queue_pop(queue, clock_ns, &aged)) != NULL;)
+        g_free(left);
+    return aged.n;
+}
+
+/* Waiting for less than the target, or for a short while, is what queues are for; who stands in it
+ * loses more and more, until it does not stand any more. */
+static void test_standing(void)
+{
+    RelayQueue *queue = relay_queue_new();
+    unsigned    one_s, three_s;
+
+    clock_ns = MS;
+    g_assert_cmpuint(stand(queue, RELAY_CODEL_TARGET_MS - 2, 1000), ==, 0);
+    g_assert_cmpuint(stand(queue, 30, RELAY_CODEL_INTERVAL_MS / 2), ==, 0);
+    one_s = stand(queue, 300, 1000);
+    g_assert_cmpuint(one_s, >, 10);
+    three_s = stand(queue, 300, 3000);
+    g_assert_cmpuint(three_s, >, 3 * one_s); /* sooner and sooner */
+    g_assert_true(relay_queue_is_empty(queue));
+    relay_queue_free(queue);
+}
+
+/* Whom another's standing queue does not concern loses nothing. */
+static void test_standing_apart(void)
+{
+    RelayQueue *queue = relay_queue_new();
+    RelayAged   aged = { 0 };
+
+    clock_ns = MS;
+    for (unsigned ms = 0; ms < 1000; ms++) {
+        for (unsigned i = 0; i < 3; i++)
+            push(queue, 1, 1400, false);
+        push(queue, 2, 100, false);
+        clock_ns += MS;
+        for (unsigned i = 0; i < 2; i++) {
+            g_free(relay_queue_pop(queue, clock_ns, &aged));
+            g_assert_true(!aged.has_source || aged.source == 1);
+        }
+    }
+    g_assert_cmpuint(aged.n, >, 0);
+    relay_queue_free(queue);
+}
+
+/* Of no use to anybody any more, urgent or not, even the last. */
+static void test_too_old(void)
+{
+    RelayQueue  *queue = relay_queue_new();
+    RelayAged    aged = { 0 };
+    RelayParcel *young;
+
+    clock_ns = MS;
+    for (unsigned i = 0; i < 20; i++)
+        push(queue, 1 + i % 2, 1400, i < 4);
+    clock_ns += (int64_t)(RELAY_CODEL_MAX_MS + 1) * MS;
+    push(queue, 3, 100, false);
+    g_assert_cmpuint(relay_queue_get_bytes(queue), >, 0);
+    young = relay_queue_pop(queue, clock_ns, &aged);
+    g_assert_nonnull(young);
+    g_assert_cmpuint(young->source, ==, 3);
+    g_free(young);
+    g_assert_cmpuint(aged.n, ==, 20);
+    g_assert_true(relay_queue_is_empty(queue));
+    g_assert_null(relay_queue_pop(queue, clock_ns, &aged));
+    relay_queue_free(queue);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -159,5 +254,8 @@ int main(int argc, char **argv)
     g_test_add_func("/relay/queue/oldest-goes", test_oldest_goes);
     g_test_add_func("/relay/allowance/rate", test_allowance);
     g_test_add_func("/relay/allowance/extremes", test_allowance_extremes);
+    g_test_add_func("/relay/queue/who-stands-in-it-loses-packets", test_standing);
+    g_test_add_func("/relay/queue/others-lose-none", test_standing_apart);
+    g_test_add_func("/relay/queue/too-old", test_too_old);
     return g_test_run();
 }
