@@ -52,6 +52,7 @@ struct PathRelaySession {
     guint        timer;
     MeshBackoff  backoff;
     PathRelayStream *stream;     /* owned */
+    bool             beside;     /* UDP is asked now and then, beside it */
     unsigned         again_ms;   /* until UDP is tried again beside the stream */
     int64_t          greeted_us; /* the same, of the question under way */
     int64_t          greeted_ms; /* boot clock: when that was begun last */
@@ -199,6 +200,7 @@ static void ping(PathRelaySession *self)
 /* Packets go over TLS: now and then a look whether UDP is back. */
 static void wait_beside_stream(PathRelaySession *self)
 {
+    self->beside = true;
     self->state = WAITING;
     wait(self, self->again_ms);
     self->again_ms = MIN(self->again_ms * 2, (unsigned)UDP_AGAIN_MAX_MS);
@@ -300,6 +302,9 @@ static bool take_bound(PathRelaySession *self, MeshSpan bytes)
     if (wire_ways_put_link(self->host->plane, self->link, &link) < 0)
         return true;
     mesh_key_wipe(&link, sizeof link);
+    if (self->beside)
+        mesh_log_info("relay %s is used over UDP again", self->told.name);
+    self->beside = false;
     path_relaystream_drop(self->stream);
     self->again_ms = UDP_AGAIN_MS;
     self->state = BOUND;

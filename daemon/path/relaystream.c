@@ -17,9 +17,10 @@
 enum {
     ANSWER_MS = 2000,         /* from 101 to BOUND */
     KEEPALIVE_MS = 50000,     /* below what proxies give a silent tunnel */
-    PROVE_MS = 500,           /* between the pings of a session in doubt */
-    MISSED = 4,               /* of them without an answer: it is lost */
+    PROVE_MS = 350,           /* between the pings of a session in doubt */
+    MISSED = 3,               /* of them without an answer: it is lost */
     REBIND_LEFT_PERCENT = 25, /* of a token's life: then with the next one */
+    AGAIN_MS = 300,           /* first try after one that failed, at least */
     CLOCK_OFF_S = 60,         /* against the relay's: then with its time */
 };
 
@@ -349,9 +350,10 @@ static void take_end(PathRelayStream *self, int why)
     if (ping(self))
         return;
     mesh_log_info("relay %s over TLS: the stream ended: %s", self->told->name, g_strerror(-why));
-    if (self->state == BOUND)
-        open_again(self);
-    else if (self->state == ADOPTED)
+    if (self->state == BOUND) { /* it ends so, too, when we are bound over UDP: that will tell */
+        lose(self);
+        wait(self, AGAIN_MS);
+    } else if (self->state == ADOPTED)
         try_later(self);
     else if (self->state == DIALLING) /* for the next one already */
         close_link(self);
@@ -378,6 +380,8 @@ PathRelayStream *path_relaystream_new(PathRelayHost *host, const PathRelay *rela
     self->told = relay;
     self->link = link;
     self->backoff = mesh_backoff_make();
+    self->backoff.first_min_ms = AGAIN_MS; /* it is what traffic goes by, and one connection */
+    self->backoff.first_max_ms = self->backoff.base_ms = 2 * AGAIN_MS;
     return self;
 }
 

@@ -36,7 +36,7 @@ enum {
     IN_RING = 512 * 1024,
     /* Of data that a connection which takes nothing lets wait, and that the kernel holds unsent. */
     MAX_WAITING = 64 * 1024,
-    MAX_UNSENT = 128 * 1024,
+    MAX_UNSENT = 64 * 1024,
 };
 
 struct WireStream {

@@ -1,0 +1,106 @@
+"""What may happen while two nodes that have no direct way use a relay: UDP is shut off and comes back, and
+over TLS the relay dies, goes dark, stops in good order. Traffic goes on.
+
+   [a] ─ symmetric NAT ══ wan ══ symmetric NAT ─ [b]     [server] with its relay"""
+import re
+import time
+
+from lab import Lab, wait_until
+from pathpair import Pinger, is_path
+
+USED = "relay server is used over TLS"
+AGAIN = "relay server is used over UDP again"
+
+
+def seen(node, text):
+    return node.log("meshd").count(text)
+
+
+def says(node, text, times, limit_s=60):
+    wait_until(lambda: seen(node, text) >= times, limit_s, f"{node.name}: {text}")
+
+
+def udp_goes(lab, a, b, ra, pings):
+    began = time.time()
+    ra.cut("both", "udp")
+    says(a, USED, 1)
+    pings.goes_on()
+    is_path(a, b, "relay")
+    lab.ok(f"UDP is shut off: the relay over TLS, {pings.gap_s(began):.2f} s without an answer")
+
+
+def udp_comes_back(lab, a, ra, pings):
+    ra.mend()
+    began = time.time()
+    says(a, AGAIN, 1, 90)
+    pings.goes_on()
+    lab.ok(f"UDP comes back: the relay over UDP, {pings.gap_s(began):.2f} s without an answer")
+
+
+def relay_dies(lab, a, b, ra, rb, pings):
+    for router in (ra, rb):
+        router.cut("both", "udp")
+    says(a, USED, 2)
+    says(b, USED, 1)
+    pings.goes_on()
+    began = time.time()
+    lab.server.restart(kill=True)
+    says(a, USED, 3)
+    says(b, USED, 2)
+    pings.goes_on()
+    lab.ok(f"the relay is killed and comes back: {pings.gap_s(began):.2f} s without an answer")
+    began = time.time()
+    lab.server.restart()
+    says(a, USED, 4)
+    says(b, USED, 3)
+    pings.goes_on()
+    lab.ok(f"it stops in good order and comes back: {pings.gap_s(began):.2f} s without an answer")
+
+
+def relay_goes_dark(lab, a, ra, pings):
+    """Not a word of it, and no end of the connection either."""
+    lost = "does not answer over TLS any more"
+    before = seen(a, lost)
+    began = time.time()
+    ra.cut("both", "all")
+    says(a, lost, before + 1)
+    noticed_s = time.time() - began
+    used = seen(a, USED)
+    ra.mend()
+    ra.cut("both", "udp")
+    says(a, USED, used + 1)
+    pings.goes_on()
+    lab.ok(f"the way to it goes dark: noticed after {noticed_s:.1f} s, used again when it is back")
+
+
+def token_ends(lab, a, pings):
+    """The next stream is open before the old one closes."""
+    began = time.time()
+    a.mesh("proxy", "auto") # opens conversations anew, and proves the relay
+    pings.goes_on()
+    assert pings.gap_s(began) < 20
+    lab.ok("conversations are opened anew: traffic goes on")
+
+
+def main():
+    with Lab() as lab:
+        lab.server.setup("home")
+        lab.server.up()
+        routers = [lab.nat("r" + name, kind="symmetric", v6=False) for name in "ab"]
+        a, b = (lab.node(name, behind=router) for name, router in zip("ab", routers))
+        for node in (a, b):
+            node.up()
+            node.join(lab.server.key("home"))
+        ra, rb = routers
+        pings = Pinger(a, b.addresses()[4])
+        pings.goes_on()
+        udp_goes(lab, a, b, ra, pings)
+        udp_comes_back(lab, a, ra, pings)
+        relay_dies(lab, a, b, ra, rb, pings)
+        relay_goes_dark(lab, a, ra, pings)
+        token_ends(lab, a, pings)
+        assert not re.search(r"critical|assert", a.log("meshd") + b.log("meshd"), re.I)
+        a.stop("ping")
+
+
+main()
