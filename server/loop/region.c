@@ -34,6 +34,7 @@ enum {
 typedef struct {
     uint16_t units;  /* with this head */
     uint16_t before; /* units of the block before; 0: it is the first */
+    uint16_t next;   /* of a gap: the place of another one; 0: none */
     bool     used;
 } Block;
 
@@ -42,7 +43,7 @@ struct LoopRegion {
     uint32_t        n_pieces;  /* in use */
     uint32_t        first_len; /* bytes of the first piece while it is in use, else 0 */
     LoopPacked     *asleep;    /* what was in the first piece; NULL: it is there */
-    uint16_t        lowest;    /* no block before this place is free */
+    uint16_t        gaps;      /* the blocks that are free, in no order */
     bool            closed;
 };
 
@@ -96,41 +97,55 @@ static void set_block(LoopRegion *self, unsigned place, unsigned units, bool use
         block_at(self, place + units)->before = (uint16_t)units;
 }
 
+static void add_gap(LoopRegion *self, unsigned place, unsigned units)
+{
+    set_block(self, place, units, false);
+    block_at(self, place)->next = self->gaps;
+    self->gaps = (uint16_t)place;
+}
+
+/* Of some ten, as a rule. */
+static void remove_gap(LoopRegion *self, unsigned place)
+{
+    uint16_t *at = &self->gaps;
+
+    while (*at != place)
+        at = &block_at(self, *at)->next;
+    *at = block_at(self, place)->next;
+}
+
 /* Best fit: pieces of a handshake leave gaps between those that stay, and what comes later fills
- * the gap it leaves least of. The wide room behind all of them comes last. Returns: the place; END:
+ * the gap it leaves least of. The wide room behind all of them comes last. Returns: the place; 0:
  * there is none. */
 static unsigned find_gap(LoopRegion *self, unsigned units)
 {
-    unsigned best = END, best_units = END;
+    unsigned best = 0, best_units = END;
 
-    for (unsigned place = self->lowest; place < END && best_units != units;) {
+    for (unsigned place = self->gaps; place != 0 && best_units != units;) {
         const Block *block = block_at(self, place);
 
-        if (!block->used && block->units >= units && block->units < best_units) {
+        if (block->units >= units && block->units < best_units) {
             best = place;
             best_units = block->units;
         }
-        place += block->units;
+        place = block->next;
     }
     return best;
 }
 
 static void *cut(LoopRegion *self, unsigned units)
 {
-    unsigned place = find_gap(self, units);
-    Block   *block = block_at(self, place);
+    unsigned place = find_gap(self, units), room;
 
-    if (place == END)
+    if (place == 0)
         return NULL;
-    if (block->units > units)
-        set_block(self, place + units, block->units - units, false);
-    else
-        units = block->units;
+    room = block_at(self, place)->units;
+    remove_gap(self, place);
     set_block(self, place, units, true);
-    if (place == self->lowest)
-        self->lowest = (uint16_t)(place + units);
+    if (room > units)
+        add_gap(self, place + units, room - units);
     self->n_pieces++;
-    return (uint8_t *)block + HEAD;
+    return (uint8_t *)block_at(self, place) + HEAD;
 }
 
 static void *first_of(LoopRegion *self)
@@ -163,17 +178,18 @@ static void *take_from(LoopRegion *self, size_t len)
 static void join(LoopRegion *self, unsigned place)
 {
     Block   *block = block_at(self, place);
-    unsigned units = block->units;
+    unsigned units = block->units, before = place - block->before;
 
-    if (place + units < END && !block_at(self, place + units)->used)
+    if (place + units < END && !block_at(self, place + units)->used) {
+        remove_gap(self, place + units);
         units += block_at(self, place + units)->units;
-    if (place > BEGIN && !block_at(self, place - block->before)->used) {
-        units += block->before;
-        place -= block->before;
     }
-    set_block(self, place, units, false);
-    if (place < self->lowest)
-        self->lowest = (uint16_t)place;
+    if (place > BEGIN && !block_at(self, before)->used) {
+        remove_gap(self, before);
+        units += place - before;
+        place = before;
+    }
+    add_gap(self, place, units);
     self->n_pieces--;
 }
 
@@ -234,9 +250,9 @@ LoopRegion *loop_region_new(void)
     if (begin == NULL)
         return NULL;
     self = (LoopRegion *)(void *)begin;
-    *self = (LoopRegion){ .lock = PTHREAD_MUTEX_INITIALIZER, .lowest = BEGIN };
+    *self = (LoopRegion){ .lock = PTHREAD_MUTEX_INITIALIZER };
     block_at(self, BEGIN)->before = 0;
-    set_block(self, BEGIN, END - BEGIN, false);
+    add_gap(self, BEGIN, END - BEGIN);
     return self;
 }
 
@@ -268,7 +284,7 @@ void loop_region_trim(LoopRegion *self)
     if (self == NULL)
         return;
     (void)pthread_mutex_lock(&self->lock);
-    for (unsigned place = self->lowest; place < END; place += block->units) {
+    for (unsigned place = self->gaps; place != 0; place = block->next) {
         size_t from = HEAD + (size_t)place * UNIT + HEAD;
         size_t to;
 
@@ -277,7 +293,7 @@ void loop_region_trim(LoopRegion *self)
         if (place + block->units >= END)
             to = FIRST_AT;
         from = (from + all.page_bytes - 1) / all.page_bytes * all.page_bytes;
-        if (!block->used && from < to)
+        if (from < to)
             (void)madvise((uint8_t *)self + from, to - from, MADV_DONTNEED);
     }
     (void)pthread_mutex_unlock(&self->lock);
