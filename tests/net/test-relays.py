@@ -4,7 +4,8 @@ where the other one is.
    [x] ─ symmetric NAT ─┐                  ┌─ 80 ms ─ [far]      relays alone; the server
                         ├─ wan ─ [server] ─┤                     is none here
    [y] ─ symmetric NAT ─┘                  └─ 20 ms ─ [near]
-   [z] ─ symmetric NAT that lets nothing to near"""
+   [z] ─ symmetric NAT that lets nothing to near
+   [p] and [q], behind such NATs too: their server [other] is a relay, and [third] is 80 ms away"""
 import re
 import time
 
@@ -131,6 +132,38 @@ def drain_and_remove(lab, x, y, near, pings):
     pings.stop()
 
 
+def server_dies(lab):
+    """The server's own relay is the nearest; with it goes whoever could tell of another one."""
+    server = lab.make_server("other")
+    server.setup("work")
+    server.up()
+    lab.make_relay("third", 40).setup(server)
+    x, y = add_node(lab, "p"), add_node(lab, "q")
+    for node in (x, y):
+        node.join(server.key("work"))
+        sees_home(node, "server")
+    pings = Pinger(x, y.addresses()[4])
+    pings.goes_on()
+    for node, other in ((x, "q"), (y, "p")):
+        wait_until(lambda: node.peer(other).path == "relay", 20, f"{node.name} reaches {other} by relay")
+    wait_until(lambda: len(relays_of(x)) == len(relays_of(y)) == 2, 20, "both know both relays")
+    pings.goes_on(count=40)
+    before, began = pings.lost(), time.time()
+    server.stop("mesh-server", kill=True)
+    for node in (x, y):
+        sees_home(node, "third")
+    pings.goes_on(count=40)
+    lost, holes = pings.lost()
+    assert holes == before[1] + 1, f"{lost} pings lost in {holes} places, {before} before"
+    lab.ok(f"the server is killed, and the home with it: {pings.gap_s(began):.2f} s without an answer")
+    for node in (x, y):
+        wait_until(lambda: node.network("work").server_state != "connected", 30, "the server is away")
+    pings.goes_on(count=40)
+    assert pings.lost()[1] == holes
+    lab.ok("and it goes on without one")
+    pings.stop()
+
+
 def main():
     with Lab() as lab:
         lab.server.setup("home")
@@ -144,6 +177,7 @@ def main():
         meet_elsewhere(lab, x, near)
         pings = kill_home(lab, x, y, near)
         drain_and_remove(lab, x, y, near, pings)
+        server_dies(lab)
 
 
 main()
