@@ -280,15 +280,26 @@ static bool merge(sqlite3 *db, const char *path, const char *replaced)
     return false;
 }
 
+/* Nodes know a newer map of relays perhaps, and take no older one. Owned; "": a backup from before
+ * there were any. */
+static char *make_relays_sql(sqlite3 *db, int64_t now_s)
+{
+    if (sqlite3_table_column_metadata(db, "main", "relay_map", "ver", NULL, NULL, NULL, NULL,
+                                      NULL) != SQLITE_OK)
+        return g_strdup("");
+    return g_strdup_printf("UPDATE relay_map SET ver=max(ver, %" G_GINT64_FORMAT ")+1;", now_s - 1);
+}
+
 static bool prepare(sqlite3 *db, const char *path, int64_t now_s, bool merged, GError **error)
 {
+    g_autofree char *relays = make_relays_sql(db, now_s);
     g_autofree char *sql = g_strdup_printf(
         "DROP TABLE backup; UPDATE network SET epoch=max(epoch, %" G_GINT64_FORMAT ")+1,"
         " serial=max(serial, %" G_GINT64_FORMAT "), pver=max(pver, %" G_GINT64_FORMAT ")+1,"
         " policy_body='', policy_sig=x'';"
         "UPDATE tombstone SET removed=max(removed, %" G_GINT64_FORMAT ") WHERE ip4 IS NOT NULL;"
-        "UPDATE node SET due=0, m_nbf=0, m_exp=0 WHERE state=1; COMMIT;",
-        now_s - 1, now_s, now_s - 1, now_s);
+        "UPDATE node SET due=0, m_nbf=0, m_exp=0 WHERE state=1; %s COMMIT;",
+        now_s - 1, now_s, now_s - 1, now_s, relays);
 
     return (merged ||
             (script(db, path, "BEGIN IMMEDIATE", error) && script(db, path, margin_sql, error))) &&

@@ -15,6 +15,7 @@ from space import SKIP, make_dir, need, wait_until
 
 try:
     from httpnode import Link, Node
+    from relaynode import ask, verify
 except ImportError as missing:
     print(f"skipped: missing python3-cryptography ({missing})")
     sys.exit(SKIP)
@@ -101,6 +102,11 @@ def main():
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def relays_of(node):
+    """R, as the node is told now."""
+    return verify(node.link, "R", ask(node)["r"])
+
+
 def run(server, folder, file):
     link = Link(server.call("setup", "--reusable", "--ip4", "10.9.0.0/16"))
     server.call("check", says="are sound")
@@ -114,6 +120,8 @@ def run(server, folder, file):
     server.call("network", "show", "none", code=NOT_FOUND, says="no network none")
     ok("show tells of one node and one network")
 
+    server.call("relay", "add", "near", "--host", "192.0.2.1", "--rk", "AQEB" * 10 + "AQE", "--sk",
+                "AgIC" * 10 + "AgI")
     end, made = threading.Event(), []
 
     def write():
@@ -142,6 +150,10 @@ def run(server, folder, file):
     server.call("backup", code=USAGE)
     ok("backups of a server that is written to; one file, mode 0600, not replaced unasked")
 
+    for state in ("drain", "ok", "avoid"):
+        server.call("relay", "set", "near", "--state", state)
+    known = relays_of(first)
+    assert known["relays"][1]["state"] == "avoid"
     late = Node(link, "late")
     assert late.register().status == 200
     server.call("node", "rename", "first", "renamed")
@@ -162,6 +174,8 @@ def run(server, folder, file):
     assert server.call("check")
     after = snapshot(first)
     assert after["epoch"] > before["epoch"], (before, after)
+    told = relays_of(first)
+    assert told["relays"][1]["state"] == "ok" and told["ver"] > known["ver"], (known, told)
     stream = first.stream(f"?cursor={before['epoch']}.{before['ver']}&hb=60")
     assert stream.until("snap")["epoch"] == after["epoch"], "a cursor of the old epoch: all anew"
     stream.close()
@@ -222,6 +236,9 @@ def run(server, folder, file):
             broken.execute(f"UPDATE node SET {column}=" + ("zeroblob(64)" if "sig" in column else "1000")
                            + " WHERE name='first'")
         server.call("check", code=FAILED, says=says)
+    with sqlite3.connect(server.state / "mesh.db") as broken:
+        broken.execute("UPDATE relay SET entry=replace(entry, '3478', '99999')")
+    server.call("check", code=FAILED, says="relay of 2: ")
     server.call("restore", file)
     server.up() # signs its policy anew
     server.down()
