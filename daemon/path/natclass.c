@@ -139,19 +139,27 @@ static void judge_ports(const PathNatLooks *seen, PathNat *nat)
         guess_block(ports, n, &nat->what);
 }
 
+/* Of one address alone it cannot be said whether others would get in: then by address is what is
+ * sure. */
+static MeshProbeDependence judge_filtering(const PathNatLooks *seen)
+{
+    if (seen->stranger == PATH_YES)
+        return MESH_PROBE_INDEPENDENT;
+    if (seen->other_port == PATH_UNKNOWN)
+        return MESH_PROBE_UNKNOWN;
+    return seen->other_port == PATH_YES ? MESH_PROBE_BY_ADDRESS : MESH_PROBE_BY_ADDRESS_AND_PORT;
+}
+
 void path_natclass_judge(const PathNatLooks *seen, PathNat *out_nat)
 {
-    PathNat nat = { .hairpin = seen->hairpin, .one_address = true };
+    PathNat nat = { .hairpin = seen->hairpin, .stranger = seen->stranger, .one_address = true };
 
     if (seen->n > 0) {
         nat.mapped = seen->looks[0].mapped;
         nat.behind = is_own(seen, &nat.mapped.addr) ? PATH_NO : PATH_YES;
         judge_mapping(seen, &nat);
         judge_ports(seen, &nat);
-        /* A server with one address cannot send from another: so much is sure, and no more. */
-        if (seen->other_port != PATH_UNKNOWN)
-            nat.what.filtering = seen->other_port == PATH_YES ? MESH_PROBE_BY_ADDRESS
-                                                              : MESH_PROBE_BY_ADDRESS_AND_PORT;
+        nat.what.filtering = judge_filtering(seen);
     }
     *out_nat = nat;
 }
@@ -178,6 +186,8 @@ const char *path_natclass_name(PathAnswer behind, const MeshProbeNat *nat)
         return closed ? "firewall" : "open";
     if (closed)
         return "port-restricted";
+    if (nat->filtering == MESH_PROBE_INDEPENDENT)
+        return "full-cone";
     return nat->filtering == MESH_PROBE_BY_ADDRESS ? "restricted" : "cone";
 }
 
@@ -217,6 +227,9 @@ char *path_natclass_describe(const PathNat *nat)
     if (closed)
         g_string_append(text, ", and lets in answers only from where we sent to");
     else if (nat->what.filtering == MESH_PROBE_BY_ADDRESS)
-        g_string_append(text, ", and lets in any port of an address we sent to, perhaps everybody");
+        g_string_append_printf(text, ", and lets in any port of an address we sent to%s",
+                               nat->stranger == PATH_UNKNOWN ? ", perhaps everybody" : "");
+    else if (nat->what.filtering == MESH_PROBE_INDEPENDENT)
+        g_string_append(text, ", and lets everybody in");
     return g_string_free(text, false);
 }

@@ -32,6 +32,7 @@ typedef struct {
     const MeshAddr    *own; /* addresses of this host */
     size_t             n_own;
     PathAnswer         other_port; /* a packet from a port came in that we had not spoken to */
+    PathAnswer         stranger;   /* one from an address that we had not spoken to */
     PathAnswer         hairpin;    /* one to our own outer address came back in */
 } PathNatLooks;
 
@@ -39,6 +40,7 @@ typedef struct {
     PathAnswer   behind; /* there is a NAT: our address out there is none of ours */
     MeshProbeNat what;   /* mapping UNKNOWN: too little was seen */
     PathAnswer   port_kept, hairpin;
+    PathAnswer   stranger;    /* who was never spoken to gets in */
     bool         pool;        /* it uses several addresses */
     bool         one_address; /* all servers that answered have the same address: "by address" would
                                * look like "independent" */
@@ -51,8 +53,9 @@ void path_natclass_judge(const PathNatLooks *seen, PathNat *out_nat);
 /** path_natclass_describe: "behind a NAT that …", "no NAT …"; owned. For people. */
 char *path_natclass_describe(const PathNat *nat);
 
-/** path_natclass_name: one word for programs: "open", "firewall", "cone", "restricted",
- * "port-restricted", "address-dependent", "symmetric", "sequential", "block", "unknown". */
+/** path_natclass_name: one word for programs: "open", "firewall", "full-cone", "cone",
+ * "restricted", "port-restricted", "address-dependent", "symmetric", "sequential", "block",
+ * "unknown". */
 const char *path_natclass_name(PathAnswer behind, const MeshProbeNat *nat);
 
 /** path_natclass_is_hard: other ports for other destinations, so nobody can tell where to send. */

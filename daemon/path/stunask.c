@@ -16,7 +16,9 @@ PathStunAsk path_stunask_make(uint8_t change)
 
 MeshSpan path_stunask_write(const PathStunAsk *self, uint8_t out[MESH_STUN_REQUEST_BYTES])
 {
-    MeshStunMessage request = { .type = MESH_STUN_REQUEST, .change = self->change };
+    MeshStunMessage request = { .type = MESH_STUN_REQUEST,
+                                .change = self->change,
+                                .response_port = self->response_port };
     size_t          len = 0;
     int             rc;
 

@@ -12,6 +12,7 @@
 typedef struct {
     uint8_t txid[MESH_STUN_TXID_BYTES];
     uint8_t change; /* MESH_STUN_CHANGE_…: from where the answer is to come; 0: from where asked */
+    uint16_t response_port; /* to which port of ours it is to go; 0: the one that asks */
 } PathStunAsk;
 
 /** path_stunask_make: a new question. It may be written often: any one answer counts. */

@@ -14,7 +14,7 @@
 typedef struct {
     const char *name;
     const char *looks[MAX_LOOKS];
-    PathAnswer  other_port, hairpin;
+    PathAnswer  other_port, hairpin, stranger;
     /* expected */
     PathAnswer  behind;
     const char *word;
@@ -69,6 +69,32 @@ static const ClassCase cases[] = {
       .word = "restricted",
       .text = "perhaps everybody",
       .kept = PATH_YES },
+    { .name = "restricted-for-sure",
+      .looks = { "1 A:1 5001", "1 A:2 5001", "1 B:1 5001" },
+      .other_port = PATH_YES,
+      .stranger = PATH_NO,
+      .behind = PATH_YES,
+      .word = "restricted",
+      .text = "any port of an address we sent to",
+      .kept = PATH_YES,
+      .two_addresses = true },
+    { .name = "full-cone",
+      .looks = { "1 A:1 5001", "1 A:2 5001", "1 B:1 5001" },
+      .other_port = PATH_YES,
+      .stranger = PATH_YES,
+      .behind = PATH_YES,
+      .word = "full-cone",
+      .text = "lets everybody in",
+      .kept = PATH_YES,
+      .two_addresses = true },
+    { .name = "open-for-strangers",
+      .looks = { "1 A:1 10.0.0.2:5001", "1 B:1 10.0.0.2:5001" },
+      .other_port = PATH_YES,
+      .stranger = PATH_YES,
+      .behind = PATH_NO,
+      .word = "open",
+      .kept = PATH_YES,
+      .two_addresses = true },
     { .name = "filtering-unknown",
       .looks = { "1 A:1 5001", "1 A:2 5001" },
       .behind = PATH_YES,
@@ -196,6 +222,7 @@ static void test_class(gconstpointer data)
 
     seen.other_port = c->other_port;
     seen.hairpin = c->hairpin;
+    seen.stranger = c->stranger;
     g_assert_cmpint(mesh_ip_parse_addr("10.0.0.2", &own), ==, 0);
     for (; seen.n < MAX_LOOKS && c->looks[seen.n] != NULL; seen.n++)
         read_look(c->looks[seen.n], &looks[seen.n]);
