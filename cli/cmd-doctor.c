@@ -161,6 +161,24 @@ static void print_portmap(GVariant *found)
     print_line(_("port map"), text);
 }
 
+/* "138 s at least", "45 s, not 75 s", "less than 45 s"; nothing while it is not known. */
+static void print_lifetime(GVariant *found)
+{
+    guint32          kept_s = 0, lost_s = 0;
+    g_autofree char *text = NULL;
+
+    g_variant_lookup(found, "kept-s", "u", &kept_s);
+    g_variant_lookup(found, "lost-s", "u", &lost_s);
+    if (kept_s != 0 && lost_s != 0)
+        text = g_strdup_printf(_("%u s, not %u s"), kept_s, lost_s);
+    else if (kept_s != 0)
+        text = g_strdup_printf(_("%u s at least"), kept_s);
+    else if (lost_s != 0)
+        text = g_strdup_printf(_("less than %u s"), lost_s);
+    if (text != NULL)
+        print_line(_("silence"), text);
+}
+
 static void print_found(const CliNetwork *network, GVariant *found)
 {
     g_autofree char *name = cli_output_clean(network->name);
@@ -173,6 +191,7 @@ static void print_found(const CliNetwork *network, GVariant *found)
     print_line(_("seen as"), get_text(found, "mapped"));
     print_line(_("port kept"), get_text(found, "port-kept"));
     print_line(_("hairpin"), get_text(found, "hairpin"));
+    print_lifetime(found);
     print_portmap(found);
     print_relays(found);
 }

@@ -22,6 +22,7 @@ static void on_checked(const PathNetcheckReport *found, void *user_data)
         return;
     }
     report.n_relays = path_list_relays(meshd_parts_get_path(wait->engine->parts), report.relays);
+    report.lifetime = path_get_lifetime(meshd_parts_get_path(wait->engine->parts));
     report.portmap_state = meshd_portmap_get_state(wait->engine, &report.portmap_why);
     report.portmap = meshd_portmap_get(wait->engine);
     wait->done(&report, NULL, wait->user_data);

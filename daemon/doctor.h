@@ -10,6 +10,7 @@
 /** MeshdDoctorReport: borrowed for the call. */
 typedef struct {
     const PathNetcheckReport *found;
+    PathLifetimeBounds        lifetime;
     size_t                    n_relays;
     PathRelayInfo             relays[PATH_MAX_RELAYS];
     const char               *portmap_state, *portmap_why; /* of path_portmap_get_state() */

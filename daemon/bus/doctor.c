@@ -83,6 +83,8 @@ GVariant *bus_doctor_make_report(const MeshdDoctorReport *report)
     add_text(&dict, "udp6", name_answer(found->udp6));
     add_endpoint(&dict, "mapped", &found->mapped);
     add_nat(&dict, &found->nat);
+    g_variant_builder_add(&dict, "{sv}", "kept-s", g_variant_new_uint32(report->lifetime.kept_s));
+    g_variant_builder_add(&dict, "{sv}", "lost-s", g_variant_new_uint32(report->lifetime.lost_s));
     add_text(&dict, "port-map", report->portmap_state);
     add_text(&dict, "port-map-error", report->portmap_why);
     add_endpoint(&dict, "port-mapped", &report->portmap);

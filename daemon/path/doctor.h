@@ -2,6 +2,7 @@
  * Beside path.h a door of the folder. Thread: main loop. */
 #pragma once
 
+#include "daemon/path/lifetime.h"
 #include "daemon/path/netcheck.h"
 #include "daemon/path/path.h"
 #include "daemon/path/why.h"
@@ -25,6 +26,9 @@ const char *path_get_link(Path *self, uint8_t link, PathKind *out_kind, MeshEndp
 
 PathNetcheck *path_get_netcheck(Path *self); /* borrowed */
 bool          path_has_hard_nat(Path *self); /* see PathWishes */
+
+/** path_get_lifetime: of mappings of the NAT or firewall before this host. */
+PathLifetimeBounds path_get_lifetime(Path *self);
 
 /** path_list_relays: the relays of the map, and which of them we use. Returns: how many. */
 size_t path_list_relays(Path *self, PathRelayInfo out[PATH_MAX_RELAYS]);

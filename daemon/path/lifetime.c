@@ -1,13 +1,11 @@
 #include "daemon/path/lifetime.h"
 
-#include "common/codec/stun.h"
 #include "common/glib/log.h"
 #include "common/std/endpoint.h"
-#include "common/std/key.h"
+#include "daemon/path/stunask.h"
 
 #include <glib-unix.h>
 #include <netinet/in.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -28,8 +26,10 @@ typedef struct {
     unsigned      step;      /* openings sent, then asks */
     int           fd, asker; /* -1: closed */
     guint         watch, timer;
-    uint8_t       txid[MESH_STUN_TXID_BYTES];
+    PathStunAsk   question;
     MeshEndpoint  mapped; /* family 0: not answered yet */
+    bool          kept;   /* the mapping, through the silence */
+    bool          lost;   /* silent for so long, it was forgotten */
 } Trial;
 
 struct PathLifetime {
@@ -65,13 +65,13 @@ static int open_socket(const MeshEndpoint *to)
 
 static void ask(const Trial *self, int fd, uint16_t response_port)
 {
-    MeshStunMessage request = { .type = MESH_STUN_REQUEST, .response_port = response_port };
-    uint8_t         bytes[MESH_STUN_REQUEST_BYTES];
-    size_t          len;
+    uint8_t     bytes[MESH_STUN_REQUEST_BYTES];
+    PathStunAsk question = self->question;
+    MeshSpan    request;
 
-    memcpy(request.txid, self->txid, sizeof request.txid);
-    if (mesh_stun_encode_request(&request, sizeof bytes, bytes, sizeof bytes, &len) < 0 ||
-        send(fd, bytes, len, MSG_NOSIGNAL) < 0)
+    question.response_port = response_port;
+    request = path_stunask_write(&question, bytes);
+    if (send(fd, request.data, request.len, MSG_NOSIGNAL) < 0)
         mesh_log_debug("a question about the NAT was not sent");
 }
 
@@ -87,10 +87,11 @@ static void continue_in(Trial *self, unsigned in_ms)
 static void knock(Trial *self)
 {
     if (self->step == OPENINGS) {
-        mesh_key_random(self->txid, sizeof self->txid);
+        self->question = path_stunask_make(0);
         self->asker = open_socket(&self->owner->stun);
     }
     if (self->asker < 0 || self->mapped.addr.family == 0 || self->step >= OPENINGS + ASKS) {
+        self->lost = self->step >= OPENINGS + ASKS;
         end(self); /* forgotten, or nobody answers */
         return;
     }
@@ -119,6 +120,7 @@ static void outlived(Trial *self)
 {
     unsigned safe_ms = self->silence_s * 10 * SAFE_PERCENT;
 
+    self->kept = true;
     if (safe_ms > self->owner->safe_ms) {
         self->owner->safe_ms = safe_ms;
         mesh_log_info("the network lets a UDP port be silent for %u s", self->silence_s);
@@ -128,18 +130,16 @@ static void outlived(Trial *self)
 
 static gboolean on_readable(gint fd, GIOCondition condition, gpointer user_data)
 {
-    Trial          *self = user_data;
-    uint8_t         bytes[MESH_STUN_MAX_BYTES];
-    ssize_t         n = recv(fd, bytes, sizeof bytes, MSG_DONTWAIT);
-    MeshStunMessage answer;
+    Trial       *self = user_data;
+    uint8_t      bytes[MESH_STUN_MAX_BYTES];
+    ssize_t      n = recv(fd, bytes, sizeof bytes, MSG_DONTWAIT);
+    MeshEndpoint mapped;
 
     (void)condition;
-    if (n < 0 || mesh_stun_decode((MeshSpan){ bytes, (size_t)n }, &answer) < 0 ||
-        answer.type != MESH_STUN_SUCCESS ||
-        memcmp(answer.txid, self->txid, sizeof answer.txid) != 0)
+    if (n < 0 || !path_stunask_read(&self->question, (MeshSpan){ bytes, (size_t)n }, &mapped))
         return G_SOURCE_CONTINUE;
     if (self->asker < 0) {
-        self->mapped = answer.mapped;
+        self->mapped = mapped;
         return G_SOURCE_CONTINUE;
     }
     self->watch = 0;
@@ -153,7 +153,7 @@ static void begin(PathLifetime *owner, Trial *self, unsigned silence_s)
     self->fd = open_socket(&owner->stun);
     if (self->fd < 0)
         return;
-    mesh_key_random(self->txid, sizeof self->txid);
+    self->question = path_stunask_make(0);
     self->watch = g_unix_fd_add(self->fd, G_IO_IN, on_readable, self);
     continue_in(self, 0);
 }
@@ -178,8 +178,10 @@ void path_lifetime_free(PathLifetime *self)
 
 void path_lifetime_forget(PathLifetime *self)
 {
-    for (size_t i = 0; i < TRIALS; i++)
+    for (size_t i = 0; i < TRIALS; i++) {
         end(&self->trials[i]);
+        self->trials[i].lost = self->trials[i].kept = false;
+    }
     self->seen = (MeshEndpoint){ .port = 0 };
     self->safe_ms = PATH_LIFETIME_UNKNOWN_MS;
 }
@@ -193,6 +195,19 @@ void path_lifetime_begin(PathLifetime *self, const MeshEndpoint *stun, const Mes
     self->seen = *seen;
     for (size_t i = 0; i < TRIALS; i++)
         begin(self, &self->trials[i], silences_s[i]);
+}
+
+PathLifetimeBounds path_lifetime_get_bounds(const PathLifetime *self)
+{
+    PathLifetimeBounds bounds = { .kept_s = 0 };
+
+    for (size_t i = 0; i < TRIALS; i++)
+        if (self->trials[i].kept)
+            bounds.kept_s = self->trials[i].silence_s; /* the longest comes last */
+    for (size_t i = TRIALS; i-- > 0;)
+        if (self->trials[i].lost && self->trials[i].silence_s > bounds.kept_s)
+            bounds.lost_s = self->trials[i].silence_s;
+    return bounds;
 }
 
 unsigned path_lifetime_get_ms(const PathLifetime *self)

@@ -13,6 +13,12 @@
 
 typedef struct PathLifetime PathLifetime;
 
+/** PathLifetimeBounds: of the silence that a mapping stands. */
+typedef struct {
+    unsigned kept_s; /* so long it was kept; 0: not known yet */
+    unsigned lost_s; /* after so long it was gone; 0: it was not, or that is not known yet */
+} PathLifetimeBounds;
+
 PathLifetime *path_lifetime_new(void);
 void          path_lifetime_free(PathLifetime *self); /* NULL is fine */
 
@@ -22,6 +28,9 @@ void path_lifetime_begin(PathLifetime *self, const MeshEndpoint *stun, const Mes
 
 /** path_lifetime_forget: it may be another network. */
 void path_lifetime_forget(PathLifetime *self);
+
+/** path_lifetime_get_bounds: what was found so far. */
+PathLifetimeBounds path_lifetime_get_bounds(const PathLifetime *self);
 
 /** path_lifetime_get_ms: a silence that is safe; PATH_LIFETIME_UNKNOWN_MS until more is known. */
 unsigned path_lifetime_get_ms(const PathLifetime *self);

@@ -512,6 +512,11 @@ void path_get_self(Path *self, PathSelf *out_self)
     *out_self = about;
 }
 
+PathLifetimeBounds path_get_lifetime(Path *self)
+{
+    return path_lifetime_get_bounds(self->lifetime);
+}
+
 size_t path_list_relays(Path *self, PathRelayInfo out[PATH_MAX_RELAYS])
 {
     return path_relayhome_list(self->host.relays, out);

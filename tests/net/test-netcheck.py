@@ -118,7 +118,8 @@ def check_blocked(lab, one, blocked):
 def check_two_servers(lab):
     """With a second address to ask, what hangs on the address shows; of a NAT that does not care, nothing changes."""
     make_relay(lab, "far")
-    for name, kind in (("x", "address-dependent"), ("y", "port-restricted"), ("z", "symmetric")):
+    for name, kind in (("x", "address-dependent"), ("y", "port-restricted"), ("z", "symmetric"),
+                       ("v", "full-cone"), ("w", "restricted")):
         router = lab.nat(f"r{name}", kind=kind, v6=False)
         node = lab.node(f"n{name}", behind=router, v6=False)
         node.up()
@@ -130,7 +131,19 @@ def check_two_servers(lab):
         found = wait_until(look, 30, "both relays")
         assert (found["nat"], found["one-address"]) == (kind, False), found
         assert {relay["name"] for relay in found["relays"]} == {lab.relay, "far"}, found["relays"]
+        assert "perhaps" not in found["nat-text"], found
         lab.ok(f"asked from two addresses, {kind}: {found['nat-text']}")
+
+
+def check_lifetimes(lab, node, forgetful):
+    """How long a silent port is kept; asked since the nodes joined."""
+    kept = wait_until(lambda: (found := check(node))["kept-s"] and found, 90, "a silence that was outlived")
+    assert kept["lost-s"] == 0 or kept["lost-s"] > kept["kept-s"], kept
+    assert f"silence    {kept['kept-s']} s" in node.mesh("netcheck").stdout
+    lost = wait_until(lambda: (found := check(forgetful))["lost-s"] and found, 90, "a silence that was too long")
+    assert (lost["kept-s"], lost["lost-s"]) == (0, 45), lost
+    assert "silence    less than 45 s" in forgetful.mesh("netcheck").stdout
+    lab.ok(f"silence: {kept['kept-s']} s is outlived, 45 s is not where the router forgets after 20 s")
 
 
 def main():
@@ -145,6 +158,8 @@ def main():
         nodes = {}
         for number, kind in enumerate(KINDS):
             router = lab.nat(f"r{number}", kind=kind, v6=False)
+            if kind == "random-port":
+                router.set_lifetimes(10, 20)
             node = lab.node(f"n{number}", behind=router, v6=False)
             node.up()
             node.join(lab.server.key("home"))
@@ -155,6 +170,7 @@ def main():
         check_direct(lab, nodes["port-restricted"], free)
         check_blocked(lab, free, nodes["udp-blocked"])
         check_two_servers(lab)
+        check_lifetimes(lab, nodes["port-restricted"], nodes["random-port"])
 
 
 main()
