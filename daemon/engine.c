@@ -437,11 +437,12 @@ MeshdEngine *meshd_engine_new(const MeshdEngineHost *host, MeshdProfile *profile
     self->gate = lock_gate_new(&profile->server.network, &profile->server.server, &profile->node);
     lock_gate_set_wg(self->gate, &profile->wg);
     self->checks = meshd_checks_new(self->gate, on_checked, self);
+    self->lastgood = meshd_lastgood_new(host->state, &profile->server.network);
     self->timestamps = meshd_timestamps_new(host->state, &profile->server.network, self->gate);
     self->names = meshd_names_new(host->hostdns, profile);
-    self->parts =
-        meshd_parts_new(&(MeshdPartsNeeds){ host->net, self->names, profile, self->timestamps },
-                        &parts_events, self);
+    self->parts = meshd_parts_new(&(MeshdPartsNeeds){ host->net, self->names, profile,
+                                                      self->timestamps, self->lastgood },
+                                  &parts_events, self);
     self->pings = meshd_ping_new(self->parts);
     self->report = meshd_report_new(profile, load_seq(host, &profile->server.network));
     self->relays = meshd_relaymap_new(profile);
@@ -469,6 +470,7 @@ void meshd_engine_free(MeshdEngine *self)
     meshd_parts_free(self->parts);
     meshd_names_free(self->names);
     meshd_timestamps_free(self->timestamps);
+    meshd_lastgood_free(self->lastgood);
     meshd_report_free(self->report);
     g_clear_handle_id(&self->tidy, g_source_remove);
     meshd_checks_free(self->checks);

@@ -38,6 +38,7 @@ struct MeshdEngine {
     ControlState     server_state;
     char            *server_error;
     MeshdTimestamps *timestamps;
+    MeshdLastgood   *lastgood;
     MeshdNames      *names;
     MeshdParts      *parts;
     MeshdPings      *pings;

@@ -2,6 +2,8 @@
 
 #include "common/glib/error.h"
 #include "common/glib/log.h"
+#include "common/std/clock.h"
+#include "common/std/endpoint.h"
 #include "common/std/hash.h"
 
 #include <errno.h>
@@ -15,6 +17,7 @@ struct MeshdParts {
     Net             *net;        /* borrowed */
     MeshdProfile    *profile;    /* borrowed */
     MeshdTimestamps *timestamps; /* borrowed */
+    MeshdLastgood   *lastgood;   /* borrowed */
     MeshdPartsEvents events;
     void            *user_data;
     LockVerified    *map; /* in force; NULL: nothing runs */
@@ -342,6 +345,26 @@ static void set_wishes(MeshdParts *self)
                                    .tcp_port = is_reachable(self) ? info.listen_port : 0 });
 }
 
+/* What the peer tells, and where it was reached last: that may be all there is. Borrowed by @row;
+ * owned by @lists. */
+static void add_lastgood(const MeshdParts *self, PathPeer *row, GPtrArray *lists)
+{
+    const MeshEndpoint *at = meshd_lastgood_get(self->lastgood, &row->wg);
+    MeshRecordEndpoint *list;
+
+    for (size_t i = 0; at != NULL && i < row->n_endpoints; i++)
+        if (mesh_endpoint_equal(&row->endpoints[i].endpoint, at))
+            at = NULL;
+    if (at == NULL || row->n_endpoints >= WIRE_MAX_CANDIDATES)
+        return;
+    list = g_new(MeshRecordEndpoint, row->n_endpoints + 1);
+    if (row->n_endpoints > 0)
+        memcpy(list, row->endpoints, row->n_endpoints * sizeof list[0]);
+    list[row->n_endpoints++] = (MeshRecordEndpoint){ *at, MESH_RECORD_OBSERVED };
+    row->endpoints = list;
+    g_ptr_array_add(lists, list);
+}
+
 static bool apply_path(MeshdParts *self, const Wanted *wanted, GError **error);
 
 /* Paths may be without a relay now, or have one again: then other peers are connected without
@@ -367,7 +390,13 @@ static void follow_relays(MeshdParts *self)
 static void on_path_changed(const MeshKey *wg, void *user_data)
 {
     MeshdParts *self = user_data;
+    PathInfo    info;
 
+    if (self->path != NULL && path_explain(self->path, wg, &info)) {
+        if (info.kind == PATH_DIRECT)
+            meshd_lastgood_note(self->lastgood, wg, &info.wire.endpoint, mesh_clock_wall_s());
+        path_clear_info(&info);
+    }
     self->events.path_changed(wg, self->user_data);
 }
 
@@ -383,9 +412,12 @@ static bool apply_path(MeshdParts *self, const Wanted *wanted, GError **error)
 {
     g_autoptr(GArray) peers =
         g_array_sized_new(false, true, sizeof(PathPeer), (guint)lock_verified_count(wanted->map));
+    g_autoptr(GPtrArray) lists = g_ptr_array_new_with_free_func(g_free);
     size_t n_eager = 0;
 
     (void)error;
+    if (self->path == NULL)
+        meshd_lastgood_start(self->lastgood, mesh_clock_wall_s());
     for (size_t i = 0; i < lock_verified_count(wanted->map); i++) {
         const LockPeer *peer = lock_verified_get_peer(wanted->map, i);
         PathPeer        row = { .wg = peer->wg, .online = peer->online, .e_seq = peer->e_seq };
@@ -401,6 +433,7 @@ static bool apply_path(MeshdParts *self, const Wanted *wanted, GError **error)
         row.eager = is_eager(self, wanted->map, peer, &n_eager);
         row.n_endpoints = peer->n_endpoints;
         row.endpoints = peer->endpoints;
+        add_lastgood(self, &row, lists);
         g_array_append_val(peers, row);
     }
     if (self->path == NULL) {
@@ -507,6 +540,7 @@ MeshdParts *meshd_parts_new(const MeshdPartsNeeds *needs, const MeshdPartsEvents
     self->profile = needs->profile;
     self->names = needs->names;
     self->timestamps = needs->timestamps;
+    self->lastgood = needs->lastgood;
     self->events = *events;
     self->user_data = user_data;
     self->addrs = g_array_new(false, true, sizeof(MeshAddr));

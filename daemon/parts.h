@@ -2,6 +2,7 @@
  * paths. A table in order; what fails is undone in reverse. Thread: main loop. */
 #pragma once
 
+#include "daemon/lastgood.h"
 #include "daemon/lock/verified.h"
 #include "daemon/names.h"
 #include "daemon/net/net.h"
@@ -30,6 +31,7 @@ typedef struct {
     MeshdNames      *names;
     MeshdProfile    *profile;
     MeshdTimestamps *timestamps;
+    MeshdLastgood   *lastgood;
 } MeshdPartsNeeds;
 
 /** meshd_parts_new: nothing runs yet. */
