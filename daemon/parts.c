@@ -11,7 +11,10 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { MAX_EVENTS_A_TURN = 256 }; /* then other sources get their turn */
+enum {
+    MAX_EVENTS_A_TURN = 256, /* then other sources get their turn */
+    MTU = 1400,              /* with 32 + 16 + 8 + 40 bytes around it fits by a relay over IPv6 */
+};
 
 struct MeshdParts {
     Net             *net;        /* borrowed */
@@ -78,7 +81,7 @@ static void choose_ifname(MeshdParts *self)
 
 static bool start_plane(MeshdParts *self, GError **error)
 {
-    WirePlaneOptions options = { .ifname = self->profile->ifname, .tun_fd = -1 };
+    WirePlaneOptions options = { .ifname = self->profile->ifname, .tun_fd = -1, .mtu = MTU };
     int              rc;
 
     if (!self->profile->ifname_fixed)

@@ -8,6 +8,7 @@
 #include "daemon/path/hardnat.h"
 #include "daemon/path/idle.h"
 #include "daemon/path/relayhome.h"
+#include "daemon/path/width.h"
 #include "daemon/wire/ways.h"
 
 #include <string.h>
@@ -18,9 +19,10 @@ enum {
     CHECKS = 3,
     SILENT_LEAST_MS = 300,
     RELAY_SILENT_MS = 1000, /* by relay, at most: the peer's side of it is not measured */
-    BOTH_WAYS = 3,          /* batches that go by relay too after a direct way was found */
-    PING_BACK_MS = 100,     /* at most one a way in that time, in answer to pings */
-    ALIVE_MS = 45000,       /* data so lately: the peer is called again after a change */
+    LATELY_MS = 10000,
+    BOTH_WAYS = 3,      /* batches that go by relay too after a direct way was found */
+    PING_BACK_MS = 100, /* at most one a way in that time, in answer to pings */
+    ALIVE_MS = 45000,   /* data so lately: the peer is called again after a change */
 };
 
 static int64_t now_us(void)
@@ -225,7 +227,8 @@ static PathWay *find_heard(PathSeek *self, int64_t since_ms)
     for (size_t i = 0; i < self->ways.n; i++) {
         PathWay *way = &self->ways.list[i];
 
-        if (way->heard_ms >= since_ms && (last == NULL || way->heard_ms > last->heard_ms))
+        if (way->heard_ms >= since_ms && way->narrow_ms == 0 &&
+            (last == NULL || way->heard_ms > last->heard_ms))
             last = way;
     }
     return last;
@@ -247,6 +250,12 @@ static void fail_over(PathSeek *self)
     path_seek_steer(self, 0);
     if (!path_meet_is_direct(self))
         path_attempt_start(self);
+}
+
+void path_seek_leave(PathSeek *self)
+{
+    self->check_ms = mesh_clock_boot_ms() - LATELY_MS;
+    fail_over(self);
 }
 
 static gboolean on_check(gpointer user_data)
@@ -277,6 +286,7 @@ static void check(PathSeek *self)
     find_relay(self);
     path_seek_steer(self, UINT16_MAX);
     (void)on_check(self);
+    path_width_ask(self); /* perhaps long packets alone are lost */
 }
 
 /* ---- what comes ---- */
@@ -291,6 +301,7 @@ static void use(PathSeek *self, PathWay *way)
     if (way->to.link == 0)
         (void)path_meet_end(self);
     path_seek_steer(self, BOTH_WAYS);
+    path_width_ask(self);
 }
 
 /* Servers with one address cannot tell a NAT that goes by address: a peer does, elsewhere. */
@@ -314,9 +325,12 @@ static void take_pong(PathSeek *self, const MeshProbe *probe)
     PathWay *active = path_seek_get_active(self);
 
     if (way == NULL) {
-        path_meet_take_pong(self, probe->txid);
+        if (!path_width_take_pong(self, probe->txid))
+            path_meet_take_pong(self, probe->txid);
         return;
     }
+    if (!way->valid) /* narrow */
+        return;
     learn_nat(self, way, &probe->observed);
     if (way != active && way->to.link != 0 && !path_meet_is_worth(self, way))
         return;
@@ -478,6 +492,7 @@ void path_seek_free(PathSeek *self)
     g_clear_handle_id(&self->check_timer, g_source_remove);
     g_clear_handle_id(&self->hope_timer, g_source_remove);
     path_idle_end(self);
+    path_width_end(self);
     path_hardnat_forget(self);
     (void)path_meet_end(self);
     /* The peer may come back with the same key: a counter is a nonce, and the peer remembers it. */

@@ -37,6 +37,11 @@ struct PathSeek {
     int64_t   check_ms;              /* since when */
     guint     check_timer;
     guint     idle_timer;
+    guint     width_timer; /* a long ping waits for its answer; 0: none */
+    unsigned  width_tries;
+    uint64_t  width_txid;
+    WireWay   width_way;     /* which it went */
+    int64_t   width_ms;      /* since when */
     bool      resting;       /* idle so long that its way may have closed */
     MeshEndpoint seen;       /* where its relay sees it; family 0: not told */
     MeshProbeNat nat;        /* as it told; mapping 0: it does not know */

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 enum {
+    NARROW_MS = 600000,
     US_PER_MS = 1000,
     BETTER_US = 3000,
     BETTER_PERCENT = 10,
@@ -118,7 +119,10 @@ PathWay *path_ways_pong(PathWays *self, uint64_t txid, int64_t now_us)
                 continue;
             way->rtt_us = now_us - way->sent_us[p];
             way->sent_us[p] = 0;
-            way->valid = way->trusted = true;
+            if (now_us / US_PER_MS - way->narrow_ms > NARROW_MS)
+                way->narrow_ms = 0;
+            way->valid = way->narrow_ms == 0;
+            way->trusted = true;
             way->valid_ms = now_us / US_PER_MS;
             way->unanswered = 0;
             return way;

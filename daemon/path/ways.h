@@ -34,6 +34,7 @@ typedef struct {
     int64_t  valid_ms;   /* of it */
     int64_t  heard_ms;   /* an authentic packet of WireGuard came from there; 0: never */
     int64_t  pinged_ms;  /* last ping; 0: never */
+    int64_t  narrow_ms;  /* when it was found to lose long packets; 0: it was not */
     unsigned unanswered; /* pings since the last answer */
     uint64_t txids[PATH_WAY_IN_FLIGHT];
     int64_t  sent_us[PATH_WAY_IN_FLIGHT];
