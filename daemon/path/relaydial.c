@@ -4,6 +4,7 @@
 #include "common/std/attr.h"
 #include "common/std/base64.h"
 #include "common/std/endpoint.h"
+#include "daemon/path/relayanswer.h"
 
 #include <errno.h>
 #include <gio/gio.h>
@@ -171,52 +172,6 @@ static bool await_tls(Lane *lane, int rc, const char *what)
 
 /* ---- the answers ---- */
 
-/* The status of a whole head; 0: no HTTP. */
-static int read_status(const char *head)
-{
-    if (!g_str_has_prefix(head, "HTTP/1.") || strlen(head) < 12 || head[8] != ' ')
-        return 0;
-    return g_ascii_isdigit(head[9]) && g_ascii_isdigit(head[10]) && g_ascii_isdigit(head[11])
-               ? (head[9] - '0') * 100 + (head[10] - '0') * 10 + (head[11] - '0')
-               : 0;
-}
-
-/* The value of the field @name in a head; NULL: none. Owned. */
-static char *dup_field(const char *head, const char *name)
-{
-    size_t n_name = strlen(name);
-
-    for (const char *line = strstr(head, "\r\n"); line != NULL; line = strstr(line, "\r\n")) {
-        line += 2;
-        if (g_ascii_strncasecmp(line, name, n_name) == 0 && line[n_name] == ':') {
-            const char *value = line + n_name + 1;
-
-            return g_strstrip(g_strndup(value, strcspn(value, "\r\n")));
-        }
-    }
-    return NULL;
-}
-
-/* "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110 §5.6.7); 0: another form. */
-static int64_t read_date(const char *head)
-{
-    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    g_autofree char  *text = dup_field(head, "Date");
-    char              month[4] = "";
-    int               day, year, hour, minute, second;
-    const char       *at;
-    g_autoptr(GDateTime) date = NULL;
-
-    if (text == NULL || sscanf(text, "%*3s, %2d %3s %4d %2d:%2d:%2d GMT", &day, month, &year, &hour,
-                               &minute, &second) != 6)
-        return 0;
-    at = strstr(months, month);
-    if (at == NULL || strlen(month) != 3)
-        return 0;
-    date = g_date_time_new_utc(year, (int)(at - months) / 3 + 1, day, hour, minute, second);
-    return date != NULL ? g_date_time_to_unix(date) : 0;
-}
-
 static void refuse(Lane *lane, int status, bool by_proxy)
 {
     g_autofree char *why = NULL;
@@ -228,11 +183,12 @@ static void refuse(Lane *lane, int status, bool by_proxy)
                               status == 407 ? ": it wants a name and a password" : "");
     else
         why = g_strdup_printf("it answers %d", status);
-    give_up(lane, &(PathRelayDialResult){ .end = PATH_RELAYDIAL_REFUSED,
-                                          .status = status,
-                                          .by_proxy = by_proxy,
-                                          .date_s = by_proxy ? 0 : read_date(lane->text->str),
-                                          .why = why });
+    give_up(lane,
+            &(PathRelayDialResult){ .end = PATH_RELAYDIAL_REFUSED,
+                                    .status = status,
+                                    .by_proxy = by_proxy,
+                                    .date_s = by_proxy ? 0 : path_relayanswer_date(lane->text->str),
+                                    .why = why });
 }
 
 /* A WebSocket server proves that it is one. */
@@ -242,7 +198,7 @@ static bool is_accepted(Lane *lane)
 
     if (!lane->owner->websocket)
         return true;
-    accept = dup_field(lane->text->str, "Sec-WebSocket-Accept");
+    accept = path_relayanswer_dup_field(lane->text->str, "Sec-WebSocket-Accept");
     return accept != NULL && strcmp(accept, lane->owner->accept) == 0;
 }
 
@@ -250,7 +206,7 @@ static void take_answer(Lane *lane)
 {
     PathRelayDial      *self = lane->owner;
     PathRelayDialResult result = { .end = PATH_RELAYDIAL_OPEN };
-    int                 status = read_status(lane->text->str);
+    int                 status = path_relayanswer_status(lane->text->str);
 
     if (status != 101) {
         refuse(lane, status, false);
@@ -433,7 +389,7 @@ static void take_connected(Lane *lane)
 
 static void take_proxy_answer(Lane *lane)
 {
-    int status = read_status(lane->text->str);
+    int status = path_relayanswer_status(lane->text->str);
 
     if (status >= 200 && status < 300)
         start_tls(lane);
