@@ -233,6 +233,8 @@ void path_attempt_take_call(PathSeek *self, const MeshProbe *probe, const WireEv
     if (self->relay.link == 0) {
         self->relay = event->way; /* it found us there */
         mesh_log_debug("a peer can be reached by a relay");
+        if (self->phase != PATH_IDLE_PHASE) /* which began without: nobody was asked */
+            path_relays_ask(self->host->relays, &self->relay);
         path_seek_steer(self, 0);
     }
     if (self->phase == PATH_CALLING && path_attempt_is_caller(self)) {

@@ -194,8 +194,12 @@ static void find_relay(PathSeek *self)
         way = self->heard;
         found = true;
     }
-    if (found && self->relay.link == 0)
+    if (found && self->relay.link == 0) {
         mesh_log_debug("a peer can be reached by a relay");
+        if (self->phase !=
+            PATH_IDLE_PHASE) /* it began without: nobody was asked where the peer is */
+            path_relays_ask(self->host->relays, &way);
+    }
     self->relay = way;
 }
 

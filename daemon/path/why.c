@@ -180,6 +180,21 @@ static void tell_relayed(const PathWhyFacts *facts, char **out_why, char **out_r
     *out_remedy = g_strdup(causes[at].remedy);
 }
 
+static void tell_tcp(const PathWhyFacts *facts, char **out_why, char **out_remedy)
+{
+    const char *why = "UDP does not get through", *remedy = "";
+
+    if (own_blocked(facts)) {
+        why = "this host's network lets no UDP through";
+        remedy = "letting UDP out of this host's network would make it faster";
+    } else if (peer_blocked(facts)) {
+        why = "the peer's network lets no UDP through";
+        remedy = "letting UDP out of the peer's network would make it faster";
+    }
+    *out_why = g_strdup_printf("directly by TCP at %s: %s", facts->endpoint, why);
+    *out_remedy = g_strdup(remedy);
+}
+
 static void tell_direct(const PathWhyFacts *facts, char **out_why, char **out_remedy)
 {
     if (facts->rtt_us > 0)
@@ -235,6 +250,8 @@ void path_why_tell(const PathWhyFacts *facts, char **out_why, char **out_remedy)
 {
     if (facts->kind == PATH_DIRECT)
         tell_direct(facts, out_why, out_remedy);
+    else if (facts->kind == PATH_DIRECT_TCP)
+        tell_tcp(facts, out_why, out_remedy);
     else if (is_relayed(facts))
         tell_relayed(facts, out_why, out_remedy);
     else

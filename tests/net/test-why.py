@@ -45,6 +45,9 @@ CASES = (
     Case("udp-blocked", "port-restricted",
          ("relay", "this host's network lets no UDP through", "out of this host's network"),
          ("relay", "the peer's network lets no UDP through", "out of the peer's network")),
+    Case("udp-blocked", "open",
+         ("direct-tcp", "directly by TCP at 203.0.113.", "out of this host's network"),
+         ("direct-tcp", "the peer's network lets no UDP through", "out of the peer's network")),
     Case("tcp-443-only", "udp-blocked", ("relay", "neither end's network lets UDP through", "out of both networks"),
          ("relay", "neither end's network lets UDP through", "out of both networks")),
 )
