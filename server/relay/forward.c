@@ -132,23 +132,26 @@ void relay_forward_dropped(Relay *self, RelayOut *out, const RelaySession *to,
         relay_forward_notice(self, out, source, MESH_RELAY_CONGESTED, to->node.index);
 }
 
-/* One payload into the queue of @to; who is dropped for it is told. */
+/* Payloads into the queue of @to; who is dropped for them is told: the last one's source. */
 static void wait_in_queue(Relay *self, RelayOut *out, RelaySession *from, RelaySession *to,
-                          MeshSpan payload)
+                          const RelayPayloads *run)
 {
-    RelayWaiting waiting = { .kind = MESH_RELAY_DATA,
-                             .urgent = is_urgent(out, from, payload),
-                             .source = from->node.index,
-                             .payload = payload,
-                             .now_ns = out->now_ns };
-    RelayAged    dropped = { .n = 1 };
-    int          rc;
+    RelayAged dropped = { 0 };
 
     (void)pthread_mutex_lock(&to->lock);
-    rc = push(self, out, to, &waiting, &dropped.source);
+    for (unsigned i = 0; i < run->n; i++) {
+        RelayWaiting waiting = { .kind = MESH_RELAY_DATA,
+                                 .urgent = is_urgent(out, from, run->payloads[i]),
+                                 .source = from->node.index,
+                                 .payload = run->payloads[i],
+                                 .now_ns = out->now_ns };
+        int          rc = push(self, out, to, &waiting, &dropped.source);
+
+        dropped.n += rc != 0;
+        dropped.has_source |= rc == 1;
+    }
     (void)pthread_mutex_unlock(&to->lock);
-    dropped.has_source = rc == 1;
-    if (rc != 0)
+    if (dropped.n > 0)
         relay_forward_dropped(self, out, to, &dropped);
 }
 
@@ -179,32 +182,51 @@ static RelaySession *find_receiver(Relay *self, RelayOut *out, RelaySession *fro
     return NULL;
 }
 
+static void pass(RelayOut *out, const RelaySession *from, const RelaySession *to,
+                 const RelayRun *run)
+{
+    RelayTarget target = make_target(to);
+
+    for (size_t at = 0; at < run->len; at += run->segment) {
+        size_t left = run->len - at, len = left < run->segment ? left : run->segment;
+
+        mesh_relayframe_put_head(run->data + at, len - MESH_RELAY_HEAD_BYTES, to->number,
+                                 from->node.index, &to->keys.down);
+    }
+    relay_out_put(out, &target, run->data, run->len, run->segment);
+}
+
+static void let_wait(Relay *self, RelayOut *out, RelaySession *from, RelaySession *to,
+                     const RelayRun *run)
+{
+    RelayPayloads payloads;
+
+    payloads.n = 0;
+    for (size_t at = 0; at < run->len; at += run->segment) {
+        size_t left = run->len - at, len = left < run->segment ? left : run->segment;
+
+        if (payloads.n == RELAY_PAYLOADS) {
+            wait_in_queue(self, out, from, to, &payloads);
+            payloads.n = 0;
+        }
+        payloads.payloads[payloads.n++] =
+            MESH_SPAN(run->data + at + MESH_RELAY_HEAD_BYTES, len - MESH_RELAY_HEAD_BYTES);
+    }
+    wait_in_queue(self, out, from, to, &payloads);
+}
+
 void relay_forward_run(Relay *self, RelayOut *out, RelaySession *from, const RelayRun *run)
 {
     size_t        packets = (run->len + run->segment - 1) / run->segment;
     RelaySession *to = find_receiver(self, out, from, run->index, packets);
-    RelayTarget   target;
-    bool          passes;
 
     if (to == NULL)
         return;
     relay_count(self, RELAY_COUNT_BYTES, run->len - packets * MESH_RELAY_HEAD_BYTES);
-    passes = may_pass(self, out, to, run->len);
-    for (size_t at = 0; at < run->len; at += run->segment) {
-        size_t left = run->len - at, len = left < run->segment ? left : run->segment;
-
-        len -= MESH_RELAY_HEAD_BYTES;
-        if (passes)
-            mesh_relayframe_put_head(run->data + at, len, to->number, from->node.index,
-                                     &to->keys.down);
-        else
-            wait_in_queue(self, out, from, to,
-                          MESH_SPAN(run->data + at + MESH_RELAY_HEAD_BYTES, len));
-    }
-    if (!passes)
-        return;
-    target = make_target(to);
-    relay_out_put(out, &target, run->data, run->len, run->segment);
+    if (may_pass(self, out, to, run->len))
+        pass(out, from, to, run);
+    else
+        let_wait(self, out, from, to, run);
 }
 
 /* With @to's lock: what may go now. Returns: how many, at most SERVE_AT_ONCE. */
@@ -259,15 +281,15 @@ static bool serve(Relay *self, RelayOut *out, RelaySession *to)
     return waits;
 }
 
-void relay_forward_payload(Relay *self, RelayOut *out, RelaySession *from,
-                           const MeshRelayFrame *frame)
+void relay_forward_payloads(Relay *self, RelayOut *out, RelaySession *from,
+                            const RelayPayloads *run)
 {
-    RelaySession *to = find_receiver(self, out, from, frame->arg, 1);
+    RelaySession *to = find_receiver(self, out, from, run->index, run->n);
 
     if (to == NULL)
         return;
-    relay_count(self, RELAY_COUNT_BYTES, frame->data.len);
-    wait_in_queue(self, out, from, to, frame->data);
+    relay_count(self, RELAY_COUNT_BYTES, run->bytes);
+    wait_in_queue(self, out, from, to, run);
     if (to->stream == NULL)
         (void)serve(self, out, to); /* of what may not go yet, the mover was told */
 }

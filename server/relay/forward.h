@@ -4,6 +4,10 @@
 
 #include "server/relay/inside.h"
 
+enum {
+    RELAY_PAYLOADS = 32,
+};
+
 /* Frames DATA of one length (the last may be shorter) that @from may send to node @index. */
 typedef struct {
     uint8_t *data;
@@ -24,9 +28,16 @@ void relay_forward_frame(Relay *self, RelayOut *out, RelaySession *to, const Mes
 void relay_forward_dropped(Relay *self, RelayOut *out, const RelaySession *to,
                            const RelayAged *dropped);
 
-/* DATA that came over TLS. */
-void relay_forward_payload(Relay *self, RelayOut *out, RelaySession *from,
-                           const MeshRelayFrame *frame);
+/* DATA that came over TLS, one frame after the other, for node @index. */
+typedef struct {
+    uint32_t index;
+    unsigned n;
+    size_t   bytes;
+    MeshSpan payloads[RELAY_PAYLOADS];
+} RelayPayloads;
+
+void relay_forward_payloads(Relay *self, RelayOut *out, RelaySession *from,
+                            const RelayPayloads *run);
 
 /* Serves every receiver that waits. Returns: how long until that makes sense again, in ms; -1: when
  * somebody comes. Mover. */
