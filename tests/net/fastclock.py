@@ -205,14 +205,14 @@ class FastClock:
                 yield pid, thread
 
     def _awake(self):
-        """Who does not sleep: "name (pid) state"; None: all do."""
+        """Who neither sleeps nor is stopped: "name (pid) state"; None: nobody."""
         for pid, thread in self._threads(self.pids):
             try:
                 with open(f"/proc/{pid}/task/{thread}/stat", encoding="utf-8") as file:
                     stat = file.read()
             except (FileNotFoundError, ProcessLookupError):
                 continue  # it has ended
-            if stat.rpartition(")")[2].split()[0] not in ("S", "I"):
+            if stat.rpartition(")")[2].split()[0] not in ("S", "I", "T"):
                 return stat[:60]
         return None
 

@@ -8,10 +8,11 @@ packet to it comes through nevertheless; and a flow both ways needs no probe.
 import os
 import pathlib
 import re
+import signal
 import sys
 
 from fastclock import FastClock
-from lab import Lab
+from lab import Lab, wait_until
 from wancount import Counter
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "load"))
@@ -71,6 +72,18 @@ class Idle:
         for router, far in (self.routers, self.routers[::-1]):
             router.run("conntrack", "-D", "-p", "udp", "--orig-dst", far.wan4, check=False)
 
+    def stand_still(self, seconds):
+        """b's meshd does nothing for so long, while a sends to it."""
+        meshd, address = self.b.processes["meshd"], self.b.addresses()[4]
+        meshd.send_signal(signal.SIGSTOP)
+        for _ in range(3):
+            self.clock.pass_s(seconds / 3)
+            self.a.ping(address, count=5, limit_s=1)
+        meshd.send_signal(signal.SIGCONT)
+        wait_until(lambda: self.flow(1) == 0, 30, "the flow goes on")
+        self.a.wait_until(lambda n: n.peer("b").path == "direct", 30)
+        assert self.flow(40) == 0
+
     def quiet(self, what, seconds, most, peers=True):
         """An idle time: nothing because of peers, and no more bits than that."""
         self.clock.pass_s(seconds)
@@ -113,6 +126,8 @@ def main():
             assert idle.flow(5) == 0, f"after {seconds} s"
             lab.ok(f"after {seconds} s of silence and with the direct way closed no packet is lost")
             idle.a.wait_until(lambda n: n.peer("b").path == "direct", 20)
+        idle.stand_still(180)
+        lab.ok("a daemon that stood still for three minutes beside a flow: it goes on, directly, and nothing is lost")
         idle.clock.pass_s(45)
         idle.take()
         idle.quiet("ten minutes after a flow", 600, 40)
