@@ -266,6 +266,9 @@ void path_attempt_take_ack(PathSeek *self, const MeshProbe *probe)
     if (self->phase != PATH_CALLING || number >= self->step)
         return; /* it answers what was new about us */
     r_ms = (now_us() - self->call_us[number]) / 1000;
+    /* Twice: who misses it starts late, and strays at its router may have moved its port by then.
+     */
+    send_call(self, MESH_PROBE_SYNC, self->call_txid);
     send_call(self, MESH_PROBE_SYNC, self->call_txid);
     punch(self, r_ms / 2 + OPENER_LEAD_MS);
 }

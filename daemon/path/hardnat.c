@@ -475,6 +475,8 @@ void path_hardnat_consider(PathSeek *seek, size_t n_bursts)
     if (path_meet_is_direct(seek) || seek->hard != NULL || seek->hard_timer != 0 ||
         !path_seek_is_alive(seek)) /* one search at a time: for those who talk */
         return;
+    if (seek->seen.addr.family == 0)
+        path_relays_ask(seek->host->relays, &seek->relay); /* what it said before was lost */
     if (path_natclass_is_hard(&seek->host->nat)) {
         if (!known && n_bursts <= PLAIN_BURSTS)
             return;
