@@ -3,7 +3,7 @@
 
     stream.py BUILD [--rounds N] [--seconds S] [--udp]
 
-   [a] ══ wan ══ [b]     [server] with its relay; a and b let no UDP in or out
+   [a] ══ wan ══ [b]     [server] with its relay; a and b reach nobody else, and not by UDP
 
 One iperf3 flow over TCP inside of the tunnel. All of it shares this machine, so the figures that matter
 are CPU seconds a gigabyte (of the kernel's work each thread bears what it is in the way of); what arrives
@@ -36,14 +36,17 @@ from lab import Lab, need  # noqa: E402  (moves into namespaces first)
 
 need("iperf3")
 RELAY = "\n[relay]\nrate = 100000\nburst = 1000000\n"
-NO_UDP = """table inet walls {{
+WALLS = """table inet walls {{
  chain out {{
   type filter hook output priority 0;
-  oifname wan0 meta l4proto udp {only} drop
+  oifname wan0 ip daddr != {four} drop
+  oifname wan0 ip6 daddr != {six} meta l4proto != ipv6-icmp drop
+  oifname wan0 meta l4proto {shut} drop
  }}
  chain in {{
   type filter hook input priority 0;
-  iifname wan0 meta l4proto udp {only} drop
+  iifname wan0 ip saddr != {four} drop
+  iifname wan0 ip6 saddr != {six} meta l4proto != ipv6-icmp drop
  }}
 }}
 """
@@ -102,13 +105,14 @@ def main():
         lab.server.up()
         a, b = (lab.node(name) for name in "ab")
         for node in (a, b):
-            only = f"ip daddr != {lab.server.ip4} ip saddr != {lab.server.ip4}" if OPTIONS.udp else ""
-            node.run("nft", "-f", "-", text=NO_UDP.format(only=only))
+            node.run("nft", "-f", "-", text=WALLS.format(
+                four=lab.server.ip4, six=lab.server.ip6, shut="icmp" if OPTIONS.udp else "udp"))
             node.up()
             node.join(lab.server.key("home"))
-        a.wait_until(lambda s: "b" in s.peers() and s.peers()["b"].path == "relay", 30, "relayed")
+        a.wait_until(lambda s: "b" in s.peers(), 30, "known")
         address = b.addresses()[4]
-        a.reaches(address)
+        a.reaches(address, limit_s=30)
+        a.wait_until(lambda s: s.peers()["b"].path == "relay", 30, "relayed")
         b.start("iperf3", "iperf3", "-s", "-B", address)
         time.sleep(0.5)
         idle = a.ping(address, count=100).rtt_ms
