@@ -376,6 +376,8 @@ static bool take_cookie(PathRelaySession *self, MeshSpan bytes)
         return false;
     memcpy(self->cookie, greeting.cookie, sizeof self->cookie);
     self->rtt_us = mesh_clock_boot_ns() / 1000 - self->greeted_us;
+    if (!path_relaystream_is_bound(self->stream)) /* UDP works: a stream that opened after the */
+        path_relaystream_drop(self->stream);      /* BIND would end its session */
     bind_session(self);
     return true;
 }

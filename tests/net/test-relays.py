@@ -5,6 +5,7 @@ where the other one is.
                         ├─ wan ─ [server] ─┤                     is none here
    [y] ─ symmetric NAT ─┘                  └─ 20 ms ─ [near]
    [z] ─ symmetric NAT that lets nothing to near
+   [u] ─ NAT that lets no UDP through
    [p] and [q], behind such NATs too: their server [other] is a relay, and [third] is 80 ms away"""
 import re
 import time
@@ -13,6 +14,7 @@ from lab import Lab, wait_until
 
 REPLY = re.compile(r"^\[(\d+\.\d+)\] \d+ bytes from .* icmp_seq=(\d+)", re.M)
 INTERVAL_S = 0.05
+UNDER_WAY = 3 # packets that may be lost where a session ends in order
 
 
 class Pinger:
@@ -63,8 +65,8 @@ def sees_home(node, name, limit_s=30):
                f"{node.name} is at home at {name}")
 
 
-def add_node(lab, name):
-    node = lab.node(name, behind=lab.nat("r" + name, kind="symmetric", v6=False))
+def add_node(lab, name, kind="symmetric"):
+    node = lab.node(name, behind=lab.nat("r" + name, kind=kind, v6=False))
     node.up()
     return node
 
@@ -94,6 +96,17 @@ def meet_elsewhere(lab, x, near):
     z.stop("meshd")
 
 
+def without_udp(lab, x):
+    """Nobody can be measured, and TLS is all there is: to a relay that is no server."""
+    u = add_node(lab, "u", "udp-blocked")
+    u.join(lab.server.key("home"))
+    u.reaches(x.addresses()[4], 40)
+    x.reaches(u.addresses()[4], 30)
+    assert (x.peer("u").path, u.peer("x").path) == ("relay", "relay")
+    lab.ok("one whose network lets no UDP through is at a relay alone by TLS")
+    u.stop("meshd")
+
+
 def kill_home(lab, x, y, near):
     pings = Pinger(x, y.addresses()[4])
     pings.goes_on()
@@ -111,7 +124,7 @@ def kill_home(lab, x, y, near):
 
 def drain_and_remove(lab, x, y, near, pings):
     near.up()
-    pings.goes_on()
+    pings.goes_on(count=60)
     for node in (x, y):
         assert "relay near is home now" not in node.log("meshd").split("far is home now")[-1]
     lab.ok("the relay that died is back: nobody hurries there")
@@ -120,14 +133,16 @@ def drain_and_remove(lab, x, y, near, pings):
     for node in (x, y):
         sees_home(node, "near")
     pings.goes_on(count=40)
-    assert pings.lost() == before, (before, pings.lost())
-    lab.ok("a relay that is drained: its nodes move to the other, no packet is lost")
+    drained = pings.lost()
+    assert drained[0] - before[0] <= UNDER_WAY, (before, drained)
+    lab.ok(f"a relay that is drained: its nodes move to the other, {drained[0] - before[0]} packets are lost")
     lab.server.ctl("relay", "remove", "far")
     lab.server.ctl("relay", "set", "near", "--state", "avoid")
     wait_until(lambda: set(relays_of(x)) == {"near"} and not relays_of(x)["near"]["usable"], 20,
                "x knows the one relay that is left")
     pings.goes_on(count=40)
-    assert pings.lost() == before and home_of(y) == "near", (before, pings.lost())
+    lost = pings.lost()[0] - drained[0]
+    assert lost <= UNDER_WAY and home_of(y) == "near", (drained, pings.lost())
     lab.ok("removed: gone from the map; one that is to be avoided serves while it is alone")
     pings.stop()
 
@@ -175,6 +190,7 @@ def main():
         x, y = add_node(lab, "x"), add_node(lab, "y")
         choose(lab, (x, y), far)
         meet_elsewhere(lab, x, near)
+        without_udp(lab, x)
         pings = kill_home(lab, x, y, near)
         drain_and_remove(lab, x, y, near, pings)
         server_dies(lab)
