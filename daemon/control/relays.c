@@ -10,6 +10,7 @@ enum {
     TIMEOUT_MS = 20000,
     AGAIN_LEAST_S = 60, /* from one token to the next: half of the first one's life */
     AGAIN_MOST_S = 43200,
+    AGAIN_WITHOUT_S = 1500, /* where the server has none */
 };
 
 static void ask(ControlClient *self);
@@ -80,6 +81,7 @@ static void on_done(void *user_data, const ControlResult *result)
         return;
     }
     mesh_log_info("relays: %s", result->error->message);
+    self->relays.again_ms = AGAIN_WITHOUT_S * 1000;
     if (result->status != 404) /* a server that has none */
         wait(self,
              MAX(mesh_backoff_next_ms(&self->relays.backoff), result->hints.retry_in_s * 1000));
