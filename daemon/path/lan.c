@@ -15,8 +15,9 @@
 #define GROUP6 "ff02::4d53"
 
 enum {
-    EVERY_S = 60, /* and up to SPREAD_S more or less */
-    SPREAD_S = 10,
+    EVERY_S = 60, /* after news, doubling to EVERY_MOST_S, and up to a sixth more or less */
+    EVERY_MOST_S = 960,
+    SPREAD = 6,
     REPEATS = 2, /* of what is new, after 1 s and 2 s more: a datagram may be lost */
     ANSWER_FIRST_MS = 10,
     ANSWER_LAST_MS = 250, /* many answer at once, where many are */
@@ -47,6 +48,7 @@ struct PathLan {
     size_t         n_links; /* interfaces; links has FAMILIES for each */
     Link           links[PATH_LAN_MAX_LINKS * FAMILIES];
     guint          send, every; /* timers; 0: none */
+    int            every_s;     /* until the next one without news */
     int64_t        sent_ms;     /* boot clock: the last time; 0: never */
     int64_t        due_ms;      /* when @send fires */
     unsigned       repeats;     /* to come */
@@ -154,13 +156,15 @@ static void announce(PathLan *self)
     send_in(self, 0);
 }
 
+static void arm_every(PathLan *self);
+
 static void announce_news(PathLan *self)
 {
     self->repeats = REPEATS;
+    self->every_s = EVERY_S;
+    arm_every(self);
     announce(self);
 }
-
-static void arm_every(PathLan *self);
 
 static gboolean on_every(gpointer user_data)
 {
@@ -168,13 +172,15 @@ static gboolean on_every(gpointer user_data)
 
     self->every = 0;
     announce(self);
+    self->every_s = MIN(2 * self->every_s, EVERY_MOST_S);
     arm_every(self);
     return G_SOURCE_REMOVE;
 }
 
 static void arm_every(PathLan *self)
 {
-    int64_t in_s = g_random_int_range(EVERY_S - SPREAD_S, EVERY_S + SPREAD_S + 1);
+    int64_t in_s = g_random_int_range(self->every_s - self->every_s / SPREAD,
+                                      self->every_s + self->every_s / SPREAD + 1);
 
     g_clear_handle_id(&self->every, g_source_remove);
     if (!mesh_key_is_zero(&self->lan))
@@ -356,6 +362,7 @@ PathLan *path_lan_new(const PathLanOptions *options)
     PathLan *self = g_new0(PathLan, 1);
 
     self->options = *options;
+    self->every_s = EVERY_S;
     return self;
 }
 
@@ -390,7 +397,7 @@ static bool set_key(PathLan *self, const MeshKey *lan)
     self->lan = *lan;
     mesh_lanhello_derive(lan, self->options.net.bytes, &self->key);
     g_clear_handle_id(&self->send, g_source_remove);
-    arm_every(self);
+    g_clear_handle_id(&self->every, g_source_remove);
     return true;
 }
 
