@@ -2,12 +2,20 @@
 over TLS the relay dies, goes dark, stops in good order. Traffic goes on.
 
    [a] ─ symmetric NAT ══ wan ══ symmetric NAT ─ [b]     [server] with its relay"""
+import pathlib
 import re
+import sys
 import time
 
+try:
+    import cryptography # noqa: F401  (webfront.py)
+except ImportError:
+    print("skipped: missing python3-cryptography")
+    sys.exit(77)
 from lab import Lab, wait_until
 from pathpair import Pinger, is_path
 
+HERE = pathlib.Path(__file__).resolve().parent
 USED = "relay server is used over TLS"
 AGAIN = "relay server is used over UDP again"
 
@@ -82,6 +90,26 @@ def token_ends(lab, a, pings):
     lab.ok("conversations are opened anew: traffic goes on")
 
 
+def front_is_picky(lab, a, pings):
+    """What stands before the server now knows no Upgrade but WebSocket's."""
+    keyfile = "/var/lib/mesh-server/server.key"
+    lab.server.start("front", sys.executable, HERE / "webfront.py", keyfile, lab.server.ip4, 9443,
+                     "127.0.0.1", 443)
+    wait_until(lambda: "ready" in lab.server.log("front"), 10, "the front")
+    lab.server.run("nft", "-f", "-", text=f"""table ip front {{
+ chain arrive {{
+  type nat hook prerouting priority dstnat;
+  ip daddr {lab.server.ip4} tcp dport 443 redirect to :9443
+ }}
+}}
+""")
+    lab.server.restart()
+    says(a, f"{USED} and WebSocket", 1)
+    pings.goes_on()
+    assert "refused mesh-relay/1" in lab.server.log("front") and "passed websocket" in lab.server.log("front")
+    lab.ok("a front that refuses the plain form: the relay in WebSocket messages")
+
+
 def main():
     with Lab() as lab:
         lab.server.setup("home")
@@ -99,6 +127,7 @@ def main():
         relay_dies(lab, a, b, ra, rb, pings)
         relay_goes_dark(lab, a, ra, pings)
         token_ends(lab, a, pings)
+        front_is_picky(lab, a, pings)
         assert not re.search(r"critical|assert", a.log("meshd") + b.log("meshd"), re.I)
         a.stop("ping")
 
