@@ -469,7 +469,7 @@ void loop_conn_set_bulk(LoopConn *self)
 {
     unsigned int unsent = UNSENT_BULK_BYTES;
 
-    self->bulk = true;
+    self->bulk = self->tls.socket.gathers = true;
     (void)setsockopt(self->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
 }
 

@@ -1,8 +1,9 @@
 /* server/loop/socket.h: how OpenSSL reads and writes a connection's socket: many records a call.
  *
  * By itself it asks the kernel once for each record it writes, and each wakes the client. Here what
- * it writes is gathered until the flush. The buffer is the shard's; only what the kernel did not
- * take is kept for a connection. Shard thread. */
+ * a connection of much traffic writes is gathered until the flush. Others keep to single records:
+ * what the kernel does not take is a copy, and a thousand slow clients' would be 66 MB. The buffer
+ * is the shard's; only what the kernel did not take is kept for a connection. Shard thread. */
 #pragma once
 
 #include "common/std/attr.h"
@@ -28,9 +29,10 @@ typedef struct {
 /* Of a connection. */
 struct LoopSocket {
     LoopWire *wire;
-    int       fd;    /* the connection's */
-    bool      corks; /* what is written waits for the flush */
-    uint8_t  *rest;  /* what the kernel did not take; NULL: nothing */
+    int       fd;      /* the connection's */
+    bool      gathers; /* much is written: records go together */
+    bool      corks;   /* what is written waits for the flush */
+    uint8_t  *rest;    /* what the kernel did not take; NULL: nothing */
     size_t    rest_at, rest_len;
 };
 

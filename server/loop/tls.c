@@ -190,7 +190,7 @@ int loop_tls_read(LoopTls *self, void *out, int size)
 int loop_tls_write(LoopTls *self, const void *data, int len)
 {
     enter(self);
-    self->socket.corks = true;
+    self->socket.corks = self->socket.gathers;
     return leave(self, SSL_write(self->ssl, data, len));
 }
 

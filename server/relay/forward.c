@@ -199,9 +199,8 @@ static void pass(RelayOut *out, const RelaySession *from, const RelaySession *to
 static void let_wait(Relay *self, RelayOut *out, RelaySession *from, RelaySession *to,
                      const RelayRun *run)
 {
-    RelayPayloads payloads;
+    RelayPayloads payloads = { .n = 0 };
 
-    payloads.n = 0;
     for (size_t at = 0; at < run->len; at += run->segment) {
         size_t left = run->len - at, len = left < run->segment ? left : run->segment;
 

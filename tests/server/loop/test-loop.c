@@ -16,7 +16,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* An echo: "bye" ends the connection, "big" asks for more than a socket holds. */
+/* An echo: "bye" ends the connection, "bulk" makes it one of much traffic, "big" asks for more than
+ * a socket holds. */
 typedef struct {
     Loop                *loop;
     atomic_int           opened, closed, delivered;
@@ -48,6 +49,8 @@ static void on_input(LoopConn *conn, const uint8_t *data, size_t len)
         item.release = g_free;
         item.owner = (void *)(uintptr_t)item.data;
     }
+    if (len == 4 && memcmp(data, "bulk", 4) == 0)
+        loop_conn_set_bulk(conn);
     if (len == 5 && memcmp(data, "alarm", 5) == 0)
         loop_conn_set_deadline(conn, 1);
     g_assert_cmpint(loop_conn_send(conn, &item), ==, 0);
@@ -264,7 +267,8 @@ static void test_doze(void)
     loop_free(echo.loop);
 }
 
-static void test_big(void)
+/* @first: said before; "bulk": from then on records go together. */
+static void test_big(gconstpointer first)
 {
     Echo                echo;
     Client              client;
@@ -273,6 +277,8 @@ static void test_big(void)
 
     start(&echo, base_config);
     client = client_open(&echo);
+    say(&client, first);
+    hear(&client, first);
     say(&client, "big");
     while (n < BIG_BYTES) {
         int rc = SSL_read(client.ssl, buffer, 65536);
@@ -471,7 +477,8 @@ int main(int argc, char **argv)
     g_test_add_data_func("/loop/echo/three-shards", GUINT_TO_POINTER(3), test_echo);
     g_test_add_func("/loop/memory-goes-back", test_memory);
     g_test_add_func("/loop/silence-is-slept-through", test_doze);
-    g_test_add_func("/loop/more-than-a-socket-holds", test_big);
+    g_test_add_data_func("/loop/more-than-a-socket-holds/records", "hello", test_big);
+    g_test_add_data_func("/loop/more-than-a-socket-holds/bulk", "bulk", test_big);
     g_test_add_func("/loop/tls-1.3-with-the-server-key-only", test_only_tls13);
     g_test_add_func("/loop/silent-handshake-is-closed", test_silent_handshake);
     g_test_add_func("/loop/deadline", test_deadline);
