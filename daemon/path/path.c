@@ -6,6 +6,7 @@
 #include "daemon/path/candidates.h"
 #include "daemon/path/news.h"
 #include "daemon/path/relayhome.h"
+#include "daemon/path/seeking.h"
 
 #include <string.h>
 #include <sys/socket.h>
