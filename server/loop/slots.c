@@ -22,11 +22,6 @@ struct LoopSlots {
     uint64_t       *used;        /* a bit a place */
 };
 
-static bool is_used(const LoopSlots *self, size_t place)
-{
-    return self->used[place / GROUP] >> place % GROUP & 1;
-}
-
 int loop_slots_new(size_t bytes, uint32_t max, LoopSlots **out_slots)
 {
     LoopSlots *self = calloc(1, sizeof(*self));
@@ -65,6 +60,11 @@ void loop_slots_free(LoopSlots *self)
 }
 
 #if !defined(__SANITIZE_ADDRESS__)
+static bool is_used(const LoopSlots *self, size_t place)
+{
+    return self->used[place / GROUP] >> place % GROUP & 1;
+}
+
 /* The first free place at or behind @lowest; max: there is none. */
 static uint32_t find_free(const LoopSlots *self)
 {
