@@ -19,7 +19,8 @@
 
 enum {
     LINKS = WIRE_MAX_LINKS - PATH_FIRST_TCP_LINK + 1,
-    MAX_CALLS = 8,   /* handshakes under way, of both directions */
+    MAX_CALLS = 8,   /* handshakes under way, of each direction */
+    MAX_OF_ONE = 4,  /* of those to us, from one address (IPv6: /64) */
     LIMIT_MS = 5000, /* of one place, from the first packet to an open connection */
     CALLS_A_SECOND = 2,
     CALLS_AT_ONCE = 8, /* of one source */
@@ -42,7 +43,7 @@ typedef struct {
 } Call;
 
 typedef struct {
-    bool         open;
+    bool         open, is_ours; /* the latter: we dialled */
     uint32_t     index;
     MeshEndpoint at;
 } Link;
@@ -187,10 +188,29 @@ static SSL_CTX *get_context(bool is_ours)
 
 /* ---- the handshake ---- */
 
-static const Link *find_link(const PathTcp *self, uint32_t index)
+static Link *find_link(PathTcp *self, uint32_t index)
 {
     for (size_t i = 0; i < LINKS; i++)
         if (self->links[i].open && self->links[i].index == index)
+            return &self->links[i];
+    return NULL;
+}
+
+/* Of two connections of a pair both ends keep the same. Who dials again has lost the one before. */
+static bool is_kept(const Link *old, const Call *call)
+{
+    return old->is_ours != call->is_ours && old->is_ours == call->peer.ours_stays;
+}
+
+/* Returns: where @call belongs; NULL: nowhere. */
+static Link *find_place(PathTcp *self, const Call *call)
+{
+    Link *old = find_link(self, call->peer.index);
+
+    if (old != NULL)
+        return is_kept(old, call) ? NULL : old;
+    for (size_t i = 0; i < LINKS; i++)
+        if (!self->links[i].open)
             return &self->links[i];
     return NULL;
 }
@@ -200,18 +220,16 @@ static void take_open(Call *call)
 {
     PathTcp *self = call->owner;
     uint32_t index = call->peer.index;
-    size_t   place = 0;
-    int      rc = -ENOSPC;
+    Link    *place = find_place(self, call);
+    uint8_t  link;
+    int      rc;
 
-    while (place < LINKS && self->links[place].open)
-        place++;
-    if (find_link(self, index) != NULL) { /* both dialled */
+    if (place == NULL) {
         end_call(call);
         return;
     }
-    if (place < LINKS)
-        rc = wire_ways_adopt_direct(self->host.plane, (uint8_t)(PATH_FIRST_TCP_LINK + place),
-                                    call->ssl, index);
+    link = (uint8_t)(PATH_FIRST_TCP_LINK + (place - self->links));
+    rc = wire_ways_adopt_direct(self->host.plane, link, call->ssl, index);
     if (rc < 0) {
         mesh_log_debug("a connection of a peer cannot be used: %s", g_strerror(-rc));
         end_call(call);
@@ -219,9 +237,9 @@ static void take_open(Call *call)
     }
     call->ssl = NULL;
     call->fd = -1;
-    self->links[place] = (Link){ .open = true, .index = index, .at = call->at };
+    *place = (Link){ .open = true, .is_ours = call->is_ours, .index = index, .at = call->at };
     end_call(call);
-    self->host.changed(index, (uint8_t)(PATH_FIRST_TCP_LINK + place), true, self->host.user_data);
+    self->host.changed(index, link, true, self->host.user_data);
 }
 
 static gboolean on_ready(int fd, GIOCondition condition, gpointer user_data);
@@ -316,7 +334,23 @@ static bool connect_next(Call *call)
     return false;
 }
 
-static bool is_called(const PathTcp *self, uint32_t index)
+/* @from: only those from there; NULL: all. */
+static unsigned count_calls(const PathTcp *self, bool is_ours, const MeshAddr *from)
+{
+    unsigned n = 0;
+
+    for (guint i = 0; i < self->calls->len; i++) {
+        const Call     *call = self->calls->pdata[i];
+        const MeshAddr *at = &call->at.addr;
+
+        n += call->is_ours == is_ours &&
+             (from == NULL || (at->family == from->family &&
+                               memcmp(at->bytes, from->bytes, at->family == AF_INET ? 4 : 8) == 0));
+    }
+    return n;
+}
+
+static bool is_called(PathTcp *self, uint32_t index)
 {
     for (guint i = 0; i < self->calls->len; i++) {
         const Call *call = self->calls->pdata[i];
@@ -332,7 +366,7 @@ void path_tcp_dial(PathTcp *self, const PathTcpPeer *peer, const MeshEndpoint *p
 {
     Call *call;
 
-    if (self->calls->len >= MAX_CALLS || n_places == 0 || is_called(self, peer->index))
+    if (count_calls(self, true, NULL) >= MAX_CALLS || n_places == 0 || is_called(self, peer->index))
         return;
     call = new_call(self, true);
     call->known = true;
@@ -360,7 +394,8 @@ static gboolean on_caller(int fd, GIOCondition condition, gpointer user_data)
     if (socket < 0)
         return G_SOURCE_CONTINUE; /* it went away, or there are no descriptors: the next round */
     if (mesh_endpoint_from_sockaddr((struct sockaddr *)&name, len, true, &at) < 0 ||
-        self->calls->len >= MAX_CALLS ||
+        count_calls(self, false, NULL) >= MAX_CALLS ||
+        count_calls(self, false, &at.addr) >= MAX_OF_ONE ||
         !mesh_buckets_take(self->sources, &at.addr, mesh_clock_boot_ms())) {
         close(socket);
         return G_SOURCE_CONTINUE;
@@ -474,6 +509,8 @@ bool path_tcp_handle(PathTcp *self, const WireEvent *event)
 
     if (place == NULL)
         return event->way.link >= PATH_FIRST_TCP_LINK;
+    if (wire_ways_is_open(self->host.plane, event->way.link))
+        return true; /* it was said of the one before this */
     index = place->index;
     path_tcp_close(self, event->way.link);
     self->host.changed(index, event->way.link, false, self->host.user_data);

@@ -21,9 +21,10 @@ typedef struct PathTcp PathTcp;
 
 /** PathTcpPeer: who is called, or calls. */
 typedef struct {
-    uint32_t index; /* of the node */
-    uint32_t from;  /* index of the dialler's probes, which names the pair to the listener */
-    MeshKey  psk;   /* of the pair */
+    uint32_t index;      /* of the node */
+    uint32_t from;       /* index of the dialler's probes, which names the pair to the listener */
+    MeshKey  psk;        /* of the pair */
+    bool     ours_stays; /* if both dialled: ours; the same is said at the other end of the other */
 } PathTcpPeer;
 
 typedef struct {

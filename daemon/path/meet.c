@@ -99,7 +99,9 @@ static size_t list_places(const PathSeek *self, MeshEndpoint out[PATH_TCP_PLACES
 void path_meet_dial(PathSeek *self)
 {
     MeshEndpoint places[PATH_TCP_PLACES];
-    PathTcpPeer  peer = { .index = self->told->index, .from = self->keys.send_index };
+    PathTcpPeer  peer = { .index = self->told->index,
+                          .from = self->keys.send_index,
+                          .ours_stays = path_attempt_is_caller(self) };
     size_t       n = self->meet.tcp == 0 ? list_places(self, places) : 0;
 
     if (n == 0 || !is_blocked(self) ||
@@ -148,6 +150,8 @@ void path_meet_begin(PathSeek *self)
     for (size_t i = 0; i < n; i++)
         self->meet.links[i] = links[i];
     self->meet.n_links = n;
+    if (drop_dead(self)) /* it went by a relay that others are better than now */
+        path_seek_steer(self, 0);
     ping(self);
     path_meet_dial(self);
 }

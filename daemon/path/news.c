@@ -290,6 +290,8 @@ static bool find_caller(uint32_t from, PathTcpPeer *out_peer, void *user_data)
                                  &peer->told.probe_key, self->host.net.bytes, &out_peer->psk) < 0)
         return false;
     out_peer->index = peer->told.index;
+    out_peer->ours_stays =
+        memcmp(self->host.probe_public.bytes, peer->told.probe_key.bytes, MESH_KEY_BYTES) < 0;
     return true;
 }
 

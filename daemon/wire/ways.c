@@ -58,6 +58,13 @@ int wire_ways_adopt_direct(WirePlane *plane, uint8_t link, struct ssl_st *ssl, u
     return rc < 0 ? rc : put_stream(plane, link, stream, index);
 }
 
+bool wire_ways_is_open(WirePlane *plane, uint8_t link)
+{
+    const WireStream *stream = wire_links_get_stream(&plane->links, link);
+
+    return stream != NULL && !wire_stream_has_ended(stream);
+}
+
 int wire_ways_adopt_socket(WirePlane *plane, int fd)
 {
     int number = wire_sockets_adopt(&plane->sockets, fd);

@@ -4,6 +4,7 @@
  * Frames of the relay: docs/PATHS.md §3. The plane puts the header of DATA on and takes it off;
  * every other frame comes and goes as it is, for the control thread to understand. */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,6 +39,10 @@ MESH_CHECKED int wire_ways_adopt_stream(WirePlane *plane, uint8_t link, struct s
  * comes on it came from him, whatever its frames say. */
 MESH_CHECKED int wire_ways_adopt_direct(WirePlane *plane, uint8_t link, struct ssl_st *ssl,
                                         uint32_t index);
+
+/** wire_ways_is_open: Returns: @link is a stream that has not ended. WIRE_EVENT_LINK_DOWN may have
+ * been said of the one before it. */
+bool wire_ways_is_open(WirePlane *plane, uint8_t link);
 
 /** wire_ways_remove_link: wipes it, ends its stream; peers that are routed there have no way until
  * they are given another. */

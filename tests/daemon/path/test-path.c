@@ -101,6 +101,12 @@ void wire_ways_drop_socket(WirePlane *self, uint8_t socket)
     g_assert_not_reached();
 }
 
+bool wire_ways_is_open(WirePlane *self, uint8_t link)
+{
+    (void)self, (void)link;
+    g_assert_not_reached(); /* there are no streams */
+}
+
 void wire_ways_remove_link(WirePlane *self, uint8_t link)
 {
     (void)self, (void)link;
