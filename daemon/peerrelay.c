@@ -103,6 +103,18 @@ static void end_sessions(MeshdPeerRelay *self, GHashTable *before)
     }
 }
 
+/* While some wait to be verified, who is missing is perhaps one of those. */
+static void keep_missing(const MeshdPeerRelay *self, GHashTable *members)
+{
+    GHashTableIter iter;
+    gpointer       index, key;
+
+    g_hash_table_iter_init(&iter, self->members);
+    while (g_hash_table_iter_next(&iter, &index, &key))
+        if (!g_hash_table_contains(members, index))
+            g_hash_table_insert(members, index, g_memdup2(key, sizeof(MeshKey)));
+}
+
 static void set_members(MeshdPeerRelay *self, const LockVerified *map)
 {
     GHashTable *members = g_hash_table_new_full(NULL, NULL, NULL, g_free);
@@ -114,6 +126,8 @@ static void set_members(MeshdPeerRelay *self, const LockVerified *map)
         g_hash_table_insert(members, GUINT_TO_POINTER(peer->index),
                             g_memdup2(&peer->member->node, sizeof peer->member->node));
     }
+    if (lock_verified_get_head(map)->n_waiting > 0)
+        keep_missing(self, members);
     g_mutex_lock(&self->lock);
     before = self->members;
     self->members = members;
