@@ -16,6 +16,11 @@
 
 enum { FLOOD = 900 }; /* messages, sent faster than curves can be computed */
 
+enum {
+    INDEX = 77,
+    AT_RECEIVER = 4
+}; /* the sender of the test's initiations; where a reply names it */
+
 #define NS_PER_MS INT64_C(1000000)
 
 typedef struct {
@@ -169,7 +174,7 @@ static void make_initiation(Pair *pair, WireCookieJar *jar, unsigned second,
                             uint8_t out[WIRE_INITIATION_BYTES])
 {
     WireIdentity   a = { pair->a.private_key, pair->a.public_key };
-    WireHandshake  handshake = { .local_index = 77 };
+    WireHandshake  handshake = { .local_index = INDEX };
     WireMoment     at = { .wall_ns = (1000 + second) * 1000 * NS_PER_MS };
     MeshKey        no_psk = { { 0 } };
     WireNoiseFresh fresh;
@@ -193,6 +198,15 @@ static size_t next_answer(Flooder *self, uint8_t out[256])
     len = recv(self->fd, out, 256, 0);
     g_assert_cmpint(len, >, 0);
     return (size_t)len;
+}
+
+/* The cookie for the test's own initiation. Before it may come those for the end of the flood,
+ * which was counted as judged before its answers were sent. */
+static void next_cookie(Flooder *self, uint8_t out[256])
+{
+    do
+        g_assert_cmpuint(next_answer(self, out), ==, WIRE_COOKIE_BYTES);
+    while (memcmp(out + AT_RECEIVER, (uint8_t[4]){ INDEX }, 4) != 0);
 }
 
 /* Its bell rings after it took one: what counts messages does so before, and for those refused. */
@@ -223,7 +237,7 @@ static void test_cookie_goes_first(void)
     count_answers(&flooder);
     make_initiation(&pair, &jar, 1, message);
     say(&flooder, message, sizeof(message));
-    g_assert_cmpuint(next_answer(&flooder, answer), ==, WIRE_COOKIE_BYTES);
+    next_cookie(&flooder, answer);
     g_assert_cmpint(wire_cookie_take_reply(&jar, answer, 1), ==, 0);
 
     hold_handshakes(&pair);
