@@ -449,11 +449,6 @@ void path_relaysession_free(PathRelaySession *self)
     g_free(self);
 }
 
-const PathRelay *path_relaysession_get_relay(const PathRelaySession *self)
-{
-    return &self->told;
-}
-
 uint8_t path_relaysession_get_link(const PathRelaySession *self)
 {
     return self->link;

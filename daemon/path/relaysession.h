@@ -42,9 +42,8 @@ typedef struct {
 PathRelaySession *path_relaysession_new(PathRelayHost *host, const PathRelay *relay, uint8_t link);
 void              path_relaysession_free(PathRelaySession *self); /* says CLOSE; NULL is fine */
 
-const PathRelay *path_relaysession_get_relay(const PathRelaySession *self); /* as it was told */
-uint8_t          path_relaysession_get_link(const PathRelaySession *self);
-void             path_relaysession_get_view(const PathRelaySession *self, PathRelayView *out_view);
+uint8_t path_relaysession_get_link(const PathRelaySession *self);
+void    path_relaysession_get_view(const PathRelaySession *self, PathRelayView *out_view);
 
 /** path_relaysession_want: from now on there shall be one. */
 void path_relaysession_want(PathRelaySession *self);

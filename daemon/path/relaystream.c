@@ -33,7 +33,8 @@ struct PathRelayStream {
     State            state;
     bool             open; /* the plane has a stream of ours; also while the next one is dialled */
     bool             websocket; /* the form that is tried, or works */
-    bool             turned;    /* the other form was tried in this round */
+    bool             turned;    /* the other form was tried in this round, */
+    bool             dated;     /* and the relay's clock */
     PathRelayDial   *dial;
     int64_t          ahead_s;                    /* of the relay's clock before ours */
     uint32_t         life_s, sequence, answered; /* the latter: numbers of pings */
@@ -164,7 +165,8 @@ static bool correct(PathRelayStream *self, const PathRelayDialResult *result)
 
     if (result->end != PATH_RELAYDIAL_REFUSED || result->by_proxy)
         return false;
-    if (result->date_s != 0 && ABS(ahead_s - self->ahead_s) > CLOCK_OFF_S) {
+    if (!self->dated && result->date_s != 0 && ABS(ahead_s - self->ahead_s) > CLOCK_OFF_S) {
+        self->dated = true; /* once: whoever tells another time each time is not followed */
         self->ahead_s = ahead_s;
         return true;
     }
@@ -227,6 +229,12 @@ static void dial(PathRelayStream *self)
     g_free(headers);
 }
 
+static void dial_anew(PathRelayStream *self)
+{
+    self->turned = self->dated = false;
+    dial(self);
+}
+
 /* ---- keeping ---- */
 
 /* Returns: false: there is no stream any more. */
@@ -240,8 +248,7 @@ static bool ping(PathRelayStream *self)
 static void open_again(PathRelayStream *self)
 {
     lose(self);
-    self->turned = false;
-    dial(self);
+    dial_anew(self);
 }
 
 static bool token_ends_soon(const PathRelayStream *self)
@@ -260,7 +267,7 @@ static void keep(PathRelayStream *self)
     }
     if (token_ends_soon(self)) {
         self->tries = 0;
-        dial(self); /* this one goes on until the next takes its place */
+        dial_anew(self); /* this one goes on until the next takes its place */
         return;
     }
     self->tries++;
@@ -278,8 +285,7 @@ static gboolean on_timer(gpointer user_data)
     if (self->state == BOUND) {
         keep(self);
     } else if (self->state == WAITING) {
-        self->turned = false;
-        dial(self);
+        dial_anew(self);
     } else if (self->state == ADOPTED) {
         self->websocket = !self->websocket; /* somebody lets 101 pass and no more */
         try_later(self);
@@ -418,8 +424,7 @@ void path_relaystream_want(PathRelayStream *self)
 {
     if (self->state != OFF || !is_possible(self))
         return;
-    self->turned = false;
-    dial(self);
+    dial_anew(self);
 }
 
 void path_relaystream_drop(PathRelayStream *self)
@@ -437,8 +442,7 @@ void path_relaystream_renew(PathRelayStream *self)
     if (self->state != WAITING)
         return;
     mesh_backoff_reset(&self->backoff);
-    self->turned = false;
-    dial(self);
+    dial_anew(self);
 }
 
 bool path_relaystream_is_hopeful(const PathRelayStream *self)
