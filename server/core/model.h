@@ -49,7 +49,6 @@ struct CoreNode {
     int64_t           e_exp;
     char            **endpoints; /* of e, for administrators; owned */
     bool              online;    /* a stream, or within the grace after it */
-    bool              told;      /* what the streams were told last */
     bool              in_news;   /* listed in CoreNetwork.presence_news */
     bool              moved;     /* listed in CoreNetwork.endpoint_news */
     GBytes           *ep_line;   /* of e; owned; NULL: to be made */
@@ -87,7 +86,7 @@ struct CoreNetwork {
     GPtrArray          *chunks;        /* owned CoreChunk by index / CORE_CHUNK_NODES */
     GArray             *by_index;      /* CoreNode * by index; NULL: none */
     GPtrArray          *streams;       /* CoreStream, borrowed from their nodes */
-    GPtrArray          *presence_news; /* CoreNode, borrowed: online may differ from told */
+    GPtrArray          *presence_news; /* CoreNode, borrowed: online has changed */
     GPtrArray          *endpoint_news; /* CoreNode, borrowed: e is newer than what was told */
     CoreTimer           flush;         /* of all news: news.c */
     int64_t             flushed_ms;    /* boot time */

@@ -67,6 +67,7 @@ void core_news_relays(Core *core, CoreNetwork *network)
 
 /* --- what ------------------------------------------------------------------------------------ */
 
+/* Also of who changed and changed back: a stream that was opened between was told of the middle. */
 static void collect_presence(Flush *flush)
 {
     GPtrArray *news = flush->network->presence_news;
@@ -75,9 +76,6 @@ static void collect_presence(Flush *flush)
         CoreNode *node = g_ptr_array_index(news, i);
 
         node->in_news = false;
-        if (node->online == node->told)
-            continue;
-        node->told = node->online;
         if (node->row->state == CORE_NODE_ACTIVE)
             g_array_append_val(node->online ? flush->on : flush->off, node->row->index);
     }

@@ -18,7 +18,7 @@ enum {
 
 void core_news_changed(Core *core, CoreNetwork *network); /* its version has grown */
 void core_news_moved(Core *core, CoreNode *node);         /* its E is newer */
-void core_news_present(Core *core, CoreNode *node);       /* online may differ from told */
+void core_news_present(Core *core, CoreNode *node);       /* online has changed */
 void core_news_relays(Core *core, CoreNetwork *network);  /* it has others */
 
 /* Tells all now. */

@@ -3,6 +3,7 @@
 #include "common/proto/record.h"
 #include "common/std/clock.h"
 #include "server/core/news.h"
+#include "server/core/presence.h"
 #include "tests/server/core/rig.h"
 
 enum { NODES = 4, LONG_MS = 2000 }; /* longer than any gap between two flushes */
@@ -158,6 +159,29 @@ static void test_presence_that_flaps(Fixture *f, gconstpointer unused)
     g_assert_false(rig_is_answered(&f->rig, f->tickets[0], 0));
 }
 
+/* Who opens a stream while another has just gone, and is back before that was told, hears so. */
+static void test_presence_seen_between(Fixture *f, gconstpointer unused)
+{
+    g_autoptr(MeshMapline) opening = NULL;
+    g_autoptr(MeshMapline) on = NULL;
+
+    (void)unused;
+    core_close_map(f->rig.core, f->streams[1]);
+    move(f, 0);
+    move(f, CORE_PRESENCE_GRACE_MS);
+    f->tickets[2] = rig_open(&f->rig, &f->nodes[2], 0, 0);
+    opening = rig_next_line(&f->rig, f->tickets[2], MESH_MAPLINE_ON);
+    g_assert_true(opening->all && opening->end);
+    g_assert_cmpuint(opening->n_indexes, ==, NODES - 2); /* neither itself nor who went */
+    open_stream(f, 1);
+    move(f, LONG_MS);
+    on = rig_next_line(&f->rig, f->tickets[2], MESH_MAPLINE_ON);
+    g_assert_false(on->all);
+    g_assert_cmpuint(on->n_indexes, ==, 1);
+    for (size_t i = 0; i < opening->n_indexes; i++)
+        g_assert_cmpuint(on->indexes[0], !=, opening->indexes[i]);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -166,5 +190,7 @@ int main(int argc, char **argv)
                tear_down);
     g_test_add("/core/news/presence-that-flaps", Fixture, NULL, set_up, test_presence_that_flaps,
                tear_down);
+    g_test_add("/core/news/presence-seen-between", Fixture, NULL, set_up,
+               test_presence_seen_between, tear_down);
     return g_test_run();
 }
