@@ -24,6 +24,8 @@ def exits(lab, a):
 
 
 def pings(lab, a, b):
+    a.mesh("ping", "b") # the relay may be the first way
+    a.wait_until(lambda n: n.peer("b").path == "direct", 30)
     for family in ("-4", "-6"):
         done = a.mesh("ping", "b", family, "-c", "2")
         lines = done.stdout.splitlines()
