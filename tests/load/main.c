@@ -25,7 +25,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define S_US 1e6
+#define S_US    1e6
+#define SLOW_US 30000000 /* a goal not reached by then: what is missing is told, and so on */
 
 typedef struct Rig Rig;
 struct Rig {
@@ -33,6 +34,7 @@ struct Rig {
     bool (*goal)(Rig *self); /* reached: it has answered; NULL: idle */
     int64_t   began_us;      /* of the join */
     int64_t   asked_us, acked_us;
+    int64_t   told_us; /* when the goal was set, or what it lacks was told */
     LoadNode *mover;
     GString  *input;
     bool      over;
@@ -81,6 +83,31 @@ static bool whole(Rig *self)
         return false;
     answer("{\"whole_s\":%.3f}", (double)(g_get_monotonic_time() - self->began_us) / S_US);
     return true;
+}
+
+/* A goal is long in coming: is the machine slow, or something lost? */
+static void tell_missing(const Rig *self)
+{
+    const GPtrArray *nodes = self->crowd.nodes;
+    unsigned         live = 0, peers = 0, endpoints = 0, absent = 0;
+
+    for (guint i = 0; i < nodes->len; i++) {
+        const LoadNode *node = node_at(self, i);
+        unsigned        known = mesh_netmap_count(node->map);
+
+        live += node->state == LOAD_LIVE;
+        peers += nodes->len - 1 - MIN(known, nodes->len - 1);
+        for (unsigned at = 0; at < known; at++) {
+            const MeshPeer *peer = mesh_netmap_get_peer(node->map, at);
+
+            endpoints += peer->e == NULL;
+            absent += !peer->online;
+        }
+    }
+    (void)fprintf(stderr,
+                  "mesh-load: %u of %u nodes have a stream; in all maps together %u peers are "
+                  "missing, %u lack endpoints, %u count as absent\n",
+                  live, nodes->len, peers, endpoints, absent);
 }
 
 static bool enrolled(Rig *self)
@@ -336,8 +363,13 @@ static void run(Rig *self)
         load_link_run(&self->crowd.net, waiting > 0 || self->goal != NULL ? 5 : 1000);
         if (self->goal != NULL && self->goal(self))
             self->goal = NULL;
-        if (self->goal == NULL)
+        if (self->goal == NULL) {
+            self->told_us = g_get_monotonic_time();
             read_commands(self);
+        } else if (g_get_monotonic_time() - self->told_us > SLOW_US) {
+            self->told_us = g_get_monotonic_time();
+            tell_missing(self);
+        }
     }
 }
 
