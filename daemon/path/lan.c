@@ -25,6 +25,7 @@ enum {
     MAX_READS_A_S = 256,  /* of a link: more wait in its buffer, or are lost */
     MAX_OPENED_A_S = 20,  /* sealed by somebody who knows the secret */
     RECEIVE_BYTES = 65536,
+    MAX_SEEN = 128, /* the last ones opened: who repeats them spends nothing of the second's */
     FAMILIES = 2,
 };
 
@@ -54,6 +55,8 @@ struct PathLan {
     unsigned       repeats;     /* to come */
     int64_t        opened_ms;   /* when the second began that n_opened counts in */
     unsigned       n_opened;
+    uint64_t       seen[MAX_SEEN]; /* their nonces' first bytes */
+    unsigned       next_seen;
 };
 
 static void announce(PathLan *self);
@@ -200,16 +203,28 @@ static bool may_open(PathLan *self)
     return self->n_opened < MAX_OPENED_A_S;
 }
 
+static bool was_seen(const PathLan *self, uint64_t nonce)
+{
+    for (size_t i = 0; i < MAX_SEEN; i++)
+        if (self->seen[i] == nonce)
+            return true;
+    return false;
+}
+
 static void take(Link *link, MeshSpan datagram)
 {
     PathLan     *self = link->owner;
     uint8_t      plain[MESH_LANHELLO_MAX_BYTES];
     MeshLanhello hello;
+    uint64_t     nonce = 0;
 
-    if (!may_open(self) || mesh_lanhello_open(&self->key, datagram, plain, &hello) < 0 ||
+    memcpy(&nonce, datagram.data, MIN(datagram.len, sizeof nonce));
+    if (nonce == 0 || was_seen(self, nonce) || !may_open(self) ||
+        mesh_lanhello_open(&self->key, datagram, plain, &hello) < 0 ||
         mesh_key_equal(&hello.node, &self->node))
         return;
     self->n_opened++;
+    self->seen[self->next_seen++ % MAX_SEEN] = nonce;
     if (!self->options.heard(&hello, self->options.user_data))
         return;
     link->due = true;

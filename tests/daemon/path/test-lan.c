@@ -128,7 +128,7 @@ static void expect(Rig *rig, MeshLanhello *out, uint8_t plain[MESH_LANHELLO_MAX_
     }
 }
 
-static void say(Rig *rig, const MeshKey *key, char node)
+static void say_times(Rig *rig, const MeshKey *key, char node, int times)
 {
     MeshLanhello       hello = { .k.body = MESH_SPAN_TEXT("K of another"),
                                  .e.body = MESH_SPAN_TEXT("E of another") };
@@ -138,7 +138,13 @@ static void say(Rig *rig, const MeshKey *key, char node)
 
     memset(hello.node.bytes, node, MESH_KEY_BYTES);
     g_assert_cmpint(mesh_lanhello_seal(key, &hello, bytes, sizeof bytes, &len), ==, 0);
-    g_assert_cmpint(sendto(rig->fd, bytes, len, 0, (struct sockaddr *)&at, sizeof at), ==, len);
+    while (times-- > 0)
+        g_assert_cmpint(sendto(rig->fd, bytes, len, 0, (struct sockaddr *)&at, sizeof at), ==, len);
+}
+
+static void say(Rig *rig, const MeshKey *key, char node)
+{
+    say_times(rig, key, node, 1);
 }
 
 static void wait_heard(Rig *rig, char node)
@@ -239,6 +245,23 @@ static void test_bounded(void)
     stop(&rig);
 }
 
+/* Who repeats what he recorded spends nothing of the second: others are heard. */
+static void test_repeated(void)
+{
+    Rig rig = { 0 };
+
+    start(&rig, NEVER_MS);
+    set(&rig, &rig.secret);
+    say_times(&rig, &rig.key, 'b', 100);
+    wait_heard(&rig, 'b');
+    drain();
+    g_assert_cmpuint(rig.n_heard, ==, 1);
+    say(&rig, &rig.key, 'c');
+    wait_heard(&rig, 'c');
+    g_assert_cmpuint(rig.n_heard, ==, 2);
+    stop(&rig);
+}
+
 /* A flood is read for a while, and then no more in this second. */
 static void test_flood(void)
 {
@@ -302,6 +325,7 @@ int main(int argc, char **argv)
     g_test_add_func("/lan/answers", test_answers);
     g_test_add_func("/lan/others-are-not-heard", test_others);
     g_test_add_func("/lan/bounded", test_bounded);
+    g_test_add_func("/lan/repeated", test_repeated);
     g_test_add_func("/lan/flood", test_flood);
     g_test_add_func("/lan/off", test_off);
     return g_test_run();
