@@ -36,6 +36,7 @@ struct MeshdParts {
     GArray          *addrs; /* MeshAddr, for paths that start later */
     bool             presence_known;
     bool             relayless; /* as paths told, and is in force */
+    guint            follow;    /* idle source: it may be another; 0: none */
 };
 
 /* One try of meshd_parts_apply(). */
@@ -403,11 +404,21 @@ static void on_path_changed(const MeshKey *wg, void *user_data)
     self->events.path_changed(wg, self->user_data);
 }
 
+static gboolean on_follow(gpointer user_data)
+{
+    MeshdParts *self = user_data;
+
+    self->follow = 0;
+    follow_relays(self);
+    return G_SOURCE_REMOVE;
+}
+
 static void on_self_changed(void *user_data)
 {
     MeshdParts *self = user_data;
 
-    follow_relays(self);
+    if (self->follow == 0) /* later: this comes from inside of what would be told */
+        self->follow = g_idle_add(on_follow, self);
     self->events.self_changed(self->user_data);
 }
 
@@ -458,6 +469,7 @@ static bool apply_path(MeshdParts *self, const Wanted *wanted, GError **error)
 
 static void undo_path(MeshdParts *self)
 {
+    g_clear_handle_id(&self->follow, g_source_remove);
     path_stop(g_steal_pointer(&self->path));
 }
 
