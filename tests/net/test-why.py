@@ -8,6 +8,7 @@ from pathrun import Shared, Site, join_both
 need("unshare", "ip", "nft", "dbus-daemon", "conntrack")
 
 LIMIT_S = 90 # ends a hang only
+AT_ONCE = 4
 BOTH_HARD = "both ends are behind NATs that use another port for each destination"
 ANSWERS_ONLY = "lets in only answers"
 FORWARD = "a UDP port that a router forwards"
@@ -70,42 +71,55 @@ def is_said(node, far, want):
     return got if fits else None
 
 
-def check(lab, case, number):
+def begin(lab, case, number, sites):
+    """Draws the pair and lets both join."""
+    shared = Shared()
+    for side, kind in (("a", case.first), ("b", case.other)):
+        sites.append(Site(lab, kind, f"{side}{number}", shared))
+    wrong = join_both(lab, sites, f"cell{number}", [])
+    assert not wrong, wrong
+    if case.quiet:
+        sites[0].node.mesh("set", "--hard-nat=off")
+
+
+def check(lab, case, sites):
     """Both ends, one after the other: each comes to its sentence and names the other's class."""
-    shared, sites = Shared(), []
-    try:
-        for side, kind in (("a", case.first), ("b", case.other)):
-            sites.append(Site(lab, kind, f"{side}{number}", shared))
-        wrong = join_both(lab, sites, f"cell{number}", [])
-        assert not wrong, wrong
-        first, other = (site.node for site in sites)
-        if case.quiet:
-            first.mesh("set", "--hard-nat=off")
-        for node, far, want in ((first, other, case.at_first), (other, first, case.at_other)):
-            try:
-                said = wait_until(lambda n=node, f=far, w=want: is_said(n, f, w), LIMIT_S, str(want))
-            except Exception:
-                print("#", node.mesh("why", far.name).stdout, node.json("why", far.name), flush=True)
-                raise
-            assert said["policy"] == "both", said
-            print(f"#   {node.name}: {said['why']}", flush=True)
-    finally:
-        for site in reversed(sites):
-            site.leave()
+    first, other = (site.node for site in sites)
+    for node, far, want in ((first, other, case.at_first), (other, first, case.at_other)):
+        try:
+            said = wait_until(lambda n=node, f=far, w=want: is_said(n, f, w), LIMIT_S, str(want))
+        except Exception:
+            print("#", node.mesh("why", far.name).stdout, node.json("why", far.name), flush=True)
+            raise
+        assert said["policy"] == "both", said
+        print(f"#   {node.name}: {said['why']}", flush=True)
     lab.ok(f"{case.first} x {case.other}")
+
+
+def check_all(lab, cases, number):
+    """Some at a time: most of it is waiting, for searches to come to an end."""
+    for at in range(0, len(cases), AT_ONCE):
+        drawn = [(case, []) for case in cases[at:at + AT_ONCE]]
+        try:
+            for i, (case, sites) in enumerate(drawn, number + at):
+                begin(lab, case, i, sites)
+            for case, sites in drawn:
+                check(lab, case, sites)
+        finally:
+            for _case, sites in drawn:
+                for site in reversed(sites):
+                    site.leave()
 
 
 def main():
     with Lab() as lab:
         lab.server.setup("home")
         lab.server.up()
-        for number, case in enumerate(CASES):
-            check(lab, case, number)
+        check_all(lab, CASES, 0)
         lab.server.stop("mesh-server")
         lab.server.sh(f"printf '\\n[relay]\\nenabled = false\\n' >> {lab.server.config}")
         lab.server.up()
-        for number, case in enumerate(WITHOUT, len(CASES)):
-            check(lab, case, number)
+        check_all(lab, WITHOUT, len(CASES))
 
 
 main()
