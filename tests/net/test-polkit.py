@@ -37,6 +37,7 @@ ARGUMENTS = {
     "Set": "({'colour': <'red'>},)", "Up": "(@a{sv} {},)", "Down": "({'colour': <'red'>},)",
     "ListPeers": "('', uint32 0)", "InspectPeers": "('', uint32 0)",
     "Ping": "('nobody', @a{sv} {})", "Log": "(uint64 0, uint32 0)", "Repair": "()",
+    "SetProxy": "('none', {'colour': <'red'>})", "NetCheck": "({'colour': <'red'>},)", "Why": "('nobody',)",
 }
 
 
