@@ -96,19 +96,19 @@ def check_meeting(lab, a, b, switch):
     for node in (a, b):
         node.stop("meshd")
     lab.server.stop("mesh-server")
-    for node, address in ((a, "10.77.0.1/24"), (b, "10.77.0.2/24")):
+    for node, address in ((a, "172.27.0.1/24"), (b, "172.27.0.2/24")):
         node.run("ip", "link", "del", "eth0")
         plug(node, switch, address)
     for node in (a, b):
         node.up()
         node.wait_until(lambda n: n.network().state == "up", 20)
-    a.wait_until(lambda n: says(n, "b", "10.77.0.2:"), LIMIT_S, "b's new address at a")
-    b.wait_until(lambda n: says(n, "a", "10.77.0.1:"), LIMIT_S, "a's new address at b")
+    a.wait_until(lambda n: says(n, "b", "172.27.0.2:"), LIMIT_S, "b's new address at a")
+    b.wait_until(lambda n: says(n, "a", "172.27.0.1:"), LIMIT_S, "a's new address at b")
     assert on(a) == on(b) == "on"
     for family in (4, 6):
         a.reaches(target[family])
     a.wait_until(lambda n: n.peer("b").path == "direct", LIMIT_S)
-    assert a.peer("b").endpoint.startswith("10.77.0.2:"), a.peer("b")
+    assert a.peer("b").endpoint.startswith("172.27.0.2:"), a.peer("b")
     assert learned(a) and learned(b)
     lab.ok("two members that never met find each other without server and internet")
     return target
@@ -116,18 +116,18 @@ def check_meeting(lab, a, b, switch):
 
 def check_moves(lab, a, b, target):
     """At once, so that neither can follow the other's packets."""
-    readdress(a, "10.88.0.1/24")
-    readdress(b, "10.88.0.2/24")
-    a.wait_until(lambda n: says(n, "b", "10.88.0.2:"), LIMIT_S)
+    readdress(a, "172.28.0.1/24")
+    readdress(b, "172.28.0.2/24")
+    a.wait_until(lambda n: says(n, "b", "172.28.0.2:"), LIMIT_S)
     a.reaches(target[4], LIMIT_S)
     readdress(a, "fd77::1/64")
     readdress(b, "fd77::2/64")
     a.wait_until(lambda n: says(n, "b", "[fd77::2]:"), LIMIT_S)
     a.reaches(target[4], LIMIT_S)
     a.wait_until(lambda n: n.peer("b").endpoint.startswith("[fd77::2]:"), LIMIT_S)
-    readdress(a, "10.77.0.1/24")
-    readdress(b, "10.77.0.2/24")
-    a.wait_until(lambda n: says(n, "b", "10.77.0.2:"), LIMIT_S)
+    readdress(a, "172.27.0.1/24")
+    readdress(b, "172.27.0.2/24")
+    a.wait_until(lambda n: says(n, "b", "172.27.0.2:"), LIMIT_S)
     lab.ok("both change address at once, over IPv4 and over IPv6 alone")
 
 
@@ -136,11 +136,11 @@ def collect(eve, a, b, wanted):
     found = []
     for turn in range(wanted):
         for node, last in ((a, 1), (b, 2)):
-            readdress(node, f"10.77.0.{last}/24", f"10.77.{turn + 1}.{last}/24")
+            readdress(node, f"172.27.0.{last}/24", f"172.27.{turn + 1}.{last}/24")
         wait_until(lambda: found.extend(eve.hear()) or len(found) >= 6 * (turn + 1), LIMIT_S,
                    "announcements to be heard")
     for node, last in ((a, 1), (b, 2)):
-        readdress(node, f"10.77.0.{last}/24")
+        readdress(node, f"172.27.0.{last}/24")
     return found
 
 
@@ -169,10 +169,10 @@ def check_noise(lab, eve, a, b, target, found):
     flipped = [data[:40] + bytes([data[40] ^ 1]) + data[41:] for data in found]
     eve.say(found * 3 + flipped)
     eve.say([os.urandom(256 + BLOCK * (i % 40)) for i in range(3000)] + [b"", b"x", os.urandom(9000)])
-    readdress(b, "10.77.0.2/24", "10.77.9.2/24")
-    a.wait_until(lambda n: says(n, "b", "10.77.9.2:"), LIMIT_S + 70)
+    readdress(b, "172.27.0.2/24", "172.27.9.2/24")
+    a.wait_until(lambda n: says(n, "b", "172.27.9.2:"), LIMIT_S + 70)
     assert learned(a) - before[0] <= 2, a.log("meshd")[-2000:] # of the address that came, no more
-    readdress(b, "10.77.0.2/24")
+    readdress(b, "172.27.0.2/24")
     a.wait_until(lambda n: n.peer("b").candidates == candidates, LIMIT_S + 70)
     assert a.ping(target[4], 3).lost == 0
     lab.ok("replays, changed ones and noise do nothing, and who is new is found through them")
@@ -219,10 +219,10 @@ def check_forged(lab, eve, a, b, found):
     for plain in made: # not more at once than are opened in a second
         eve.say([seal(key, plain)])
     eve.say([])
-    readdress(b, "10.77.0.2/24", "10.77.10.2/24")
-    a.wait_until(lambda n: says(n, "b", "10.77.10.2:"), LIMIT_S + 70)
+    readdress(b, "172.27.0.2/24", "172.27.10.2/24")
+    a.wait_until(lambda n: says(n, "b", "172.27.10.2:"), LIMIT_S + 70)
     assert learned(a) - before <= 2, a.log("meshd")[-2000:]
-    readdress(b, "10.77.0.2/24")
+    readdress(b, "172.27.0.2/24")
     a.wait_until(lambda n: n.peer("b").candidates == candidates[0], LIMIT_S + 70)
     assert b.peer("a").candidates == candidates[1]
     for node in (a, b):
@@ -237,15 +237,15 @@ def check_switch(lab, eve, a, b):
     b.wait_until(lambda n: n.network().state == "up", 20)
     assert on(b) == "off" # kept
     eve.hear()
-    readdress(b, "10.77.11.2/24")
-    b.wait_until(lambda n: any(text.startswith("10.77.11.2:") for text in n.network().endpoints), 20)
-    readdress(a, "10.77.0.1/24", "10.77.11.1/24")
+    readdress(b, "172.27.11.2/24")
+    b.wait_until(lambda n: any(text.startswith("172.27.11.2:") for text in n.network().endpoints), 20)
+    readdress(a, "172.27.0.1/24", "172.27.11.1/24")
     found = []
     wait_until(lambda: found.extend(eve.hear()) or found, LIMIT_S, "a's announcement")
-    assert all(source != "10.77.11.2" for source, data in found), found
-    assert not says(a, "b", "10.77.11.2:")
+    assert all(source != "172.27.11.2" for source, data in found), found
+    assert not says(a, "b", "172.27.11.2:")
     b.mesh("set", "--lan=on")
-    a.wait_until(lambda n: says(n, "b", "10.77.11.2:"), LIMIT_S)
+    a.wait_until(lambda n: says(n, "b", "172.27.11.2:"), LIMIT_S)
     assert on(b) == "on"
     assert "LAN" in b.mesh("status").stdout
     done = b.mesh("set", "--lan=perhaps", check=False)
@@ -259,7 +259,7 @@ def main():
         switch = lab.adopt(Host(lab, "switch"))
         switch.sh("ip link add lan0 type bridge mcast_snooping 0; ip link set lan0 up")
         host = lab.adopt(Host(lab, "eve"))
-        plug(host, switch, "10.77.0.66/24")
+        plug(host, switch, "172.27.0.66/24")
         eve = Eve(host)
         target = check_meeting(lab, a, b, switch)
         check_moves(lab, a, b, target)
