@@ -9,6 +9,7 @@
 #include <openssl/x509.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -17,7 +18,7 @@
 #include "daemon/wire/ways.h"
 #include "pair-steer.h"
 
-enum { HEAD = 8, INDEX_A = 7, INDEX_B = 0x01020304, ROOM = 1 << 20 };
+enum { HEAD = 8, INDEX_A = 7, INDEX_B = 0x01020304, ROOM = 1 << 20, RECORD = 16384 };
 
 /* The relay's end of one connection. */
 typedef struct {
@@ -140,13 +141,20 @@ static void forward(Relay *self, End *from, End *to)
     from->n_in -= at;
 }
 
+/* What is to be sent to a slow reader does not grow for ever: the sender has to wait. */
+static bool has_room(const End *to)
+{
+    return to->n_out < ROOM / 2;
+}
+
+/* A whole TLS record at a time, so that what is left can be polled for. */
 static void pull(Relay *self, End *from, End *to)
 {
     int n;
 
     if (from->fd < 0 || g_atomic_int_get(&self->deaf))
         return;
-    while ((n = SSL_read(from->ssl, from->in + from->n_in, (int)(ROOM - from->n_in))) > 0) {
+    while (has_room(to) && (n = SSL_read(from->ssl, from->in + from->n_in, RECORD)) > 0) {
         size_t len = (size_t)n;
 
         if (self->is_websocket)
@@ -190,9 +198,11 @@ static gpointer run_relay(gpointer data)
 
     while (byte != 'q') {
         short         events = g_atomic_int_get(&self->deaf) ? 0 : POLLIN;
+        short         from_a = has_room(self->b) ? events : 0;
+        short         from_b = has_room(self->a) ? events : 0;
         struct pollfd fds[] = {
-            { .fd = self->a->fd, .events = (short)(events | (self->a->n_out > 0 ? POLLOUT : 0)) },
-            { .fd = self->b->fd, .events = (short)(events | (self->b->n_out > 0 ? POLLOUT : 0)) },
+            { .fd = self->a->fd, .events = (short)(from_a | (self->a->n_out > 0 ? POLLOUT : 0)) },
+            { .fd = self->b->fd, .events = (short)(from_b | (self->b->n_out > 0 ? POLLOUT : 0)) },
             { .fd = self->stop[0], .events = POLLIN },
         };
 
@@ -448,6 +458,7 @@ int main(int argc, char **argv)
     static const char *const forms[] = { "plain", "websocket" };
 
     g_test_init(&argc, &argv, NULL);
+    (void)signal(SIGPIPE, SIG_IGN); /* as in meshd; the relay writes to who has just gone, too */
     for (size_t i = 0; i < G_N_ELEMENTS(forms); i++) {
         g_autofree char *passes = g_strdup_printf("/stream/passes/%s", forms[i]);
         g_autofree char *burst = g_strdup_printf("/stream/burst/%s", forms[i]);
