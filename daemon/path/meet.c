@@ -139,6 +139,17 @@ static bool drop_dead(PathSeek *self)
     return lost;
 }
 
+/* What was too slow once is measured again, else the two ends would stay on different ways. */
+static void doubt_unused(PathSeek *self)
+{
+    for (size_t i = 0; i < self->ways.n; i++) {
+        PathWay *way = &self->ways.list[i];
+
+        if (way->to.link != 0 && !wire_way_equal(&way->to, &self->active))
+            way->valid = false;
+    }
+}
+
 void path_meet_begin(PathSeek *self)
 {
     uint8_t links[PATH_PAIR_RELAYS];
@@ -152,6 +163,7 @@ void path_meet_begin(PathSeek *self)
     self->meet.n_links = n;
     if (drop_dead(self)) /* it went by a relay that others are better than now */
         path_seek_steer(self, 0);
+    doubt_unused(self);
     ping(self);
     path_meet_dial(self);
 }
