@@ -49,7 +49,8 @@ async def serve(reader, writer, idle_s):
             far = await asyncio.wait_for(asyncio.open_connection(host.strip("[]"), int(port)), 10)
         except (OSError, ValueError, asyncio.TimeoutError):
             status = 502
-    print("CONNECT", target, status, flush=True)
+    sys.stdout.write(f"CONNECT {target} {status}\n")
+    sys.stdout.flush()
     more += "Content-Length: 0\r\n" if status != 200 else ""
     writer.write(f"HTTP/1.1 {status} lab\r\n{more}\r\n".encode())
     if far is None:

@@ -138,8 +138,10 @@ class Host:
         return process
 
     def log(self, key):
+        """The whole lines that a program has written; one may be at its next this very moment."""
         path = self.lab.dir / f"{self.name}-{key}.log"
-        return path.read_text(errors="replace") if path.exists() else ""
+        text = path.read_text(errors="replace") if path.exists() else ""
+        return text[:text.rfind("\n") + 1]
 
     def stop(self, key, kill=False):
         """Stops a program and returns its exit status; with kill it gets no chance to tidy up."""
