@@ -3,6 +3,7 @@
 
 #include "common/glib/error.h"
 #include "common/glib/json.h"
+#include "common/proto/signedparts.h"
 
 #include <string.h>
 #include <sys/socket.h>
@@ -67,12 +68,9 @@ static void encode_selectors(const MeshAclSelector *list, size_t n, MeshJsonOut 
 char *mesh_acl_encode(const MeshAcl *self, const MeshNetworkId *net)
 {
     MeshJsonOut out;
-    char        id[MESH_NETWORK_ID_TEXT_SIZE], prefix[MESH_IP_PREFIX_TEXT_SIZE];
+    char        prefix[MESH_IP_PREFIX_TEXT_SIZE];
 
-    mesh_jsonout_init(&out);
-    mesh_jsonout_open(&out, NULL, '{');
-    mesh_jsonout_text(&out, "t", mesh_signed_type_name(MESH_SIGNED_P));
-    mesh_jsonout_text(&out, "net", mesh_network_format_id(net, id));
+    mesh_signed_begin(MESH_SIGNED_P, net, &out);
     mesh_jsonout_int(&out, "ver", (int64_t)self->ver);
     mesh_jsonout_int(&out, "format", 1);
     mesh_jsonout_open(&out, "rules", '[');

@@ -70,16 +70,12 @@ static void encode_lists(const MeshMember *self, MeshJsonOut *out)
 MeshSigned *mesh_member_sign(const MeshMember *self, const MeshNetworkId *net,
                              const MeshSignSecret *server, GError **error)
 {
-    char             id[MESH_NETWORK_ID_TEXT_SIZE], addr[MESH_IP_ADDR_TEXT_SIZE];
-    MeshJsonOut      out;
-    g_autofree char *body = NULL;
+    char        addr[MESH_IP_ADDR_TEXT_SIZE];
+    MeshJsonOut out;
 
     if (!check_limits(self, error))
         return NULL;
-    mesh_jsonout_init(&out);
-    mesh_jsonout_open(&out, NULL, '{');
-    mesh_jsonout_text(&out, "t", mesh_signed_type_name(MESH_SIGNED_M));
-    mesh_jsonout_text(&out, "net", mesh_network_format_id(net, id));
+    mesh_signed_begin(MESH_SIGNED_M, net, &out);
     mesh_jsonout_b64u(&out, "node", self->node.bytes, sizeof(self->node.bytes));
     mesh_jsonout_text(&out, "name", self->name);
     if (self->ip4.family != 0)
@@ -90,9 +86,7 @@ MeshSigned *mesh_member_sign(const MeshMember *self, const MeshNetworkId *net,
     mesh_jsonout_int(&out, "nbf", self->nbf);
     mesh_jsonout_int(&out, "exp", self->exp);
     mesh_jsonout_text(&out, "by", "server");
-    mesh_jsonout_close(&out, '}');
-    body = mesh_jsonout_finish(&out, NULL);
-    return mesh_signed_make(MESH_SIGNED_M, net, body, server, error);
+    return mesh_signed_finish(MESH_SIGNED_M, net, &out, server, error);
 }
 
 typedef struct {

@@ -3,6 +3,7 @@
 
 #include "common/glib/error.h"
 #include "common/glib/json.h"
+#include "common/proto/signedparts.h"
 
 void mesh_memberset_hash(const MeshSigned *m, MeshMemberLeaf *out_leaf)
 {
@@ -23,21 +24,14 @@ void mesh_memberset_join(const MeshMemberLeaf *leaves, size_t count, MeshMemberL
 MeshSigned *mesh_memberset_sign(const MeshMemberSet *set, const MeshNetworkId *net,
                                 const MeshSignSecret *server, GError **error)
 {
-    char             id[MESH_NETWORK_ID_TEXT_SIZE];
-    MeshJsonOut      out;
-    g_autofree char *body = NULL;
+    MeshJsonOut out;
 
-    mesh_jsonout_init(&out);
-    mesh_jsonout_open(&out, NULL, '{');
-    mesh_jsonout_text(&out, "t", mesh_signed_type_name(MESH_SIGNED_SET));
-    mesh_jsonout_text(&out, "net", mesh_network_format_id(net, id));
+    mesh_signed_begin(MESH_SIGNED_SET, net, &out);
     mesh_jsonout_int(&out, "epoch", (int64_t)set->epoch);
     mesh_jsonout_int(&out, "ver", (int64_t)set->ver);
     mesh_jsonout_int(&out, "count", (int64_t)set->count);
     mesh_jsonout_b64u(&out, "m", set->root.bytes, sizeof(set->root.bytes));
-    mesh_jsonout_close(&out, '}');
-    body = mesh_jsonout_finish(&out, NULL);
-    return mesh_signed_make(MESH_SIGNED_SET, net, body, server, error);
+    return mesh_signed_finish(MESH_SIGNED_SET, net, &out, server, error);
 }
 
 static const MeshJsonField fields[] = {

@@ -39,27 +39,12 @@ void mesh_record_hash(const MeshSigned *object, uint8_t out_hash[MESH_RECORD_HAS
     memcpy(out_hash, full, MESH_RECORD_HASH_BYTES);
 }
 
-/* What all bodies begin with. */
-static void open_body(MeshJsonOut *out, MeshSignedType type, const MeshNetworkId *net,
-                      const MeshKey *node)
+/* What both bodies begin with. */
+static void begin(MeshSignedType type, const MeshNetworkId *net, const MeshKey *node,
+                  MeshJsonOut *out)
 {
-    char id[MESH_NETWORK_ID_TEXT_SIZE];
-
-    mesh_jsonout_init(out);
-    mesh_jsonout_open(out, NULL, '{');
-    mesh_jsonout_text(out, "t", mesh_signed_type_name(type));
-    mesh_jsonout_text(out, "net", mesh_network_format_id(net, id));
+    mesh_signed_begin(type, net, out);
     mesh_jsonout_b64u(out, "node", node->bytes, sizeof(node->bytes));
-}
-
-static MeshSigned *close_and_sign(MeshJsonOut *out, MeshSignedType type, const MeshNetworkId *net,
-                                  const MeshSignSecret *secret, GError **error)
-{
-    g_autofree char *body = NULL;
-
-    mesh_jsonout_close(out, '}');
-    body = mesh_jsonout_finish(out, NULL);
-    return mesh_signed_make(type, net, body, secret, error);
 }
 
 MeshSigned *mesh_record_sign_k(const MeshRecordK *record, const MeshNetworkId *net,
@@ -71,14 +56,14 @@ MeshSigned *mesh_record_sign_k(const MeshRecordK *record, const MeshNetworkId *n
         g_set_error(error, MESH_ERROR, MESH_ERROR_INVALID_ARGUMENT, "K: seq or suites are missing");
         return NULL;
     }
-    open_body(&out, MESH_SIGNED_K, net, &record->node);
+    begin(MESH_SIGNED_K, net, &record->node, &out);
     mesh_jsonout_b64u(&out, "wg", record->wg.bytes, sizeof(record->wg.bytes));
     mesh_jsonout_int(&out, "seq", (int64_t)record->seq);
     mesh_jsonout_open(&out, "suites", '[');
     for (size_t i = 0; i < record->n_suites; i++)
         mesh_jsonout_text(&out, NULL, record->suites[i]);
     mesh_jsonout_close(&out, ']');
-    return close_and_sign(&out, MESH_SIGNED_K, net, secret, error);
+    return mesh_signed_finish(MESH_SIGNED_K, net, &out, secret, error);
 }
 
 MeshSigned *mesh_record_sign_e(const MeshRecordE *record, const MeshNetworkId *net,
@@ -93,7 +78,7 @@ MeshSigned *mesh_record_sign_e(const MeshRecordE *record, const MeshNetworkId *n
                     "E: too many endpoints or relays");
         return NULL;
     }
-    open_body(&out, MESH_SIGNED_E, net, &record->node);
+    begin(MESH_SIGNED_E, net, &record->node, &out);
     mesh_jsonout_int(&out, "seq", (int64_t)record->seq);
     mesh_jsonout_int(&out, "exp", record->exp);
     mesh_jsonout_open(&out, "eps", '[');
@@ -120,7 +105,7 @@ MeshSigned *mesh_record_sign_e(const MeshRecordE *record, const MeshNetworkId *n
     }
     if (record->has_k_hash)
         mesh_jsonout_b64u(&out, "kh", record->k_hash, sizeof(record->k_hash));
-    return close_and_sign(&out, MESH_SIGNED_E, net, secret, error);
+    return mesh_signed_finish(MESH_SIGNED_E, net, &out, secret, error);
 }
 
 static bool check_node(const MeshKey *told, const MeshKey *wanted, const char *type, GError **error)

@@ -3,6 +3,7 @@
 
 #include "common/glib/error.h"
 #include "common/glib/json.h"
+#include "common/proto/signedparts.h"
 
 #include <string.h>
 
@@ -97,25 +98,18 @@ void mesh_relaymap_encode_entry(const MeshRelayEntry *entry, MeshJsonOut *out, c
 MeshSigned *mesh_relaymap_sign(const MeshRelayMap *map, const MeshNetworkId *net,
                                const MeshSignSecret *server, GError **error)
 {
-    char             id[MESH_NETWORK_ID_TEXT_SIZE];
-    MeshJsonOut      out;
-    g_autofree char *body = NULL;
+    MeshJsonOut out;
 
     for (size_t i = 0; i < map->n_relays; i++)
         if (!mesh_relaymap_check(&map->relays[i], error))
             return NULL;
-    mesh_jsonout_init(&out);
-    mesh_jsonout_open(&out, NULL, '{');
-    mesh_jsonout_text(&out, "t", mesh_signed_type_name(MESH_SIGNED_R));
-    mesh_jsonout_text(&out, "net", mesh_network_format_id(net, id));
+    mesh_signed_begin(MESH_SIGNED_R, net, &out);
     mesh_jsonout_int(&out, "ver", (int64_t)map->ver);
     mesh_jsonout_open(&out, "relays", '[');
     for (size_t i = 0; i < map->n_relays; i++)
         mesh_relaymap_encode_entry(&map->relays[i], &out, NULL);
     mesh_jsonout_close(&out, ']');
-    mesh_jsonout_close(&out, '}');
-    body = mesh_jsonout_finish(&out, NULL);
-    return mesh_signed_make(MESH_SIGNED_R, net, body, server, error);
+    return mesh_signed_finish(MESH_SIGNED_R, net, &out, server, error);
 }
 
 typedef struct {

@@ -82,6 +82,26 @@ MeshSigned *mesh_signed_make(MeshSignedType type, const MeshNetworkId *net, cons
     return alloc_signed(body, len, &signature);
 }
 
+void mesh_signed_begin(MeshSignedType type, const MeshNetworkId *net, MeshJsonOut *out)
+{
+    char id[MESH_NETWORK_ID_TEXT_SIZE];
+
+    mesh_jsonout_init(out);
+    mesh_jsonout_open(out, NULL, '{');
+    mesh_jsonout_text(out, "t", mesh_signed_type_name(type));
+    mesh_jsonout_text(out, "net", mesh_network_format_id(net, id));
+}
+
+MeshSigned *mesh_signed_finish(MeshSignedType type, const MeshNetworkId *net, MeshJsonOut *out,
+                               const MeshSignSecret *secret, GError **error)
+{
+    g_autofree char *body = NULL;
+
+    mesh_jsonout_close(out, '}');
+    body = mesh_jsonout_finish(out, NULL);
+    return mesh_signed_make(type, net, body, secret, error);
+}
+
 MeshSigned *mesh_signed_new(const char *body, size_t body_len,
                             const uint8_t signature[MESH_SIGN_BYTES], GError **error)
 {

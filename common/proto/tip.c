@@ -3,19 +3,15 @@
 
 #include "common/glib/error.h"
 #include "common/glib/json.h"
+#include "common/proto/signedparts.h"
 
 MeshSigned *mesh_tip_sign(const MeshTip *tip, const MeshNetworkId *net,
                           const MeshSignSecret *server, GError **error)
 {
-    char             id[MESH_NETWORK_ID_TEXT_SIZE];
-    uint8_t          nonce[MESH_REQSIGN_NONCE_BYTES];
-    MeshJsonOut      out;
-    g_autofree char *body = NULL;
+    uint8_t     nonce[MESH_REQSIGN_NONCE_BYTES];
+    MeshJsonOut out;
 
-    mesh_jsonout_init(&out);
-    mesh_jsonout_open(&out, NULL, '{');
-    mesh_jsonout_text(&out, "t", mesh_signed_type_name(MESH_SIGNED_TIP));
-    mesh_jsonout_text(&out, "net", mesh_network_format_id(net, id));
+    mesh_signed_begin(MESH_SIGNED_TIP, net, &out);
     mesh_jsonout_int(&out, "epoch", (int64_t)tip->epoch);
     mesh_jsonout_int(&out, "ver", (int64_t)tip->ver);
     mesh_jsonout_int(&out, "pver", (int64_t)tip->pver);
@@ -24,9 +20,7 @@ MeshSigned *mesh_tip_sign(const MeshTip *tip, const MeshNetworkId *net,
         mesh_reqsign_pack_nonce(&tip->nonce, nonce);
         mesh_jsonout_b64u(&out, "nonce", nonce, sizeof(nonce));
     }
-    mesh_jsonout_close(&out, '}');
-    body = mesh_jsonout_finish(&out, NULL);
-    return mesh_signed_make(MESH_SIGNED_TIP, net, body, server, error);
+    return mesh_signed_finish(MESH_SIGNED_TIP, net, &out, server, error);
 }
 
 typedef struct {

@@ -3,26 +3,20 @@
 
 #include "common/glib/error.h"
 #include "common/glib/json.h"
+#include "common/proto/signedparts.h"
 
 MeshSigned *mesh_token_sign(const MeshToken *token, const MeshNetworkId *net,
                             const MeshSignSecret *server, GError **error)
 {
-    char             id[MESH_NETWORK_ID_TEXT_SIZE];
-    MeshJsonOut      out;
-    g_autofree char *body = NULL;
+    MeshJsonOut out;
 
-    mesh_jsonout_init(&out);
-    mesh_jsonout_open(&out, NULL, '{');
-    mesh_jsonout_text(&out, "t", mesh_signed_type_name(MESH_SIGNED_T));
-    mesh_jsonout_text(&out, "net", mesh_network_format_id(net, id));
+    mesh_signed_begin(MESH_SIGNED_T, net, &out);
     mesh_jsonout_b64u(&out, "node", token->node.bytes, sizeof(token->node.bytes));
     mesh_jsonout_int(&out, "i", token->index);
     mesh_jsonout_int(&out, "exp", token->exp);
     mesh_jsonout_int(&out, "bps", (int64_t)token->bps);
     mesh_jsonout_int(&out, "burst", (int64_t)token->burst);
-    mesh_jsonout_close(&out, '}');
-    body = mesh_jsonout_finish(&out, NULL);
-    return mesh_signed_make(MESH_SIGNED_T, net, body, server, error);
+    return mesh_signed_finish(MESH_SIGNED_T, net, &out, server, error);
 }
 
 typedef struct {
