@@ -2,7 +2,6 @@
 
 #include "common/glib/log.h"
 #include "common/proto/token.h"
-#include "common/std/hash.h"
 #include "daemon/inside.h"
 #include "server/relay/relay.h"
 
@@ -17,6 +16,7 @@ struct MeshdPeerRelay {
     uint8_t       server_id[MESH_RELAYBIND_SERVER_ID_BYTES];
     Relay        *relay; /* NULL: failed */
     char          why[RELAY_WHY_SIZE];
+    LockVerified *map;     /* that @members are of; owned */
     GMutex        lock;    /* of members: the relay's signing thread reads them */
     GHashTable   *members; /* index → owned MeshKey of the node */
 };
@@ -38,14 +38,12 @@ static bool is_member(MeshdPeerRelay *self, const MeshToken *token)
 static MeshRelayStatus open_token(const MeshRelayBind *bind, void *user_data, RelayGrant *out_grant)
 {
     MeshdPeerRelay *self = user_data;
-    g_autoptr(MeshSigned) object = NULL;
-    MeshToken token;
+    MeshToken       token;
 
     if (memcmp(bind->server_id, self->server_id, sizeof self->server_id) != 0 ||
         memcmp(bind->network_id, self->net.bytes, sizeof self->net.bytes) != 0)
         return MESH_RELAYBIND_NOT_SERVED;
-    object = mesh_signed_new(bind->token.data, bind->token.len, bind->token_signature.bytes, NULL);
-    if (object == NULL || !mesh_token_open(object, &self->net, &self->server, &token, NULL))
+    if (!mesh_token_open_bind(bind, &self->server, &token))
         return MESH_RELAYBIND_TOKEN_WRONG;
     if (!is_member(self, &token))
         return MESH_RELAYBIND_REVOKED;
@@ -72,14 +70,11 @@ static void start(MeshdPeerRelay *self)
 static MeshdPeerRelay *make(const MeshdProfile *profile)
 {
     MeshdPeerRelay *self = g_new0(MeshdPeerRelay, 1);
-    MeshSpan        key = MESH_SPAN(profile->server.server.bytes, MESH_KEY_BYTES);
-    uint8_t         hash[MESH_HASH_BYTES];
 
     self->net = profile->server.network;
     self->server = profile->server.server;
     self->port = profile->peer_relay;
-    mesh_hash_sha256(&key, 1, hash);
-    memcpy(self->server_id, hash, sizeof self->server_id);
+    mesh_relaybind_name_server(&self->server, self->server_id);
     g_mutex_init(&self->lock);
     self->members = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     return self;
@@ -115,11 +110,15 @@ static void keep_missing(const MeshdPeerRelay *self, GHashTable *members)
             g_hash_table_insert(members, index, g_memdup2(key, sizeof(MeshKey)));
 }
 
-static void set_members(MeshdPeerRelay *self, const LockVerified *map)
+static void set_members(MeshdPeerRelay *self, LockVerified *map)
 {
-    GHashTable *members = g_hash_table_new_full(NULL, NULL, NULL, g_free);
-    GHashTable *before;
+    GHashTable *members, *before;
 
+    if (map == self->map)
+        return; /* our own record changes more often than the map */
+    lock_verified_unref(self->map);
+    self->map = lock_verified_ref(map);
+    members = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     for (size_t i = 0; i < lock_verified_count(map); i++) {
         const LockPeer *peer = lock_verified_get_peer(map, i);
 
@@ -162,6 +161,7 @@ void meshd_peerrelay_stop(MeshdEngine *self)
         return;
     relay_stop(relay->relay);
     g_hash_table_unref(relay->members);
+    lock_verified_unref(relay->map);
     g_mutex_clear(&relay->lock);
     g_free(relay);
 }

@@ -47,17 +47,13 @@ static int find_server(ServerRelays *self, const uint8_t *id, MeshKey *out_key)
 
 static MeshRelayStatus open_token(const MeshRelayBind *bind, void *user_data, RelayGrant *out_grant)
 {
-    g_autoptr(MeshSigned) object = NULL;
-    MeshNetworkId net;
-    MeshToken     token;
-    MeshKey       key;
-    int           server = find_server(user_data, bind->server_id, &key);
+    MeshToken token;
+    MeshKey   key;
+    int       server = find_server(user_data, bind->server_id, &key);
 
     if (server < 0)
         return MESH_RELAYBIND_NOT_SERVED;
-    memcpy(net.bytes, bind->network_id, sizeof(net.bytes));
-    object = mesh_signed_new(bind->token.data, bind->token.len, bind->token_signature.bytes, NULL);
-    if (object == NULL || !mesh_token_open(object, &net, &key, &token, NULL))
+    if (!mesh_token_open_bind(bind, &key, &token))
         return MESH_RELAYBIND_TOKEN_WRONG;
     *out_grant = (RelayGrant){
         .node = { .server = (uint16_t)server, .index = token.index, .node = token.node },
@@ -65,7 +61,7 @@ static MeshRelayStatus open_token(const MeshRelayBind *bind, void *user_data, Re
         .bps = token.bps,
         .burst = token.burst,
     };
-    memcpy(out_grant->node.network, net.bytes, sizeof(net.bytes));
+    memcpy(out_grant->node.network, bind->network_id, sizeof(bind->network_id));
     return MESH_RELAYBIND_OK;
 }
 
@@ -229,16 +225,13 @@ static Relay *start_relay(const ServerConfig *config, ServerRelays *self, char *
 
 static void serve(ServerRelays *self, const MeshKey *server)
 {
-    MeshSpan key = MESH_SPAN(server->bytes, sizeof(server->bytes));
-    uint8_t  hash[MESH_HASH_BYTES];
-    Server  *place;
+    Server *place;
 
-    mesh_hash_sha256(&key, 1, hash);
     (void)pthread_mutex_lock(&self->lock);
     if (self->n_servers < MAX_SERVERS) {
         place = &self->servers[self->n_servers++];
         place->key = *server;
-        memcpy(place->id, hash, sizeof(place->id));
+        mesh_relaybind_name_server(server, place->id);
     }
     (void)pthread_mutex_unlock(&self->lock);
 }

@@ -98,6 +98,15 @@ static MeshSignInput make_input(const MeshKey *rk, MeshSpan before, uint8_t *buf
     };
 }
 
+void mesh_relaybind_name_server(const MeshKey *key, uint8_t out[MESH_RELAYBIND_SERVER_ID_BYTES])
+{
+    MeshSpan part = MESH_SPAN(key->bytes, sizeof(key->bytes));
+    uint8_t  hash[MESH_HASH_BYTES];
+
+    mesh_hash_sha256(&part, 1, hash);
+    memcpy(out, hash, MESH_RELAYBIND_SERVER_ID_BYTES);
+}
+
 int mesh_relaybind_encode_bind(const MeshRelayBind *bind, const MeshKey *rk,
                                const MeshSignSecret *node, MeshWriter *w)
 {

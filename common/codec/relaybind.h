@@ -68,6 +68,9 @@ typedef struct {
     MeshSignature     token_signature;
 } MeshRelayBind;
 
+/* What BIND calls the server of @key (Ed25519): the first bytes of its SHA-256. */
+void mesh_relaybind_name_server(const MeshKey *key, uint8_t out[MESH_RELAYBIND_SERVER_ID_BYTES]);
+
 /* Writes BIND for the relay of @rk and signs it with the node's key. Returns: 0; -ENOSPC: does not
  * fit; -EINVAL: a token of no or too many bytes; -ENOMEM. */
 MESH_CHECKED int mesh_relaybind_encode_bind(const MeshRelayBind *bind, const MeshKey *rk,

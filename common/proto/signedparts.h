@@ -1,5 +1,5 @@
-/* common/proto/signedparts.h: what the makers and readers of signed objects share: the beginning and end
- * of a body, and the two halves of mesh_signed_open(). Inside of common/proto. */
+/* common/proto/signedparts.h: what makers and readers of signed objects share: the beginning and
+ * end of a body, and the two halves of mesh_signed_open(). Inside of common/proto. */
 #pragma once
 
 #include "common/proto/signed.h"

@@ -5,6 +5,8 @@
 #include "common/glib/json.h"
 #include "common/proto/signedparts.h"
 
+#include <string.h>
+
 MeshSigned *mesh_token_sign(const MeshToken *token, const MeshNetworkId *net,
                             const MeshSignSecret *server, GError **error)
 {
@@ -48,4 +50,14 @@ bool mesh_token_open(MeshSigned *object, const MeshNetworkId *net, const MeshKey
         .burst = raw.burst,
     };
     return true;
+}
+
+bool mesh_token_open_bind(const MeshRelayBind *bind, const MeshKey *server, MeshToken *out_token)
+{
+    g_autoptr(MeshSigned) object =
+        mesh_signed_new(bind->token.data, bind->token.len, bind->token_signature.bytes, NULL);
+    MeshNetworkId net;
+
+    memcpy(net.bytes, bind->network_id, sizeof(net.bytes));
+    return object != NULL && mesh_token_open(object, &net, server, out_token, NULL);
 }

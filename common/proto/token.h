@@ -2,6 +2,7 @@
  * server key (docs/PATHS.md §2). Values; any thread. */
 #pragma once
 
+#include "common/codec/relaybind.h"
 #include "common/proto/network.h"
 #include "common/proto/signed.h"
 #include "common/std/key.h"
@@ -27,3 +28,7 @@ MeshSigned *mesh_token_sign(const MeshToken *token, const MeshNetworkId *net,
  * compares exp with its clock. */
 bool mesh_token_open(MeshSigned *object, const MeshNetworkId *net, const MeshKey *server,
                      MeshToken *out_token, GError **error);
+
+/* The same of the token in a BIND, which names the network; its signature by the node is not looked
+ * at. */
+bool mesh_token_open_bind(const MeshRelayBind *bind, const MeshKey *server, MeshToken *out_token);

@@ -71,6 +71,13 @@ void path_peerrelays_free(PathPeerRelays *self)
     g_free(self);
 }
 
+static void renew(PathPeerRelays *self)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(self->held); i++)
+        if (self->held[i].session != NULL)
+            path_relaysession_renew(self->held[i].session);
+}
+
 void path_peerrelays_set(PathPeerRelays *self, const PathRelayMap *map)
 {
     g_free((gpointer)self->host.map.token.data);
@@ -78,9 +85,7 @@ void path_peerrelays_set(PathPeerRelays *self, const PathRelayMap *map)
     self->host.map.relays = NULL;
     self->host.map.n_relays = 0;
     self->host.map.token.data = g_memdup2(map->token.data, map->token.len);
-    for (size_t i = 0; i < G_N_ELEMENTS(self->held); i++)
-        if (self->held[i].session != NULL)
-            path_relaysession_renew(self->held[i].session);
+    renew(self);
 }
 
 void path_peerrelays_set_reach(PathPeerRelays *self, const PathReach *reach)
@@ -90,9 +95,7 @@ void path_peerrelays_set_reach(PathPeerRelays *self, const PathReach *reach)
         return;
     self->host.has4 = reach->has4;
     self->host.has6 = reach->has6;
-    for (size_t i = 0; i < G_N_ELEMENTS(self->held); i++)
-        if (self->held[i].session != NULL)
-            path_relaysession_renew(self->held[i].session);
+    renew(self);
 }
 
 /* The relay's port at the first of the node's addresses of each family: they are told best first.

@@ -157,9 +157,8 @@ static void greet(PathRelaySession *self)
 static void bind_session(PathRelaySession *self)
 {
     const PathRelayMap *map = &self->host->map;
-    uint8_t             bytes[MESH_RELAYBIND_MAX_BYTES], server[MESH_HASH_BYTES];
+    uint8_t             bytes[MESH_RELAYBIND_MAX_BYTES];
     MeshWriter          w = mesh_writer_make(bytes, sizeof bytes);
-    MeshSpan            key = { map->server.bytes, sizeof map->server.bytes };
     MeshRelayBind       bind = { .token = map->token, .token_signature = map->token_signature };
     MeshRelayPublics    publics = { .relay = self->told.key };
     int                 rc;
@@ -167,8 +166,7 @@ static void bind_session(PathRelaySession *self)
     mesh_key_make_private(&self->secret);
     mesh_key_make_public(&self->secret, &bind.ephemeral);
     publics.ephemeral = bind.ephemeral;
-    mesh_hash_sha256(&key, 1, server);
-    memcpy(bind.server_id, server, sizeof bind.server_id);
+    mesh_relaybind_name_server(&map->server, bind.server_id);
     memcpy(bind.network_id, map->net, sizeof bind.network_id);
     memcpy(bind.greeting.nonce, self->nonce, sizeof bind.greeting.nonce);
     memcpy(bind.greeting.cookie, self->cookie, sizeof bind.greeting.cookie);
