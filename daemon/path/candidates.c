@@ -59,6 +59,13 @@ bool path_candidates_can_try(const MeshAddr *own, size_t n_own, const MeshEndpoi
            path_candidates_has_family(own, n_own, to->addr.family);
 }
 
+bool path_candidates_is_public(const MeshRecordEndpoint *told)
+{
+    return told->kind == MESH_RECORD_STATIC ||
+           (told->kind == MESH_RECORD_LOCAL &&
+            mesh_ip_class(&told->endpoint.addr) == MESH_IP_GLOBAL);
+}
+
 size_t path_candidates_choose(const MeshAddr *own, size_t n_own, const MeshRecordEndpoint *told,
                               size_t n_told, MeshRecordEndpoint out[WIRE_MAX_CANDIDATES])
 {

@@ -17,6 +17,9 @@ bool path_candidates_has_family(const MeshAddr *own, size_t n_own, int family);
 /** path_candidates_can_try: an address beyond this host, of one node, of a family that we have. */
 bool path_candidates_can_try(const MeshAddr *own, size_t n_own, const MeshEndpoint *to);
 
+/** path_candidates_is_public: can be reached from anywhere, as far as the record tells. */
+bool path_candidates_is_public(const MeshRecordEndpoint *told);
+
 /** path_candidates_choose: of what a peer told, what this host can try, best first: static, global
  * IPv6, IPv4, other IPv6, mapped, observed. Left out: our own addresses and families that we do not
  * have. Returns how many were written to @out, at most WIRE_MAX_CANDIDATES. */

@@ -28,16 +28,11 @@ static char *list_candidates(const PathFacts *facts)
     return g_string_free(text, false);
 }
 
-/* Can be reached from anywhere, as far as the number of the address tells. */
 static bool is_peer_public(const PathFacts *facts)
 {
-    for (size_t i = 0; i < facts->n_candidates; i++) {
-        const MeshRecordEndpoint *c = &facts->candidates[i];
-
-        if (c->kind == MESH_RECORD_STATIC ||
-            (c->kind == MESH_RECORD_LOCAL && mesh_ip_class(&c->endpoint.addr) == MESH_IP_GLOBAL))
+    for (size_t i = 0; i < facts->n_candidates; i++)
+        if (path_candidates_is_public(&facts->candidates[i]))
             return true;
-    }
     return false;
 }
 

@@ -86,9 +86,7 @@ static size_t list_places(const PathSeek *self, MeshEndpoint out[PATH_TCP_PLACES
     for (size_t i = 0; i < self->told->n_endpoints && n < PATH_TCP_PLACES; i++) {
         const MeshRecordEndpoint *place = &self->told->endpoints[i];
 
-        if ((place->kind == MESH_RECORD_STATIC ||
-             (place->kind == MESH_RECORD_LOCAL &&
-              mesh_ip_class(&place->endpoint.addr) == MESH_IP_GLOBAL)) &&
+        if (path_candidates_is_public(place) &&
             path_candidates_can_try((const MeshAddr *)(void *)own->data, own->len,
                                     &place->endpoint))
             out[n++] = place->endpoint;
