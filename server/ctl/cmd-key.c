@@ -52,7 +52,7 @@ static const char *const headings[] = { "ID",      "STATE", "REUSABLE", "USES", 
 
 static bool run_list(const CtlCall *call, GError **error)
 {
-    return ctl_cmd_list(call, "keys", headings, add_row, error);
+    return ctl_cmd_list(call, &(CtlList){ "keys", headings, add_row }, error);
 }
 
 /* "never", or a number with s (none), m, h or d behind it. */

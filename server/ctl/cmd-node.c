@@ -36,7 +36,7 @@ static void add_row(CtlTable *table, JsonObject *node)
 
 static bool run_list(const CtlCall *call, GError **error)
 {
-    return ctl_cmd_list(call, "nodes", headings, add_row, error);
+    return ctl_cmd_list(call, &(CtlList){ "nodes", headings, add_row }, error);
 }
 
 static void warn_cloned(const CtlCall *call, JsonObject *node)

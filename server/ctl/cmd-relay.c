@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+static const CtlKind relays = { "relays", "RELAY" };
+
 static const char *text(JsonObject *object, const char *name)
 {
     return json_object_get_string_member_with_default(object, name, "");
@@ -62,42 +64,20 @@ static void print_one(const CtlCall *call, const CtlAnswer *answer)
 
 static bool run_list(const CtlCall *call, GError **error)
 {
-    g_auto(CtlAnswer) answer = { 0 };
-    g_autoptr(CtlTable) table = ctl_table_new(headings);
-    CtlRequest request = { .method = "GET", .path = "relays" };
-    JsonArray *relays = NULL;
-
-    if (!ctl_client_ask(call->socket, &request, &answer, error))
-        return false;
-    if (ctl_cmd_print_json(call, &answer))
-        return true;
-    if (json_object_has_member(answer.object, "relays"))
-        relays = json_object_get_array_member(answer.object, "relays");
-    for (guint i = 0; relays != NULL && i < json_array_get_length(relays); i++)
-        add_row(table, json_array_get_object_element(relays, i));
-    ctl_table_print(table);
-    return true;
+    return ctl_cmd_list_all(call, &(CtlList){ "relays", headings, add_row }, error);
 }
 
-/* About the relay call->argv[0]. */
 static bool ask(const CtlCall *call, const char *method, const char *body, CtlAnswer *out_answer,
                 GError **error)
 {
-    g_autofree char *path = g_strconcat("relays/", call->argv[0], NULL);
-    CtlRequest       request = { .method = method, .path = path, .body = body };
+    CtlRequest request = { .method = method, .body = body };
 
-    return ctl_client_check_name("RELAY", call->argv[0], error) &&
-           ctl_client_ask(call->socket, &request, out_answer, error);
+    return ctl_cmd_ask(call, &relays, request, out_answer, error);
 }
 
 static bool run_show(const CtlCall *call, GError **error)
 {
-    g_auto(CtlAnswer) answer = { 0 };
-
-    if (!ask(call, "GET", NULL, &answer, error))
-        return false;
-    ctl_table_print_object(answer.object, call->json);
-    return true;
+    return ctl_cmd_show(call, &relays, error);
 }
 
 static bool add_port(MeshJsonOut *out, const char *name, const char *value, GError **error)

@@ -55,28 +55,57 @@ bool ctl_cmd_status_run(const CtlCall *call, GError **error)
     return true;
 }
 
-bool ctl_cmd_list(const CtlCall *call, const char *what, const char *const *headings,
-                  void (*add_row)(CtlTable *table, JsonObject *row), GError **error)
+static bool print_list(const CtlCall *call, const CtlList *list, const char *path, GError **error)
 {
-    g_autofree char *network = ctl_cmd_network_dup_ref(call, error);
-    g_autofree char *path = NULL;
-    CtlRequest       request = { .method = "GET" };
+    CtlRequest request = { .method = "GET", .path = path };
     g_auto(CtlAnswer) answer = { 0 };
-    g_autoptr(CtlTable) table = ctl_table_new(headings);
-    JsonArray *rows;
+    g_autoptr(CtlTable) table = ctl_table_new(list->headings);
+    JsonArray *rows = NULL;
 
-    if (network == NULL)
-        return false;
-    request.path = path = g_strdup_printf("networks/%s/%s", network, what);
     if (!ctl_client_ask(call->socket, &request, &answer, error))
         return false;
     if (ctl_cmd_print_json(call, &answer))
         return true;
-    rows = json_object_has_member(answer.object, what)
-               ? json_object_get_array_member(answer.object, what)
-               : NULL;
+    if (json_object_has_member(answer.object, list->what))
+        rows = json_object_get_array_member(answer.object, list->what);
     for (guint i = 0; rows != NULL && i < json_array_get_length(rows); i++)
-        add_row(table, json_array_get_object_element(rows, i));
+        list->add_row(table, json_array_get_object_element(rows, i));
     ctl_table_print(table);
+    return true;
+}
+
+bool ctl_cmd_list(const CtlCall *call, const CtlList *list, GError **error)
+{
+    g_autofree char *network = ctl_cmd_network_dup_ref(call, error);
+    g_autofree char *path = NULL;
+
+    if (network == NULL)
+        return false;
+    path = g_strdup_printf("networks/%s/%s", network, list->what);
+    return print_list(call, list, path, error);
+}
+
+bool ctl_cmd_list_all(const CtlCall *call, const CtlList *list, GError **error)
+{
+    return print_list(call, list, list->what, error);
+}
+
+bool ctl_cmd_ask(const CtlCall *call, const CtlKind *kind, CtlRequest request,
+                 CtlAnswer *out_answer, GError **error)
+{
+    g_autofree char *path = g_strdup_printf("%s/%s", kind->what, call->argv[0]);
+
+    request.path = path;
+    return ctl_client_check_name(kind->word, call->argv[0], error) &&
+           ctl_client_ask(call->socket, &request, out_answer, error);
+}
+
+bool ctl_cmd_show(const CtlCall *call, const CtlKind *kind, GError **error)
+{
+    g_auto(CtlAnswer) answer = { 0 };
+
+    if (!ctl_cmd_ask(call, kind, (CtlRequest){ .method = "GET" }, &answer, error))
+        return false;
+    ctl_table_print_object(answer.object, call->json);
     return true;
 }

@@ -57,6 +57,26 @@ const char *ctl_cmd_get_user(const CtlCall *call);
 /* Prints @answer's text when --json was given. */
 bool ctl_cmd_print_json(const CtlCall *call, const CtlAnswer *answer);
 
-/* Asks for networks/REF/@what and prints a table: @add_row is called for each of them. */
-bool ctl_cmd_list(const CtlCall *call, const char *what, const char *const *headings,
-                  void (*add_row)(CtlTable *table, JsonObject *row), GError **error);
+/* A list of one kind as a table. */
+typedef struct {
+    const char        *what; /* in the path, and in the answer: "nodes" */
+    const char *const *headings;
+    void (*add_row)(CtlTable *table, JsonObject *row);
+} CtlList;
+
+/* Asks for networks/REF/what, or with ctl_cmd_list_all() for what, and prints it. */
+bool ctl_cmd_list(const CtlCall *call, const CtlList *list, GError **error);
+bool ctl_cmd_list_all(const CtlCall *call, const CtlList *list, GError **error);
+
+/* What a command is about when its first argument names one. */
+typedef struct {
+    const char *what; /* in the path: "users" */
+    const char *word; /* in errors: "USER" */
+} CtlKind;
+
+/* A request about the one that call->argv[0] names. */
+bool ctl_cmd_ask(const CtlCall *call, const CtlKind *kind, CtlRequest request,
+                 CtlAnswer *out_answer, GError **error);
+
+/* The same with GET, printed as an object. */
+bool ctl_cmd_show(const CtlCall *call, const CtlKind *kind, GError **error);
