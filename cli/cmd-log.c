@@ -133,5 +133,4 @@ static CliExit run_log(CliArguments *arguments, GError **error)
     return show(client, &options, error);
 }
 
-const CliCommand cli_cmd_log = { "log", N_("[OPTION…]"),
-                                 N_("What meshd did and met since its start"), run_log };
+const CliCommand cli_cmd_log = { "log", "", N_("What meshd did and met since its start"), run_log };

@@ -56,6 +56,6 @@ static CliExit run_repair(CliArguments *arguments, GError **error)
     return CLI_OK;
 }
 
-const CliCommand cli_cmd_repair = { "repair", N_("[OPTION…]"),
+const CliCommand cli_cmd_repair = { "repair", "",
                                     N_("Look over networks, files and interfaces, and mend them"),
                                     run_repair };

@@ -344,15 +344,17 @@ static bool run(const char *config_path, Paths *paths, const char *command, GErr
 
 int server_backup(const char *config_path, int argc, char **argv)
 {
+    static const char usage[] = "Usage: mesh-server backup FILE [--force]\n"
+                                "       mesh-server restore FILE [--force]\n"
+                                "       mesh-server check\n";
+
     g_auto(Paths) paths = { 0 };
     GError *error = NULL;
-    bool    ok;
+    bool    ok, help = argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
 
-    if (!parse(&paths, argc, argv)) {
-        (void)fprintf(stderr, "Usage: mesh-server backup FILE [--force]\n"
-                              "       mesh-server restore FILE [--force]\n"
-                              "       mesh-server check\n");
-        return EXIT_USAGE;
+    if (help || !parse(&paths, argc, argv)) {
+        (void)fputs(usage, help ? stdout : stderr);
+        return help ? 0 : EXIT_USAGE;
     }
     ok = run(config_path, &paths, argv[0], &error);
     if (!ok)

@@ -84,6 +84,8 @@ static int control(const char *config_path, int argc, char **argv)
     g_autoptr(ServerConfig) config = NULL;
     GError *error = NULL;
 
+    if (ctl_help(argc, argv))
+        return EXIT_OK;
     config = server_config_load(config_path, &error);
     if (config == NULL)
         return report(error);

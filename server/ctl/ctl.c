@@ -304,6 +304,16 @@ static bool wants_help(int argc, char **argv)
     return false;
 }
 
+bool ctl_help(int argc, char **argv)
+{
+    const Command *command = find_command(argc > 0 ? argv[0] : NULL);
+
+    if (command == NULL || !wants_help(argc, argv))
+        return false;
+    print_usage(stdout, command, find_verb(command, argv[1]));
+    return true;
+}
+
 int ctl_run(const char *admin_socket, int argc, char **argv)
 {
     const Command *command = find_command(argc > 0 ? argv[0] : NULL);
@@ -314,10 +324,6 @@ int ctl_run(const char *admin_socket, int argc, char **argv)
     if (command == NULL) {
         (void)fprintf(stderr, "mesh-server: no such command\n");
         return CTL_EXIT_USAGE;
-    }
-    if (wants_help(argc, argv)) {
-        print_usage(stdout, command, verb);
-        return CTL_EXIT_OK;
     }
     if (verb == NULL) {
         (void)fprintf(stderr, "mesh-server: %s: which verb?\n", command->command);

@@ -1,6 +1,8 @@
 /* server/ctl/ctl.h: mesh-server's own commands over the admin socket. Front door of server/ctl. */
 #pragma once
 
+#include <stdbool.h>
+
 /* Exit codes; man mesh-server documents them. */
 enum {
     CTL_EXIT_OK = 0,
@@ -12,7 +14,10 @@ enum {
     CTL_EXIT_NOT_ALLOWED = 6, /* the socket is not ours to use */
 };
 
+/* "COMMAND … --help" or -h: prints how the command (argv[0]) is used, which needs no server.
+ * Returns: whether that was asked for. */
+bool ctl_help(int argc, char **argv);
+
 /* Runs "status", "network …", "key …", "node …" or "user …" (argv[0]) against the server that
- * listens on
- * @admin_socket; prints to stdout, errors to stderr. Returns: the exit code. */
+ * listens on @admin_socket; prints to stdout, errors to stderr. Returns: the exit code. */
 int ctl_run(const char *admin_socket, int argc, char **argv);
