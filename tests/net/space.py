@@ -66,7 +66,8 @@ def programs_dir():
 
 def find_program(name):
     """Where a program of ours is; ends the test as skipped when it was not built."""
-    folders = ("daemon", "server", "cli", "wg", "tests/net") if os.environ.get("MESH_BUILD") else ("bin", "sbin")
+    built = ("daemon", "server", "cli", "wg", "gui", "gui/tray", "nm-plugin", "tests/net")
+    folders = built if os.environ.get("MESH_BUILD") else ("bin", "sbin", "libexec")
     for folder in folders:
         place = f"{programs_dir()}/{folder}/{name}"
         if os.access(place, os.X_OK):
@@ -110,10 +111,14 @@ class Host:
             [ -e bridge/bridge-nf-call-ip6tables ] && echo 0 > bridge/bridge-nf-call-ip6tables
             ip link set lo up""" % (PROGRAMS, programs_dir(), programs_dir(), PROGRAMS, name))
 
-    def argv(self, *command):
+    @staticmethod
+    def inside(path):
+        """Where a host finds what we find there."""
         ours = programs_dir() + "/"
-        words = [PROGRAMS + "/" + word[len(ours):] if word.startswith(ours) else word
-                 for word in map(str, command)]
+        return PROGRAMS + "/" + path[len(ours):] if path.startswith(ours) else path
+
+    def argv(self, *command):
+        words = [self.inside(str(word)) for word in command]
         return ["nsenter", "-t", str(self.holder.pid), "-m", "-n", "-u", "--", *words]
 
     def run(self, *command, check=True, text=None, limit_s=60):

@@ -3,21 +3,13 @@ users in an active and in an inactive local session, and by a user without any, 
 or nothing.
 
    [a] meshd, polkitd, a system bus          [server] mesh.example"""
-import json
-import os
-import pathlib
-import pwd
-import shutil
 import subprocess
-import sys
 import xml.etree.ElementTree as tree
 
+from authority import BUS_POLICY, PEOPLE, PREFIX, PYTHON, Agent, need_polkit, shipped_rows, start_polkit
 from lab import REPO, Lab, need, wait_until
-from space import SKIP
 
-POLKITD = "/usr/lib/polkit-1/polkitd"
-PEOPLE = pathlib.Path(__file__).resolve().with_name("people.py")
-PREFIX, ROOT = "org.meshvpn.Mesh1", "/org/meshvpn/Mesh1"
+ROOT = "/org/meshvpn/Mesh1"
 NOT_AUTHORIZED = PREFIX + ".Error.NotAuthorized"
 USERS = {"root": 0, "active": 64511, "inactive": 64512, "other": 64513}
 YES, ADMIN = "yes", "admin"
@@ -48,62 +40,6 @@ def list_methods(network_path):
         for method in interface.findall("method"):
             verb = method.find(f"annotation[@name='{PREFIX}.Action']").get("value")
             yield path, f"{PREFIX}.{name}", method.get("name"), verb
-
-
-def make_rules():
-    """Nobody logs in at a seat here, so rules give two users what the shipped policy has for such sessions; the third
-    user takes polkitd's own road to allow_any."""
-    rows, policy = {}, tree.parse(REPO / f"data/polkit/{PREFIX}.policy").getroot()
-    for action in policy.findall("action"):
-        defaults = action.find("defaults")
-        rows[action.get("id")] = {user: defaults.find(f"allow_{user}").text
-                                  for user in ("active", "inactive")}
-    return f"""var rows = {json.dumps(rows)};
-polkit.addRule(function(action, subject) {{
-    var row = rows[action.id];
-    return row && row[subject.user] ? row[subject.user] : polkit.Result.NOT_HANDLED;
-}});
-"""
-
-
-def start_polkit(node):
-    """The host's own polkitd on the node's bus, with our actions alone."""
-    node.run("sh", "-ec", f"""
-        mkdir -p /run/actions /run/rules /run/no-rules
-        for dir in seats sessions users machines; do mkdir -p /run/systemd/$dir; done
-        cp {REPO}/data/polkit/*.policy /run/actions/
-        cp /usr/share/polkit-1/actions/org.freedesktop.policykit.policy /run/actions/
-        cat > /run/rules/50-test.rules
-        chmod -R a+rX /run/actions /run/rules /run/no-rules
-        mount --bind /run/actions /usr/share/polkit-1/actions
-        mount --bind /run/rules /usr/share/polkit-1/rules.d
-        mount --bind /run/no-rules /etc/polkit-1/rules.d""", text=make_rules())
-    node.start("polkitd", POLKITD)
-    wait_until(lambda: "org.freedesktop.PolicyKit1" in node.run("busctl", "list").stdout, 10,
-               "polkitd on the bus")
-
-
-class Agent:
-    """The stand-in for password dialogs."""
-
-    def __init__(self, node):
-        self.log = node.lab.dir / "agent.log"
-        with open(self.log, "w", encoding="utf-8") as out:
-            self.process = subprocess.Popen(node.argv(PYTHON, PEOPLE, "agent"), text=True,
-                                            stdin=subprocess.PIPE, stdout=out, stderr=out)
-        node.processes["agent"] = self.process
-
-    def tell(self, line):
-        self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
-
-    def stand_by(self, caller, answer):
-        before = self.count("ready")
-        self.tell(f"{caller.pid} {answer}")
-        wait_until(lambda: self.count("ready") > before, 10, "the agent")
-
-    def count(self, word):
-        return self.log.read_text().count(word)
 
 
 class Caller:
@@ -181,30 +117,6 @@ def nothing_before_the_answer(lab, node, agent, path):
     lab.ok("a caller who is gone before the yes has no effect")
 
 
-def find_python():
-    """An interpreter that has python3-gi; None: there is none."""
-    for python in (sys.executable, "/usr/bin/python3"):
-        if subprocess.run([python, "-c", "import gi"], capture_output=True,
-                          check=False).returncode == 0:
-            return python
-    return None
-
-
-def need_polkit():
-    missing = [] if os.access(POLKITD, os.X_OK) else ["polkitd"]
-    if shutil.which("busctl") is None:
-        missing.append("busctl")
-    try:
-        pwd.getpwnam("polkitd")
-    except KeyError:
-        missing.append("user polkitd")
-    if PYTHON is None:
-        missing.append("python3-gi")
-    if missing:
-        print(f"skipped: missing {', '.join(missing)}")
-        sys.exit(SKIP)
-
-
 def main():
     need("setpriv")
     need_polkit()
@@ -212,8 +124,8 @@ def main():
         a = lab.node("a")
         link = lab.server.setup("home")
         lab.server.up()
-        a.bus_up("/usr/share/dbus-1/system.d/org.freedesktop.PolicyKit1.conf")
-        start_polkit(a)
+        a.bus_up(BUS_POLICY)
+        start_polkit(a, shipped_rows({user: user for user in ("active", "inactive")}))
         a.up()
         a.join(link)
         path = f"{ROOT}/network/{a.network().id}"
@@ -225,5 +137,4 @@ def main():
         nothing_before_the_answer(lab, a, agent, path)
 
 
-PYTHON = find_python()
 main()
