@@ -32,8 +32,8 @@ typedef struct {
 
 /* Defined in the cmd-*.c files; listed in cli/meson.build. */
 extern const CliCommand cli_cmd_join, cli_cmd_leave, cli_cmd_up, cli_cmd_down, cli_cmd_set,
-    cli_cmd_status, cli_cmd_networks, cli_cmd_peers, cli_cmd_ping, cli_cmd_why, cli_cmd_netcheck,
-    cli_cmd_log, cli_cmd_repair, cli_cmd_proxy;
+    cli_cmd_status, cli_cmd_networks, cli_cmd_peers, cli_cmd_ping, cli_cmd_why, cli_cmd_history,
+    cli_cmd_netcheck, cli_cmd_log, cli_cmd_repair, cli_cmd_proxy;
 
 /** cli_main_parse: reads the options of a command; --help prints and ends. False: @error is a
  * MESH_ERROR_INVALID_ARGUMENT. @max_arguments: that may stand beside options. */

@@ -66,26 +66,53 @@ static PathPolicy judge_policy(const LockVerifiedHead *head, const MeshMember *p
     return allowed[1] ? PATH_POLICY_IN : PATH_POLICY_NONE;
 }
 
-bool meshd_doctor_explain(MeshdEngine *engine, const char *peer, PathWhy *out_why, char **out_name,
-                          GError **error)
+const LockPeer *meshd_doctor_find(MeshdEngine *engine, const char *peer, GError **error)
 {
     LockVerified   *map = meshd_parts_get_map(engine->parts);
-    Path           *path = meshd_parts_get_path(engine->parts);
     const LockPeer *found;
     MeshAddr        addr;
 
-    if (map == NULL || path == NULL) {
+    if (map == NULL || meshd_parts_get_path(engine->parts) == NULL) {
         g_set_error(error, MESH_ERROR, MESH_ERROR_NETWORK_DOWN, "the network is down");
-        return false;
+        return NULL;
     }
     found = mesh_ip_parse_addr(peer, &addr) == 0 ? lock_verified_find_addr(map, &addr)
                                                  : lock_verified_find_name(map, peer);
-    if (found == NULL ||
-        !path_doctor_explain(path, &found->wg,
-                             judge_policy(lock_verified_get_head(map), found->member), out_why)) {
+    if (found == NULL)
         g_set_error(error, MESH_ERROR, MESH_ERROR_NO_SUCH_PEER, "no peer has this name or address");
+    return found;
+}
+
+bool meshd_doctor_explain(MeshdEngine *engine, const char *peer, PathWhy *out_why, char **out_name,
+                          GError **error)
+{
+    const LockPeer         *found = meshd_doctor_find(engine, peer, error);
+    const LockVerifiedHead *head;
+
+    if (found == NULL)
+        return false;
+    head = lock_verified_get_head(meshd_parts_get_map(engine->parts));
+    if (!path_doctor_explain(meshd_parts_get_path(engine->parts), &found->wg,
+                             judge_policy(head, found->member), out_why)) {
+        g_set_error(error, MESH_ERROR, MESH_ERROR_NO_SUCH_PEER, "this peer has no path yet");
         return false;
     }
     *out_name = g_strdup(found->member->name);
     return true;
+}
+
+const MeshdHistoryStep *meshd_doctor_recall(MeshdEngine *engine, const char *peer, size_t *out_n,
+                                            GError **error)
+{
+    static const MeshdHistoryStep none = { 0 };
+    const LockPeer               *found = meshd_doctor_find(engine, peer, error);
+    const MeshdHistoryStep       *steps;
+
+    if (found == NULL)
+        return NULL;
+    steps = meshd_history_get(engine->history, &found->wg, out_n);
+    if (steps != NULL)
+        return steps;
+    *out_n = 0;
+    return &none;
 }

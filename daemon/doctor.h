@@ -3,6 +3,8 @@
 #pragma once
 
 #include "daemon/engine.h"
+#include "daemon/history.h"
+#include "daemon/lock/verified.h"
 #include "daemon/path/doctor.h"
 
 #include <stdbool.h>
@@ -23,6 +25,15 @@ typedef void (*MeshdDoctorDone)(const MeshdDoctorReport *report, const GError *e
 
 /** meshd_doctor_check: looks anew, for about a second. */
 void meshd_doctor_check(MeshdEngine *engine, MeshdDoctorDone done, void *user_data);
+
+/** meshd_doctor_find: a peer of the map in force; borrowed from it. @peer: a name or mesh address.
+ * NULL: NETWORK_DOWN, NO_SUCH_PEER. */
+const LockPeer *meshd_doctor_find(MeshdEngine *engine, const char *peer, GError **error);
+
+/** meshd_doctor_recall: how a peer was reached, oldest first; borrowed until the main loop goes on.
+ * NULL: an error of meshd_doctor_find(). */
+const MeshdHistoryStep *meshd_doctor_recall(MeshdEngine *engine, const char *peer, size_t *out_n,
+                                            GError **error);
 
 /** meshd_doctor_explain: @peer: a name or mesh address. @out_name: its name, owned. Errors:
  * NETWORK_DOWN, NO_SUCH_PEER. End @out_why with path_doctor_clear(). */

@@ -306,8 +306,14 @@ void meshd_engine_use_map(MeshdEngine *self, const MeshNetmap *map, MeshNetmapCh
 
 static void on_path_changed(const MeshKey *wg, void *user_data)
 {
-    (void)wg;
-    tell(user_data, true);
+    MeshdEngine *self = user_data;
+    Path        *path = meshd_parts_get_path(self->parts);
+    PathInfo     now = { 0 };
+
+    if (path != NULL && path_explain(path, wg, &now))
+        meshd_history_note(self->history, wg, &now);
+    path_clear_info(&now);
+    tell(self, true);
 }
 
 static void on_self_changed(void *user_data)
@@ -364,6 +370,7 @@ void meshd_engine_stop_parts(MeshdEngine *self)
     meshd_relaymap_use(self->relays, NULL);
     lock_gate_set_running(self->gate, NULL);
     meshd_parts_stop(self->parts);
+    meshd_history_end(self->history);
 }
 
 static gboolean on_mend(gpointer user_data)
@@ -445,6 +452,7 @@ MeshdEngine *meshd_engine_new(const MeshdEngineHost *host, MeshdProfile *profile
                                   &parts_events, self);
     self->pings = meshd_ping_new(self->parts);
     self->report = meshd_report_new(profile, load_seq(host, &profile->server.network));
+    self->history = meshd_history_new();
     self->relays = meshd_relaymap_new(profile);
     self->addrs = g_array_new(false, true, sizeof(MeshAddr));
     self->foreign = g_array_new(false, true, sizeof(MeshPrefix));
@@ -472,6 +480,7 @@ void meshd_engine_free(MeshdEngine *self)
     meshd_timestamps_free(self->timestamps);
     meshd_lastgood_free(self->lastgood);
     meshd_report_free(self->report);
+    meshd_history_free(self->history);
     g_clear_handle_id(&self->tidy, g_source_remove);
     meshd_checks_free(self->checks);
     meshd_relaymap_free(self->relays);

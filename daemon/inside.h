@@ -6,6 +6,7 @@
 #include "daemon/checks.h"
 #include "daemon/control/client.h"
 #include "daemon/engine.h"
+#include "daemon/history.h"
 #include "daemon/lan.h"
 #include "daemon/lock/gate.h"
 #include "daemon/parts.h"
@@ -43,6 +44,7 @@ struct MeshdEngine {
     MeshdParts      *parts;
     MeshdPings      *pings;
     MeshdReport     *report;
+    MeshdHistory    *history; /* of paths */
     MeshdRelaymap   *relays;
     MeshAddr         observed; /* family 0: not known */
     GArray          *addrs;    /* MeshAddr of this host, meshes left out */

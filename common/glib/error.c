@@ -84,7 +84,7 @@ static const MeshErrorInfo table[MESH_ERROR_N_CODES] = {
         "the network's addresses clash with a route of this host"),
     ROW(MESH_ERROR_HOST, 0, "host", "Failed", false, "the host refused a network change"),
     ROW(MESH_ERROR_STATE, 0, "state", "Failed", false, "the stored state cannot be used"),
-    ROW(MESH_ERROR_LIMIT, 0, "limit", "Failed", false, "a limit is reached"),
+    ROW(MESH_ERROR_LIMIT, 0, "limit", "LimitsExceeded", true, "a limit is reached"),
     ROW(MESH_ERROR_UNSUPPORTED, 0, "unsupported", "Failed", false, "this is not supported here"),
     ROW(MESH_ERROR_CANCELLED, 0, "cancelled", "Failed", false, "it was cancelled"),
 };

@@ -8,7 +8,16 @@
 #include "daemon/view.h"
 #include "mesh-dbus.h"
 
-enum { MAX_LOG_LINES = 500 }; /* in one answer */
+enum {
+    MAX_LOG_LINES = 500, /* in one answer */
+    API_VERSION = 1,     /* raised with each addition to data/dbus/ */
+};
+
+static const char *const features[] = { "dns",          "hard-nat",   "lan",
+                                        "log",          "netcheck",   "networks",
+                                        "path-history", "peer-relay", "ping",
+                                        "portmap",      "proxy",      "repair",
+                                        "statistics",   "why",        NULL };
 
 typedef struct {
     MeshDBusDaemon        *skeleton; /* ref */
@@ -152,6 +161,8 @@ GDBusInterfaceSkeleton *bus_daemon_new(MeshdNetworks *networks)
     MeshDBusDaemon *skeleton = mesh_dbus_daemon_skeleton_new();
 
     mesh_dbus_daemon_set_version(skeleton, MESH_VERSION);
+    mesh_dbus_daemon_set_api_version(skeleton, API_VERSION);
+    mesh_dbus_daemon_set_features(skeleton, features);
     show_proxy(skeleton);
     g_signal_connect(skeleton, "handle-set-proxy", G_CALLBACK(handle_set_proxy), networks);
     g_signal_connect(skeleton, "handle-join", G_CALLBACK(handle_join), networks);

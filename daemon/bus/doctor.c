@@ -112,3 +112,19 @@ GVariant *bus_doctor_make_why(const char *name, const PathWhy *why)
     g_variant_builder_add(&dict, "{sv}", "searching", g_variant_new_boolean(why->path.busy));
     return g_variant_builder_end(&dict);
 }
+
+GVariant *bus_doctor_make_history(const MeshdHistoryStep *steps, size_t n)
+{
+    GVariantBuilder list;
+
+    g_variant_builder_init(&list, G_VARIANT_TYPE("a(xsss)"));
+    for (size_t i = 0; i < n; i++) {
+        const MeshEndpoint *at = &steps[i].endpoint;
+        char                text[MESH_ENDPOINT_TEXT_SIZE];
+
+        g_variant_builder_add(&list, "(xsss)", steps[i].time_us, path_kind_name(steps[i].kind),
+                              steps[i].relay != NULL ? steps[i].relay : "",
+                              at->addr.family != 0 ? mesh_endpoint_format(at, text) : "");
+    }
+    return g_variant_builder_end(&list);
+}

@@ -5,6 +5,7 @@
 #include "daemon/bus/interfaces.h"
 #include "daemon/bus/options.h"
 #include "daemon/bus/peers.h"
+#include "daemon/bus/watch.h"
 #include "daemon/view.h"
 #include "mesh-dbus.h"
 
@@ -15,6 +16,7 @@ struct BusNetwork {
     char            *id;
     MeshDBusNetwork *skeleton;
     BusPeers        *told;
+    BusWatch        *watch;
     guint64          serial;
     guint            timer; /* signals are held back until it fires; 0: none */
     bool             dirty, peers_dirty;
@@ -394,6 +396,53 @@ static gboolean handle_why(MeshDBusNetwork *skeleton, GDBusMethodInvocation *inv
     return true;
 }
 
+static gboolean handle_history(MeshDBusNetwork *skeleton, GDBusMethodInvocation *invocation,
+                               const char *peer, gpointer user_data)
+{
+    MeshdEngine            *engine = find_engine(user_data, invocation);
+    const MeshdHistoryStep *steps;
+    size_t                  n = 0;
+    g_autoptr(GError) error = NULL;
+
+    if (engine == NULL)
+        return true;
+    steps = meshd_doctor_recall(engine, peer, &n, &error);
+    if (steps == NULL)
+        bus_answer_error(invocation, error);
+    else
+        mesh_dbus_network_complete_path_history(skeleton, invocation,
+                                                bus_doctor_make_history(steps, n));
+    return true;
+}
+
+static gboolean handle_watch(MeshDBusNetwork *skeleton, GDBusMethodInvocation *invocation,
+                             const char *peer, GVariant *options, gpointer user_data)
+{
+    BusNetwork     *self = user_data;
+    guint32         interval_ms = 1000;
+    const BusOption table[] = { { "interval-ms", "u", &interval_ms, NULL } };
+    g_autoptr(GError) error = NULL;
+
+    if (find_engine(self, invocation) == NULL ||
+        !read_options(invocation, options, table, G_N_ELEMENTS(table)))
+        return true;
+    if (bus_watch_start(self->watch, invocation, peer, interval_ms, &error))
+        mesh_dbus_network_complete_watch(skeleton, invocation);
+    else
+        bus_answer_error(invocation, error);
+    return true;
+}
+
+static gboolean handle_unwatch(MeshDBusNetwork *skeleton, GDBusMethodInvocation *invocation,
+                               gpointer user_data)
+{
+    BusNetwork *self = user_data;
+
+    bus_watch_stop(self->watch, g_dbus_method_invocation_get_sender(invocation));
+    mesh_dbus_network_complete_unwatch(skeleton, invocation);
+    return true;
+}
+
 /* ---- life ---- */
 
 BusNetwork *bus_network_new(MeshdNetworks *networks, const char *id)
@@ -404,6 +453,7 @@ BusNetwork *bus_network_new(MeshdNetworks *networks, const char *id)
     self->id = g_strdup(id);
     self->skeleton = mesh_dbus_network_skeleton_new();
     self->told = bus_peers_new();
+    self->watch = bus_watch_new(networks, id);
     g_signal_connect(self->skeleton, "handle-up", G_CALLBACK(handle_up), self);
     g_signal_connect(self->skeleton, "handle-down", G_CALLBACK(handle_down), self);
     g_signal_connect(self->skeleton, "handle-leave", G_CALLBACK(handle_leave), self);
@@ -414,6 +464,9 @@ BusNetwork *bus_network_new(MeshdNetworks *networks, const char *id)
     g_signal_connect(self->skeleton, "handle-ping", G_CALLBACK(handle_ping), self);
     g_signal_connect(self->skeleton, "handle-net-check", G_CALLBACK(handle_net_check), self);
     g_signal_connect(self->skeleton, "handle-why", G_CALLBACK(handle_why), self);
+    g_signal_connect(self->skeleton, "handle-path-history", G_CALLBACK(handle_history), self);
+    g_signal_connect(self->skeleton, "handle-watch", G_CALLBACK(handle_watch), self);
+    g_signal_connect(self->skeleton, "handle-unwatch", G_CALLBACK(handle_unwatch), self);
     show(self);
     return self;
 }
@@ -424,6 +477,7 @@ void bus_network_free(BusNetwork *self)
     g_signal_handlers_disconnect_by_data(self->skeleton, self);
     g_object_unref(self->skeleton);
     bus_peers_free(self->told);
+    bus_watch_free(self->watch);
     g_free(self->id);
     g_free(self);
 }

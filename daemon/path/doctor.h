@@ -27,6 +27,9 @@ const char *path_get_link(Path *self, uint8_t link, PathKind *out_kind, MeshEndp
 PathNetcheck *path_get_netcheck(Path *self); /* borrowed */
 bool          path_has_hard_nat(Path *self); /* see PathWishes */
 
+/** path_get_rtt: µs, of the direct way when it was last measured; 0: not known, or no such peer. */
+int64_t path_get_rtt(Path *self, const MeshKey *peer);
+
 /** path_get_lifetime: of mappings of the NAT or firewall before this host. */
 PathLifetimeBounds path_get_lifetime(Path *self);
 

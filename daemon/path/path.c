@@ -128,6 +128,19 @@ void path_get_self(Path *self, PathSelf *out_self)
     *out_self = about;
 }
 
+int64_t path_get_rtt(Path *self, const MeshKey *key)
+{
+    PathPeerPath *peer = g_hash_table_lookup(self->peers, key);
+    PathSearch    search;
+    WireWay       way;
+    int64_t       rtt_us = 0;
+
+    if (peer == NULL || peer->seek == NULL ||
+        !path_seek_get_way(peer->seek, &way, &rtt_us, &search))
+        return 0;
+    return rtt_us;
+}
+
 PathLifetimeBounds path_get_lifetime(Path *self)
 {
     return path_lifetime_get_bounds(self->lifetime);

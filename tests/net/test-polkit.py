@@ -30,6 +30,7 @@ ARGUMENTS = {
     "ListPeers": "('', uint32 0)", "InspectPeers": "('', uint32 0)",
     "Ping": "('nobody', @a{sv} {})", "Log": "(uint64 0, uint32 0)", "Repair": "()",
     "SetProxy": "('none', {'colour': <'red'>})", "NetCheck": "({'colour': <'red'>},)", "Why": "('nobody',)",
+    "PathHistory": "('nobody',)", "Watch": "('nobody', @a{sv} {})", "Unwatch": "()",
 }
 
 

@@ -29,7 +29,7 @@ static void test_canonical(void)
         "KeyUnknown",      "KeyUsed",     "KeyExpired",    "KeyRevoked",  "Removed",
         "Expired",         "NoNetwork",   "Full",          "Busy",        "Protocol",
         "NotAuthorized",   "NotFound",    "Unreachable",   "TimedOut",    "Clash",
-        "Failed"
+        "LimitsExceeded",  "Failed"
     };
     unsigned canonical[G_N_ELEMENTS(frozen)] = { 0 };
 
