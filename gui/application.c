@@ -1,0 +1,81 @@
+#include "gui/application.h"
+
+#include "gui/window.h"
+
+struct _GuiApplication {
+    AdwApplication parent;
+    GuiClient     *client; /* NULL before startup */
+};
+
+G_DEFINE_FINAL_TYPE(GuiApplication, gui_application, ADW_TYPE_APPLICATION)
+
+static void on_quit(GSimpleAction *action, GVariant *parameter, gpointer user_data)
+{
+    (void)action, (void)parameter;
+    g_application_quit(G_APPLICATION(user_data));
+}
+
+static const GActionEntry actions[] = {
+    { .name = "quit", .activate = on_quit },
+};
+
+static const struct {
+    const char *action, *keys[3];
+} accels[] = {
+    { "app.quit", { "<Primary>q" } },
+    { "window.close", { "<Primary>w" } },
+    { "win.search", { "<Primary>f" } },
+    { "win.back", { "<Alt>Left", "Back" } },
+};
+
+static void gui_application_startup(GApplication *application)
+{
+    GuiApplication *self = GUI_APPLICATION(application);
+
+    G_APPLICATION_CLASS(gui_application_parent_class)->startup(application);
+    g_action_map_add_action_entries(G_ACTION_MAP(self), actions, G_N_ELEMENTS(actions), self);
+    for (unsigned i = 0; i < G_N_ELEMENTS(accels); i++)
+        gtk_application_set_accels_for_action(GTK_APPLICATION(self), accels[i].action,
+                                              (const char *const *)accels[i].keys);
+    self->client = gui_client_new();
+}
+
+static void gui_application_activate(GApplication *application)
+{
+    GtkWindow *window = gtk_application_get_active_window(GTK_APPLICATION(application));
+
+    if (window == NULL)
+        window = GTK_WINDOW(gui_window_new(GUI_APPLICATION(application)));
+    gtk_window_present(window);
+}
+
+static void gui_application_dispose(GObject *object)
+{
+    g_clear_object(&GUI_APPLICATION(object)->client);
+    G_OBJECT_CLASS(gui_application_parent_class)->dispose(object);
+}
+
+GuiClient *gui_application_get_client(GuiApplication *self)
+{
+    return self->client;
+}
+
+static void gui_application_class_init(GuiApplicationClass *class)
+{
+    GApplicationClass *application = G_APPLICATION_CLASS(class);
+
+    application->startup = gui_application_startup;
+    application->activate = gui_application_activate;
+    G_OBJECT_CLASS(class)->dispose = gui_application_dispose;
+}
+
+static void gui_application_init(GuiApplication *self)
+{
+    (void)self;
+}
+
+GuiApplication *gui_application_new(void)
+{
+    return g_object_new(GUI_TYPE_APPLICATION, "application-id", GUI_APPLICATION_ID,
+                        "resource-base-path", "/org/meshvpn/Mesh", NULL);
+}

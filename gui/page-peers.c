@@ -1,0 +1,258 @@
+#include "gui/page-peers.h"
+
+#include "gui/row-peer.h"
+
+#include <glib/gi18n.h>
+
+enum { WATCH_MS = 2000 }; /* how often figures move that somebody looks at */
+enum { PROP_SEARCHING = 1, N_PROPS };
+
+struct _GuiPagePeers {
+    AdwBin              parent;
+    GuiNetwork         *network; /* NULL: none */
+    GtkSearchBar       *search_bar;
+    GtkSearchEntry     *search;
+    GtkStack           *stack;
+    AdwStatusPage      *empty;
+    GtkListView        *list;
+    GtkScrolledWindow  *scroller;
+    GtkSortListModel   *sorted;
+    GtkFilterListModel *filtered;
+    char               *folded; /* what is searched for, casefolded; "": everything */
+    unsigned            watch;  /* 0: nobody looks */
+};
+
+G_DEFINE_FINAL_TYPE(GuiPagePeers, gui_page_peers, ADW_TYPE_BIN)
+
+static GParamSpec *props[N_PROPS];
+
+/* ---- rows ---- */
+
+static void on_setup(GtkListItemFactory *factory, GtkListItem *item, gpointer user_data)
+{
+    (void)factory, (void)user_data;
+    gtk_list_item_set_child(item, gui_row_peer_new());
+}
+
+static void on_bind(GtkListItemFactory *factory, GtkListItem *item, gpointer user_data)
+{
+    (void)factory, (void)user_data;
+    gui_row_peer_set_peer(GUI_ROW_PEER(gtk_list_item_get_child(item)),
+                          gtk_list_item_get_item(item));
+}
+
+static void on_unbind(GtkListItemFactory *factory, GtkListItem *item, gpointer user_data)
+{
+    (void)factory, (void)user_data;
+    gui_row_peer_set_peer(GUI_ROW_PEER(gtk_list_item_get_child(item)), NULL);
+}
+
+static void on_row_activated(GtkListView *list, guint position, GuiPagePeers *self)
+{
+    g_autoptr(GuiPeer) peer = g_list_model_get_item(G_LIST_MODEL(self->filtered), position);
+
+    (void)list;
+    if (peer != NULL)
+        gtk_widget_activate_action(GTK_WIDGET(self), "win.show-peer", "s",
+                                   gui_peer_get_text(peer, "name"));
+}
+
+/* ---- order and search ---- */
+
+static int compare(gconstpointer a, gconstpointer b, gpointer user_data)
+{
+    (void)user_data;
+    return gui_peer_compare((GuiPeer *)a, (GuiPeer *)b);
+}
+
+static gboolean matches(gpointer item, gpointer user_data)
+{
+    return gui_peer_matches(item, ((GuiPagePeers *)user_data)->folded);
+}
+
+static void on_resorted(GuiPagePeers *self)
+{
+    gtk_sorter_changed(gtk_sort_list_model_get_sorter(self->sorted), GTK_SORTER_CHANGE_DIFFERENT);
+    if (self->folded[0] != '\0')
+        gtk_filter_changed(gtk_filter_list_model_get_filter(self->filtered),
+                           GTK_FILTER_CHANGE_DIFFERENT);
+}
+
+/* What stands in the place of an empty list. */
+static void show_stack(GuiPagePeers *self)
+{
+    const bool any = g_list_model_get_n_items(G_LIST_MODEL(self->filtered)) > 0;
+    const bool searched = self->folded[0] != '\0';
+
+    adw_status_page_set_icon_name(self->empty,
+                                  searched ? "edit-find-symbolic" : "network-workgroup-symbolic");
+    adw_status_page_set_title(self->empty, searched ? _("No Peer Found") : _("No Peers"));
+    adw_status_page_set_description(self->empty,
+                                    searched ? _("Search for another name or address.")
+                                             : _("Other devices appear here once they join."));
+    gtk_stack_set_visible_child_name(self->stack, any ? "list" : "empty");
+}
+
+/* A search for more letters looks only at what was found with fewer. */
+static void on_search_changed(GtkSearchEntry *entry, GuiPagePeers *self)
+{
+    g_autofree char *stripped = g_strstrip(g_strdup(gtk_editable_get_text(GTK_EDITABLE(entry))));
+    g_autofree char *was = self->folded;
+    GtkFilterChange  change = GTK_FILTER_CHANGE_DIFFERENT;
+
+    self->folded = g_utf8_casefold(stripped, -1);
+    if (strstr(self->folded, was) != NULL)
+        change = GTK_FILTER_CHANGE_MORE_STRICT;
+    else if (strstr(was, self->folded) != NULL)
+        change = GTK_FILTER_CHANGE_LESS_STRICT;
+    gtk_filter_changed(gtk_filter_list_model_get_filter(self->filtered), change);
+    show_stack(self);
+}
+
+static void on_search_activated(GtkSearchEntry *entry, GuiPagePeers *self)
+{
+    (void)entry;
+    if (g_list_model_get_n_items(G_LIST_MODEL(self->filtered)) > 0)
+        on_row_activated(self->list, 0, self);
+}
+
+/* ---- the network ---- */
+
+static void look(GuiPagePeers *self, bool on)
+{
+    if (self->network == NULL || on == (self->watch != 0))
+        return;
+    if (on) {
+        gui_peers_hold(gui_network_get_peers(self->network));
+        self->watch = gui_network_watch(self->network, "", WATCH_MS);
+        return;
+    }
+    gui_peers_release(gui_network_get_peers(self->network));
+    gui_network_unwatch(self->network, self->watch);
+    self->watch = 0;
+}
+
+void gui_page_peers_set_network(GuiPagePeers *self, GuiNetwork *network)
+{
+    GListModel *peers = network != NULL ? G_LIST_MODEL(gui_network_get_peers(network)) : NULL;
+
+    if (network == self->network)
+        return;
+    look(self, false);
+    if (self->network != NULL)
+        g_signal_handlers_disconnect_by_func(gui_network_get_peers(self->network), on_resorted,
+                                             self);
+    g_set_object(&self->network, network);
+    gtk_search_bar_set_search_mode(self->search_bar, false);
+    gtk_sort_list_model_set_model(self->sorted, peers);
+    if (network == NULL)
+        return;
+    g_signal_connect_swapped(peers, "resorted", G_CALLBACK(on_resorted), self);
+    look(self, gtk_widget_get_mapped(GTK_WIDGET(self)));
+    show_stack(self);
+}
+
+void gui_page_peers_set_key_source(GuiPagePeers *self, GtkWidget *widget)
+{
+    gtk_search_bar_set_key_capture_widget(self->search_bar, widget);
+}
+
+/* ---- the widget ---- */
+
+static void gui_page_peers_map(GtkWidget *widget)
+{
+    GTK_WIDGET_CLASS(gui_page_peers_parent_class)->map(widget);
+    look(GUI_PAGE_PEERS(widget), true);
+}
+
+static void gui_page_peers_unmap(GtkWidget *widget)
+{
+    look(GUI_PAGE_PEERS(widget), false);
+    GTK_WIDGET_CLASS(gui_page_peers_parent_class)->unmap(widget);
+}
+
+static void gui_page_peers_get_property(GObject *object, guint id, GValue *value, GParamSpec *spec)
+{
+    (void)id, (void)spec;
+    g_value_set_boolean(value, gtk_search_bar_get_search_mode(GUI_PAGE_PEERS(object)->search_bar));
+}
+
+static void gui_page_peers_set_property(GObject *object, guint id, const GValue *value,
+                                        GParamSpec *spec)
+{
+    (void)id, (void)spec;
+    gtk_search_bar_set_search_mode(GUI_PAGE_PEERS(object)->search_bar, g_value_get_boolean(value));
+}
+
+static void gui_page_peers_dispose(GObject *object)
+{
+    GuiPagePeers *self = GUI_PAGE_PEERS(object);
+
+    gui_page_peers_set_network(self, NULL);
+    g_clear_object(&self->filtered);
+    g_clear_object(&self->sorted);
+    G_OBJECT_CLASS(gui_page_peers_parent_class)->dispose(object);
+}
+
+static void gui_page_peers_finalize(GObject *object)
+{
+    g_free(GUI_PAGE_PEERS(object)->folded);
+    G_OBJECT_CLASS(gui_page_peers_parent_class)->finalize(object);
+}
+
+static void gui_page_peers_class_init(GuiPagePeersClass *class)
+{
+    GtkWidgetClass *widget = GTK_WIDGET_CLASS(class);
+    GObjectClass   *object = G_OBJECT_CLASS(class);
+
+    object->get_property = gui_page_peers_get_property;
+    object->set_property = gui_page_peers_set_property;
+    object->dispose = gui_page_peers_dispose;
+    object->finalize = gui_page_peers_finalize;
+    widget->map = gui_page_peers_map;
+    widget->unmap = gui_page_peers_unmap;
+    props[PROP_SEARCHING] =
+        g_param_spec_boolean("searching", NULL, NULL, false,
+                             G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY);
+    g_object_class_install_properties(object, N_PROPS, props);
+    gtk_widget_class_set_template_from_resource(widget, "/org/meshvpn/Mesh/ui/page-peers.ui");
+    gtk_widget_class_bind_template_child(widget, GuiPagePeers, search_bar);
+    gtk_widget_class_bind_template_child(widget, GuiPagePeers, search);
+    gtk_widget_class_bind_template_child(widget, GuiPagePeers, stack);
+    gtk_widget_class_bind_template_child(widget, GuiPagePeers, empty);
+    gtk_widget_class_bind_template_child(widget, GuiPagePeers, list);
+    gtk_widget_class_bind_template_child(widget, GuiPagePeers, scroller);
+    gtk_widget_class_bind_template_callback(widget, on_search_changed);
+    gtk_widget_class_bind_template_callback(widget, on_search_activated);
+    gtk_widget_class_bind_template_callback(widget, on_row_activated);
+}
+
+static void on_search_mode(GuiPagePeers *self)
+{
+    g_object_notify_by_pspec(G_OBJECT(self), props[PROP_SEARCHING]);
+}
+
+static void gui_page_peers_init(GuiPagePeers *self)
+{
+    g_autoptr(GtkListItemFactory) factory = gtk_signal_list_item_factory_new();
+    g_autoptr(GtkNoSelection) selection = NULL;
+
+    self->folded = g_strdup("");
+    gtk_widget_init_template(GTK_WIDGET(self));
+    gtk_search_bar_connect_entry(self->search_bar, GTK_EDITABLE(self->search));
+    g_signal_connect_swapped(self->search_bar, "notify::search-mode-enabled",
+                             G_CALLBACK(on_search_mode), self);
+    self->sorted =
+        gtk_sort_list_model_new(NULL, GTK_SORTER(gtk_custom_sorter_new(compare, NULL, NULL)));
+    self->filtered =
+        gtk_filter_list_model_new(g_object_ref(G_LIST_MODEL(self->sorted)),
+                                  GTK_FILTER(gtk_custom_filter_new(matches, self, NULL)));
+    g_signal_connect_object(self->filtered, "items-changed", G_CALLBACK(show_stack), self,
+                            G_CONNECT_SWAPPED);
+    g_signal_connect(factory, "setup", G_CALLBACK(on_setup), NULL);
+    g_signal_connect(factory, "bind", G_CALLBACK(on_bind), NULL);
+    g_signal_connect(factory, "unbind", G_CALLBACK(on_unbind), NULL);
+    gtk_list_view_set_factory(self->list, factory);
+    selection = gtk_no_selection_new(g_object_ref(G_LIST_MODEL(self->filtered)));
+    gtk_list_view_set_model(self->list, GTK_SELECTION_MODEL(selection));
+}

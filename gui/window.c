@@ -1,0 +1,264 @@
+#include "gui/window.h"
+
+#include "common/glib/error.h"
+#include "gui/page-peers.h"
+#include "gui/page-status.h"
+#include "gui/row-network.h"
+#include "gui/words.h"
+
+#include <glib/gi18n.h>
+
+struct _GuiWindow {
+    AdwApplicationWindow parent;
+    GuiClient           *client;
+    GuiNetwork          *network; /* the selected one; NULL: none */
+    AdwToastOverlay     *toasts;
+    GtkStack            *top;
+    AdwLeaflet          *leaflet, *pages;
+    GtkListBox          *networks;
+    AdwWindowTitle      *title;
+    GtkWidget           *page_network;
+    GuiPagePeers        *peers;
+    GuiPageStatus       *status;
+};
+
+G_DEFINE_FINAL_TYPE(GuiWindow, gui_window, ADW_TYPE_APPLICATION_WINDOW)
+
+/* ---- toasts ---- */
+
+void gui_window_toast(GuiWindow *self, const char *text)
+{
+    g_autofree char *escaped = g_markup_escape_text(text, -1);
+
+    adw_toast_overlay_add_toast(self->toasts, adw_toast_new(escaped));
+}
+
+void gui_window_toast_error(GuiWindow *self, const GError *error)
+{
+    if (error != NULL && !g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+        gui_window_toast(self, error->message);
+}
+
+/* ---- pages over the peers ---- */
+
+static void on_page_shown(GuiWindow *self)
+{
+    GtkWidget *shown = adw_leaflet_get_visible_child(self->pages);
+    GtkWidget *last;
+
+    if (adw_leaflet_get_child_transition_running(self->pages))
+        return;
+    for (;;) { /* what lies behind the page that is seen now was left */
+        last = gtk_widget_get_last_child(GTK_WIDGET(self->pages));
+        if (last == shown || last == self->page_network)
+            return;
+        adw_leaflet_remove(self->pages, last);
+    }
+}
+
+static GtkWidget *make_page(GtkWidget *content, const char *title)
+{
+    GtkWidget *box = gtk_box_new(GTK_ORIENTATION_VERTICAL, 0);
+    GtkWidget *bar = adw_header_bar_new();
+    GtkWidget *back = gtk_button_new_from_icon_name("go-previous-symbolic");
+
+    gtk_actionable_set_action_name(GTK_ACTIONABLE(back), "win.back");
+    gtk_widget_set_tooltip_text(back, _("Back"));
+    gtk_accessible_update_property(GTK_ACCESSIBLE(back), GTK_ACCESSIBLE_PROPERTY_LABEL, _("Back"),
+                                   -1);
+    adw_header_bar_pack_start(ADW_HEADER_BAR(bar), back);
+    adw_header_bar_set_title_widget(ADW_HEADER_BAR(bar), adw_window_title_new(title, ""));
+    gtk_box_append(GTK_BOX(box), bar);
+    gtk_widget_set_vexpand(content, true);
+    gtk_box_append(GTK_BOX(box), content);
+    return box;
+}
+
+void gui_window_push(GuiWindow *self, GtkWidget *page, const char *title)
+{
+    GtkWidget *box = make_page(page, title);
+
+    adw_leaflet_append(self->pages, box);
+    adw_leaflet_set_visible_child(self->pages, box);
+    adw_leaflet_set_visible_child_name(self->leaflet, "content");
+}
+
+void gui_window_back(GuiWindow *self)
+{
+    if (adw_leaflet_get_visible_child(self->pages) != self->page_network)
+        adw_leaflet_navigate(self->pages, ADW_NAVIGATION_DIRECTION_BACK);
+    else if (adw_leaflet_get_folded(self->leaflet))
+        adw_leaflet_navigate(self->leaflet, ADW_NAVIGATION_DIRECTION_BACK);
+}
+
+/* ---- networks ---- */
+
+static void show_title(GuiWindow *self)
+{
+    g_autofree char *state = NULL;
+
+    if (self->network == NULL)
+        return;
+    state = gui_words_dup_state(self->network);
+    adw_window_title_set_title(self->title, gui_network_get_text(self->network, "name"));
+    adw_window_title_set_subtitle(self->title, state);
+}
+
+static void set_network(GuiWindow *self, GuiNetwork *network)
+{
+    if (network == self->network)
+        return;
+    if (self->network != NULL)
+        g_signal_handlers_disconnect_by_func(self->network, show_title, self);
+    g_set_object(&self->network, network);
+    adw_leaflet_set_visible_child(self->pages, self->page_network);
+    gui_page_peers_set_network(self->peers, network);
+    if (network == NULL)
+        return;
+    g_signal_connect_swapped(network, "notify", G_CALLBACK(show_title), self);
+    show_title(self);
+}
+
+static void on_row_selected(GtkListBox *box, GtkListBoxRow *row, GuiWindow *self)
+{
+    (void)box;
+    if (row != NULL)
+        set_network(self, gui_row_network_get_network(GUI_ROW_NETWORK(row)));
+}
+
+static void on_row_activated(GtkListBox *box, GtkListBoxRow *row, GuiWindow *self)
+{
+    (void)box, (void)row;
+    adw_leaflet_set_visible_child_name(self->leaflet, "content");
+}
+
+static GtkWidget *make_row(gpointer item, gpointer user_data)
+{
+    (void)user_data;
+    return gui_row_network_new(item);
+}
+
+/* The row of @network; the first one if it has none. */
+static GtkListBoxRow *find_row(GuiWindow *self, GuiNetwork *network)
+{
+    GtkListBoxRow *row;
+
+    for (int i = 0; (row = gtk_list_box_get_row_at_index(self->networks, i)) != NULL; i++)
+        if (gui_row_network_get_network(GUI_ROW_NETWORK(row)) == network)
+            return row;
+    return gtk_list_box_get_row_at_index(self->networks, 0);
+}
+
+/* After networks came or went, or the daemon did: something is selected if there is anything. */
+static void show(GuiWindow *self)
+{
+    GtkListBoxRow *row = find_row(self, self->network);
+
+    if (row != NULL)
+        gtk_list_box_select_row(self->networks, row);
+    else
+        set_network(self, NULL);
+    gtk_stack_set_visible_child_name(self->top, gui_page_status_is_needed(self->client)
+                                                    ? "status"
+                                                    : "networks");
+}
+
+void gui_window_select(GuiWindow *self, GuiNetwork *network)
+{
+    gtk_list_box_select_row(self->networks, find_row(self, network));
+    adw_leaflet_set_visible_child_name(self->leaflet, "content");
+}
+
+GuiClient *gui_window_get_client(GuiWindow *self)
+{
+    return self->client;
+}
+
+GuiNetwork *gui_window_get_network(GuiWindow *self)
+{
+    return self->network;
+}
+
+/* ---- actions ---- */
+
+static void on_back(GSimpleAction *action, GVariant *parameter, gpointer user_data)
+{
+    (void)action, (void)parameter;
+    gui_window_back(user_data);
+}
+
+static void on_search(GSimpleAction *action, GVariant *parameter, gpointer user_data)
+{
+    GuiWindow *self = user_data;
+
+    (void)action, (void)parameter;
+    g_object_set(self->peers, "searching", true, NULL);
+}
+
+static const GActionEntry actions[] = {
+    { .name = "back", .activate = on_back },
+    { .name = "search", .activate = on_search },
+};
+
+/* ---- the object ---- */
+
+static void gui_window_dispose(GObject *object)
+{
+    GuiWindow *self = GUI_WINDOW(object);
+
+    if (self->network != NULL)
+        g_signal_handlers_disconnect_by_func(self->network, show_title, self);
+    g_clear_object(&self->network);
+    if (self->client != NULL)
+        g_signal_handlers_disconnect_by_data(gui_client_get_networks(self->client), self);
+    g_clear_object(&self->client);
+    G_OBJECT_CLASS(gui_window_parent_class)->dispose(object);
+}
+
+static void gui_window_class_init(GuiWindowClass *class)
+{
+    GtkWidgetClass *widget = GTK_WIDGET_CLASS(class);
+
+    g_type_ensure(GUI_TYPE_PAGE_PEERS);
+    g_type_ensure(GUI_TYPE_PAGE_STATUS);
+    G_OBJECT_CLASS(class)->dispose = gui_window_dispose;
+    gtk_widget_class_set_template_from_resource(widget, "/org/meshvpn/Mesh/ui/window.ui");
+    gtk_widget_class_bind_template_child(widget, GuiWindow, toasts);
+    gtk_widget_class_bind_template_child(widget, GuiWindow, top);
+    gtk_widget_class_bind_template_child(widget, GuiWindow, leaflet);
+    gtk_widget_class_bind_template_child(widget, GuiWindow, pages);
+    gtk_widget_class_bind_template_child(widget, GuiWindow, networks);
+    gtk_widget_class_bind_template_child(widget, GuiWindow, title);
+    gtk_widget_class_bind_template_child(widget, GuiWindow, page_network);
+    gtk_widget_class_bind_template_child(widget, GuiWindow, peers);
+    gtk_widget_class_bind_template_child(widget, GuiWindow, status);
+    gtk_widget_class_bind_template_callback(widget, on_row_selected);
+    gtk_widget_class_bind_template_callback(widget, on_row_activated);
+}
+
+static void gui_window_init(GuiWindow *self)
+{
+    gtk_widget_init_template(GTK_WIDGET(self));
+    g_action_map_add_action_entries(G_ACTION_MAP(self), actions, G_N_ELEMENTS(actions), self);
+    gui_page_peers_set_key_source(self->peers, GTK_WIDGET(self));
+    g_signal_connect_swapped(self->pages, "notify::child-transition-running",
+                             G_CALLBACK(on_page_shown), self);
+    g_signal_connect_swapped(self->pages, "notify::visible-child", G_CALLBACK(on_page_shown), self);
+}
+
+GuiWindow *gui_window_new(GuiApplication *application)
+{
+    GuiWindow  *self = g_object_new(GUI_TYPE_WINDOW, "application", application, NULL);
+    GListModel *networks;
+
+    self->client = g_object_ref(gui_application_get_client(application));
+    networks = gui_client_get_networks(self->client);
+    gui_page_status_set_client(self->status, self->client);
+    gtk_list_box_bind_model(self->networks, networks, make_row, NULL, NULL);
+    g_signal_connect_object(self->client, "notify::state", G_CALLBACK(show), self,
+                            G_CONNECT_SWAPPED);
+    g_signal_connect_object(networks, "items-changed", G_CALLBACK(show), self,
+                            G_CONNECT_SWAPPED | G_CONNECT_AFTER);
+    show(self);
+    return self;
+}

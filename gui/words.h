@@ -1,0 +1,17 @@
+/* gui/words.h: figures and states in the user's language. Thread: main loop only. */
+#pragma once
+
+#include "gui/network.h"
+#include "gui/peer.h"
+
+/* Owned. "12 ms", "0.8 ms"; "" for 0, which is: not known. */
+char *gui_words_dup_latency(guint64 us);
+
+/* Owned. What came in and went out: "↓ 1.2 MB  ↑ 30 kB"; "" if nothing did. */
+char *gui_words_dup_traffic(guint64 rx_bytes, guint64 tx_bytes);
+
+/* Owned. How a peer is reached, in a few words: "direct", "by relay fra1", "not reachable". */
+char *gui_words_dup_path(GuiPeer *peer);
+
+/* Owned. The state of a network in a few words: "Off", "3 of 5 peers online", "Server offline". */
+char *gui_words_dup_state(GuiNetwork *network);
