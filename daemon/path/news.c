@@ -248,6 +248,22 @@ static void on_gone(uint32_t index, void *user_data)
         path_peer_relayed(peer);
 }
 
+/* Who is reached by that relay now is about to be looked for at his others. */
+static void on_late(uint8_t link, void *user_data)
+{
+    Path          *self = user_data;
+    GHashTableIter iter;
+    gpointer       value;
+
+    g_hash_table_iter_init(&iter, self->peers);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        PathPeerPath *peer = value;
+
+        if (peer->seek != NULL && peer->seek->relay.link == link && path_seek_is_alive(peer->seek))
+            path_relays_prepare(self->host.relays, &peer->told);
+    }
+}
+
 static bool is_link_used(uint8_t link, void *user_data)
 {
     Path          *self = user_data;
@@ -325,6 +341,7 @@ void path_news_start(Path *self, const PathOptions *options)
     static const PathRelaysEvents   relays_events = { .changed = on_relays_changed,
                                                       .found = on_found,
                                                       .gone = on_gone,
+                                                      .late = on_late,
                                                       .is_used = is_link_used,
                                                       .measure = on_measure,
                                                       .get_silence_ms = get_silence_ms };

@@ -4,6 +4,7 @@
 #include "daemon/path/candidates.h"
 #include "daemon/path/explain.h"
 #include "daemon/path/relayhome.h"
+#include "daemon/path/seeking.h"
 
 #include <string.h>
 #include <sys/socket.h>
@@ -273,12 +274,21 @@ void path_peer_free(PathPeerPath *self)
     g_free(self);
 }
 
+/* It is about to be at home elsewhere: is its relay lost for us, too? */
+static void doubt_old_home(PathPeerPath *self, const PathPeer *told)
+{
+    if (self->seek != NULL && self->told.relays[0] != told->relays[0] &&
+        !path_meet_is_direct(self->seek) && path_seek_is_alive(self->seek))
+        path_relays_doubt(self->host->seek->relays, &self->seek->relay);
+}
+
 void path_peer_tell(PathPeerPath *self, const PathPeer *told)
 {
     bool renew = !is_same_seek(&self->told, told);
 
     if (self->known && is_same(&self->told, told))
         return;
+    doubt_old_home(self, told);
     self->known = true;
     g_free((gpointer)self->told.endpoints);
     drop_index(self);

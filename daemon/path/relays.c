@@ -81,8 +81,11 @@ static void on_session(uint16_t relay, void *user_data)
     PathRelays     *self = user_data;
     PathRelayEntry *entry = path_relayset_find(self, relay);
 
-    if (entry != NULL)
-        path_relayhome_bound(self, entry);
+    if (entry == NULL)
+        return;
+    if (path_relayset_view(entry).bound)
+        self->host.over_tls = path_relayset_view(entry).tls;
+    path_relayhome_bound(self, entry);
 }
 
 static void on_found(uint16_t relay, uint32_t index, const MeshEndpoint *at, void *user_data)
@@ -117,7 +120,12 @@ static void on_gone(uint16_t relay, uint32_t index, void *user_data)
 
 static void on_late(uint16_t relay, void *user_data)
 {
-    path_relayhome_late(user_data, relay);
+    PathRelays     *self = user_data;
+    PathRelayEntry *entry = path_relayset_find(self, relay);
+
+    path_relayhome_late(self, relay);
+    if (entry != NULL && self->events.late != NULL)
+        self->events.late(path_relaysession_get_link(entry->session), self->user_data);
 }
 
 /* ---- sessions that nobody needs ---- */
@@ -335,6 +343,16 @@ bool path_relays_get_way(PathRelays *self, const PathPeer *peer, bool want_it, W
     return false;
 }
 
+void path_relays_prepare(PathRelays *self, const PathPeer *peer)
+{
+    for (size_t i = 0; i < peer->n_relays; i++) {
+        PathRelayEntry *entry = path_relayset_find(self, peer->relays[i]);
+
+        if (entry != NULL && (entry->session != NULL || !entry->told.draining))
+            path_relayset_want(self, entry);
+    }
+}
+
 void path_relays_ask(PathRelays *self, const WireWay *way)
 {
     PathRelayEntry *entry = find_link(self, way->link);
@@ -363,9 +381,12 @@ bool path_relays_look(PathRelays *self, const WireWay *way, bool ping_it, PathRe
 void path_relays_doubt(PathRelays *self, const WireWay *way)
 {
     PathRelayEntry *entry = way != NULL ? find_link(self, way->link) : NULL;
+    PathRelayEntry *home = path_relayset_find(self, self->home);
 
     if (entry != NULL)
         path_relaysession_doubt(entry->session, false);
+    if (entry != NULL && home != entry && home != NULL && home->session != NULL)
+        path_relaysession_doubt(home->session, false); /* by which answers come */
     for (guint i = 0; way == NULL && i < self->entries->len; i++)
         if (path_relayset_get(self, i)->session != NULL)
             path_relaysession_doubt(path_relayset_get(self, i)->session, true);

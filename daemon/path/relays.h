@@ -25,6 +25,8 @@ typedef struct {
     void (*found)(uint16_t relay, uint32_t index, const MeshEndpoint *at, void *user_data);
     /* Node @index is not at the relay where it was sent to: another way may be there. */
     void (*gone)(uint32_t index, void *user_data);
+    /* A ping went unanswered: @link may be lost in a moment. May be NULL. */
+    void (*late)(uint8_t link, void *user_data);
     /* Is somebody reached by @link who was heard of lately? */
     bool (*is_used)(uint8_t link, void *user_data);
     /* How far the relays are is to be measured again: path_relayhome_met() tells. */
@@ -50,6 +52,9 @@ void path_relays_set_reach(PathRelays *self, const PathReach *reach);
  * and it is; at others a session is begun when @want. Returns: false: not now. */
 bool path_relays_get_way(PathRelays *self, const PathPeer *peer, bool want, WireWay *out_way);
 
+/** path_relays_prepare: begins sessions at all relays where @peer may be: the first may be lost. */
+void path_relays_prepare(PathRelays *self, const PathPeer *peer);
+
 /** path_relays_ask: asks the relay of @way where that node is: @found will tell. */
 void path_relays_ask(PathRelays *self, const WireWay *way);
 
@@ -64,8 +69,8 @@ typedef struct {
  * there is none. */
 bool path_relays_look(PathRelays *self, const WireWay *way, bool ping, PathRelayLook *out_look);
 
-/** path_relays_doubt: something by @way was not answered: proves its session anew. NULL: our
- * network changed: proves all of them, at once. */
+/** path_relays_doubt: something by @way was not answered: proves its session anew, and that at
+ * home. NULL: our network changed: proves all of them. */
 void path_relays_doubt(PathRelays *self, const WireWay *way);
 
 /** path_relays_handle: a frame of a relay. Returns: false: it is none. */

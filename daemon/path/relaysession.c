@@ -9,6 +9,7 @@
 #include "common/std/hash.h"
 #include "daemon/path/lifetime.h"
 #include "daemon/path/relaystream.h"
+#include "daemon/path/ways.h"
 #include "daemon/wire/ways.h"
 
 #include <string.h>
@@ -19,8 +20,13 @@ enum {
     TRIES = 4,       /* of one question; then later */
     PROVE_MS = 500,  /* between the pings of a session in doubt; of a near relay less: */
     PROVE_LEAST_MS = 250,
-    DOUBT_EACH_MS = 1000,     /* a session that was proven so lately is not proven again */
-    MISSED = 2,               /* pings without an answer: the session is lost */
+    MISSED = 2,          /* pings without an answer: the session is lost */
+    HURRY_EACH_MS = 100, /* while data waits, between them; of a far relay more: */
+    HURRY_EACH_MAX_MS = 250,
+    HURRY_LEAST_MS = 150, /* and after the last of them */
+    HURRY_MISSED = 3,
+    HURRY_A_SECOND = 1,       /* flows that are slow to answer make no more pings than that, */
+    HURRY_BURST = 3,          /*   but for the first ones */
     RESET_EACH_MS = 1000,     /* RESET is not authentic: it makes us say HELLO so often */
     REBIND_LEFT_PERCENT = 25, /* of a token's life: then with the next one */
     UNANSWERED = 2,           /* questions, or pings of a session in doubt: then over TLS, too */
@@ -45,10 +51,13 @@ struct PathRelaySession {
     MeshKey        secret; /* ephemeral */
     MeshRelayKeys  keys;
     uint32_t     session, sequence, answered; /* numbers of pings: the last, and of the last PONG */
-    int64_t      bound_ms, reset_ms, proven_ms;
+    int64_t      bound_ms, reset_ms;
+    bool         hurried; /* it is in doubt, and data waits for its pings */
+    PathAim      hurries;
     uint32_t     life_s;
     MeshEndpoint seen;
-    int64_t      pinged_us, last_us, rtt_us; /* oldest ping unanswered, 0: none; last ping; trip */
+    int64_t      pinged_us, rtt_us;     /* oldest ping unanswered, 0: none; round trip */
+    int64_t      sent_us[HURRY_MISSED]; /* the last pings, by number */
     guint        timer;
     MeshBackoff  backoff;
     PathRelayStream *stream;     /* owned */
@@ -105,6 +114,7 @@ static void lose(PathRelaySession *self)
 
     self->state = OFF;
     self->session = 0;
+    self->hurried = false;
     mesh_key_wipe(&self->keys, sizeof self->keys);
     if (!was)
         return; /* the link is not ours: there is none, or it is the stream's */
@@ -152,6 +162,8 @@ static void greet(PathRelaySession *self)
     mesh_relaybind_encode_hello(&greeting, bytes);
     send_to(self, bytes, sizeof bytes);
     wait(self, ANSWER_MS);
+    if (self->host->over_tls) /* UDP has nothing to hope for: its answer ends this */
+        path_relaystream_want(self->stream);
 }
 
 static void bind_session(PathRelaySession *self)
@@ -187,12 +199,14 @@ static void bind_session(PathRelaySession *self)
 
 static void ping(PathRelaySession *self)
 {
-    self->last_us = mesh_clock_boot_ns() / 1000;
+    int64_t now_us = mesh_clock_boot_ns() / 1000;
+
     if (self->pinged_us == 0)
-        self->pinged_us = self->last_us;
+        self->pinged_us = now_us;
+    self->sent_us[++self->sequence % HURRY_MISSED] = now_us;
     send_frame(self, &(MeshRelayFrame){ .kind = MESH_RELAY_PING,
                                         .session = self->session,
-                                        .arg = ++self->sequence });
+                                        .arg = self->sequence });
 }
 
 /* Packets go over TLS: now and then a look whether UDP is back. */
@@ -234,17 +248,25 @@ static bool token_ends_soon(const PathRelaySession *self)
     return age_s * 100 > (int64_t)self->life_s * (100 - REBIND_LEFT_PERCENT);
 }
 
+static unsigned get_limit(const PathRelaySession *self)
+{
+    return self->hurried ? HURRY_MISSED : MISSED;
+}
+
+/* Until the next ping of a session in doubt, or the end of it. */
 static unsigned get_patience_ms(const PathRelaySession *self)
 {
     int64_t ms = self->rtt_us == 0 ? PROVE_MS : 3 * self->rtt_us / 1000;
 
-    return (unsigned)CLAMP(ms, PROVE_LEAST_MS, PROVE_MS);
+    if (self->hurried && self->tries < HURRY_MISSED)
+        return (unsigned)CLAMP(ms / 3, HURRY_EACH_MS, HURRY_EACH_MAX_MS);
+    return (unsigned)CLAMP(ms, self->hurried ? HURRY_LEAST_MS : PROVE_LEAST_MS, PROVE_MS);
 }
 
 /* A session that is kept: a ping now and then, more of them while it is in doubt. */
 static void keep(PathRelaySession *self)
 {
-    if (self->tries >= MISSED) {
+    if (self->tries >= get_limit(self)) {
         mesh_log_info("relay %s does not answer any more", self->told.name);
         self->tries = 0;
         lose(self);
@@ -308,7 +330,8 @@ static bool take_bound(PathRelaySession *self, MeshSpan bytes)
     self->state = BOUND;
     self->tries = 0;
     self->pinged_us = 0;
-    self->bound_ms = self->proven_ms = mesh_clock_boot_ms();
+    self->hurried = false;
+    self->bound_ms = mesh_clock_boot_ms();
     self->life_s = bound.life_s;
     self->seen = bound.seen;
     mesh_backoff_reset(&self->backoff);
@@ -322,16 +345,14 @@ static void take_pong(PathRelaySession *self, const MeshRelayFrame *frame)
     bool moved = !mesh_endpoint_equal(&frame->seen, &self->seen);
 
     /* One for one: else a relay makes us tell everybody of a new address as often as it likes. */
-    if (self->state != BOUND || self->sequence - frame->arg >= MISSED ||
+    if (self->state != BOUND || self->sequence - frame->arg >= HURRY_MISSED ||
         self->sequence - frame->arg >= self->sequence - self->answered)
         return;
     self->answered = frame->arg;
-    self->proven_ms = mesh_clock_boot_ms();
-    if (self->pinged_us != 0) /* one before may have been lost, which says nothing of this one */
-        self->rtt_us = mesh_clock_boot_ns() / 1000 -
-                       (frame->arg == self->sequence ? self->last_us : self->pinged_us);
+    self->rtt_us = mesh_clock_boot_ns() / 1000 - self->sent_us[frame->arg % HURRY_MISSED];
     self->pinged_us = 0;
     self->tries = 0;
+    self->hurried = false;
     self->seen = frame->seen;
     /* A new place may mean that the old mapping had ended: what was known of that is void. */
     wait(self, moved ? PATH_LIFETIME_UNKNOWN_MS : get_silence_ms(self));
@@ -486,14 +507,30 @@ void path_relaysession_renew(PathRelaySession *self)
     greet(self);
 }
 
+/* Data is not answered: three pings in short order. */
+static void hurry(PathRelaySession *self)
+{
+    int64_t now_ms = mesh_clock_boot_ms();
+
+    self->hurried = true;
+    if (self->tries == 0 && !path_ways_spend(&self->hurries, HURRY_A_SECOND, HURRY_BURST, now_ms)) {
+        wait(self, (unsigned)CLAMP(self->hurries.since_ms + 1000 / HURRY_A_SECOND - now_ms, 1,
+                                   1000 / HURRY_A_SECOND));
+        return;
+    }
+    self->tries = 1;
+    ping(self);
+    wait(self, get_patience_ms(self));
+}
+
 void path_relaysession_doubt(PathRelaySession *self, bool now)
 {
-    bool    soon = mesh_clock_boot_ms() - self->greeted_ms < UDP_SOON_MS;
-    int64_t proven_ms = mesh_clock_boot_ms() - self->proven_ms;
+    bool soon = mesh_clock_boot_ms() - self->greeted_ms < UDP_SOON_MS;
 
     path_relaystream_doubt(self->stream);
-    if (!now && self->state == BOUND && self->tries == 0 && proven_ms < DOUBT_EACH_MS) {
-        wait(self, (unsigned)(DOUBT_EACH_MS - proven_ms)); /* of a flow one way, say */
+    if (!now && self->state == BOUND) {
+        if (!self->hurried)
+            hurry(self);
     } else if (self->state == BOUND && self->tries == 0) {
         self->tries = 1;
         ping(self);

@@ -18,6 +18,7 @@ typedef struct {
     WirePlane   *plane; /* borrowed */
     PathRelayMap map;   /* relays and token are owned copies */
     bool         has4, has6;
+    bool         over_tls; /* so the last session that was bound is: UDP may be blocked here */
     void (*changed)(uint16_t relay, void *user_data); /* as in PathRelaysEvents */
     void (*found)(uint16_t relay, uint32_t index, const MeshEndpoint *at, void *user_data);
     /* That node is not there; a ping of a bound session went unanswered. Both may be NULL. */
@@ -52,8 +53,8 @@ void path_relaysession_want(PathRelaySession *self);
  * none to talk from asks again. */
 void path_relaysession_renew(PathRelaySession *self);
 
-/** path_relaysession_doubt: something was not answered: it is proven anew; @now: even if it was
- * proven just before, for our network changed. */
+/** path_relaysession_doubt: something that was sent by it was not answered: it is proven anew, in
+ * a hurry, but not all the time. @now: our network changed: proven anew, whatever was before. */
 void path_relaysession_doubt(PathRelaySession *self, bool now);
 
 /** path_relaysession_ping: measures it; the view tells. Nothing without a session. */

@@ -270,7 +270,8 @@ static void keep(PathRelayStream *self)
         dial_anew(self); /* this one goes on until the next takes its place */
         return;
     }
-    self->tries++;
+    if (self->tries++ > 0 && self->host->late != NULL)
+        self->host->late(self->told->id, self->host->user_data);
     if (ping(self))
         wait(self, PROVE_MS);
     else
@@ -305,6 +306,7 @@ static void take_bound(PathRelayStream *self, const MeshRelayFrame *frame)
     self->bound_ms = mesh_clock_boot_ms();
     self->life_s = frame->life_s;
     mesh_backoff_reset(&self->backoff);
+    (void)ping(self); /* how far it is tells how soon silence means something */
     wait(self, KEEPALIVE_MS);
     mesh_log_info("relay %s is used over TLS%s", self->told->name,
                   self->websocket ? " and WebSocket" : "");

@@ -59,7 +59,7 @@ static uint16_t get_relay_patience(const PathSeek *self)
 
     if (!path_relays_look(self->host->relays, &self->relay, false, &look) || look.rtt_us == 0)
         return RELAY_SILENT_MS;
-    return (uint16_t)CLAMP(3 * 2 * look.rtt_us / 1000, SILENT_LEAST_MS, RELAY_SILENT_MS);
+    return (uint16_t)CLAMP(2 * 2 * look.rtt_us / 1000, SILENT_LEAST_MS, RELAY_SILENT_MS);
 }
 
 /* Neither a proven way nor a relay: the data plane's handshakes try what is known, and whoever
@@ -252,8 +252,11 @@ static void fail_over(PathSeek *self)
     end_check(self);
     find_relay(self);
     path_seek_steer(self, 0);
-    if (!path_meet_is_direct(self))
-        path_attempt_start(self);
+    if (path_meet_is_direct(self))
+        return;
+    if (self->relay.link != 0)
+        path_relays_doubt(self->host->relays, &self->relay); /* silence is told of once only */
+    path_attempt_start(self);
 }
 
 void path_seek_leave(PathSeek *self)

@@ -19,6 +19,7 @@ enum { SESSION = 7, INDEX = 5 };
 
 static struct {
     int       n_hello, n_direct; /* n_direct: probes not by relay */
+    int       n_ping;            /* to the relay */
     WireRoute route;
     uint8_t   bytes[WIRE_MAX_RAW];
     size_t    len;
@@ -80,6 +81,7 @@ int wire_ways_send(WirePlane *self, const WireWay *way, uint8_t ttl, MeshSpan by
         return 0;
     }
     plane.n_hello += data[0] == MESH_RELAYBIND_KIND_HELLO;
+    plane.n_ping += data[0] == MESH_RELAY_PING;
     memcpy(plane.frame, data, bytes.len);
     plane.n_frame = bytes.len;
     return 0;
@@ -432,6 +434,44 @@ static void test_calls(Fixture *f, gconstpointer data)
     g_assert_cmpint(plane.n_direct, >, n_direct);
 }
 
+static void say_silent(Fixture *f)
+{
+    WireEvent event = { .kind = WIRE_EVENT_SILENT, .peer = f->peer.wg };
+
+    path_handle_event(f->path, &event);
+}
+
+/* Data by relay goes unanswered: three pings, then the link is gone; nobody waits for a keepalive.
+ */
+static void test_silent(Fixture *f, gconstpointer data)
+{
+    (void)data;
+    meet_peer(f);
+    g_assert_true(path_connect(f->path, &f->peer.wg));
+    g_assert_cmpint(plane.n_ping, ==, 0);
+    say_silent(f);
+    while (plane.link != 0)
+        g_main_context_iteration(NULL, true);
+    g_assert_cmpint(plane.n_ping, ==, 3);
+}
+
+/* A flow that is slow to answer, again and again: the relay is not asked each time. */
+static void test_silent_often(Fixture *f, gconstpointer data)
+{
+    (void)data;
+    meet_peer(f);
+    g_assert_true(path_connect(f->path, &f->peer.wg));
+    for (uint32_t i = 1; i <= 20; i++) {
+        say_silent(f);
+        bring_pong(f, i, "192.0.2.77:1000"); /* of a ping that was not sent: not heard */
+    }
+    g_assert_cmpint(plane.n_ping, ==, 3);
+    now_ms += 1000;
+    say_silent(f); /* is due already */
+    g_assert_cmpuint(plane.link, !=, 0);
+    g_assert_cmpint(plane.n_ping, <=, 4);
+}
+
 /* However many addresses a peer tells: so many pings an attempt. */
 static void test_attempt(Fixture *f, gconstpointer data)
 {
@@ -563,6 +603,8 @@ static const struct {
     { "/relays/calls-of-peer", test_calls },
     { "/relays/spoofed", test_spoofed },
     { "/relays/lying-relay", test_lying_relay },
+    { "/relays/silent", test_silent },
+    { "/relays/silent-often", test_silent_often },
     { "/relays/attempt", test_attempt },
     { "/relays/observer", test_observer },
 };

@@ -1,0 +1,81 @@
+"""The relay of two pairs who talk all the time dies: it is gone without a word, then the other one is killed.
+Each time both pairs go on by the one that is left. How long they were without an answer is printed.
+
+   [x], [y] ─ symmetric NATs ────────┐          ┌─ 10 ms ─ [near]      relays alone; the server
+                                     ├─ wan ────┤                     is none here
+   [u], [v] ─ NATs that block UDP ───┘          └─ 40 ms ─ [far]       by TLS alone"""
+import re
+import time
+
+from lab import Lab, wait_until
+from pathpair import Pinger, is_path, pair
+
+BLACK = """table inet black {{
+ chain pass {{
+  type filter hook forward priority -300;
+  ip saddr {0} drop
+  ip daddr {0} drop
+ }}
+}}"""
+
+
+def is_home(node, name, times):
+    wait_until(lambda: re.findall(r"relay (\w+) is home now", node.log("meshd"))[-1:] == [name] and
+               node.log("meshd").count(f"relay {name} is home now") == times, 30, f"{node.name} is at home at {name}")
+
+
+class Talk:
+    """A pair that talks by relay."""
+
+    def __init__(self, what, one, other):
+        self.what, self.one, self.other = what, one, other
+        self.pings = Pinger(one, other.addresses()[4])
+        self.pings.goes_on()
+        is_path(one, other, "relay")
+        self.pings.is_whole()
+
+    def went_on(self, began, how, home, times):
+        for node in (self.one, self.other):
+            is_home(node, home, times)
+        self.pings.goes_on()
+        self.pings.is_whole()
+        return f"{self.what} {how}: {self.pings.gap_s(began):.2f} s without an answer, then at {home}, nothing lost"
+
+
+def die(lab, talks, how, happen, left, times):
+    began = time.time()
+    happen()
+    for talk in talks:
+        lab.ok(talk.went_on(began, how, left, times))
+
+
+def sees_udp(lab, node, name):
+    """Asks by STUN, and tells whether the relay answered."""
+    found = node.json("netcheck")["networks"][0]["found"]["relays"]
+    return next(relay for relay in found if relay["name"] == name)["udp4-us"] > 0
+
+
+def main():
+    with Lab() as lab:
+        lab.server.setup("home")
+        lab.server.sh(f"printf '[relay]\\nenabled = false\\n' >> {lab.server.config}")
+        lab.server.up()
+        near, far = lab.make_relay("near", 5), lab.make_relay("far", 20)
+        near.setup(lab.server)
+        far.setup(lab.server)
+        (x, _), (y, _) = pair(lab, "xy", "symmetric")
+        (u, _), (v, _) = pair(lab, "uv", "udp-blocked")
+        talks = [Talk("UDP,", x, y), Talk("TLS,", u, v)]
+        for node in (x, y, u, v):
+            is_home(node, "near", 1)
+        die(lab, talks, "the relay is black-holed",
+            lambda: lab.wan.run("nft", "-f", "-", text=BLACK.format(near.ip4)), "far", 1)
+        lab.wan.run("nft", "delete", "table", "inet", "black")
+        for node in (x, y):
+            wait_until(lambda: sees_udp(lab, node, "near"), 30, f"{node.name} sees near again")
+        die(lab, talks, "the relay is killed", lambda: far.stop("relay", kill=True), "near", 2)
+        for talk in talks:
+            talk.pings.stop()
+
+
+main()
