@@ -248,7 +248,7 @@ class Desk:
 
     def offer_service(self, name, *command):
         """Lets the session bus start a program of ours when somebody calls this name."""
-        line = " ".join([str(self.node.inside(find_program(command[0]))), *command[1:]])
+        line = " ".join([str(self.node.seen_inside(find_program(command[0]))), *command[1:]])
         self.run("sh", "-c", f"cat > {self.dir}/services/{name}.service",
                  text=f"[D-BUS Service]\nName={name}\nExec={line}\n")
         self.run("gdbus", "call", "--session", "-d", "org.freedesktop.DBus", "-o", "/", "-m",

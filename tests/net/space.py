@@ -112,13 +112,13 @@ class Host:
             ip link set lo up""" % (PROGRAMS, programs_dir(), programs_dir(), PROGRAMS, name))
 
     @staticmethod
-    def inside(path):
+    def seen_inside(path):
         """Where a host finds what we find there."""
         ours = programs_dir() + "/"
         return PROGRAMS + "/" + path[len(ours):] if path.startswith(ours) else path
 
     def argv(self, *command):
-        words = [self.inside(str(word)) for word in command]
+        words = [self.seen_inside(str(word)) for word in command]
         return ["nsenter", "-t", str(self.holder.pid), "-m", "-n", "-u", "--", *words]
 
     def run(self, *command, check=True, text=None, limit_s=60):
