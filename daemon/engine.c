@@ -608,6 +608,7 @@ void meshd_engine_down(MeshdEngine *self)
     meshd_membership_disconnect(self);
     g_clear_pointer(&self->server_error, g_free);
     meshd_engine_stop_parts(self);
+    self->profile->managed = false;
     meshd_engine_set_state(self, get_idle_state(self->profile), NULL);
     error = g_error_new(MESH_ERROR, MESH_ERROR_CANCELLED, "the network was taken down");
     meshd_engine_finish(self, error);

@@ -65,6 +65,7 @@ struct MeshdEngine {
     MeshdEngineDone  left; /* who waits for leave */
     void            *left_data;
     MeshdLeaveHow    left_how;
+    bool             lent;      /* up for NetworkManager alone: down when that ends */
     bool             displaced; /* another host runs with our keys and keeps the node */
     bool             unknown;   /* the server said that it does not know us */
     int64_t          cloned_ms; /* boot clock: another host was said to use our keys; 0: no */

@@ -228,7 +228,7 @@ static void join_again(MeshdNetworks *self, MeshdEngine *engine, const MeshJoinl
     join.visible = true;
     join.before = profile->stage;
     if (!link->has_secret) {
-        meshd_networks_up(self, engine, false, join.done, join.user_data);
+        meshd_networks_up(self, engine, MESHD_UP_KEPT, join.done, join.user_data);
         return;
     }
     memcpy(profile->server.secret, link->secret, sizeof profile->server.secret);

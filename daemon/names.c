@@ -13,7 +13,9 @@ struct MeshdNames {
     DnsHostdns         *hostdns; /* borrowed; may be NULL */
     const MeshdProfile *profile; /* borrowed */
     DnsResolver        *resolver;
-    char               *error; /* why it does not answer; NULL: it does, or shall not */
+    DnsListen           listen; /* as applied; no address: it does not answer */
+    char               *suffix; /* the same */
+    char               *error;  /* why it does not answer; NULL: it does, or shall not */
 };
 
 /* What of the network this host uses. */
@@ -80,7 +82,9 @@ static void point_host(MeshdNames *self, const DnsZone *zone, const DnsListen *l
     memcpy(link.prefixes, zone->prefixes, sizeof link.prefixes);
     link.n_servers = listen->n_addrs;
     memcpy(link.servers, listen->addrs, sizeof link.servers);
-    if (self->hostdns != NULL)
+    if (self->hostdns != NULL && self->profile->managed)
+        dns_hostdns_undo(self->hostdns, link.ifname);
+    else if (self->hostdns != NULL)
         dns_hostdns_apply(self->hostdns, &link);
 }
 
@@ -116,17 +120,23 @@ void meshd_names_apply(MeshdNames *self, LockVerified *map, bool ip4, bool ip6)
     zone.hosts = (const DnsHost *)(void *)hosts->data;
     zone.n_hosts = hosts->len;
     fill_listen(&listen, head, &use);
+    listen.early = self->profile->managed;
     if (!dns_resolver_apply(self->resolver, &zone, &listen, &error)) {
         fail(self, error->message);
         return;
     }
     g_clear_pointer(&self->error, g_free);
+    self->listen = listen;
+    g_free(self->suffix);
+    self->suffix = g_strdup(zone.suffix);
     point_host(self, &zone, &listen);
 }
 
 void meshd_names_undo(MeshdNames *self)
 {
     g_clear_pointer(&self->error, g_free);
+    g_clear_pointer(&self->suffix, g_free);
+    self->listen.n_addrs = 0;
     if (self->hostdns != NULL) /* first: nobody is sent to a resolver that is not there */
         dns_hostdns_undo(self->hostdns, self->profile->ifname);
     dns_resolver_stop(self->resolver);
@@ -137,9 +147,22 @@ const char *meshd_names_get_state(MeshdNames *self, const char **out_why)
     *out_why = self->error != NULL ? self->error : "";
     if (self->error != NULL)
         return dns_hostdns_state_name(DNS_HOSTDNS_FAILED);
+    if (self->profile->managed && self->listen.n_addrs > 0)
+        return dns_hostdns_state_name(DNS_HOSTDNS_NM);
     if (self->hostdns == NULL)
         return dns_hostdns_state_name(DNS_HOSTDNS_OFF);
     return dns_hostdns_state_name(dns_hostdns_get(self->hostdns, self->profile->ifname, out_why));
+}
+
+const MeshAddr *meshd_names_get_servers(MeshdNames *self, size_t *out_n)
+{
+    *out_n = self->listen.n_addrs;
+    return self->listen.addrs;
+}
+
+const char *meshd_names_get_suffix(MeshdNames *self)
+{
+    return self->suffix != NULL ? self->suffix : "";
 }
 
 MeshdNames *meshd_names_new(DnsHostdns *hostdns, const MeshdProfile *profile)

@@ -16,10 +16,15 @@ MeshdNames *meshd_names_new(DnsHostdns *hostdns, const MeshdProfile *profile);
 void        meshd_names_free(MeshdNames *self); /* undoes; NULL is fine */
 
 /** meshd_names_apply: answers for @map on this node's addresses and points the host there; or, if
- * the profile says so, does neither. @ip4, @ip6: families that this host uses in the network.
- * Idempotent. */
+ * the profile says so, does neither, or the first alone. @ip4, @ip6: families that this host uses
+ * in the network. Idempotent. */
 void meshd_names_apply(MeshdNames *self, LockVerified *map, bool ip4, bool ip6);
 void meshd_names_undo(MeshdNames *self);
+
+/** meshd_names_get_servers: where the resolver answers; @out_n 0: it does not. Borrowed until the
+ * next apply or undo, as is what meshd_names_get_suffix() gives ("": it does not). */
+const MeshAddr *meshd_names_get_servers(MeshdNames *self, size_t *out_n);
+const char     *meshd_names_get_suffix(MeshdNames *self);
 
 /** meshd_names_get_state: as on D-Bus; @out_why: what there is to say about it, "" if nothing;
  * borrowed until the main loop runs. */

@@ -7,6 +7,7 @@
 #include "daemon/inside-networks.h"
 #include "daemon/inside.h"
 #include "daemon/load.h"
+#include "daemon/manage.h"
 #include "daemon/repair.h"
 
 #include <string.h>
@@ -256,16 +257,20 @@ static void fail(MeshdNetworksDone done, void *user_data, GError *error)
     g_error_free(error);
 }
 
-void meshd_networks_up(MeshdNetworks *self, MeshdEngine *engine, bool temporary,
+void meshd_networks_up(MeshdNetworks *self, MeshdEngine *engine, MeshdUpHow how,
                        MeshdNetworksDone done, void *user_data)
 {
     GError *error = NULL;
 
     if (meshd_load_is_damaged(engine) && (engine = meshd_load_again(self, engine, &error)) == NULL)
         return fail(done, user_data, error);
-    if (!check_whole(engine, &error) || (!temporary && !save_wish(self, engine, true, &error)))
+    if (!check_whole(engine, &error) ||
+        (how == MESHD_UP_KEPT && !save_wish(self, engine, true, &error)))
         return fail(done, user_data, error);
     meshd_host_tell(self, engine, false);
+    if (how == MESHD_UP_MANAGED)
+        return meshd_manage_start(engine, done, user_data);
+    engine->lent = false; /* and where NetworkManager has it, it stays after that */
     meshd_engine_up(engine, done, user_data);
 }
 

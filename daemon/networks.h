@@ -40,6 +40,12 @@ typedef struct {
     bool               set_lan, lan;
 } MeshdSetOptions;
 
+typedef enum {
+    MESHD_UP_KEPT,      /* over restarts of the daemon */
+    MESHD_UP_TEMPORARY, /* not so */
+    MESHD_UP_MANAGED,   /* for NetworkManager, see manage.h; changes no wish */
+} MeshdUpHow;
+
 /* @engine NULL: @error says why. */
 typedef MeshdEngineDone MeshdNetworksDone;
 
@@ -56,7 +62,7 @@ void meshd_networks_join(MeshdNetworks *self, const char *link, const MeshdJoinO
                          MeshdNetworksDone done, void *user_data);
 void meshd_networks_leave(MeshdNetworks *self, MeshdEngine *engine, MeshdLeaveHow how,
                           MeshdNetworksDone done, void *user_data);
-void meshd_networks_up(MeshdNetworks *self, MeshdEngine *engine, bool temporary,
+void meshd_networks_up(MeshdNetworks *self, MeshdEngine *engine, MeshdUpHow how,
                        MeshdNetworksDone done, void *user_data);
 bool meshd_networks_down(MeshdNetworks *self, MeshdEngine *engine, bool temporary, GError **error);
 bool meshd_networks_set(MeshdNetworks *self, MeshdEngine *engine, const MeshdSetOptions *options,

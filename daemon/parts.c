@@ -32,6 +32,7 @@ struct MeshdParts {
     guint            watch;  /* of the plane's events; 0: none */
     guint            keeper; /* timer of the timestamps; 0: none */
     MeshdNames      *names;  /* borrowed */
+    bool             ours;   /* what is on the interface: we set it */
     Path            *path;
     GArray          *addrs; /* MeshAddr, for paths that start later */
     bool             presence_known;
@@ -285,6 +286,13 @@ static bool apply_wire(MeshdParts *self, const Wanted *wanted, GError **error)
 
 /* ---- host network ---- */
 
+static void undo_net(MeshdParts *self)
+{
+    if (self->ours)
+        net_undo(self->net, self->profile->ifname);
+    self->ours = false;
+}
+
 static bool apply_net(MeshdParts *self, const Wanted *wanted, GError **error)
 {
     const LockVerifiedHead *head = lock_verified_get_head(wanted->map);
@@ -293,21 +301,20 @@ static bool apply_net(MeshdParts *self, const Wanted *wanted, GError **error)
 
     wire_plane_get_info(self->plane, &info);
     g_strlcpy(set.ifname, info.ifname, sizeof set.ifname);
+    set.link_only = self->profile->managed;
     set.addrs[set.n_addrs++] = head->self->ip6;
     set.routes[set.n_routes++] = head->network.ip6;
     if (wanted->ip4 && head->self->ip4.family != 0) {
         set.addrs[set.n_addrs++] = head->self->ip4;
         set.routes[set.n_routes++] = head->network.ip4;
     }
+    if (set.link_only)
+        undo_net(self);
     if (!net_apply(self->net, &set, error))
         return false;
+    self->ours = !set.link_only;
     self->ip6 = !net_lacks_ip6(self->net);
     return true;
-}
-
-static void undo_net(MeshdParts *self)
-{
-    net_undo(self->net, self->profile->ifname);
 }
 
 /* ---- DNS ---- */

@@ -29,6 +29,8 @@ static char *find_lack(const MeshdEngineHost *host, const MeshdView *view)
     if (!net_exists(host->net, view->ifname))
         return g_strdup_printf("interface %s is not there", view->ifname);
     addrs = net_list_addrs(host->net, NULL);
+    if (strcmp(view->management, "meshd") != 0)
+        return NULL; /* addresses are not ours to put back */
     for (char **addr = view->addresses; addrs != NULL && *addr != NULL; addr++)
         if (!has_addr(addrs, view->ifname, *addr))
             return g_strdup_printf("interface %s lacks address %s", view->ifname, *addr);

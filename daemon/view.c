@@ -3,6 +3,7 @@
 #include "common/std/base64.h"
 #include "daemon/clone.h"
 #include "daemon/inside.h"
+#include "daemon/manage.h"
 #include "daemon/portmap.h"
 
 #include <sys/socket.h>
@@ -142,6 +143,7 @@ static void fill_from_plane(MeshdView *view, WirePlane *plane)
     wire_plane_get_info(plane, &info);
     view->ifname = g_strdup(info.ifname);
     view->port = info.listen_port;
+    view->mtu = (unsigned)info.mtu;
 }
 
 /* What stands in the profile; nothing of a damaged one. */
@@ -191,6 +193,7 @@ MeshdView *meshd_view_make(MeshdEngine *engine)
     view->server_error = g_strdup(engine->server_error != NULL ? engine->server_error : "");
     view->endpoints = meshd_report_list(engine->report);
     view->warnings = list_warnings(engine, map);
+    meshd_manage_fill(engine, view);
     if (map != NULL)
         fill_from_map(view, engine, map);
     if (plane != NULL)
@@ -225,6 +228,10 @@ void meshd_view_free(MeshdView *self)
     g_free(self->ifname);
     g_free(self->map_version);
     g_free(self->suffix);
+    g_free(self->gateway);
+    g_strfreev(self->routes);
+    g_strfreev(self->dns_servers);
+    g_strfreev(self->dns_domains);
     g_strfreev(self->addresses);
     g_strfreev(self->prefixes);
     g_strfreev(self->endpoints);

@@ -18,7 +18,11 @@ typedef struct {
     char       *peerrelay_why;
     uint16_t    peerrelay_port;
     uint16_t    port;
-    bool        hard_nat; /* hard NATs are searched through */
+    bool        hard_nat;   /* hard NATs are searched through */
+    const char *management; /* static, as on D-Bus */
+    char      **routes, **dns_servers, **dns_domains;
+    char       *gateway;
+    unsigned    mtu;
     char      **addresses, **prefixes, **endpoints, **warnings;
     unsigned    peers_online, peers_total;
 } MeshdView;

@@ -26,7 +26,7 @@ ALLOW = {
     "daemon/control": COMMON,
     "daemon/lock": COMMON,
     "daemon/service": COMMON,
-    "daemon/bus": COMMON + ["daemon/doctor.h", "daemon/engine.h", "daemon/networks.h", "daemon/proxy.h", "daemon/traffic.h", "daemon/view.h", "data/dbus"],
+    "daemon/bus": COMMON + ["daemon/doctor.h", "daemon/engine.h", "daemon/manage.h", "daemon/networks.h", "daemon/proxy.h", "daemon/traffic.h", "daemon/view.h", "data/dbus"],
     "daemon": COMMON + ["daemon/wire", "daemon/net", "daemon/dns", "daemon/control",
                         "daemon/lock", "daemon/path", "daemon/service", "daemon/bus", "server/relay"],
     "wg": ["common/std", "daemon/wire", "daemon/uapi"],

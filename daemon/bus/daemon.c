@@ -13,11 +13,10 @@ enum {
     API_VERSION = 1,     /* raised with each addition to data/dbus/ */
 };
 
-static const char *const features[] = { "dns",          "hard-nat",   "lan",
-                                        "log",          "netcheck",   "networks",
-                                        "path-history", "peer-relay", "ping",
-                                        "portmap",      "proxy",      "repair",
-                                        "statistics",   "why",        NULL };
+static const char *const features[] = { "dns",        "hard-nat",   "lan",     "log",
+                                        "netcheck",   "networks",   "nm",      "path-history",
+                                        "peer-relay", "ping",       "portmap", "proxy",
+                                        "repair",     "statistics", "why",     NULL };
 
 typedef struct {
     MeshDBusDaemon        *skeleton; /* ref */

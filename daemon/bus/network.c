@@ -2,6 +2,7 @@
 #include "common/std/endpoint.h"
 #include "daemon/bus/answer.h"
 #include "daemon/bus/doctor.h"
+#include "daemon/bus/holder.h"
 #include "daemon/bus/interfaces.h"
 #include "daemon/bus/options.h"
 #include "daemon/bus/peers.h"
@@ -9,7 +10,10 @@
 #include "daemon/view.h"
 #include "mesh-dbus.h"
 
-#define GATHER_MS 250u /* at most 4 rounds of signals a second */
+#include <string.h>
+
+#define NETWORK_MANAGER "NetworkManager" /* the only one beside us */
+#define GATHER_MS       250u             /* at most 4 rounds of signals a second */
 
 struct BusNetwork {
     MeshdNetworks   *networks; /* borrowed */
@@ -17,6 +21,7 @@ struct BusNetwork {
     MeshDBusNetwork *skeleton;
     BusPeers        *told;
     BusWatch        *watch;
+    BusHolder       *holder; /* for whom NetworkManager sets the addresses */
     guint64          serial;
     guint            timer; /* signals are held back until it fires; 0: none */
     bool             dirty, peers_dirty;
@@ -60,6 +65,12 @@ static void show_properties(MeshDBusNetwork *skeleton, const MeshdView *view)
     mesh_dbus_network_set_map_version(skeleton, view->map_version);
     mesh_dbus_network_set_peers_online(skeleton, view->peers_online);
     mesh_dbus_network_set_peers_total(skeleton, view->peers_total);
+    mesh_dbus_network_set_management(skeleton, view->management);
+    mesh_dbus_network_set_routes(skeleton, (const char *const *)view->routes);
+    mesh_dbus_network_set_dns_servers(skeleton, (const char *const *)view->dns_servers);
+    mesh_dbus_network_set_dns_domains(skeleton, (const char *const *)view->dns_domains);
+    mesh_dbus_network_set_mtu(skeleton, view->mtu);
+    mesh_dbus_network_set_gateway(skeleton, view->gateway);
 }
 
 static void emit_peers(GVariant *changed, const char *const *removed, void *user_data)
@@ -178,18 +189,49 @@ static void on_done(MeshdEngine *engine, const GError *error, void *user_data)
     free_call(call);
 }
 
+static bool check_manager(const char *manager, GError **error)
+{
+    if (strcmp(manager, NETWORK_MANAGER) == 0)
+        return true;
+    g_set_error(error, MESH_ERROR, MESH_ERROR_INVALID_ARGUMENT,
+                "option \"manager\" is not \"" NETWORK_MANAGER "\"");
+    return false;
+}
+
 static gboolean handle_up(MeshDBusNetwork *skeleton, GDBusMethodInvocation *invocation,
                           GVariant *options, gpointer user_data)
 {
     BusNetwork     *self = user_data;
     gboolean        temporary = false;
-    const BusOption table[] = { { "temporary", "b", &temporary, NULL } };
+    const char     *manager = "";
+    const BusOption table[] = { { "temporary", "b", &temporary, NULL },
+                                { "manager", "s", &manager, NULL } };
+    MeshdUpHow      how;
     MeshdEngine    *engine = find_engine(self, invocation);
+    g_autoptr(GError) error = NULL;
 
     (void)skeleton;
-    if (engine != NULL && read_options(invocation, options, table, G_N_ELEMENTS(table)))
-        meshd_networks_up(self->networks, engine, temporary, on_done,
-                          make_call(self, invocation, mesh_dbus_network_complete_up));
+    if (engine == NULL || !read_options(invocation, options, table, G_N_ELEMENTS(table)))
+        return true;
+    how = temporary ? MESHD_UP_TEMPORARY : MESHD_UP_KEPT;
+    if (manager[0] != '\0') {
+        if (!check_manager(manager, &error) || !bus_holder_take(self->holder, invocation, &error)) {
+            bus_answer_error(invocation, error);
+            return true;
+        }
+        how = MESHD_UP_MANAGED;
+    }
+    meshd_networks_up(self->networks, engine, how, on_done,
+                      make_call(self, invocation, mesh_dbus_network_complete_up));
+    return true;
+}
+
+static bool release(BusNetwork *self, GDBusMethodInvocation *invocation, const char *manager,
+                    GError **error)
+{
+    if (!check_manager(manager, error))
+        return false;
+    bus_holder_release(self->holder, invocation);
     return true;
 }
 
@@ -198,13 +240,16 @@ static gboolean handle_down(MeshDBusNetwork *skeleton, GDBusMethodInvocation *in
 {
     BusNetwork     *self = user_data;
     gboolean        temporary = false;
-    const BusOption table[] = { { "temporary", "b", &temporary, NULL } };
+    const char     *manager = "";
+    const BusOption table[] = { { "temporary", "b", &temporary, NULL },
+                                { "manager", "s", &manager, NULL } };
     MeshdEngine    *engine = find_engine(self, invocation);
     g_autoptr(GError) error = NULL;
 
     if (engine == NULL || !read_options(invocation, options, table, G_N_ELEMENTS(table)))
         return true;
-    if (meshd_networks_down(self->networks, engine, temporary, &error)) {
+    if (manager[0] != '\0' ? release(self, invocation, manager, &error)
+                           : meshd_networks_down(self->networks, engine, temporary, &error)) {
         show(self);
         mesh_dbus_network_complete_down(skeleton, invocation);
     } else {
@@ -454,6 +499,7 @@ BusNetwork *bus_network_new(MeshdNetworks *networks, const char *id)
     self->skeleton = mesh_dbus_network_skeleton_new();
     self->told = bus_peers_new();
     self->watch = bus_watch_new(networks, id);
+    self->holder = bus_holder_new(networks, self->id);
     g_signal_connect(self->skeleton, "handle-up", G_CALLBACK(handle_up), self);
     g_signal_connect(self->skeleton, "handle-down", G_CALLBACK(handle_down), self);
     g_signal_connect(self->skeleton, "handle-leave", G_CALLBACK(handle_leave), self);
@@ -478,6 +524,7 @@ void bus_network_free(BusNetwork *self)
     g_object_unref(self->skeleton);
     bus_peers_free(self->told);
     bus_watch_free(self->watch);
+    bus_holder_free(self->holder);
     g_free(self->id);
     g_free(self);
 }

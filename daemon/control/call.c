@@ -31,6 +31,11 @@ static void free_call(ControlCall *self)
     g_free(self);
 }
 
+MeshAddr control_call_get_address(const ControlCall *self)
+{
+    return control_multi_get_address(self->transfer);
+}
+
 void control_call_cancel(ControlCall *self)
 {
     if (self == NULL)

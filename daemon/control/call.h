@@ -34,5 +34,8 @@ ControlCall *control_call_start(ControlMulti *multi, ControlLink *link,
                                 const ControlRequest *request, const ControlCallFuncs *funcs,
                                 void *user_data);
 
+/* Where its connection goes to; family 0: not known yet. */
+MeshAddr control_call_get_address(const ControlCall *self);
+
 /* No callback after it. NULL is fine. */
 void control_call_cancel(ControlCall *self);

@@ -191,7 +191,9 @@ const MeshNetmap *control_client_get_map(const ControlClient *self)
     return self->map;
 }
 
-ControlState control_client_get_state(const ControlClient *self)
+ControlState control_client_get_state(const ControlClient *self, MeshAddr *out_address)
 {
+    if (out_address != NULL)
+        *out_address = self->stream.address;
     return self->state;
 }

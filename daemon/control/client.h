@@ -96,8 +96,11 @@ void control_client_kick(ControlClient *self);
  * caller. False: nothing new. No callback comes: the caller knows. */
 bool control_client_learn(ControlClient *self, uint32_t index, MeshSigned *k, MeshSigned *e);
 
+/* @out_address: where the stream came from last, the server or the proxy to it; family 0: not known
+ * yet. May be NULL. */
+ControlState control_client_get_state(const ControlClient *self, MeshAddr *out_address);
+
 const MeshNetmap *control_client_get_map(const ControlClient *self); /* borrowed, never NULL */
-ControlState      control_client_get_state(const ControlClient *self);
-const char       *control_client_state_name(ControlState state); /* "off", "connecting", … */
+const char       *control_client_state_name(ControlState state);     /* "off", "connecting", … */
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ControlClient, control_client_free)

@@ -37,6 +37,7 @@ typedef struct {
     int64_t          poll_until_ms; /* boot clock: streams are buffered here until then */
     guint            doubt_id;      /* a doubt that came too soon after the last attempt */
     MeshAddr         observed;      /* in hello */
+    MeshAddr         address;       /* of the server, or of the proxy to it; family 0: not known */
     uint64_t         relays;        /* version of the relay map, told last; 0: none */
     int64_t          opened_ms;     /* boot clock: of the last attempt */
     MeshNetmapChange change;        /* not told yet */

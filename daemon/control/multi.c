@@ -60,6 +60,16 @@ void control_multi_cancel(ControlTransfer *transfer)
         drop_transfer(transfer);
 }
 
+MeshAddr control_multi_get_address(const ControlTransfer *transfer)
+{
+    MeshAddr    none = { 0 }, addr;
+    const char *text = NULL;
+
+    if (curl_easy_getinfo(transfer->easy, CURLINFO_PRIMARY_IP, &text) != CURLE_OK || text == NULL)
+        return none;
+    return mesh_ip_parse_addr(text, &addr) == 0 ? addr : none;
+}
+
 static gboolean on_tell(gpointer user_data);
 
 static void tell_later(ControlTransfer *t)

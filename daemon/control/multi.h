@@ -4,6 +4,8 @@
  * a transfer may be cancelled and the multi freed. Main loop only. */
 #pragma once
 
+#include "common/std/ip.h"
+
 #include <curl/curl.h>
 #include <glib.h>
 #include <stdbool.h>
@@ -27,6 +29,9 @@ void          control_multi_free(ControlMulti *self); /* cancels all; NULL is fi
 /* Starts @easy, which has URL, method and body. Takes over @easy and @headers (may be NULL). */
 ControlTransfer *control_multi_start(ControlMulti *self, CURL *easy, struct curl_slist *headers,
                                      const ControlTransferFuncs *funcs, void *user_data);
+
+/* Where its connection goes to, a proxy perhaps; family 0: not known yet. */
+MeshAddr control_multi_get_address(const ControlTransfer *transfer);
 
 /* No callback after it. NULL is fine. */
 void control_multi_cancel(ControlTransfer *transfer);

@@ -327,6 +327,7 @@ static void on_opened(void *user_data, const MeshNonce *nonce)
     ControlClient *self = user_data;
 
     mesh_netmap_begin(self->map, nonce);
+    self->stream.address = control_call_get_address(self->stream.call);
     if (!self->stream.polling)
         watch(self, HELLO_MS, on_silence);
 }

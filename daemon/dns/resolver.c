@@ -150,17 +150,27 @@ static void close_door(Door *door)
     g_free(door);
 }
 
-static int open_socket(const MeshAddr *addr, int type, uint16_t port)
+/* Where a new door opens. */
+typedef struct {
+    const MeshAddr *addr;
+    uint16_t        port; /* 0 is replaced by the one that was given */
+    bool            early;
+} Place;
+
+static int open_socket(const Place *place, int type)
 {
-    int       fd = socket(addr->family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    int       on = 1, saved;
-    Address   address;
-    socklen_t len = make_address(addr, port, &address);
+    const MeshAddr *addr = place->addr;
+    int             fd = socket(addr->family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int             on = 1, saved;
+    Address         address;
+    socklen_t       len = make_address(addr, place->port, &address);
 
     if (fd < 0)
         return -errno;
     if (addr->family == AF_INET6)
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+    if (place->early) /* of both families */
+        (void)setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &on, sizeof on);
     if (type == SOCK_STREAM) /* connections of an earlier run may still be closing */
         (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (bind(fd, &address.any, len) == 0 && (type != SOCK_STREAM || listen(fd, BACKLOG) == 0))
@@ -180,24 +190,23 @@ static uint16_t get_port(int fd)
     return ntohs(address.any.sa_family == AF_INET ? address.in.sin_port : address.in6.sin6_port);
 }
 
-/* @port: 0 is replaced by the one that was given. */
-static Door *open_door(DnsResolver *self, const MeshAddr *addr, uint16_t *port, GError **error)
+static Door *open_door(DnsResolver *self, Place *place, GError **error)
 {
     Door *door = g_new0(Door, 1);
     char  text[MESH_IP_ADDR_TEXT_SIZE];
     int   rc;
 
     door->owner = self;
-    door->addr = *addr;
+    door->addr = *place->addr;
     door->tcp = -1;
-    rc = door->udp = open_socket(addr, SOCK_DGRAM, *port);
+    rc = door->udp = open_socket(place, SOCK_DGRAM);
     if (rc >= 0) {
-        *port = get_port(door->udp);
-        rc = door->tcp = open_socket(addr, SOCK_STREAM, *port);
+        place->port = get_port(door->udp);
+        rc = door->tcp = open_socket(place, SOCK_STREAM);
     }
     if (rc < 0) {
         mesh_error_set_errno(error, MESH_ERROR_HOST, rc, "cannot answer DNS on %s port %u",
-                             mesh_ip_format_addr(addr, text), *port);
+                             mesh_ip_format_addr(place->addr, text), place->port);
         close_door(door);
         return NULL;
     }
@@ -225,15 +234,16 @@ static Door *find_door(const DnsResolver *self, const MeshAddr *addr)
 /* Opens what is missing, then closes what is too much; on failure only what it opened. */
 static bool set_doors(DnsResolver *self, const DnsListen *listen, GError **error)
 {
-    Doors    next = { 0 };
-    bool     keep = self->doors.n > 0 && self->wanted == listen->port;
-    uint16_t port = keep ? self->port : listen->port;
+    Doors next = { 0 };
+    bool  keep = self->doors.n > 0 && self->wanted == listen->port;
+    Place place = { .port = keep ? self->port : listen->port, .early = listen->early };
 
     for (; next.n < listen->n_addrs; next.n++) {
         Door *door = keep ? find_door(self, &listen->addrs[next.n]) : NULL;
 
+        place.addr = &listen->addrs[next.n];
         if (door == NULL)
-            door = open_door(self, &listen->addrs[next.n], &port, error);
+            door = open_door(self, &place, error);
         if (door == NULL)
             break;
         next.doors[next.n] = door;
@@ -248,7 +258,7 @@ static bool set_doors(DnsResolver *self, const DnsListen *listen, GError **error
         if (!keep || !is_listed(listen, &self->doors.doors[i]->addr))
             close_door(self->doors.doors[i]);
     self->doors = next;
-    self->port = port;
+    self->port = place.port;
     self->wanted = listen->port;
     return true;
 }

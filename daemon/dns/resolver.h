@@ -19,7 +19,8 @@ typedef struct DnsResolver DnsResolver;
 typedef struct {
     size_t   n_addrs;
     MeshAddr addrs[DNS_RESOLVER_MAX_ADDRS];
-    uint16_t port; /* 0: any that is free, the same for all; for tests */
+    uint16_t port;  /* 0: any that is free, the same for all; for tests */
+    bool     early; /* another program gives this host the addresses, sooner or later */
 } DnsListen;
 
 DnsResolver *dns_resolver_new(void);

@@ -95,6 +95,14 @@ int net_link_prepare(struct nl_sock *sock, const char *ifname, GError **error)
     return index;
 }
 
+bool net_link_lacks_ip6(const char *ifname)
+{
+    g_autofree char *path = g_strdup_printf("/proc/sys/net/ipv6/conf/%s/disable_ipv6", ifname);
+    g_autofree char *text = NULL;
+
+    return !g_file_get_contents(path, &text, NULL, NULL) || text[0] != '0';
+}
+
 bool net_link_remove_stale(struct nl_sock *sock, const char *ifname, int ifindex)
 {
     struct rtnl_link *link = NULL;

@@ -10,6 +10,9 @@
  * Returns its index, or 0 with @error. */
 int net_link_prepare(struct nl_sock *sock, const char *ifname, GError **error);
 
+/** net_link_lacks_ip6: this host has IPv6 switched off, for the interface or altogether. */
+bool net_link_lacks_ip6(const char *ifname);
+
 int net_link_get_index(struct nl_sock *sock, const char *ifname); /* 0: there is none */
 
 /** net_link_remove_stale: deletes @ifname if it is a TUN interface and has this index: another

@@ -232,6 +232,10 @@ bool net_apply(Net *self, const NetSet *want, GError **error)
     change.ifindex = net_link_prepare(self->sock, want->ifname, error);
     if (change.ifindex == 0)
         return false;
+    if (want->link_only) {
+        self->lacks_ip6 = net_link_lacks_ip6(want->ifname);
+        return true;
+    }
     change.addrs = addrs;
     change.routes = routes;
     if (!net_link_list_addrs(self->sock, change.ifindex, addrs, error) ||

@@ -21,6 +21,7 @@ typedef struct Net Net;
 /** NetSet: what one network wants. Addresses are added as single hosts: the routes say the rest. */
 typedef struct {
     char       ifname[NET_IFNAME_SIZE];
+    bool       link_only; /* another program sets addresses and routes: neither look nor touch */
     size_t     n_addrs, n_routes;
     MeshAddr   addrs[NET_MAX_ADDRS];
     MeshPrefix routes[NET_MAX_ROUTES];
@@ -59,7 +60,8 @@ bool net_claim(Net *self, const char *ifname, GError **error);
 void net_release(Net *self, const char *ifname); /* after it is gone */
 bool net_exists(Net *self, const char *ifname);
 
-/** net_apply: makes addresses and our routes of the interface exactly @want, and brings it up.
+/** net_apply: makes addresses and our routes of the interface exactly @want, and brings it up; the
+ * latter alone with link_only.
  * Where this host has IPv6 switched off and @want has IPv4 too, IPv6 is left out. On failure what
  * this call added is removed again. Idempotent. */
 bool net_apply(Net *self, const NetSet *want, GError **error);

@@ -128,8 +128,10 @@ const MeshNetmap *control_client_get_map(const ControlClient *self)
     return self->map;
 }
 
-ControlState control_client_get_state(const ControlClient *self)
+ControlState control_client_get_state(const ControlClient *self, MeshAddr *out_address)
 {
+    if (out_address != NULL)
+        *out_address = fakes.server_address;
     return self->state;
 }
 
@@ -250,7 +252,8 @@ bool net_apply(Net *self, const NetSet *want, GError **error)
     }
     g_assert_true(fakes.running); /* the interface is there first */
     fakes.set = *want;
-    fakes.applied = true;
+    fakes.applied = fakes.applied || !want->link_only;
+    fakes.link_ready = true;
     return true;
 }
 
@@ -317,7 +320,8 @@ void wire_plane_stop(WirePlane *self)
     close(self->fds[0]);
     close(self->fds[1]);
     g_free(self);
-    fakes.running = fakes.has_key = false;
+    fakes.running = fakes.has_key = fakes.link_ready = false;
+    fakes.n_planes++;
 }
 
 void wire_time_set(WirePlane *self, const WireTime *time)
@@ -421,6 +425,7 @@ bool dns_resolver_apply(DnsResolver *self, const DnsZone *zone, const DnsListen 
     g_strlcpy(fakes.dns_suffix, zone->suffix, sizeof fakes.dns_suffix);
     fakes.n_dns_hosts = zone->n_hosts;
     fakes.n_dns_addrs = listen->n_addrs;
+    fakes.dns_early = listen->early;
     fakes.dns_answers = true;
     return true;
 }

@@ -17,20 +17,24 @@ typedef struct {
     bool           request_ip4, has_join; /* of the last register */
     MeshKey        node, wg;              /* of its K */
     bool           streaming;
+    MeshAddr       server_address;
     bool           leave_fails, leave_revokes, leave_hangs;
     /* host network */
-    NetSet      set;       /* as applied */
-    bool        applied;   /* and not undone */
-    bool        net_fails; /* net_apply() */
-    bool        ip6_off;   /* it left IPv6 out */
-    const char *route;     /* a route of the host; NULL: none */
+    NetSet      set;        /* as applied */
+    bool        applied;    /* and not undone */
+    bool        link_ready; /* and maybe no more than that */
+    bool        net_fails;  /* net_apply() */
+    bool        ip6_off;    /* it left IPv6 out */
+    const char *route;      /* a route of the host; NULL: none */
     /* DNS */
     bool   dns_fails; /* the resolver */
     bool   dns_answers, dns_points;
+    bool   dns_early; /* before it has the addresses */
     char   dns_suffix[256];
     size_t n_dns_hosts, n_dns_addrs;
     /* data plane */
     bool     running;
+    unsigned n_planes; /* that ended */
     bool     has_key;
     size_t   n_peers; /* of the last configuration */
     uint16_t port;

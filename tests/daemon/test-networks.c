@@ -102,7 +102,7 @@ static void assert_refused(Joined *f, bool up)
 
     f->done = false;
     if (up) {
-        meshd_networks_up(f->networks, joined_find(f), false, joined_on_done, f);
+        meshd_networks_up(f->networks, joined_find(f), MESHD_UP_KEPT, joined_on_done, f);
         g_assert_error(f->error, MESH_ERROR, MESH_ERROR_STATE);
     } else {
         g_assert_false(meshd_networks_down(f->networks, joined_find(f), false, &error));
@@ -165,7 +165,7 @@ static void test_damaged_restored(Joined *f, gconstpointer data)
     g_assert_true(g_file_set_contents(path, backup, (gssize)len, NULL));
     g_assert_cmpint(g_chmod(path, 0600), ==, 0);
     f->done = false;
-    meshd_networks_up(f->networks, joined_find(f), false, joined_on_done, f);
+    meshd_networks_up(f->networks, joined_find(f), MESHD_UP_KEPT, joined_on_done, f);
     g_assert_true(mesh_key_equal(&node, &meshd_engine_get_profile(joined_find(f))->node));
     g_assert_true(fakes.streaming);
     g_assert_cmpuint(f->n_removed, ==, 1);
@@ -272,7 +272,7 @@ static void test_down_is_kept(Joined *f, gconstpointer data)
     joined_restart(f);
     joined_assert_state(f, "down");
     f->done = false;
-    meshd_networks_up(f->networks, joined_find(f), false, joined_on_done, f);
+    meshd_networks_up(f->networks, joined_find(f), MESHD_UP_KEPT, joined_on_done, f);
     g_assert_true(f->done);
     g_assert_no_error(f->error);
     joined_assert_state(f, "up");
@@ -291,7 +291,7 @@ static void test_removed(Joined *f, gconstpointer data)
     joined_restart(f);
     joined_assert_state(f, "removed");
     f->done = false;
-    meshd_networks_up(f->networks, joined_find(f), false, joined_on_done, f);
+    meshd_networks_up(f->networks, joined_find(f), MESHD_UP_KEPT, joined_on_done, f);
     g_assert_error(f->error, MESH_ERROR, MESH_ERROR_REMOVED);
     f->done = false;
     meshd_networks_leave(f->networks, joined_find(f), false, joined_on_done, f);
@@ -337,7 +337,7 @@ static void test_expired_joining(Joined *f, gconstpointer data)
     g_assert_false(meshd_networks_set(f->networks, joined_find(f), &set, &error));
     g_assert_error(error, MESH_ERROR, MESH_ERROR_BUSY);
     g_assert_false(f->done);
-    meshd_networks_up(f->networks, joined_find(f), false, joined_on_done, f);
+    meshd_networks_up(f->networks, joined_find(f), MESHD_UP_KEPT, joined_on_done, f);
     g_assert_true(f->done);
     g_assert_error(f->error, MESH_ERROR, MESH_ERROR_BUSY);
     f->done = false; /* the joined_join goes on; its end is told when the daemon stops */

@@ -265,7 +265,7 @@ static void test_fatal(Fixture *f, gconstpointer data)
     wait_for(f->fatal >= 0);
     g_assert_cmpint(f->fatal, ==, c->want);
     g_assert_cmpstr(f->fatal_text, ==, "because");
-    g_assert_cmpint(control_client_get_state(f->client), ==, CONTROL_OFF);
+    g_assert_cmpint(control_client_get_state(f->client, NULL), ==, CONTROL_OFF);
     f->fatal = -1; /* the same on the stream */
     answer(f, "map", c->status, body);
     control_client_start(f->client, NULL);
@@ -367,13 +367,13 @@ static void test_stream(Fixture *f, gconstpointer data)
     (void)data;
     answer_map(f, "\n\n", true);
     control_client_start(f->client, NULL);
-    wait_for(f->maps > 0 && f->map_peers == 1);
-    g_assert_cmpuint(f->map_ver, ==, 5);
+    wait_for(f->maps > 0 && f->map_peers == 1 && f->map_ver == 5);
     g_assert_cmpstr(f->states->str, ==, "connecting,connected,");
     g_assert_cmpstr(fake_get(f->server, "map", 0).query, ==, "cursor=0.0&hb=60&hbmax=300");
     g_assert_true(mesh_ip_equal_addr(&f->observed, &want));
     control_client_stop(f->client);
-    g_assert_cmpint(control_client_get_state(f->client), ==, CONTROL_OFF);
+    g_assert_true(control_client_get_state(f->client, &want) == CONTROL_OFF &&
+                  mesh_ip_class(&want) == MESH_IP_LOOPBACK); /* of the fake server */
 }
 
 /* How a connection ends, and what the next one asks for. */
@@ -411,7 +411,7 @@ static void test_end(Fixture *f, gconstpointer data)
     g_assert_cmpstr(fake_get(f->server, "map", 1).query, ==, c->cursor);
     g_assert_cmpstr(f->why, ==, c->why);
     g_assert_cmpint(f->fatal, ==, -1);
-    wait_for(control_client_get_state(f->client) == CONTROL_CONNECTED);
+    wait_for(control_client_get_state(f->client, NULL) == CONTROL_CONNECTED);
 }
 
 static void test_no_hello_first(Fixture *f, gconstpointer data)
@@ -462,7 +462,7 @@ static void test_revoked(Fixture *f, gconstpointer data)
     control_client_start(f->client, NULL);
     wait_for(f->fatal >= 0);
     g_assert_cmpint(f->fatal, ==, MESH_ERROR_REMOVED);
-    g_assert_cmpint(control_client_get_state(f->client), ==, CONTROL_OFF);
+    g_assert_cmpint(control_client_get_state(f->client, NULL), ==, CONTROL_OFF);
 }
 
 /* What may pass does not end the conversation: it is said, and asked again. */
@@ -491,7 +491,7 @@ static void test_passing(Fixture *f, gconstpointer data)
     g_assert_cmpstr(f->why, ==, "because");
     wait_for(f->maps > 0);
     g_assert_cmpint(f->fatal, ==, -1);
-    g_assert_cmpint(control_client_get_state(f->client), ==, CONTROL_CONNECTED);
+    g_assert_cmpint(control_client_get_state(f->client, NULL), ==, CONTROL_CONNECTED);
 }
 
 /* The line tells and ends nothing: the delta after it is taken. */
@@ -501,7 +501,7 @@ static void test_cloned_line(Fixture *f, gconstpointer data)
     answer_map(f, "{\"t\":\"cloned\"}\n{\"t\":\"delta\",\"from\":5,\"to\":6}\n", true);
     control_client_start(f->client, NULL);
     wait_for(f->cloned == 1 && f->map_ver == 6);
-    g_assert_cmpint(control_client_get_state(f->client), ==, CONTROL_CONNECTED);
+    g_assert_cmpint(control_client_get_state(f->client, NULL), ==, CONTROL_CONNECTED);
     g_assert_cmpuint(fake_count(f->server, "map"), ==, 1);
 }
 
@@ -570,7 +570,7 @@ static void test_report_refused(Fixture *f, gconstpointer data)
     wait_for(f->observed.bytes[3] == 99);
     g_assert_cmpuint(fake_count(f->server, "report"), ==, 2);
     g_assert_cmpint(f->fatal, ==, -1);
-    g_assert_cmpint(control_client_get_state(f->client), ==, CONTROL_CONNECTED);
+    g_assert_cmpint(control_client_get_state(f->client, NULL), ==, CONTROL_CONNECTED);
 }
 
 /* A server that was started anew between two polls is told again. */

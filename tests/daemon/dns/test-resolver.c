@@ -241,6 +241,25 @@ static void test_apply_again(Fixture *f, gconstpointer data)
     close(fd);
 }
 
+/* Another program gives the host the addresses later: both families can wait for it. */
+static void test_early(Fixture *f, gconstpointer data)
+{
+    int     fd;
+    uint8_t reply[512];
+
+    (void)data;
+    f->listen.early = true;
+    f->listen.n_addrs = 2;
+    g_assert_cmpint(mesh_ip_parse_addr("2001:db8::53", &f->listen.addrs[1]), ==, 0);
+    apply(f);
+    g_assert_cmpint(mesh_ip_parse_addr("192.0.2.1", &f->listen.addrs[1]), ==, 0);
+    apply(f);
+    fd = open_client(f, SOCK_DGRAM, "127.0.0.1");
+    g_assert_cmpint(send(fd, NAS, NAS_LEN, 0), ==, NAS_LEN);
+    assert_nas(reply, receive(fd, reply, sizeof reply));
+    close(fd);
+}
+
 static void test_stop(Fixture *f, gconstpointer data)
 {
     int     fd = open_client(f, SOCK_STREAM, "127.0.0.1");
@@ -273,6 +292,7 @@ int main(int argc, char **argv)
     ADD("tcp-rubbish", test_tcp_rubbish);
     ADD("tcp-full", test_tcp_full);
     ADD("apply-again", test_apply_again);
+    ADD("early", test_early);
     ADD("stop", test_stop);
     return g_test_run();
 }

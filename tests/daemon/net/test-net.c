@@ -336,6 +336,31 @@ static void test_monitor(Fixture *f, gconstpointer data)
     g_assert_true(found);
 }
 
+/* Addresses and routes of another program, even such as ours would be, are neither set nor taken.
+ */
+static void test_link_only(Fixture *f, gconstpointer data)
+{
+    NetSet set = make_set("10.71.0.12", "10.71.0.0/16", "fd7a:1:2::c", "fd7a:1:2::/48");
+
+    (void)data;
+    set.link_only = true;
+    apply(f, &set);
+    assert_addrs("");
+    g_free(run("ip addr add 10.71.0.12/32 dev mesh0"));
+    g_free(run("ip addr add 10.9.9.9/32 dev mesh0"));
+    g_free(run("ip route add 10.71.0.0/16 dev mesh0 proto 77"));
+    apply(f, &set);
+    assert_addrs("10.71.0.12/32 10.9.9.9/32");
+    assert_routes(4, "10.71.0.0/16");
+    g_assert_false(net_lacks_ip6(f->net));
+    g_free(run("ip link set mesh0 down"));
+    apply(f, &set);
+    g_free(run("ip route add 10.72.0.0/16 dev mesh0")); /* it is up */
+    g_free(run("sysctl -qw net.ipv6.conf.mesh0.disable_ipv6=1"));
+    apply(f, &set);
+    g_assert_true(net_lacks_ip6(f->net));
+}
+
 static const struct {
     const char *name;
     void (*run)(Fixture *f, gconstpointer data);
@@ -345,6 +370,7 @@ static const struct {
     { "/net/failure-leaves-nothing", test_failure_leaves_nothing },
     { "/net/no-interface", test_no_interface },
     { "/net/without-ip6", test_without_ip6 },
+    { "/net/link-only", test_link_only },
     { "/net/stale", test_stale },
     { "/net/stale-namesake", test_stale_namesake },
     { "/net/strays", test_strays },
