@@ -202,17 +202,22 @@ static void write_out(LoopConn *self)
         start_linger(self);
 }
 
-/* Returns: what TLS said; more than 0: it may have more. */
+/* All that one call gives. Whether there is more, epoll tells: the others get their turn before.
+ * Returns: what TLS said. */
 static int read_bulk(LoopConn *self)
 {
     uint8_t *scratch = self->shard->scratch_in;
     size_t   len = 0;
-    int      rc;
+    int      rc = loop_socket_read_ahead(&self->tls.socket);
 
+    if (rc < 0)
+        return rc;
     do {
         rc = loop_tls_read(&self->tls, scratch + len, (int)(LOOP_BULK_BYTES - len));
         len += rc > 0 ? (size_t)rc : 0;
     } while (rc > 0 && len < LOOP_BULK_BYTES);
+    if (loop_socket_end_ahead(&self->tls.socket) < 0)
+        rc = -EPROTO;
     if (len > 0)
         self->shard->loop->config.events->input(self, scratch, len);
     return rc;

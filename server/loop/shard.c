@@ -87,9 +87,10 @@ int loop_shard_watch(LoopShard *self, int fd, uint32_t events, LoopSource *sourc
 {
     struct epoll_event event = { .events = events, .data = { .ptr = source } };
 
-    if (epoll_ctl(self->epoll, EPOLL_CTL_ADD, fd, &event) == 0)
+    /* It comes once and is changed often. */
+    if (epoll_ctl(self->epoll, EPOLL_CTL_MOD, fd, &event) == 0)
         return 0;
-    if (errno == EEXIST && epoll_ctl(self->epoll, EPOLL_CTL_MOD, fd, &event) == 0)
+    if (errno == ENOENT && epoll_ctl(self->epoll, EPOLL_CTL_ADD, fd, &event) == 0)
         return 0;
     return -errno;
 }

@@ -13,8 +13,9 @@
 #include <stdatomic.h>
 
 enum {
-    LOOP_SCRATCH_BYTES = 16384,               /* a TLS record */
-    LOOP_BULK_BYTES = 2 * LOOP_SCRATCH_BYTES, /* one input of a bulk connection */
+    LOOP_SCRATCH_BYTES = 16384, /* a TLS record */
+    /* One input of a bulk connection: what is read ahead, and what OpenSSL has of a record. */
+    LOOP_BULK_BYTES = LOOP_AHEAD_BYTES + 2 * LOOP_SCRATCH_BYTES,
 };
 
 typedef struct LoopShard    LoopShard;

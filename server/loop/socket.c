@@ -123,12 +123,48 @@ static int on_write(BIO *bio, const char *data, int len)
 
 /* --- in --- */
 
+int loop_socket_read_ahead(LoopSocket *self)
+{
+    LoopWire *wire = self->wire;
+    ssize_t   n = recv(self->fd, wire->in, sizeof(wire->in), 0);
+
+    if (n == 0 || (n < 0 && !is_later(errno)))
+        return -EPROTO;
+    wire->in_at = 0;
+    wire->in_len = n > 0 ? (size_t)n : 0;
+    self->ahead = true;
+    return 0;
+}
+
+int loop_socket_end_ahead(LoopSocket *self)
+{
+    self->ahead = false;
+    return self->wire->in_at == self->wire->in_len ? 0 : -EPROTO;
+}
+
+static int take_ahead(LoopWire *wire, char *out, size_t size)
+{
+    size_t left = wire->in_len - wire->in_at, len = size < left ? size : left;
+
+    memcpy(out, wire->in + wire->in_at, len);
+    wire->in_at += len;
+    return (int)len;
+}
+
 static int on_read(BIO *bio, char *out, int size)
 {
     const LoopSocket *self = BIO_get_data(bio);
-    ssize_t           n = size > 0 ? recv(self->fd, out, (size_t)size, 0) : 0;
+    ssize_t           n;
 
     BIO_clear_retry_flags(bio);
+    if (size > 0 && self->ahead) {
+        n = take_ahead(self->wire, out, (size_t)size);
+        if (n > 0)
+            return (int)n;
+        BIO_set_retry_read(bio);
+        return -1;
+    }
+    n = size > 0 ? recv(self->fd, out, (size_t)size, 0) : 0;
     if (n < 0 && is_later(errno))
         BIO_set_retry_read(bio);
     return (int)n;
