@@ -222,6 +222,7 @@ void api_exchange_upgrade(ApiExchange *self, const char *protocol, void *stream)
     self->input = (ApiInput){ 0 };
     self->phase = API_UPGRADED;
     self->upgraded = stream;
+    api_auth_leave(self->api->auth, &self->seat); /* of its own count: one session a node */
     loop_conn_set_deadline(self->conn, 0);
     api_exchange_send(self, head, strlen(head));
     upgrade->start(stream);

@@ -1,5 +1,6 @@
 #include "server/loop/conn.h"
 
+#include "server/loop/bulk.h"
 #include "server/loop/outbox.h"
 #include "server/loop/shard.h"
 #include "server/loop/tls.h"
@@ -7,6 +8,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -33,6 +35,15 @@ typedef enum {
     CONN_DEAD,   /* waits for loop_conn_settle() */
 } ConnState;
 
+/* A connection on its way to another shard. */
+typedef struct {
+    LoopMail   mail; /* first member */
+    LoopShard *to;
+    LoopConn  *conn;
+    void (*arrived)(void *data);
+    void *data;
+} Move;
+
 struct LoopConn {
     LoopSource   source;
     LoopAlarm    alarm;
@@ -53,6 +64,8 @@ struct LoopConn {
     bool         was_opened;
     bool         blocked; /* TLS waits for room in the socket */
     bool         bulk;
+    bool         paused;
+    Move        *move; /* asked for; NULL: stays */
 };
 
 static LoopConn *conn_of_alarm(LoopAlarm *alarm)
@@ -129,7 +142,7 @@ void loop_conn_abort(LoopConn *self)
 /* Who does not take what we said is not heard until he does: his questions would only add to it. */
 static bool is_deaf(const LoopConn *self)
 {
-    return self->state == CONN_FLUSH ||
+    return self->state == CONN_FLUSH || (self->state == CONN_OPEN && self->paused) ||
            (self->state == CONN_OPEN && self->blocked && !loop_conn_is_drained(self));
 }
 
@@ -329,7 +342,9 @@ static void on_alarm(LoopAlarm *alarm)
 
     if (self->state == CONN_HANDSHAKE)
         (void)atomic_fetch_add(&loop->handshakes_failed, 1);
-    if (self->state == CONN_OPEN)
+    if (self->state == CONN_OPEN && self->paused)
+        loop_conn_pause(self, 0);
+    else if (self->state == CONN_OPEN)
         loop->config.events->expired(self);
     else
         loop_conn_abort(self);
@@ -355,6 +370,7 @@ static void destroy(LoopConn *self)
     loop_shard_set_alarm(self->shard, &self->alarm, 0);
     if (self->id != 0)
         loop_shard_remove(self->shard, self->id);
+    free(self->move);
     leave_awake(self);
     loop_region_give(self->data);
     loop_tls_close(&self->tls);
@@ -387,6 +403,71 @@ void loop_conn_adopt(LoopShard *shard, int fd, const MeshEndpoint *peer)
     watch(self);
 }
 
+/* --- to another shard ---
+ * That one counts the connection as its own from before it leaves: it does not end meanwhile. */
+
+static void arrive(LoopMail *mail, LoopConn *none)
+{
+    Move      *move = (Move *)mail;
+    LoopConn  *self = move->conn;
+    LoopShard *shard = move->to;
+
+    (void)none;
+    self->shard = shard;
+    self->tls.socket.wire = &shard->wire;
+    (void)atomic_fetch_sub(&shard->n_conns, 1);
+    if (shard->ended || loop_shard_add(shard, self, &self->id) < 0) {
+        self->was_opened &= !shard->ended; /* its owner is on no thread any more */
+        free(move);
+        destroy(self);
+        return;
+    }
+    make_dirty(self); /* what waits, either way, it learns by itself */
+    move->arrived(move->data);
+    free(move);
+    if (shard->stopping)
+        loop_conn_stop(self);
+}
+
+static void leave(LoopConn *self)
+{
+    Move      *move = self->move;
+    LoopShard *to = move->to;
+
+    self->move = NULL;
+    (void)atomic_fetch_add(&to->n_conns, 1);
+    if (self->shard->stopping || atomic_load(&to->takes_none)) {
+        (void)atomic_fetch_sub(&to->n_conns, 1);
+        free(move);
+        return;
+    }
+    loop_shard_set_alarm(self->shard, &self->alarm, 0);
+    (void)epoll_ctl(self->shard->epoll, EPOLL_CTL_DEL, self->fd, NULL);
+    loop_shard_remove(self->shard, self->id);
+    leave_awake(self);
+    self->id = 0;
+    self->watched = 0;
+    self->paused = false;
+    loop_mailbox_put(to->mailbox, &move->mail);
+}
+
+bool loop_conn_move(LoopConn *self, uint32_t key, void (*arrived)(void *data), void *data)
+{
+    Loop      *loop = self->shard->loop;
+    LoopShard *to = loop->shards[key % loop->config.shards];
+
+    if (to == self->shard || self->state != CONN_OPEN || self->move != NULL)
+        return false;
+    self->move = malloc(sizeof(*self->move));
+    if (self->move == NULL)
+        return false;
+    *self->move = (Move){
+        .mail = { .deliver = arrive }, .to = to, .conn = self, .arrived = arrived, .data = data
+    };
+    make_dirty(self);
+    return true;
+}
+
 void loop_conn_settle(LoopShard *shard)
 {
     LoopConn *list = shard->dirty;
@@ -407,7 +488,10 @@ void loop_conn_settle(LoopShard *shard)
             write_out(self);
         if (self->state == CONN_OPEN && loop_tls_has_pending(&self->tls) && !is_deaf(self))
             read_in(self);
-        watch(self);
+        if (self->move != NULL && self->state == CONN_OPEN && !self->is_dirty)
+            leave(self);
+        else
+            watch(self);
     }
 }
 
@@ -458,6 +542,37 @@ int loop_conn_send(LoopConn *self, const LoopItem *item)
     if (!self->blocked && !loop_outbox_has_room(&self->outbox, item))
         write_out(self);
     return loop_outbox_push(&self->outbox, item);
+}
+
+bool loop_conn_pass(LoopConn *self, const void *data, size_t len)
+{
+    const uint8_t *at = data;
+
+    if (self->state != CONN_OPEN || self->blocked || !loop_conn_is_drained(self) ||
+        !loop_socket_claim(&self->tls.socket, len))
+        return false;
+    make_dirty(self);
+    while (len > 0) {
+        int n = len < LOOP_RECORD_BYTES ? (int)len : LOOP_RECORD_BYTES;
+
+        if (loop_tls_write(&self->tls, at, n) != n) { /* there is room for it: this is the end */
+            loop_conn_abort(self);
+            return true;
+        }
+        at += n;
+        len -= (size_t)n;
+    }
+    return true;
+}
+
+void loop_conn_pause(LoopConn *self, unsigned ms)
+{
+    if (self->state != CONN_OPEN || (ms == 0 && !self->paused))
+        return;
+    self->paused = ms > 0;
+    loop_shard_set_alarm(self->shard, &self->alarm, ms);
+    if (!self->paused)
+        make_dirty(self);
 }
 
 void loop_conn_drop_queued(LoopConn *self)

@@ -47,10 +47,6 @@ const MeshEndpoint *loop_conn_get_peer(const LoopConn *self); /* IPv4-mapped sho
  * nothing was queued; -EPIPE: the connection is ending; -ENOMEM. */
 MESH_CHECKED int loop_conn_send(LoopConn *self, const LoopItem *item);
 
-/* Much comes from this client: it is read by whole rounds, each as one input of up to
- * 96 KiB, and less of what is for it waits in the kernel. */
-void loop_conn_set_bulk(LoopConn *self);
-
 /* Drops what is queued, counted and not begun. */
 void loop_conn_drop_queued(LoopConn *self);
 

@@ -9,6 +9,7 @@
 
 #include "common/std/attr.h"
 #include "common/std/ip.h"
+#include "server/loop/bulk.h"
 #include "server/loop/conn.h"
 
 #include <stdbool.h>

@@ -9,6 +9,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+/* An id: generation, shard, slot; loop_post() reads the shard, too. */
 enum {
     EVENTS_A_ROUND = 256,
     SLOT_BITS = 18,
@@ -21,6 +22,11 @@ static LoopConnId make_id(const LoopShard *self, uint32_t slot)
 {
     return (LoopConnId)self->slots[slot].generation << (SLOT_BITS + SHARD_BITS) |
            (LoopConnId)self->index << SLOT_BITS | slot;
+}
+
+bool loop_conn_are_together(LoopConnId a, LoopConnId b)
+{
+    return ((a ^ b) >> SLOT_BITS & ((1 << SHARD_BITS) - 1)) == 0;
 }
 
 static LoopConn *find_conn(LoopShard *self, LoopConnId id)
@@ -155,10 +161,11 @@ static int wait_ms(const LoopShard *self)
     return sooner(wait, (int)left);
 }
 
-static bool is_over(const LoopShard *self)
+static bool is_over(LoopShard *self)
 {
     if (!self->stopping)
         return false;
+    atomic_store(&self->takes_none, true); /* before the count: who comes still is in it */
     return atomic_load(&self->n_conns) == 0 || self->now_ms >= self->stop_at_ms;
 }
 
@@ -192,6 +199,7 @@ static void run(void *user_data)
         loop_conn_doze(self);
     }
     close_all(self);
+    self->ended = true;
 }
 
 int loop_shard_new(Loop *loop, unsigned index, LoopShard **out_shard)

@@ -13,7 +13,7 @@
 #include <stdatomic.h>
 
 enum {
-    LOOP_SCRATCH_BYTES = 16384, /* a TLS record */
+    LOOP_SCRATCH_BYTES = LOOP_RECORD_BYTES,
     /* One input of a bulk connection: what is read ahead, and what OpenSSL has of a record. */
     LOOP_BULK_BYTES = LOOP_AHEAD_BYTES + 2 * LOOP_SCRATCH_BYTES,
 };
@@ -65,6 +65,8 @@ struct LoopShard {
     int64_t       now_ms; /* of this round */
     int64_t       stop_at_ms;
     bool          stopping;
+    bool          ended;      /* its thread has; read after that was joined */
+    atomic_bool   takes_none; /* no connections of other shards any more */
     atomic_uint   n_conns;
     LoopWire      wire;
     uint8_t       scratch_in[LOOP_BULK_BYTES];

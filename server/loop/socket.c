@@ -7,6 +7,10 @@
 #include <string.h>
 #include <sys/socket.h>
 
+enum {
+    RECORD_ADDS = 256, /* encryption to a record, at most */
+};
+
 static BIO_METHOD    *method; /* for the life of the process; NULL: no memory */
 static pthread_once_t method_once = PTHREAD_ONCE_INIT;
 
@@ -57,14 +61,16 @@ static int send_gathered(LoopSocket *self)
     wire->writer = NULL;
     wire->out_len = 0;
     n = send_some(self, wire->out, len);
-    if (n == -EPROTO)
+    self->lost = n == -EPROTO;
+    if (self->lost)
         return -EPROTO;
     n = n > 0 ? n : 0;
     if ((size_t)n == len)
         return 0;
     self->rest = malloc(len - (size_t)n);
-    if (self->rest == NULL)
-        return -EPROTO; /* a hole in the stream of bytes ends it */
+    self->lost = self->rest == NULL; /* a hole in the stream of bytes ends it */
+    if (self->lost)
+        return -EPROTO;
     self->rest_at = 0;
     self->rest_len = len - (size_t)n;
     memcpy(self->rest, wire->out + n, self->rest_len);
@@ -73,10 +79,23 @@ static int send_gathered(LoopSocket *self)
 
 int loop_socket_flush(LoopSocket *self)
 {
-    int rc = send_rest(self);
+    int rc = self->lost ? -EPROTO : send_rest(self);
 
     self->corks = false;
     return rc < 0 ? rc : send_gathered(self);
+}
+
+bool loop_socket_claim(LoopSocket *self, size_t len)
+{
+    LoopWire *wire = self->wire;
+    size_t    need = len + (len / LOOP_RECORD_BYTES + 1) * RECORD_ADDS;
+
+    if (need > sizeof(wire->out) || self->rest != NULL || self->lost)
+        return false;
+    if (wire->writer == NULL || (wire->writer == self && wire->out_len + need <= sizeof(wire->out)))
+        return true;
+    /* What it means to another one, his own flush tells him. */
+    return send_gathered(wire->writer) == 0 || (self->rest == NULL && !self->lost);
 }
 
 bool loop_socket_waits(const LoopSocket *self)

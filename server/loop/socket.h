@@ -15,8 +15,9 @@
 #include <stdint.h>
 
 enum {
-    LOOP_WIRE_BYTES = 4 * (16384 + 256), /* four records and what encryption adds */
-    LOOP_AHEAD_BYTES = 65536,            /* read by one call */
+    LOOP_RECORD_BYTES = 16384,
+    LOOP_WIRE_BYTES = 4 * (LOOP_RECORD_BYTES + 256), /* and what encryption adds */
+    LOOP_AHEAD_BYTES = 65536,                        /* read by one call */
 };
 
 typedef struct LoopSocket LoopSocket;
@@ -37,6 +38,7 @@ struct LoopSocket {
     bool      gathers; /* much is written: records go together */
     bool      corks;   /* what is written waits for the flush */
     bool      ahead;   /* what is read is in the shard's buffer */
+    bool      lost;    /* bytes of it were: the connection is over */
     uint8_t  *rest;    /* what the kernel did not take; NULL: nothing */
     size_t    rest_at, rest_len;
 };
@@ -53,6 +55,11 @@ void             loop_socket_done(LoopSocket *self);
 MESH_CHECKED int loop_socket_read_ahead(LoopSocket *self);
 /* Returns: 0; -EPROTO: OpenSSL left some of it, which is lost. */
 MESH_CHECKED int loop_socket_end_ahead(LoopSocket *self);
+
+/* Makes room in the shard's buffer for records of @len bytes in all, so that they can be written
+ * without an end in between: what is gathered there, of whomever, goes out before. False: that
+ * cannot be. */
+bool loop_socket_claim(LoopSocket *self, size_t len);
 
 /* Returns: 0; -ENOBUFS: the kernel has no room; -EPROTO: the connection is over. */
 MESH_CHECKED int loop_socket_flush(LoopSocket *self);

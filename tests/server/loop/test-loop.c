@@ -23,31 +23,83 @@
 #endif
 
 /* An echo: "bye" ends the connection, "bulk" makes it one of much traffic, "big" asks for more than
- * a socket holds. */
+ * a socket holds, "move" sends it to the shard of the others that said so, "hold" is a pause, and
+ * from "pass" on all that comes goes to who moved first. */
 typedef struct {
     Loop                *loop;
-    atomic_int           opened, closed, delivered;
+    atomic_int           opened, closed, delivered, moved, passed;
     atomic_bool          expired;
-    atomic_uint_fast64_t last_id;
+    atomic_uint_fast64_t last_id, first_moved_id;
+    LoopConn            *first_moved; /* of its shard */
 } Echo;
+
+typedef struct {
+    Echo     *echo;
+    LoopConn *conn;
+    bool      passes;
+} Talk;
 
 enum {
     BIG_BYTES = 3 << 20,
+    KEY = 7,
 };
 
 static void on_opened(LoopConn *conn, void *user_data)
 {
-    Echo  *echo = user_data;
-    Echo **data = loop_conn_new_data(conn, sizeof(Echo *));
+    Echo *echo = user_data;
+    Talk *talk = loop_conn_new_data(conn, sizeof(*talk));
 
-    *data = echo;
+    talk->echo = echo;
+    talk->conn = conn;
     atomic_store(&echo->last_id, loop_conn_get_id(conn));
     atomic_fetch_add(&echo->opened, 1);
 }
 
+static void pass_on(Echo *echo, const uint8_t *data, size_t len)
+{
+    LoopItem item = { .data = data, .len = len, .uncounted = true };
+
+    if (len <= 3 * 16384 && loop_conn_pass(echo->first_moved, data, len))
+        atomic_fetch_add(&echo->passed, 1);
+    else
+        g_assert_cmpint(loop_conn_send(echo->first_moved, &item), ==, 0);
+}
+
+static void on_moved(void *data)
+{
+    Talk      *talk = data;
+    Echo      *echo = talk->echo;
+    LoopConnId id = loop_conn_get_id(talk->conn);
+
+    if (echo->first_moved == NULL) {
+        echo->first_moved = talk->conn;
+        atomic_store(&echo->first_moved_id, id);
+    }
+    g_assert_true(loop_conn_are_together(id, atomic_load(&echo->first_moved_id)));
+    g_assert_false(loop_conn_move(talk->conn, KEY, on_moved, talk)); /* it is there */
+    atomic_fetch_add(&echo->moved, 1);
+}
+
+static void move(Talk *talk)
+{
+    if (!loop_conn_move(talk->conn, KEY, on_moved, talk))
+        on_moved(talk);
+}
+
 static void on_input(LoopConn *conn, const uint8_t *data, size_t len)
 {
+    Talk    *talk = loop_conn_get_data(conn);
     LoopItem item = { .data = data, .len = len };
+
+    if (talk->passes) {
+        pass_on(talk->echo, data, len);
+        return;
+    }
+    talk->passes = len == 4 && memcmp(data, "pass", 4) == 0;
+    if (len == 4 && memcmp(data, "move", 4) == 0)
+        move(talk);
+    if (len == 4 && memcmp(data, "hold", 4) == 0)
+        loop_conn_pause(conn, 20);
 
     if (len == 3 && memcmp(data, "big", 3) == 0) {
         item.data = g_malloc0(BIG_BYTES);
@@ -66,7 +118,7 @@ static void on_input(LoopConn *conn, const uint8_t *data, size_t len)
 
 static void on_expired(LoopConn *conn)
 {
-    Echo *echo = *(Echo **)loop_conn_get_data(conn);
+    Echo *echo = ((Talk *)loop_conn_get_data(conn))->echo;
 
     atomic_store(&echo->expired, true);
     loop_conn_abort(conn);
@@ -82,7 +134,7 @@ static void on_stopping(LoopConn *conn)
 
 static void on_closed(LoopConn *conn)
 {
-    Echo *echo = *(Echo **)loop_conn_get_data(conn);
+    Echo *echo = ((Talk *)loop_conn_get_data(conn))->echo;
 
     atomic_fetch_add(&echo->closed, 1);
 }
@@ -296,6 +348,124 @@ static void test_big(gconstpointer first)
     finish(&echo);
 }
 
+static void post(Echo *echo, LoopConnId to);
+
+/* From any shard to one, while they are talked to; mail to their new names arrives. */
+static void test_move(void)
+{
+    Echo       echo;
+    LoopConfig config = base_config;
+    Client     clients[12];
+
+    config.shards = 3;
+    start(&echo, config);
+    for (size_t i = 0; i < G_N_ELEMENTS(clients); i++)
+        clients[i] = client_open(&echo);
+    for (size_t i = 0; i < G_N_ELEMENTS(clients); i++) {
+        say(&clients[i], "move");
+        hear(&clients[i], "move");
+        say(&clients[i], "hello");
+        while (i == 0 && atomic_load(&echo.moved) == 0) /* so that it is the first */
+            g_thread_yield();
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(clients); i++)
+        hear(&clients[i], "hello");
+    g_assert_cmpint(atomic_load(&echo.moved), ==, (int)G_N_ELEMENTS(clients));
+    post(&echo, atomic_load(&echo.first_moved_id));
+    hear(&clients[0], "mail");
+    for (size_t i = 0; i < G_N_ELEMENTS(clients); i++) {
+        say(&clients[i], "bye");
+        hear(&clients[i], "bye");
+        hear_end(&clients[i]);
+        client_close(&clients[i]);
+    }
+    finish(&echo);
+}
+
+/* Whoever is on the way when the loop stops is closed as all others are. */
+static void test_stop_moving(void)
+{
+    Echo       echo;
+    LoopConfig config = base_config;
+    Client     clients[12];
+
+    config.shards = 3;
+    for (unsigned round = 0; round < 20; round++) {
+        start(&echo, config);
+        for (size_t i = 0; i < G_N_ELEMENTS(clients); i++)
+            clients[i] = client_open(&echo);
+        for (size_t i = 0; i < G_N_ELEMENTS(clients); i++)
+            say(&clients[i], "move");
+        while (atomic_load(&echo.moved) < (int)(round % G_N_ELEMENTS(clients)))
+            g_thread_yield();
+        for (size_t i = 0; i < G_N_ELEMENTS(clients); i++)
+            client_close(&clients[i]);
+        finish(&echo);
+    }
+}
+
+/* One sends what the other, who reads late, gets in order: at once as long as its socket takes it,
+ * from its queue after. */
+static void test_pass(void)
+{
+    Echo                echo;
+    LoopConfig          config = base_config;
+    Client              from, to;
+    g_autofree uint8_t *buffer = g_malloc(65536);
+    size_t              n = 0;
+
+    config.shards = 2;
+    start(&echo, config);
+    to = client_open(&echo);
+    from = client_open(&echo);
+    for (int i = 0; i < 2; i++) {
+        Client *client = i == 0 ? &to : &from;
+
+        say(client, "move");
+        hear(client, "move");
+        say(client, "bulk");
+        hear(client, "bulk");
+    }
+    say(&from, "pass");
+    hear(&from, "pass");
+    for (size_t at = 0; at < BIG_BYTES; at += 4096) {
+        for (size_t i = 0; i < 4096; i++)
+            buffer[i] = (uint8_t)((at + i) % 251);
+        g_assert_cmpint(SSL_write(from.ssl, buffer, 4096), ==, 4096);
+    }
+    while (n < BIG_BYTES) {
+        int rc = SSL_read(to.ssl, buffer, 65536);
+
+        g_assert_cmpint(rc, >, 0);
+        for (int i = 0; i < rc; i++)
+            g_assert_cmpuint(buffer[i], ==, (n + (size_t)i) % 251);
+        n += (size_t)rc;
+    }
+    g_assert_cmpint(atomic_load(&echo.passed), >, 0);
+    client_close(&to);
+    client_close(&from);
+    finish(&echo);
+}
+
+/* What comes in a pause waits for its end. */
+static void test_pause(void)
+{
+    Echo   echo;
+    Client client;
+
+    start(&echo, base_config);
+    client = client_open(&echo);
+    for (int i = 0; i < 3; i++) {
+        say(&client, "hold");
+        hear(&client, "hold");
+        say(&client, "hello");
+        hear(&client, "hello");
+    }
+    client_close(&client);
+    finish(&echo);
+    g_assert_false(atomic_load(&echo.expired));
+}
+
 static void test_only_tls13(void)
 {
     Echo      echo;
@@ -483,6 +653,10 @@ int main(int argc, char **argv)
     g_test_add_func("/loop/silence-is-slept-through", test_doze);
     g_test_add_data_func("/loop/more-than-a-socket-holds/records", "hello", test_big);
     g_test_add_data_func("/loop/more-than-a-socket-holds/bulk", "bulk", test_big);
+    g_test_add_func("/loop/move", test_move);
+    g_test_add_func("/loop/stop-while-they-move", test_stop_moving);
+    g_test_add_func("/loop/pass", test_pass);
+    g_test_add_func("/loop/pause", test_pause);
     g_test_add_func("/loop/tls-1.3-with-the-server-key-only", test_only_tls13);
     g_test_add_func("/loop/silent-handshake-is-closed", test_silent_handshake);
     g_test_add_func("/loop/deadline", test_deadline);
