@@ -132,11 +132,31 @@ void relay_forward_dropped(Relay *self, RelayOut *out, const RelaySession *to,
         relay_forward_notice(self, out, source, MESH_RELAY_CONGESTED, to->node.index);
 }
 
-/* Payloads into the queue of @to; who is dropped for them is told: the last one's source. */
-static void wait_in_queue(Relay *self, RelayOut *out, RelaySession *from, RelaySession *to,
-                          const RelayPayloads *run)
+/* With @to's lock: whether @from is to wait until there is room again. A slow receiver makes nobody
+ * wait, only one whose turn has not come yet. Returns: ms; 0: no. */
+static unsigned hold(const RelayOut *out, const RelaySession *from, RelaySession *to)
+{
+    int64_t left_ns;
+
+    if (from->stream == NULL || to->stream == NULL || to->queue == NULL ||
+        relay_queue_get_bytes(to->queue) < RELAY_HOLD_BYTES || to->n_held == RELAY_MAX_HELD)
+        return 0;
+    if (to->full_ns == 0)
+        to->full_ns = out->now_ns;
+    left_ns = to->full_ns + RELAY_HOLD_MS * INT64_C(1000000) - out->now_ns;
+    if (left_ns <= 0)
+        return 0;
+    to->held[to->n_held++] = from->number;
+    return (unsigned)(left_ns / 1000000) + 1;
+}
+
+/* Payloads into the queue of @to; who is dropped for them is told: the last one's source.
+ * Returns: as hold(). */
+static unsigned wait_in_queue(Relay *self, RelayOut *out, RelaySession *from, RelaySession *to,
+                              const RelayPayloads *run)
 {
     RelayAged dropped = { 0 };
+    unsigned  hold_ms;
 
     (void)pthread_mutex_lock(&to->lock);
     for (unsigned i = 0; i < run->n; i++) {
@@ -150,9 +170,11 @@ static void wait_in_queue(Relay *self, RelayOut *out, RelaySession *from, RelayS
         dropped.n += rc != 0;
         dropped.has_source |= rc == 1;
     }
+    hold_ms = hold(out, from, to);
     (void)pthread_mutex_unlock(&to->lock);
     if (dropped.n > 0)
         relay_forward_dropped(self, out, to, &dropped);
+    return hold_ms;
 }
 
 /* Nobody is before it, and the receiver's allowance pays for it. */
@@ -205,13 +227,13 @@ static void let_wait(Relay *self, RelayOut *out, RelaySession *from, RelaySessio
         size_t left = run->len - at, len = left < run->segment ? left : run->segment;
 
         if (payloads.n == RELAY_PAYLOADS) {
-            wait_in_queue(self, out, from, to, &payloads);
+            (void)wait_in_queue(self, out, from, to, &payloads); /* nobody holds datagrams */
             payloads.n = 0;
         }
         payloads.payloads[payloads.n++] =
             MESH_SPAN(run->data + at + MESH_RELAY_HEAD_BYTES, len - MESH_RELAY_HEAD_BYTES);
     }
-    wait_in_queue(self, out, from, to, &payloads);
+    (void)wait_in_queue(self, out, from, to, &payloads);
 }
 
 void relay_forward_run(Relay *self, RelayOut *out, RelaySession *from, const RelayRun *run)
@@ -280,17 +302,21 @@ static bool serve(Relay *self, RelayOut *out, RelaySession *to)
     return waits;
 }
 
-void relay_forward_payloads(Relay *self, RelayOut *out, RelaySession *from,
-                            const RelayPayloads *run)
+unsigned relay_forward_payloads(Relay *self, RelayOut *out, RelaySession *from,
+                                const RelayPayloads *run)
 {
     RelaySession *to = find_receiver(self, out, from, run->index, run->n);
+    unsigned      hold_ms;
 
     if (to == NULL)
-        return;
+        return 0;
     relay_count(self, RELAY_COUNT_BYTES, run->bytes);
-    wait_in_queue(self, out, from, to, run);
+    if (to->stream != NULL && relay_stream_pass(from, to, run))
+        return 0;
+    hold_ms = wait_in_queue(self, out, from, to, run);
     if (to->stream == NULL)
         (void)serve(self, out, to); /* of what may not go yet, the mover was told */
+    return hold_ms;
 }
 
 int relay_forward_serve(Relay *self)

@@ -5,7 +5,12 @@
 #include "server/relay/inside.h"
 
 enum {
-    RELAY_PAYLOADS = 32,
+    RELAY_PAYLOADS = 64,
+    /* A stream that fills a receiver's queue beyond the first is not read until it is below the
+     * second, or has been above for so long: then it is the receiver who is slow. */
+    RELAY_HOLD_BYTES = RELAY_QUEUE_BYTES / 2,
+    RELAY_RELEASE_BYTES = RELAY_QUEUE_BYTES / 4,
+    RELAY_HOLD_MS = 10,
 };
 
 /* Frames DATA of one length (the last may be shorter) that @from may send to node @index. */
@@ -28,16 +33,21 @@ void relay_forward_frame(Relay *self, RelayOut *out, RelaySession *to, const Mes
 void relay_forward_dropped(Relay *self, RelayOut *out, const RelaySession *to,
                            const RelayAged *dropped);
 
-/* DATA that came over TLS, one frame after the other, for node @index. */
+/* DATA that came over TLS, one frame behind the other, for node @index. */
 typedef struct {
     uint32_t index;
     unsigned n;
     size_t   bytes;
-    MeshSpan payloads[RELAY_PAYLOADS];
+    MeshSpan payloads[RELAY_PAYLOADS]; /* each behind its head, which may be written over */
 } RelayPayloads;
 
-void relay_forward_payloads(Relay *self, RelayOut *out, RelaySession *from,
-                            const RelayPayloads *run);
+/* Returns: for how long @from, a stream, is not to be read, in ms; 0: go on. */
+unsigned relay_forward_payloads(Relay *self, RelayOut *out, RelaySession *from,
+                                const RelayPayloads *run);
+
+/* stream.c: writes @run to the stream of @to at once, where nobody is before it and this thread
+ * may. With the table's lock. Returns: false: it has to wait in the queue. */
+bool relay_stream_pass(const RelaySession *from, RelaySession *to, const RelayPayloads *run);
 
 /* Serves every receiver that waits. Returns: how long until that makes sense again, in ms; -1: when
  * somebody comes. Mover. */

@@ -160,15 +160,15 @@ static Flow *find_largest(const RelayQueue *self)
     return largest;
 }
 
-/* One parcel goes: of @flow when it has too much, else of who has most when all have too much. */
+/* One parcel goes: of who has most when all have too much; that is @flow when it has over half. */
 static RelayParcel *make_room(RelayQueue *self, Flow *flow)
 {
-    if (flow != NULL && flow->bytes > RELAY_QUEUE_SOURCE_BYTES)
-        return take_oldest(self, flow);
-    if (self->urgent_bytes > RELAY_QUEUE_SOURCE_BYTES)
+    if (self->urgent_bytes > RELAY_QUEUE_URGENT_BYTES)
         return take_urgent(self);
     if (self->bytes <= RELAY_QUEUE_BYTES)
         return NULL;
+    if (flow != NULL && flow->bytes > RELAY_QUEUE_BYTES / 2)
+        return take_oldest(self, flow); /* who floods costs no search; it has more than this one */
     return self->round != NULL ? take_oldest(self, find_largest(self)) : take_urgent(self);
 }
 
@@ -213,12 +213,11 @@ int relay_queue_push(RelayQueue *self, const RelayWaiting *waiting, uint32_t *ou
         free(parcel);
         return -ENOMEM;
     }
-    /* A flow has more than one parcel when it has too much, so it outlives this. */
     while ((victim = make_room(self, flow)) != NULL) {
         *out_dropped = victim->source;
         free(victim);
         rc = 1;
-        flow = waiting->urgent ? NULL : *find_place(self, waiting->source);
+        flow = waiting->urgent ? NULL : *find_place(self, waiting->source); /* it may be gone */
     }
     return rc;
 }

@@ -2,7 +2,7 @@
  * robin over the sources (docs/PATHS.md §3).
  *
  * Not thread-safe: the receiver's lock. Bounded by bytes, of packets and of what keeps them; the
- * oldest of the source that has too much goes first. Bounded by age, of each source by its own: see
+ * oldest of the source that has most goes first. Bounded by age, of each source by its own: see
  * codel.h. Source: RFC 8290. */
 #pragma once
 
@@ -14,7 +14,7 @@
 
 enum {
     RELAY_QUEUE_BYTES = 256 << 10,
-    RELAY_QUEUE_SOURCE_BYTES = 64 << 10,
+    RELAY_QUEUE_URGENT_BYTES = 64 << 10,
     RELAY_QUEUE_QUANTUM = 1536,
     RELAY_PARCEL_HEAD = 16,
 };

@@ -16,6 +16,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+enum { RELAY_MAX_HELD = 8 };
+
 typedef struct RelaySession RelaySession;
 struct RelaySession {
     uint32_t      number; /* 24 bits */
@@ -40,9 +42,12 @@ struct RelaySession {
     RelayAllowance  notices; /* frames GONE and CONGESTED */
     RelayQueue     *queue;   /* NULL: never needed */
     bool            listed;  /* in the relay's list of who waits; of a stream: its bell rang */
+    int64_t         full_ns; /* since when its queue is too long for its senders; 0: it is not */
+    unsigned        n_held;  /* streams that send to it and are not read meanwhile */
+    uint32_t        held[RELAY_MAX_HELD];
 
     /* Over TLS; written under the table's lock alone. */
-    struct RelayStream *stream; /* NULL: over UDP */
+    struct RelayStream *stream; /* NULL: over UDP; of the connection's shard */
     Loop               *loop;
     LoopConnId          conn;
 };

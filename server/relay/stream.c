@@ -12,6 +12,7 @@
 
 enum {
     BATCH_BYTES = 16384, /* a TLS record */
+    TOGETHER = 128,      /* nodes */
     INPUT_BYTES = MESH_RELAY_STREAM_HEAD_BYTES + MESH_RELAY_MAX_STREAM_BYTES,
 };
 
@@ -31,6 +32,7 @@ struct RelayStream {
     LoopConn      *conn;
     uint32_t       number; /* of its session */
     Batch         *batch;  /* with the connection; NULL: none */
+    bool           moving; /* its connection is on no shard, or not yet on the right one */
     size_t         n_input;
     uint8_t       *input;     /* the beginning of a frame; NULL: none */
     MeshWebsocket *websocket; /* owned; NULL: frames come as they are */
@@ -151,8 +153,33 @@ static void add_frame(Batch *batch, const RelayParcel *parcel)
     batch->len += MESH_RELAY_STREAM_HEAD_BYTES + parcel->len;
 }
 
+/* --- who fills a queue waits for it --- */
+
+static void hear_release(LoopMail *mail, LoopConn *conn)
+{
+    if (conn != NULL)
+        loop_conn_pause(conn, 0);
+    free(mail);
+}
+
+/* With @session's lock. Whom this does not reach, for want of memory, goes on by himself. */
+static void release_held(Relay *self, RelaySession *session)
+{
+    for (unsigned i = 0; i < session->n_held; i++) {
+        const RelaySession *from = relay_table_find(self->table, session->held[i]);
+        LoopMail *mail = from != NULL && from->stream != NULL ? malloc(sizeof(*mail)) : NULL;
+
+        if (mail == NULL)
+            continue;
+        *mail = (LoopMail){ .to = from->conn, .deliver = hear_release };
+        loop_post(from->loop, mail);
+    }
+    session->n_held = 0;
+    session->full_ns = 0;
+}
+
 /* As many frames as go into a record; with the session's lock. */
-static void fill(RelaySession *session, int64_t now_ns, Batch *batch, RelayAged *aged)
+static void fill(Relay *self, RelaySession *session, int64_t now_ns, Batch *batch, RelayAged *aged)
 {
     while (session->queue != NULL && !relay_queue_is_empty(session->queue) &&
            batch->len + INPUT_BYTES + sizeof(batch->head) <= sizeof(batch->data)) {
@@ -163,6 +190,9 @@ static void fill(RelaySession *session, int64_t now_ns, Batch *batch, RelayAged 
         add_frame(batch, parcel);
         free(parcel);
     }
+    if (session->full_ns != 0 &&
+        (session->queue == NULL || relay_queue_get_bytes(session->queue) < RELAY_RELEASE_BYTES))
+        release_held(self, session);
     if (session->queue != NULL && relay_queue_is_empty(session->queue)) {
         relay_queue_free(session->queue);
         session->queue = NULL;
@@ -186,7 +216,7 @@ static void fill_from_session(RelayStream *self, Batch *batch)
     session = relay_table_find(self->relay->table, self->number);
     if (session != NULL && session->stream == self) {
         (void)pthread_mutex_lock(&session->lock);
-        fill(session, out->now_ns, batch, &aged);
+        fill(self->relay, session, out->now_ns, batch, &aged);
         (void)pthread_mutex_unlock(&session->lock);
         if (aged.n > 0)
             relay_forward_dropped(self->relay, out, session, &aged);
@@ -245,6 +275,35 @@ static void write_out(RelayStream *self)
         free(batch);
 }
 
+static void put_source(uint8_t *head, uint32_t source)
+{
+    for (int i = 0; i < 4; i++)
+        head[4 + i] = (uint8_t)(source >> (24 - 8 * i));
+}
+
+bool relay_stream_pass(const RelaySession *from, RelaySession *to, const RelayPayloads *run)
+{
+    const MeshSpan *last = &run->payloads[run->n - 1];
+    uint8_t        *first;
+    bool            waits;
+
+    if (from->stream == NULL || from->loop != to->loop ||
+        !loop_conn_are_together(from->conn, to->conn) || from->stream->moving ||
+        to->stream->moving || to->stream->batch != NULL || to->stream->websocket != NULL)
+        return false;
+    (void)pthread_mutex_lock(&to->lock);
+    waits = to->listed;
+    (void)pthread_mutex_unlock(&to->lock);
+    if (waits)
+        return false;
+    for (unsigned i = 0; i < run->n; i++)
+        put_source((uint8_t *)(uintptr_t)run->payloads[i].data - MESH_RELAY_STREAM_HEAD_BYTES,
+                   from->node.index);
+    first = (uint8_t *)(uintptr_t)run->payloads[0].data - MESH_RELAY_STREAM_HEAD_BYTES;
+    return loop_conn_pass(to->stream->conn, first,
+                          (size_t)((const uint8_t *)last->data + last->len - first));
+}
+
 /* --- in ----------------------------------------------------------------------------------------
  */
 
@@ -276,16 +335,27 @@ static void answer_where(Relay *self, RelayOut *out, RelaySession *session, uint
 
 static void flush_run(Relay *self, RelayOut *out, RelaySession *session, RelayPayloads *run)
 {
-    if (run->n > 0)
-        relay_forward_payloads(self, out, session, run);
+    unsigned hold_ms = run->n > 0 ? relay_forward_payloads(self, out, session, run) : 0;
+
+    if (hold_ms > 0)
+        loop_conn_pause(session->stream->conn, hold_ms);
     run->n = 0;
     run->bytes = 0;
+}
+
+static bool is_next(const RelayPayloads *run, const MeshRelayFrame *frame)
+{
+    const MeshSpan *last = &run->payloads[run->n - 1];
+
+    return run->index == frame->arg &&
+           (const uint8_t *)last->data + last->len ==
+               (const uint8_t *)frame->data.data - MESH_RELAY_STREAM_HEAD_BYTES;
 }
 
 static void add_to_run(Relay *self, RelayOut *out, RelaySession *session, RelayPayloads *run,
                        const MeshRelayFrame *frame)
 {
-    if (run->n == RELAY_PAYLOADS || run->index != frame->arg)
+    if (run->n == RELAY_PAYLOADS || (run->n > 0 && !is_next(run, frame)))
         flush_run(self, out, session, run);
     run->index = frame->arg;
     run->payloads[run->n++] = frame->data;
@@ -508,11 +578,41 @@ MeshRelayStatus relay_stream_open(Relay *relay, LoopConn *conn, const RelayGrant
     return status;
 }
 
+/* Nodes that may talk are on one shard: what one sends to another needs no other thread. Those of a
+ * large network are spread. */
+static uint32_t make_key(const RelayNode *node)
+{
+    uint32_t key = node->index / TOGETHER;
+
+    for (size_t i = 0; i < sizeof(node->network); i++)
+        key = (key ^ node->network[i]) * 0x01000193U;
+    return key ^ key >> 16;
+}
+
+/* On the new shard. Bells to the old one may have rung for nobody. */
+static void has_moved(void *data)
+{
+    RelayStream  *self = data;
+    RelaySession *session;
+
+    relay_table_write(self->relay->table);
+    session = relay_table_find(self->relay->table, self->number);
+    if (session != NULL && session->stream == self)
+        session->conn = loop_conn_get_id(self->conn);
+    else
+        loop_conn_abort(self->conn); /* ended meanwhile: nobody could tell it */
+    self->moving = false;
+    relay_table_unlock(self->relay->table);
+    if (self->batch == NULL)
+        write_out(self);
+}
+
 void relay_stream_start(RelayStream *self)
 {
     RelayOut      *out = get_out(self->relay);
     RelaySession  *session;
     MeshRelayFrame bound = { .kind = MESH_RELAY_BOUND, .arg = self->number };
+    RelayNode      node = { .index = 0 };
 
     if (out == NULL) {
         loop_conn_abort(self->conn);
@@ -522,12 +622,14 @@ void relay_stream_start(RelayStream *self)
     relay_table_read(self->relay->table);
     session = relay_table_find(self->relay->table, self->number);
     if (session != NULL && session->stream == self) {
+        node = session->node;
         bound.seen = session->remote;
         bound.life_s = (uint32_t)((session->exp_ms - out->now_ns / 1000000) / 1000);
         relay_forward_frame(self->relay, out, session, &bound);
         relay_out_flush(out);
     }
     relay_table_unlock(self->relay->table);
+    self->moving = loop_conn_move(self->conn, make_key(&node), has_moved, self);
 }
 
 void relay_stream_close(RelayStream *self)
