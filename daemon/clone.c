@@ -76,7 +76,7 @@ void meshd_clone_step_back(MeshdEngine *self)
     self->displaced = true;
     text = meshd_clone_describe(self);
     meshd_engine_stop_parts(self);
-    meshd_engine_set_state(self, MESHD_ENGINE_ERROR, text);
+    meshd_engine_set_state(self, MESHD_ENGINE_ERROR, text, "cloned");
 }
 
 void meshd_clone_forget(MeshdEngine *self)

@@ -21,7 +21,10 @@
 
 static bool fail_errno(GError **error, const char *what, const char *path)
 {
-    mesh_error_set_errno(error, MESH_ERROR_STATE, errno, "%s %s", what, path);
+    bool full = errno == ENOSPC || errno == EDQUOT;
+
+    mesh_error_set_errno(error, full ? MESH_ERROR_DISK_FULL : MESH_ERROR_STATE, errno, "%s %s",
+                         what, path);
     return false;
 }
 

@@ -7,6 +7,7 @@
 #include "daemon/clash.h"
 #include "daemon/inside.h"
 #include "daemon/portmap.h"
+#include "daemon/problem.h"
 
 #include <malloc.h>
 #include <sys/socket.h>
@@ -27,7 +28,8 @@ static void tell(MeshdEngine *self, bool peers)
     self->host->changed(self, peers, self->host->user_data);
 }
 
-void meshd_engine_set_state(MeshdEngine *self, MeshdEngineState state, const char *error)
+void meshd_engine_set_state(MeshdEngine *self, MeshdEngineState state, const char *error,
+                            const char *problem)
 {
     if (self->state != state)
         mesh_log_info("network %s: %s%s%s", self->profile->network,
@@ -37,6 +39,7 @@ void meshd_engine_set_state(MeshdEngine *self, MeshdEngineState state, const cha
     self->state = state;
     g_free(self->error);
     self->error = g_strdup(error);
+    self->problem = problem;
     tell(self, true);
 }
 
@@ -240,9 +243,8 @@ static void fail_map(MeshdEngine *self, const GError *error)
     meshd_engine_set_state(self,
                            meshd_parts_get_map(self->parts) != NULL ? MESHD_ENGINE_UP
                                                                     : MESHD_ENGINE_ERROR,
-                           error->message);
-    look_again(self,
-               g_error_matches(error, MESH_ERROR, MESH_ERROR_HOST) ? HOST_AGAIN_S : LOOK_AGAIN_S);
+                           error->message, meshd_problem_name(error));
+    look_again(self, meshd_problem_is_host(error) ? HOST_AGAIN_S : LOOK_AGAIN_S);
 }
 
 /* A batch of peers was verified: those that passed come in. */
@@ -281,7 +283,8 @@ void meshd_engine_use_map(MeshdEngine *self, const MeshNetmap *map, MeshNetmapCh
     bool fresh = meshd_parts_get_map(self->parts) == NULL;
     g_autoptr(GError) error = NULL;
     g_autoptr(LockVerified) verified = lock_gate_verify(self->gate, map, &error);
-    int64_t next_change;
+    const char *policy_error;
+    int64_t     next_change;
 
     if (verified == NULL || !apply(self, verified, &error)) {
         fail_map(self, error);
@@ -294,7 +297,9 @@ void meshd_engine_use_map(MeshdEngine *self, const MeshNetmap *map, MeshNetmapCh
         save_map(self, map);
     verify_rest(self, map, verified);
     note_changes(self, verified, fresh);
-    meshd_engine_set_state(self, MESHD_ENGINE_UP, lock_verified_get_head(verified)->policy_error);
+    policy_error = lock_verified_get_head(verified)->policy_error;
+    meshd_engine_set_state(self, MESHD_ENGINE_UP, policy_error,
+                           policy_error != NULL ? "policy" : NULL);
     meshd_membership_report(self);
     next_change = lock_verified_get_head(verified)->next_change;
     look_again(self,
@@ -334,8 +339,8 @@ static gboolean on_broken_idle(gpointer user_data)
 
     self->broken = 0;
     meshd_engine_stop_parts(self);
-    meshd_engine_set_state(self, MESHD_ENGINE_ERROR,
-                           "the interface was taken away: making it anew");
+    meshd_engine_set_state(self, MESHD_ENGINE_ERROR, "the interface was taken away: making it anew",
+                           "host-refused");
     look_again(self, MEND_S);
     return G_SOURCE_REMOVE;
 }
@@ -578,7 +583,8 @@ void meshd_engine_up(MeshdEngine *self, MeshdEngineDone done, void *user_data)
     wait_for(self, done, user_data, UP_TIMEOUT_S);
     if (!check_membership(self, &error)) {
         if (self->state != MESHD_ENGINE_REMOVED && self->state != MESHD_ENGINE_EXPIRED)
-            meshd_engine_set_state(self, MESHD_ENGINE_ERROR, error->message);
+            meshd_engine_set_state(self, MESHD_ENGINE_ERROR, error->message,
+                                   meshd_problem_name(error));
         meshd_engine_finish(self, error);
         return;
     }
@@ -587,7 +593,7 @@ void meshd_engine_up(MeshdEngine *self, MeshdEngineDone done, void *user_data)
         return;
     }
     if (self->profile->stage == MESHD_PROFILE_PENDING) {
-        meshd_engine_set_state(self, MESHD_ENGINE_PENDING, NULL);
+        meshd_engine_set_state(self, MESHD_ENGINE_PENDING, NULL, NULL);
         meshd_membership_register(self);
         meshd_engine_finish(self, NULL);
         return;
@@ -607,9 +613,10 @@ void meshd_engine_down(MeshdEngine *self)
 
     meshd_membership_disconnect(self);
     g_clear_pointer(&self->server_error, g_free);
+    self->server_problem = NULL;
     meshd_engine_stop_parts(self);
     self->profile->managed = false;
-    meshd_engine_set_state(self, get_idle_state(self->profile), NULL);
+    meshd_engine_set_state(self, get_idle_state(self->profile), NULL, NULL);
     error = g_error_new(MESH_ERROR, MESH_ERROR_CANCELLED, "the network was taken down");
     meshd_engine_finish(self, error);
 }

@@ -28,7 +28,8 @@ struct MeshdEngine {
     const MeshdEngineHost *host; /* borrowed */
     MeshdProfile          *profile;
     MeshdEngineState       state;
-    char                  *error; /* why ERROR, or what else is wrong; NULL: nothing */
+    char                  *error;   /* why ERROR, or what else is wrong; NULL: nothing */
+    const char            *problem; /* static: the same for programs; NULL: nothing */
     LockGate              *gate;
     MeshdChecks           *checks; /* verifies what a large map brings */
     int64_t          news_ms; /* boot clock: since when peers wait to be verified; 0: none do */
@@ -38,6 +39,7 @@ struct MeshdEngine {
     ControlClient   *client;                 /* NULL while down */
     ControlState     server_state;
     char            *server_error;
+    const char      *server_problem; /* static: the same for programs; NULL: nothing */
     MeshdTimestamps *timestamps;
     MeshdLastgood   *lastgood;
     MeshdNames      *names;
@@ -75,7 +77,9 @@ struct MeshdEngine {
 
 /* ---- engine.c, for membership.c ---- */
 
-void meshd_engine_set_state(MeshdEngine *self, MeshdEngineState state, const char *error);
+/* @error: for people, @problem: for programs (problem.h); NULL: nothing is wrong. */
+void meshd_engine_set_state(MeshdEngine *self, MeshdEngineState state, const char *error,
+                            const char *problem);
 void meshd_engine_finish(MeshdEngine  *self,
                          const GError *error); /* calls done, if somebody waits */
 void meshd_engine_save_profile(MeshdEngine *self);

@@ -49,7 +49,8 @@ static void add_damaged(MeshdNetworks *self, const MeshNetworkId *id, const char
                             "\"mesh leave --force %s\" and join again",
                             why, name, name);
     mesh_log_error("network %s: %s", name, shown);
-    meshd_engine_set_state(meshd_networks_add(self, profile), MESHD_ENGINE_ERROR, shown);
+    meshd_engine_set_state(meshd_networks_add(self, profile), MESHD_ENGINE_ERROR, shown,
+                           "state-damaged");
 }
 
 static void load_network(MeshdNetworks *self, const MeshNetworkId *id)

@@ -7,6 +7,7 @@
 #include "daemon/inside.h"
 #include "daemon/path/doctor.h"
 #include "daemon/portmap.h"
+#include "daemon/problem.h"
 
 #include <string.h>
 #include <sys/socket.h>
@@ -43,6 +44,7 @@ static void on_state(ControlClient *client, ControlState state, const GError *wh
     self->server_state = state;
     g_free(self->server_error);
     self->server_error = why != NULL ? g_strdup(why->message) : NULL;
+    self->server_problem = meshd_problem_name_server(why);
     if (g_error_matches(why, MESH_ERROR, MESH_ERROR_CLONED) && !self->displaced)
         meshd_clone_step_back(self);
     host = get_path_host(self);
@@ -54,7 +56,7 @@ static void on_state(ControlClient *client, ControlState state, const GError *wh
         meshd_engine_save_profile(self);
     }
     if (state == CONTROL_PENDING) {
-        meshd_engine_set_state(self, MESHD_ENGINE_PENDING, NULL);
+        meshd_engine_set_state(self, MESHD_ENGINE_PENDING, NULL, NULL);
         meshd_engine_finish(self, NULL);
     }
     tell(self, true);
@@ -81,7 +83,7 @@ static void on_registered(ControlClient *client, const MeshRegisterAnswer *answe
     g_autoptr(MeshMember) member = lock_gate_open_member(self->gate, answer->m, &error);
 
     if (member == NULL) {
-        meshd_engine_set_state(self, MESHD_ENGINE_ERROR, error->message);
+        meshd_engine_set_state(self, MESHD_ENGINE_ERROR, error->message, meshd_problem_name(error));
         meshd_engine_finish(self, error);
         return;
     }
@@ -164,7 +166,8 @@ static void wait_refused(MeshdEngine *self, const GError *why)
     meshd_engine_set_state(self,
                            !gone && self->state == MESHD_ENGINE_UP ? MESHD_ENGINE_UP
                                                                    : MESHD_ENGINE_ERROR,
-                           text != NULL ? text : why->message);
+                           text != NULL ? text : why->message,
+                           self->unknown ? "unknown-node" : meshd_problem_name_server(why));
     g_clear_handle_id(&self->again, g_source_remove);
     self->again = g_timeout_add_seconds(AGAIN_S, on_again, self);
 }
@@ -201,7 +204,8 @@ static void on_fatal(ControlClient *client, const GError *told, void *user_data)
         return;
     }
     if (self->profile->stage == MESHD_PROFILE_JOINING) {
-        meshd_engine_set_state(self, MESHD_ENGINE_ERROR, why->message);
+        meshd_engine_set_state(self, MESHD_ENGINE_ERROR, why->message,
+                               meshd_problem_name_server(why));
         meshd_engine_finish(self, why);
         return;
     }
@@ -277,7 +281,7 @@ void meshd_membership_register(MeshdEngine *self)
     if (make_request(self, &request, &error)) {
         control_client_register(self->client, &request, joining ? REGISTER_TRIES : 0);
     } else {
-        meshd_engine_set_state(self, MESHD_ENGINE_ERROR, error->message);
+        meshd_engine_set_state(self, MESHD_ENGINE_ERROR, error->message, meshd_problem_name(error));
         meshd_engine_finish(self, error);
     }
     mesh_register_clear(&request);
@@ -310,7 +314,7 @@ void meshd_membership_end(MeshdEngine *self, MeshdProfileStage stage, const char
     meshd_engine_set_state(self,
                            stage == MESHD_PROFILE_EXPIRED ? MESHD_ENGINE_EXPIRED
                                                           : MESHD_ENGINE_REMOVED,
-                           why);
+                           why, stage == MESHD_PROFILE_EXPIRED ? "expired" : "removed");
 }
 
 /* Peers that did not pass the gate, for whoever looks after the network. Owned. */

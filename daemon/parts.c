@@ -81,6 +81,13 @@ static void choose_ifname(MeshdParts *self)
         g_snprintf(self->profile->ifname, sizeof self->profile->ifname, "mesh%u", i);
 }
 
+static MeshErrorCode judge_start(int rc)
+{
+    if (rc == -EPERM || rc == -EACCES)
+        return MESH_ERROR_NO_PERMISSION;
+    return rc == -ENODEV || rc == -ENOENT ? MESH_ERROR_NO_TUN : MESH_ERROR_HOST;
+}
+
 static bool start_plane(MeshdParts *self, GError **error)
 {
     WirePlaneOptions options = { .ifname = self->profile->ifname, .tun_fd = -1, .mtu = MTU };
@@ -98,7 +105,7 @@ static bool start_plane(MeshdParts *self, GError **error)
     }
     if (rc < 0) {
         net_release(self->net, self->profile->ifname);
-        mesh_error_set_errno(error, MESH_ERROR_HOST, rc, "cannot make interface %s",
+        mesh_error_set_errno(error, judge_start(rc), rc, "cannot make interface %s",
                              self->profile->ifname);
         return false;
     }

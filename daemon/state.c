@@ -45,6 +45,7 @@ typedef struct {
 typedef struct {
     char *read;    /* what was found when it was read; NULL: nothing wrong */
     char *write;   /* why the newest of it is in memory only; NULL: it is on disk */
+    bool  full;    /* namely that the disk has no room */
     bool  damaged; /* the file there is not whole: it must not become the generation before */
 } Trouble;
 
@@ -59,7 +60,10 @@ static void free_trouble(gpointer data)
 
 static bool fail_errno(GError **error, const char *what, const char *path)
 {
-    mesh_error_set_errno(error, MESH_ERROR_STATE, errno, "%s %s", what, path);
+    bool full = errno == ENOSPC || errno == EDQUOT;
+
+    mesh_error_set_errno(error, full ? MESH_ERROR_DISK_FULL : MESH_ERROR_STATE, errno, "%s %s",
+                         what, path);
     return false;
 }
 
@@ -183,8 +187,17 @@ static void note_saved(MeshdState *self, const char *path)
     g_mutex_unlock(&self->mutex);
 }
 
-char **meshd_state_list_troubles(MeshdState *self, const MeshNetworkId *net)
+static MeshdStateHealth judge(const Trouble *trouble)
 {
+    if (trouble->write != NULL)
+        return trouble->full ? MESHD_STATE_FULL : MESHD_STATE_UNSAVED;
+    return trouble->read != NULL ? MESHD_STATE_DAMAGED : MESHD_STATE_FINE;
+}
+
+char **meshd_state_list_troubles(MeshdState *self, const MeshNetworkId *net,
+                                 MeshdStateHealth *out_worst)
+{
+    MeshdStateHealth worst = MESHD_STATE_FINE;
     g_autofree char *dir = dup_dir(self, net);
     g_autofree char *prefix = g_strconcat(dir, "/", NULL);
     GStrvBuilder    *builder = g_strv_builder_new();
@@ -203,8 +216,11 @@ char **meshd_state_list_troubles(MeshdState *self, const MeshNetworkId *net)
             g_strv_builder_add(builder, trouble->read);
         if (trouble->write != NULL)
             g_strv_builder_add(builder, trouble->write);
+        worst = MAX(worst, judge(trouble));
     }
     g_mutex_unlock(&self->mutex);
+    if (out_worst != NULL)
+        *out_worst = worst;
     list = g_strv_builder_end(builder);
     g_strv_builder_unref(builder);
     return list;
@@ -282,6 +298,7 @@ static void keep_waiting(MeshdState *self, const char *path, Draft *draft, const
     }
     g_free(trouble->write);
     trouble->write = g_strdup_printf("not on disk yet, tried again: %s", why->message);
+    trouble->full = g_error_matches(why, MESH_ERROR, MESH_ERROR_DISK_FULL);
     g_mutex_unlock(&self->mutex);
 }
 

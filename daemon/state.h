@@ -58,9 +58,18 @@ bool meshd_state_remove(MeshdState *self, const MeshNetworkId *net, GError **err
  * cut off before it had asked anybody. */
 bool meshd_state_is_empty(MeshdState *self, const MeshNetworkId *net);
 
+typedef enum {
+    MESHD_STATE_FINE,
+    MESHD_STATE_DAMAGED, /* something was not whole when it was read */
+    MESHD_STATE_UNSAVED, /* something is not on disk yet */
+    MESHD_STATE_FULL,    /* because there is no room */
+} MeshdStateHealth;
+
 /** meshd_state_list_troubles: what is wrong with a network's documents, a text for people each:
- * read from the generation before, not readable at all, not on disk yet. Free with g_strfreev(). */
-char **meshd_state_list_troubles(MeshdState *self, const MeshNetworkId *net);
+ * read from the generation before, not readable at all, not on disk yet. Free with g_strfreev().
+ * *@out_worst (may be NULL): the worst of them. */
+char **meshd_state_list_troubles(MeshdState *self, const MeshNetworkId *net,
+                                 MeshdStateHealth *out_worst);
 
 /** meshd_state_watch: @changed is called on the main loop, never from inside a call, when that list
  * of a network may have changed. */

@@ -5,6 +5,7 @@
 #include "daemon/inside.h"
 #include "daemon/manage.h"
 #include "daemon/portmap.h"
+#include "daemon/problem.h"
 
 #include <sys/socket.h>
 
@@ -75,12 +76,26 @@ static void add_troubles(GStrvBuilder *builder, MeshdEngine *engine)
 
     if (engine->profile->stage == MESHD_PROFILE_DAMAGED)
         return;
-    troubles = meshd_state_list_troubles(engine->host->state, &engine->profile->server.network);
+    troubles =
+        meshd_state_list_troubles(engine->host->state, &engine->profile->server.network, NULL);
     for (char **trouble = troubles; *trouble != NULL; trouble++) {
         g_autofree char *text = g_strdup_printf("state on disk: %s", *trouble);
 
         g_strv_builder_add(builder, text);
     }
+}
+
+static void add_clock(GStrvBuilder *builder, MeshdEngine *engine)
+{
+    int64_t          ahead_s = meshd_problem_get_clock(engine);
+    g_autofree char *text = NULL;
+
+    if (ahead_s == 0)
+        return;
+    text = g_strdup_printf("this host's clock is %" G_GINT64_FORMAT " min %s the server's",
+                           (ahead_s > 0 ? ahead_s : -ahead_s) / 60,
+                           ahead_s > 0 ? "ahead of" : "behind");
+    g_strv_builder_add(builder, text);
 }
 
 static char **list_warnings(MeshdEngine *engine, LockVerified *map)
@@ -90,6 +105,7 @@ static char **list_warnings(MeshdEngine *engine, LockVerified *map)
     const LockLeftOut *left_out = map != NULL ? lock_verified_get_left_out(map, &n) : NULL;
 
     add_clone(builder, engine);
+    add_clock(builder, engine);
     if (engine->clash != NULL) {
         g_autofree char *text = g_strdup_printf("%s: joined with IPv6 only", engine->clash);
 
@@ -178,6 +194,7 @@ MeshdView *meshd_view_make(MeshdEngine *engine)
     const char         *why;
 
     view->state = states[engine->state];
+    view->problem = meshd_problem_judge(engine);
     view->server_state = get_server_state(engine);
     view->dns_state = meshd_names_get_state(engine->names, &why);
     view->portmap_state = meshd_portmap_get_state(engine, &why);

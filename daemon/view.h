@@ -11,7 +11,7 @@
 /** MeshdView: texts are owned by the view, "" where there is nothing. */
 typedef struct {
     const char *state, *server_state, *dns_state, *portmap_state; /* static, as on D-Bus */
-    const char *lan_state;                                        /* the same */
+    const char *lan_state, *problem;                              /* the same */
     char       *id, *name, *node_name, *node_key, *public_key, *error;
     char       *server, *server_key, *server_error, *ifname, *map_version, *suffix, *portmap_why;
     const char *peerrelay_state; /* static, as on D-Bus */

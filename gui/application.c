@@ -5,6 +5,7 @@
 struct _GuiApplication {
     AdwApplication parent;
     GuiClient     *client; /* NULL before startup */
+    bool           restart;
 };
 
 G_DEFINE_FINAL_TYPE(GuiApplication, gui_application, ADW_TYPE_APPLICATION)
@@ -15,7 +16,14 @@ static void on_quit(GSimpleAction *action, GVariant *parameter, gpointer user_da
     g_application_quit(G_APPLICATION(user_data));
 }
 
+static void on_restart(GSimpleAction *action, GVariant *parameter, gpointer user_data)
+{
+    GUI_APPLICATION(user_data)->restart = true;
+    on_quit(action, parameter, user_data);
+}
+
 static const GActionEntry actions[] = {
+    { .name = "restart", .activate = on_restart },
     { .name = "quit", .activate = on_quit },
 };
 
@@ -58,6 +66,11 @@ static void gui_application_dispose(GObject *object)
 GuiClient *gui_application_get_client(GuiApplication *self)
 {
     return self->client;
+}
+
+bool gui_application_wants_restart(GuiApplication *self)
+{
+    return self->restart;
 }
 
 static void gui_application_class_init(GuiApplicationClass *class)

@@ -18,3 +18,6 @@ GuiApplication *gui_application_new(void);
 
 /* The one client of the program; borrowed. Made at startup, NULL before. */
 GuiClient *gui_application_get_client(GuiApplication *self);
+
+/* Whether it ended in order to be started anew, e.g. since the daemon is newer. */
+bool gui_application_wants_restart(GuiApplication *self);

@@ -2,10 +2,13 @@
 
 #include <glib/gi18n.h>
 #include <locale.h>
+#include <unistd.h>
 
 int main(int argc, char **argv)
 {
-    g_autoptr(GuiApplication) application = NULL;
+    GuiApplication *application;
+    bool            restart;
+    int             status;
 
     setlocale(LC_ALL, "");
     bindtextdomain(GETTEXT_PACKAGE, MESH_LOCALEDIR);
@@ -13,5 +16,10 @@ int main(int argc, char **argv)
     textdomain(GETTEXT_PACKAGE);
     g_set_application_name(_("Mesh"));
     application = gui_application_new();
-    return g_application_run(G_APPLICATION(application), argc, argv);
+    status = g_application_run(G_APPLICATION(application), argc, argv);
+    restart = gui_application_wants_restart(application);
+    g_object_unref(application);
+    if (restart)
+        execvp(argv[0], argv); /* the file may be a newer one by now */
+    return status;
 }

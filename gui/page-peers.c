@@ -1,5 +1,7 @@
 #include "gui/page-peers.h"
 
+#include "gui/bar-problem.h"
+#include "gui/page-status.h"
 #include "gui/row-peer.h"
 
 #include <glib/gi18n.h>
@@ -13,6 +15,8 @@ struct _GuiPagePeers {
     GtkSearchBar       *search_bar;
     GtkSearchEntry     *search;
     GtkStack           *stack;
+    GuiBarProblem      *bar;
+    GuiPageStatus      *problem;
     AdwStatusPage      *empty;
     GtkListView        *list;
     GtkScrolledWindow  *scroller;
@@ -83,14 +87,33 @@ static void show_stack(GuiPagePeers *self)
 {
     const bool any = g_list_model_get_n_items(G_LIST_MODEL(self->filtered)) > 0;
     const bool searched = self->folded[0] != '\0';
+    gboolean   loading = false;
 
+    if (self->network == NULL || gui_problem_blocks(self->network)) {
+        gtk_stack_set_visible_child_name(self->stack, "problem");
+        return;
+    }
+    g_object_get(gui_network_get_peers(self->network), "loading", &loading, NULL);
     adw_status_page_set_icon_name(self->empty,
                                   searched ? "edit-find-symbolic" : "network-workgroup-symbolic");
     adw_status_page_set_title(self->empty, searched ? _("No Peer Found") : _("No Peers"));
     adw_status_page_set_description(self->empty,
                                     searched ? _("Search for another name or address.")
                                              : _("Other devices appear here once they join."));
-    gtk_stack_set_visible_child_name(self->stack, any ? "list" : "empty");
+    gtk_stack_set_visible_child_name(self->stack, any || loading ? "list" : "empty");
+}
+
+/* What is wrong: in the place of the peers if there can be none, else over them. */
+static void show_problem(GuiPagePeers *self)
+{
+    const GuiProblem *problem = gui_problem_of_network(self->network);
+    const bool        blocks = gui_problem_blocks(self->network);
+    g_autofree char  *detail = gui_problem_dup_detail(self->network);
+
+    if (blocks && problem != NULL)
+        gui_page_status_show(self->problem, self->network, problem, detail);
+    gui_bar_problem_show(self->bar, self->network, blocks ? NULL : problem, detail);
+    show_stack(self);
 }
 
 /* A search for more letters looks only at what was found with fewer. */
@@ -132,24 +155,36 @@ static void look(GuiPagePeers *self, bool on)
     self->watch = 0;
 }
 
+static void forget_network(GuiPagePeers *self)
+{
+    if (self->network == NULL)
+        return;
+    g_signal_handlers_disconnect_by_data(gui_network_get_peers(self->network), self);
+    g_signal_handlers_disconnect_by_func(self->network, show_problem, self);
+}
+
 void gui_page_peers_set_network(GuiPagePeers *self, GuiNetwork *network)
 {
+    static const char *const shown[] = { "notify::state",        "notify::problem",
+                                         "notify::error",        "notify::server-state",
+                                         "notify::server-error", "notify::warnings" };
     GListModel *peers = network != NULL ? G_LIST_MODEL(gui_network_get_peers(network)) : NULL;
 
     if (network == self->network)
         return;
     look(self, false);
-    if (self->network != NULL)
-        g_signal_handlers_disconnect_by_func(gui_network_get_peers(self->network), on_resorted,
-                                             self);
+    forget_network(self);
     g_set_object(&self->network, network);
     gtk_search_bar_set_search_mode(self->search_bar, false);
     gtk_sort_list_model_set_model(self->sorted, peers);
     if (network == NULL)
         return;
     g_signal_connect_swapped(peers, "resorted", G_CALLBACK(on_resorted), self);
+    g_signal_connect_swapped(peers, "notify::loading", G_CALLBACK(show_stack), self);
+    for (unsigned i = 0; i < G_N_ELEMENTS(shown); i++)
+        g_signal_connect_swapped(network, shown[i], G_CALLBACK(show_problem), self);
     look(self, gtk_widget_get_mapped(GTK_WIDGET(self)));
-    show_stack(self);
+    show_problem(self);
 }
 
 void gui_page_peers_set_key_source(GuiPagePeers *self, GtkWidget *widget)
@@ -189,6 +224,8 @@ static void gui_page_peers_dispose(GObject *object)
     GuiPagePeers *self = GUI_PAGE_PEERS(object);
 
     gui_page_peers_set_network(self, NULL);
+    if (self->filtered != NULL)
+        g_signal_handlers_disconnect_by_data(self->filtered, self);
     g_clear_object(&self->filtered);
     g_clear_object(&self->sorted);
     G_OBJECT_CLASS(gui_page_peers_parent_class)->dispose(object);
@@ -215,10 +252,14 @@ static void gui_page_peers_class_init(GuiPagePeersClass *class)
         g_param_spec_boolean("searching", NULL, NULL, false,
                              G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY);
     g_object_class_install_properties(object, N_PROPS, props);
+    g_type_ensure(GUI_TYPE_BAR_PROBLEM);
+    g_type_ensure(GUI_TYPE_PAGE_STATUS);
     gtk_widget_class_set_template_from_resource(widget, "/org/meshvpn/Mesh/ui/page-peers.ui");
     gtk_widget_class_bind_template_child(widget, GuiPagePeers, search_bar);
     gtk_widget_class_bind_template_child(widget, GuiPagePeers, search);
     gtk_widget_class_bind_template_child(widget, GuiPagePeers, stack);
+    gtk_widget_class_bind_template_child(widget, GuiPagePeers, bar);
+    gtk_widget_class_bind_template_child(widget, GuiPagePeers, problem);
     gtk_widget_class_bind_template_child(widget, GuiPagePeers, empty);
     gtk_widget_class_bind_template_child(widget, GuiPagePeers, list);
     gtk_widget_class_bind_template_child(widget, GuiPagePeers, scroller);

@@ -1,112 +1,67 @@
 #include "gui/page-status.h"
 
-#include "gui/window.h"
+#include "gui/fix.h"
 
 #include <glib/gi18n.h>
 
 struct _GuiPageStatus {
-    AdwBin         parent;
-    GuiClient     *client;
-    AdwStatusPage *page;
-    GtkButton     *fix;
-    GtkLabel      *detail;
+    AdwBin            parent;
+    GuiNetwork       *network; /* NULL: of the client */
+    const GuiProblem *problem; /* NULL: none was shown yet */
+    AdwStatusPage    *page;
+    GtkButton        *fix;
+    GtkLabel         *detail;
 };
 
 G_DEFINE_FINAL_TYPE(GuiPageStatus, gui_page_status, ADW_TYPE_BIN)
 
-typedef enum { FIX_NONE, FIX_RETRY, FIX_START, FIX_JOIN } Fix;
-
-/* Rows in the order of GuiClientState; the last is a daemon without networks. */
-static const struct {
-    const char *icon, *title, *text, *button;
-    Fix         fix;
-} table[] = {
-    [GUI_CLIENT_STARTING] = { .icon = NULL, .title = "", .text = "" },
-    [GUI_CLIENT_NO_BUS] = { "dialog-error-symbolic", N_("No System Bus"),
-                            N_("Programs of this computer talk to the Mesh service by the D-Bus "
-                               "system bus, and there is none to connect to."),
-                            N_("_Try Again"), FIX_RETRY },
-    [GUI_CLIENT_NOT_INSTALLED] = { "system-software-install-symbolic",
-                                   N_("The Mesh Service Is Not Installed"),
-                                   N_("This window shows what the Mesh service does. Install it, "
-                                      "and this page goes away by itself."),
-                                   NULL, FIX_NONE },
-    [GUI_CLIENT_NOT_RUNNING] = { "media-playback-stop-symbolic",
-                                 N_("The Mesh Service Is Not Running"),
-                                 N_("It keeps the networks of this computer connected, also while "
-                                    "this window is closed."),
-                                 N_("_Start It"), FIX_START },
-    [GUI_CLIENT_DENIED] = { "changes-prevent-symbolic", N_("No Permission"),
-                            N_("The system bus does not let this user talk to the Mesh service."),
-                            N_("_Try Again"), FIX_RETRY },
-    [GUI_CLIENT_SILENT] = { "dialog-warning-symbolic", N_("The Mesh Service Does Not Answer"),
-                            N_("It runs, but has not answered for a while."), N_("_Try Again"),
-                            FIX_RETRY },
-    [GUI_CLIENT_READY] = { "network-vpn-symbolic", N_("Welcome to Mesh"),
-                           N_("Join a network with the link that its administrator gave you."),
-                           N_("_Join a Network…"), FIX_JOIN },
-};
-
-bool gui_page_status_is_needed(GuiClient *client)
+static const char *translate(const char *text)
 {
-    return gui_client_get_state(client) != GUI_CLIENT_READY ||
-           g_list_model_get_n_items(gui_client_get_networks(client)) == 0;
+    return text != NULL && text[0] != '\0' ? _(text) : "";
 }
 
-static void show(GuiPageStatus *self)
+/* The words of the page, and the command that its button copies: it can be read, too. */
+static void show_detail(GuiPageStatus *self, const char *detail)
 {
-    const GuiClientState state = gui_client_get_state(self->client);
-    const char          *detail = gui_client_get_text(self->client, "detail");
-    const char          *text = table[state].text, *title = table[state].title;
+    g_autofree char *install = NULL;
+    g_autofree char *all = NULL;
+    const char      *command = self->problem->command;
 
-    adw_status_page_set_icon_name(self->page, table[state].icon);
-    adw_status_page_set_title(self->page, title[0] != '\0' ? _(title) : "");
-    adw_status_page_set_description(self->page, text[0] != '\0' ? _(text) : "");
-    gtk_label_set_text(self->detail, detail);
-    gtk_widget_set_visible(GTK_WIDGET(self->detail), detail[0] != '\0');
-    gtk_widget_set_visible(GTK_WIDGET(self->fix), table[state].fix != FIX_NONE);
-    if (table[state].button != NULL)
-        gtk_button_set_label(self->fix, _(table[state].button));
+    if (self->problem->fix == GUI_FIX_INSTALL)
+        command = install = gui_problem_dup_install(NULL);
+    all = g_strdup_printf("%s%s%s", detail, detail[0] != '\0' && command != NULL ? "\n\n" : "",
+                          command != NULL ? command : "");
+    gtk_label_set_text(self->detail, all);
+    gtk_widget_set_visible(GTK_WIDGET(self->detail), all[0] != '\0');
+    gtk_widget_set_visible(GTK_WIDGET(self->fix),
+                           self->problem->fix != GUI_FIX_NONE &&
+                               (self->problem->fix != GUI_FIX_INSTALL || command != NULL));
 }
 
-static void on_started(GObject *source, GAsyncResult *result, gpointer user_data)
+void gui_page_status_show(GuiPageStatus *self, GuiNetwork *network, const GuiProblem *problem,
+                          const char *detail)
 {
-    g_autoptr(GuiPageStatus) self = user_data;
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GVariant) reply = gui_client_call_finish(GUI_CLIENT(source), result, &error);
-    GtkRoot *root = gtk_widget_get_root(GTK_WIDGET(self));
-
-    gtk_widget_set_sensitive(GTK_WIDGET(self->fix), true);
-    if (reply == NULL && GUI_IS_WINDOW(root))
-        gui_window_toast_error(GUI_WINDOW(root), error);
+    g_set_object(&self->network, network);
+    self->problem = problem;
+    adw_status_page_set_icon_name(self->page, problem->icon);
+    adw_status_page_set_title(self->page, translate(problem->title));
+    adw_status_page_set_description(self->page, translate(problem->text));
+    gtk_button_set_label(self->fix, translate(problem->button));
+    show_detail(self, detail);
+    if (problem->icon == NULL) /* of the short time before the daemon answers */
+        gtk_widget_add_css_class(GTK_WIDGET(self), "late");
+    else
+        gtk_widget_remove_css_class(GTK_WIDGET(self), "late");
 }
 
 static void on_fix_clicked(GtkButton *button, GuiPageStatus *self)
 {
-    const Fix fix = table[gui_client_get_state(self->client)].fix;
-
-    (void)button;
-    if (fix == FIX_RETRY)
-        gui_client_retry(self->client);
-    if (fix == FIX_JOIN)
-        gtk_widget_activate_action(GTK_WIDGET(self), "app.join", "s", "");
-    if (fix != FIX_START)
-        return;
-    gtk_widget_set_sensitive(GTK_WIDGET(self->fix), false);
-    gui_client_start_async(self->client, NULL, on_started, g_object_ref(self));
-}
-
-void gui_page_status_set_client(GuiPageStatus *self, GuiClient *client)
-{
-    self->client = g_object_ref(client);
-    g_signal_connect_object(client, "notify::state", G_CALLBACK(show), self, G_CONNECT_SWAPPED);
-    g_signal_connect_object(client, "notify::detail", G_CALLBACK(show), self, G_CONNECT_SWAPPED);
-    show(self);
+    gui_fix_run(GTK_WIDGET(button), self->network, self->problem);
 }
 
 static void gui_page_status_dispose(GObject *object)
 {
-    g_clear_object(&GUI_PAGE_STATUS(object)->client);
+    g_clear_object(&GUI_PAGE_STATUS(object)->network);
     G_OBJECT_CLASS(gui_page_status_parent_class)->dispose(object);
 }
 

@@ -1,8 +1,11 @@
 #include "gui/window.h"
 
 #include "common/glib/error.h"
+#include "gui/bar-problem.h"
+#include "gui/fix.h"
 #include "gui/page-peers.h"
 #include "gui/page-status.h"
+#include "gui/page-welcome.h"
 #include "gui/row-network.h"
 #include "gui/words.h"
 
@@ -13,13 +16,15 @@ struct _GuiWindow {
     GuiClient           *client;
     GuiNetwork          *network; /* the selected one; NULL: none */
     AdwToastOverlay     *toasts;
-    GtkStack            *top;
+    GtkStack            *top, *before;
     AdwLeaflet          *leaflet, *pages;
     GtkListBox          *networks;
     AdwWindowTitle      *title;
-    GtkWidget           *page_network;
+    GtkWidget           *page_network, *network_menu;
     GuiPagePeers        *peers;
     GuiPageStatus       *status;
+    GuiPageWelcome      *welcome;
+    GuiBarProblem       *version;
 };
 
 G_DEFINE_FINAL_TYPE(GuiWindow, gui_window, ADW_TYPE_APPLICATION_WINDOW)
@@ -149,8 +154,8 @@ static GtkListBoxRow *find_row(GuiWindow *self, GuiNetwork *network)
     return gtk_list_box_get_row_at_index(self->networks, 0);
 }
 
-/* After networks came or went, or the daemon did: something is selected if there is anything. */
-static void show(GuiWindow *self)
+/* After networks came or went: something is selected if there is anything. */
+static void select_any(GuiWindow *self)
 {
     GtkListBoxRow *row = find_row(self, self->network);
 
@@ -158,9 +163,27 @@ static void show(GuiWindow *self)
         gtk_list_box_select_row(self->networks, row);
     else
         set_network(self, NULL);
-    gtk_stack_set_visible_child_name(self->top, gui_page_status_is_needed(self->client)
-                                                    ? "status"
-                                                    : "networks");
+}
+
+/* What there is to see: the networks; the first run while there is none; what is wrong. */
+static void show(GuiWindow *self)
+{
+    const bool        any = g_list_model_get_n_items(gui_client_get_networks(self->client)) > 0;
+    const GuiProblem *problem = gui_problem_of_client(self->client);
+    const bool        welcome = !any && gui_page_welcome_knows(gui_client_get_state(self->client));
+
+    select_any(self);
+    if (welcome)
+        gui_page_welcome_show(self->welcome, self->client);
+    else if (problem != NULL)
+        gui_page_status_show(self->status, NULL, problem,
+                             gui_client_get_text(self->client, "detail"));
+    gtk_stack_set_visible_child_name(self->before, welcome ? "welcome" : "problem");
+    gtk_stack_set_visible_child_name(self->top, any && problem == NULL ? "networks" : "status");
+    gui_bar_problem_show(self->version, NULL, gui_problem_of_version(self->client), "");
+    g_simple_action_set_enabled(G_SIMPLE_ACTION(
+                                    g_action_map_lookup_action(G_ACTION_MAP(self), "netcheck")),
+                                gui_client_offers(self->client, "netcheck"));
 }
 
 void gui_window_select(GuiWindow *self, GuiNetwork *network)
@@ -195,7 +218,40 @@ static void on_search(GSimpleAction *action, GVariant *parameter, gpointer user_
     g_object_set(self->peers, "searching", true, NULL);
 }
 
+static void on_copy_address(GSimpleAction *action, GVariant *parameter, gpointer user_data)
+{
+    GuiWindow *self = user_data;
+    g_auto(GStrv) addresses = NULL;
+
+    (void)action, (void)parameter;
+    if (self->network != NULL)
+        g_object_get(self->network, "addresses", &addresses, NULL);
+    if (addresses != NULL && addresses[0] != NULL)
+        gui_fix_copy(GTK_WIDGET(self->page_network), addresses[0]);
+}
+
+static void on_netcheck(GSimpleAction *action, GVariant *parameter, gpointer user_data)
+{
+    GuiWindow *self = user_data;
+
+    (void)action, (void)parameter;
+    if (self->network != NULL)
+        gui_fix_check(GTK_WIDGET(self->network_menu), self->network);
+}
+
+static void on_leave(GSimpleAction *action, GVariant *parameter, gpointer user_data)
+{
+    GuiWindow *self = user_data;
+
+    (void)action, (void)parameter;
+    if (self->network != NULL)
+        gui_fix_leave(GTK_WIDGET(self->network_menu), self->network);
+}
+
 static const GActionEntry actions[] = {
+    { .name = "copy-address", .activate = on_copy_address },
+    { .name = "leave", .activate = on_leave },
+    { .name = "netcheck", .activate = on_netcheck },
     { .name = "back", .activate = on_back },
     { .name = "search", .activate = on_search },
 };
@@ -221,6 +277,8 @@ static void gui_window_class_init(GuiWindowClass *class)
 
     g_type_ensure(GUI_TYPE_PAGE_PEERS);
     g_type_ensure(GUI_TYPE_PAGE_STATUS);
+    g_type_ensure(GUI_TYPE_PAGE_WELCOME);
+    g_type_ensure(GUI_TYPE_BAR_PROBLEM);
     G_OBJECT_CLASS(class)->dispose = gui_window_dispose;
     gtk_widget_class_set_template_from_resource(widget, "/org/meshvpn/Mesh/ui/window.ui");
     gtk_widget_class_bind_template_child(widget, GuiWindow, toasts);
@@ -231,7 +289,11 @@ static void gui_window_class_init(GuiWindowClass *class)
     gtk_widget_class_bind_template_child(widget, GuiWindow, title);
     gtk_widget_class_bind_template_child(widget, GuiWindow, page_network);
     gtk_widget_class_bind_template_child(widget, GuiWindow, peers);
+    gtk_widget_class_bind_template_child(widget, GuiWindow, network_menu);
+    gtk_widget_class_bind_template_child(widget, GuiWindow, before);
     gtk_widget_class_bind_template_child(widget, GuiWindow, status);
+    gtk_widget_class_bind_template_child(widget, GuiWindow, welcome);
+    gtk_widget_class_bind_template_child(widget, GuiWindow, version);
     gtk_widget_class_bind_template_callback(widget, on_row_selected);
     gtk_widget_class_bind_template_callback(widget, on_row_activated);
 }
@@ -248,15 +310,16 @@ static void gui_window_init(GuiWindow *self)
 
 GuiWindow *gui_window_new(GuiApplication *application)
 {
-    GuiWindow  *self = g_object_new(GUI_TYPE_WINDOW, "application", application, NULL);
-    GListModel *networks;
+    static const char *const shown[] = { "notify::state", "notify::detail", "notify::api-version",
+                                         "notify::features", "notify::version" };
+    GuiWindow               *self = g_object_new(GUI_TYPE_WINDOW, "application", application, NULL);
+    GListModel              *networks;
 
     self->client = g_object_ref(gui_application_get_client(application));
     networks = gui_client_get_networks(self->client);
-    gui_page_status_set_client(self->status, self->client);
     gtk_list_box_bind_model(self->networks, networks, make_row, NULL, NULL);
-    g_signal_connect_object(self->client, "notify::state", G_CALLBACK(show), self,
-                            G_CONNECT_SWAPPED);
+    for (unsigned i = 0; i < G_N_ELEMENTS(shown); i++)
+        g_signal_connect_object(self->client, shown[i], G_CALLBACK(show), self, G_CONNECT_SWAPPED);
     g_signal_connect_object(networks, "items-changed", G_CALLBACK(show), self,
                             G_CONNECT_SWAPPED | G_CONNECT_AFTER);
     show(self);

@@ -59,7 +59,10 @@ typedef enum {
     MESH_ERROR_PENDING,       /* waits for approval */
     MESH_ERROR_ADDRESS_CLASH, /* our prefix clashes with the host's routes */
     MESH_ERROR_HOST,          /* the host refused: interface, address, route */
+    MESH_ERROR_NO_TUN,        /* the same: its kernel has no TUN devices */
+    MESH_ERROR_NO_PERMISSION, /* the same: this process may not */
     MESH_ERROR_STATE,         /* the state on disk: cannot be read, written or understood */
+    MESH_ERROR_DISK_FULL,     /* the same: there is no room */
     MESH_ERROR_LIMIT,         /* a named cap is reached */
     MESH_ERROR_UNSUPPORTED,
     MESH_ERROR_CANCELLED,

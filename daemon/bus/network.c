@@ -43,6 +43,7 @@ static void show_properties(MeshDBusNetwork *skeleton, const MeshdView *view)
     mesh_dbus_network_set_public_key(skeleton, view->public_key);
     mesh_dbus_network_set_state(skeleton, view->state);
     mesh_dbus_network_set_error(skeleton, view->error);
+    mesh_dbus_network_set_problem(skeleton, view->problem);
     mesh_dbus_network_set_server(skeleton, view->server);
     mesh_dbus_network_set_server_key(skeleton, view->server_key);
     mesh_dbus_network_set_server_state(skeleton, view->server_state);

@@ -60,7 +60,7 @@ static void assert_loads(Fixture *f, const char *text)
 
 static void assert_troubles(Fixture *f, unsigned want)
 {
-    g_auto(GStrv) troubles = meshd_state_list_troubles(f->state, &f->net);
+    g_auto(GStrv) troubles = meshd_state_list_troubles(f->state, &f->net, NULL);
 
     g_assert_cmpuint(g_strv_length(troubles), ==, want);
     g_assert_true(want == 0 || strstr(troubles[0], f->path) != NULL);

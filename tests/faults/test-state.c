@@ -272,7 +272,7 @@ static bool refuse_removal(const RefusalCase *c, unsigned nth)
 /* The saver is done with it, well or not. Looks at the name alone: to read is a step, too. */
 static bool is_settled(MeshdState *state, const char *path, ino_t before)
 {
-    g_auto(GStrv) troubles = meshd_state_list_troubles(state, &net);
+    g_auto(GStrv) troubles = meshd_state_list_troubles(state, &net, NULL);
     struct stat info;
 
     return troubles[0] != NULL || (lstat(path, &info) == 0 && info.st_ino != before);

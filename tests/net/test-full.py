@@ -32,6 +32,7 @@ def lives(lab, a, b):
     lab.server.ctl("node", "rename", "--network", "home", "b", "bee")
     a.wait_until(lambda n: "bee" in n.peers())
     a.wait_until(troubles)
+    assert a.network().problem == "disk-full", a.network()
     assert "No space left" in a.mesh("status").stdout
     a.reaches(b.addresses()[4])
     lab.ok("a map that cannot be kept is in force all the same, and mesh status says what is not on disk")
@@ -56,6 +57,7 @@ def is_killed(lab, a, b):
     lab.server.ctl("node", "rename", "--network", "home", "bee", "bert")
     a.wait_until(lambda n: "bert" in n.peers())
     a.wait_until(lambda n: not troubles(n), 40)
+    assert a.network().problem == "dns", a.network() # nobody here lets meshd set names
     lab.ok("killed with the disk full it starts from what there is; with space the warning goes by itself")
     lab.server.stop("mesh-server")
     a.restart()

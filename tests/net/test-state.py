@@ -23,6 +23,7 @@ def generation_before(lab, a, b):
     assert f"{home}/map is damaged" in warnings, warnings
     assert f"{home}/profile is damaged" in a.mesh("status").stdout
     assert not troubles(a, "work"), "the other network has nothing to do with it"
+    assert a.network("home").problem == "state-damaged" != a.network("work").problem
     a.reaches(b.addresses()[4])
     lab.ok("a torn document: the generation before it is used, and mesh status says so")
     found = "\n".join(a.json("repair")["found"])

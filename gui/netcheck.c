@@ -1,0 +1,61 @@
+#include "gui/netcheck.h"
+
+#include "gui/words.h"
+
+#include <glib/gi18n.h>
+#include <string.h>
+
+static const struct {
+    const char *key, *value, *words;
+} rows[] = {
+    { "udp4", "yes", N_("Packets pass to the internet by IPv4.") },
+    { "udp4", "no", N_("No packet passes by IPv4: UDP is blocked, or there is no internet.") },
+    { "udp6", "yes", N_("Packets pass to the internet by IPv6.") },
+    { "udp6", "no", N_("No packet passes by IPv6: UDP is blocked, or there is no internet.") },
+};
+
+static void add_relay(GString *words, GVariant *relay)
+{
+    const char      *name = "";
+    gboolean         home = false, down = false;
+    guint64          rtt_us = 0;
+    g_autofree char *latency = NULL;
+
+    g_variant_lookup(relay, "name", "&s", &name);
+    g_variant_lookup(relay, "home", "b", &home);
+    g_variant_lookup(relay, "down", "b", &down);
+    g_variant_lookup(relay, "rtt-us", "t", &rtt_us);
+    latency = gui_words_dup_latency(rtt_us);
+    if (down)
+        /* Translators: %s is the name of a relay */
+        g_string_append_printf(words, _("Relay %s does not answer."), name);
+    else if (home)
+        /* Translators: the name of a relay, and its round trip, e.g. 12 ms */
+        g_string_append_printf(words, _("Peers find this computer by relay %s (%s)."), name,
+                               latency);
+    else
+        return;
+    g_string_append_c(words, '\n');
+}
+
+char *gui_netcheck_dup_words(GVariant *found)
+{
+    g_autoptr(GString) words = g_string_new(NULL);
+    g_autoptr(GVariant) relays = g_variant_lookup_value(found, "relays", G_VARIANT_TYPE("aa{sv}"));
+    const char *value;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++)
+        if (g_variant_lookup(found, rows[i].key, "&s", &value) && strcmp(value, rows[i].value) == 0)
+            g_string_append_printf(words, "%s\n", _(rows[i].words));
+    if (g_variant_lookup(found, "nat-text", "&s", &value) && value[0] != '\0')
+        g_string_append_printf(words, "%s\n", value);
+    for (gsize i = 0; relays != NULL && i < g_variant_n_children(relays); i++) {
+        g_autoptr(GVariant) relay = g_variant_get_child_value(relays, i);
+
+        add_relay(words, relay);
+    }
+    if (words->len == 0)
+        return g_strdup(_("Nothing could be found out."));
+    g_string_truncate(words, words->len - 1);
+    return g_string_free(g_steal_pointer(&words), false);
+}
