@@ -1,5 +1,6 @@
 #include "gui/application.h"
 
+#include "gui/actions.h"
 #include "gui/window.h"
 
 struct _GuiApplication {
@@ -46,6 +47,7 @@ static void gui_application_startup(GApplication *application)
         gtk_application_set_accels_for_action(GTK_APPLICATION(self), accels[i].action,
                                               (const char *const *)accels[i].keys);
     self->client = gui_client_new();
+    gui_actions_add(self);
 }
 
 static void gui_application_activate(GApplication *application)
@@ -55,6 +57,20 @@ static void gui_application_activate(GApplication *application)
     if (window == NULL)
         window = GTK_WINDOW(gui_window_new(GUI_APPLICATION(application)));
     gtk_window_present(window);
+}
+
+/* A mesh:// link that was clicked, or stood on the command line. */
+static void gui_application_open(GApplication *application, GFile **files, int n_files,
+                                 const char *hint)
+{
+    g_autofree char *link = n_files > 0 ? g_file_get_uri(files[0]) : NULL;
+
+    (void)hint;
+    if (link == NULL || !g_str_has_prefix(link, "mesh:"))
+        g_clear_pointer(&link, g_free);
+    g_application_activate(application);
+    g_action_group_activate_action(G_ACTION_GROUP(application), "join",
+                                   g_variant_new_string(link == NULL ? "" : link));
 }
 
 static void gui_application_dispose(GObject *object)
@@ -79,6 +95,7 @@ static void gui_application_class_init(GuiApplicationClass *class)
 
     application->startup = gui_application_startup;
     application->activate = gui_application_activate;
+    application->open = gui_application_open;
     G_OBJECT_CLASS(class)->dispose = gui_application_dispose;
 }
 
@@ -90,5 +107,6 @@ static void gui_application_init(GuiApplication *self)
 GuiApplication *gui_application_new(void)
 {
     return g_object_new(GUI_TYPE_APPLICATION, "application-id", GUI_APPLICATION_ID,
-                        "resource-base-path", "/org/meshvpn/Mesh", NULL);
+                        "resource-base-path", "/org/meshvpn/Mesh", "flags",
+                        G_APPLICATION_HANDLES_OPEN, NULL);
 }

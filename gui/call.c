@@ -40,7 +40,8 @@ void gui_call_async(const GuiCallTarget *target, const GuiCall *call, GTask *tas
     }
     g_dbus_connection_call(target->bus, GUI_CALL_NAME, target->path, target->interface,
                            call->method, call->arguments, NULL,
-                           G_DBUS_CALL_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION |
-                               G_DBUS_CALL_FLAGS_NO_AUTO_START,
+                           G_DBUS_CALL_FLAGS_NO_AUTO_START |
+                               (call->quiet ? 0
+                                            : G_DBUS_CALL_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION),
                            TIMEOUT_MS, g_task_get_cancellable(task), on_reply, task);
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <gio/gio.h>
+#include <stdbool.h>
 
 #define GUI_CALL_NAME    "org.meshvpn.Mesh1"
 #define GUI_CALL_PATH    "/org/meshvpn/Mesh1"
@@ -13,10 +14,12 @@
 #define GUI_CALL_NETWORK "org.meshvpn.Mesh1.Network"
 
 /* What to call, e.g. { "Ping", g_variant_new("(s@a{sv})", name, options) }: the method of the
- * object's interface, and its arguments as a tuple (floating references are taken; NULL: none). */
+ * object's interface, and its arguments as a tuple (floating references are taken; NULL: none).
+ * @quiet: nobody asked for it, so no password may be asked for: better NOT_AUTHORIZED. */
 typedef struct {
     const char *method;
     GVariant   *arguments;
+    bool        quiet;
 } GuiCall;
 
 /* Where an object lives; borrowed strings. */

@@ -2,10 +2,25 @@
 
 #include <glib/gi18n.h>
 #include <locale.h>
+#include <string.h>
 #include <unistd.h>
+
+/* A join link is a secret, and what stands on a command line can be seen by every user: we take a
+ * copy of ours, and cover the links in it. Owned by the caller. */
+static char **take_arguments(char **argv)
+{
+    char **copy = g_strdupv(argv);
+
+    for (; *argv != NULL; argv++) {
+        if (g_ascii_strncasecmp(*argv, "mesh:", strlen("mesh:")) == 0)
+            memset(*argv, '*', strlen(*argv));
+    }
+    return copy;
+}
 
 int main(int argc, char **argv)
 {
+    g_auto(GStrv) arguments = take_arguments(argv);
     GuiApplication *application;
     bool            restart;
     int             status;
@@ -16,10 +31,10 @@ int main(int argc, char **argv)
     textdomain(GETTEXT_PACKAGE);
     g_set_application_name(_("Mesh"));
     application = gui_application_new();
-    status = g_application_run(G_APPLICATION(application), argc, argv);
+    status = g_application_run(G_APPLICATION(application), argc, arguments);
     restart = gui_application_wants_restart(application);
     g_object_unref(application);
     if (restart)
-        execvp(argv[0], argv); /* the file may be a newer one by now */
+        execvp(argv[0], (char *[]){ argv[0], NULL }); /* the file may be a newer one by now */
     return status;
 }

@@ -3,6 +3,7 @@
 #include "common/glib/error.h"
 #include "gui/bar-problem.h"
 #include "gui/fix.h"
+#include "gui/page-peer.h"
 #include "gui/page-peers.h"
 #include "gui/page-status.h"
 #include "gui/page-welcome.h"
@@ -248,7 +249,21 @@ static void on_leave(GSimpleAction *action, GVariant *parameter, gpointer user_d
         gui_fix_leave(GTK_WIDGET(self->network_menu), self->network);
 }
 
+static void on_show_peer(GSimpleAction *action, GVariant *parameter, gpointer user_data)
+{
+    GuiWindow  *self = user_data;
+    const char *name = g_variant_get_string(parameter, NULL);
+    GuiPeer    *peer = NULL;
+
+    (void)action;
+    if (self->network != NULL)
+        peer = gui_peers_find(gui_network_get_peers(self->network), name);
+    if (peer != NULL)
+        gui_window_push(self, gui_page_peer_new(self->client, self->network, peer), name);
+}
+
 static const GActionEntry actions[] = {
+    { .name = "show-peer", .parameter_type = "s", .activate = on_show_peer },
     { .name = "copy-address", .activate = on_copy_address },
     { .name = "leave", .activate = on_leave },
     { .name = "netcheck", .activate = on_netcheck },

@@ -27,9 +27,12 @@ char *gui_words_dup_traffic(guint64 rx_bytes, guint64 tx_bytes)
 
 char *gui_words_dup_path(GuiPeer *peer)
 {
-    const char *path = gui_peer_get_text(peer, "path");
-    const char *relay = gui_peer_get_text(peer, "relay");
+    return gui_words_dup_way(gui_peer_get_text(peer, "path"), gui_peer_get_text(peer, "relay"),
+                             gui_peer_is_online(peer));
+}
 
+char *gui_words_dup_way(const char *path, const char *relay, bool online)
+{
     if (strcmp(path, "direct") == 0)
         return g_strdup(C_("path", "direct"));
     if (strcmp(path, "direct-tcp") == 0)
@@ -43,7 +46,7 @@ char *gui_words_dup_path(GuiPeer *peer)
         return g_strdup_printf(_("by way of %s"), relay);
     if (strcmp(path, "connecting") == 0)
         return g_strdup(C_("path", "connecting…"));
-    if (strcmp(path, "none") == 0 && gui_peer_is_online(peer))
+    if (strcmp(path, "none") == 0 && online)
         return g_strdup(C_("path", "no way"));
     return g_strdup("");
 }

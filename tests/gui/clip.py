@@ -1,6 +1,6 @@
 """The clipboard of a desktop: clip.py get | image FILE | text
 get    prints its text; exit status 1: it has none
-image  offers the picture until it is ended; text: offers what stands on standard input. Both say "ready"."""
+image  offers the picture, a PNG, until it is ended; text: offers what stands on standard input. Both say "ready"."""
 import sys
 
 import gi
@@ -11,7 +11,9 @@ from gi.repository import Gdk, GLib, Gtk
 
 def offer(clipboard, verb):
     if verb == "image":
-        clipboard.set(Gdk.Texture.new_from_filename(sys.argv[2]))
+        with open(sys.argv[2], "rb") as picture:
+            data = GLib.Bytes.new(picture.read())
+        clipboard.set_content(Gdk.ContentProvider.new_for_bytes("image/png", data))
     else:
         clipboard.set(sys.stdin.read())
     print("ready", flush=True)

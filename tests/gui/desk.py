@@ -27,7 +27,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 PYTHON = "/usr/bin/python3" # has python3-gi, others in PATH may not
 A11Y = "/usr/libexec/at-spi-bus-launcher"
 FIRST_UID = 64530
-LIMIT_S = 30
+LIMIT_S = int(os.environ.get("MESH_DESK_LIMIT_S", 30))
 SESSION_BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig>
@@ -291,33 +291,50 @@ class App:
         assert self.pid is None or self.desk.runs(self.key), f"{self.key} has ended: see its log"
         return len(self.nodes()) > 1
 
+    def wait_for(self, condition, what, limit_s=LIMIT_S):
+        """Waits; when it does not come, what is on the screen goes to the logs."""
+        try:
+            return wait_until(condition, limit_s, f"{self.key}: {what}")
+        except TimeoutError:
+            print("\n".join(f"# {line}" for line in self.tree().splitlines()))
+            self.desk.picture(f"{self.desk.name}-{self.key}-failed")
+            raise
+
     def all(self, role=None, name=None, inside=None):
         """Those of a role whose name is this text, or matches this pattern."""
         return [node for node in self.nodes() if node.matches(role, name) and node.is_inside(inside)]
 
     def find(self, role=None, name=None, inside=None, limit_s=LIMIT_S):
         """Waits for the first such."""
-        return wait_until(lambda: self.all(role, name, inside), limit_s, f"{self.key}: a {role} called {name!r}")[0]
+        return self.wait_for(lambda: self.all(role, name, inside), f"a {role} called {name!r}", limit_s)[0]
 
     def gone(self, role=None, name=None, inside=None, limit_s=LIMIT_S):
         """Waits until there is none."""
-        wait_until(lambda: not self.all(role, name, inside), limit_s, f"{self.key}: no {role} called {name!r}")
+        self.wait_for(lambda: not self.all(role, name, inside), f"no {role} called {name!r}", limit_s)
 
     def click(self, role, name, inside=None):
         """Waits for such a control that can be used, and clicks it."""
         def usable():
             return [node for node in self.all(role, name, inside) if "sensitive" in node.states]
-        wait_until(usable, LIMIT_S, f"{self.key}: a usable {role} called {name!r}")[0].click()
+        self.wait_for(usable, f"a usable {role} called {name!r}")[0].click()
 
-    def unnamed(self, allow=()):
+    def unnamed(self, inside=None):
         """Controls that a blind person could not tell: without a name, or with that of their class."""
         return [node for node in self.nodes() if node.role in CONTROLS and not node.is_part()
-                and (not node.name or node.name.startswith(("Gtk", "Adw"))) and node.path() not in allow]
+                and (not node.name or node.name.startswith(("Gtk", "Adw"))) and node.is_inside(inside)]
 
     def tree(self):
-        """All of it as text, for people who write a test."""
-        return "\n".join(f"{'  ' * node.depth}{node.role} {node.name!r} {node.description!r} "
-                         f"{' '.join(node.states)}" for node in self.nodes())
+        """What a screen reader has to say of it, for people who write a test."""
+        usual = {"sensitive", "visible", "showing", "focusable", "horizontal", "vertical"}
+        lines = []
+        for node in self.nodes():
+            if (node.role in ("panel", "filler", "scroll bar", "scroll pane") and not node.description
+                    and node.name.startswith(("Gtk", "Adw")) or not node.name + node.description):
+                continue
+            states = sorted(set(node.states) - usual) + ["INSENSITIVE"] * ("sensitive" not in node.states)
+            description = f" ({node.description})" if node.description != node.name else ""
+            lines.append(f"{' ' * node.depth}{node.role} {node.name!r}{description} {' '.join(states)}")
+        return "\n".join(lines)
 
     def close(self, limit_s=LIMIT_S):
         """Waits until the program has ended of itself; returns its exit status."""
@@ -357,9 +374,9 @@ class Node:
             node = node.parent
 
     def is_part(self):
-        """Whether it is but a piece of a control that has the name, such as the text in an entry."""
-        return any(node.role in CONTROLS and node.name and not node.name.startswith(("Gtk", "Adw"))
-                   for node in self.above())
+        """Whether it is but a piece of a control that has the name: the text in an entry, the inside of a menu button."""
+        return any(self.role in ("text", node.role) and node.role in CONTROLS and node.name
+                   and not node.name.startswith(("Gtk", "Adw")) for node in self.above())
 
     def click(self):
         self.app.desk.look(op="act", at=self.at)

@@ -1,0 +1,32 @@
+#include "gui/named.h"
+
+static void name_after(GtkWidget *widget, const char *text)
+{
+    gtk_accessible_update_property(GTK_ACCESSIBLE(widget), GTK_ACCESSIBLE_PROPERTY_LABEL, text, -1);
+}
+
+/* The button that shows a password has another tooltip while it is shown. */
+static void on_tooltip(GtkWidget *button)
+{
+    name_after(button, gtk_widget_get_tooltip_text(button));
+}
+
+static void name_buttons(GtkWidget *widget)
+{
+    GtkWidget *child = gtk_widget_get_first_child(widget);
+
+    if (GTK_IS_BUTTON(widget) && gtk_widget_get_tooltip_text(widget) != NULL) {
+        g_signal_connect(widget, "notify::tooltip-text", G_CALLBACK(on_tooltip), NULL);
+        on_tooltip(widget);
+    }
+    for (; child != NULL; child = gtk_widget_get_next_sibling(child))
+        name_buttons(child);
+}
+
+void gui_named_entry(AdwEntryRow *row)
+{
+    GtkWidget *text = GTK_WIDGET(gtk_editable_get_delegate(GTK_EDITABLE(row)));
+
+    name_after(text, adw_preferences_row_get_title(ADW_PREFERENCES_ROW(row)));
+    name_buttons(GTK_WIDGET(row));
+}

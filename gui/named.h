@@ -1,0 +1,7 @@
+/* gui/named.h: names for screen readers where libadwaita 1.2 gives none. Thread: main loop only. */
+#pragma once
+
+#include <adwaita.h>
+
+/* An entry row's text is called as the row's title, and its buttons by their tooltips. */
+void gui_named_entry(AdwEntryRow *row);

@@ -1,0 +1,120 @@
+"""A network is joined from the window: by a link that is pasted, by a QR code in a picture, and by a click on a link.
+
+   [a] ann's desktop · meshd, polkitd          [server] mesh.example: home, work, club"""
+import re
+import subprocess
+
+from desk import Desk, Lab, find_program, need_desktop, open_seats, wait_until
+
+QR_MAKER = find_program("qrpicture")
+
+
+def make_picture(desk, name, text):
+    """A PNG of a QR code, in the user's home."""
+    done = subprocess.run([QR_MAKER], input=text.encode(), capture_output=True, check=True)
+    return desk.put_file(name, done.stdout)
+
+
+def by_paste(lab, desk, window, link):
+    window.click("push button", re.compile("Join…$"))
+    join = window.find("push button", "Join")
+    assert "sensitive" not in join.states, window.tree()
+    desk.put_clipboard(text="mesh://nonsense")
+    window.click("push button", "Paste")
+    window.find("label", re.compile("^join link: "))
+    assert "sensitive" not in window.find("push button", "Join").states
+    desk.put_clipboard(text=f"  {link}\n")
+    window.click("push button", "Paste")
+    window.find("label", re.compile(r"^mesh\.example:443$"))
+    assert not any(link in node.name for node in window.nodes()), "the link is shown"
+    assert window.unnamed() == [], window.unnamed()
+    desk.picture("join")
+    window.click("push button", "Join")
+    window.find("label", "Connected")
+    window.find("label", re.compile("^This device is in home as "))
+    desk.picture("joined")
+    window.click("push button", "Done")
+    window.gone("push button", "Done")
+    assert desk.node.network("home").state == "up"
+    lab.ok("a link is pasted, judged before it is used, and the network is joined with it")
+
+
+def by_file(lab, desk, window, link):
+    """The chooser of files is GTK's own; a path can be typed into it."""
+    plain = make_picture(desk, "plain.png", "https://example.org/")
+    code = make_picture(desk, "code.png", link)
+    window.click("push button", "Join a network")
+    for path, then in ((plain, "The QR code in this picture is not a join link."), (code, r"^mesh\.example:443$")):
+        window.click("push button", "QR Code…")
+        desk.activate("Open a Picture of a QR Code")
+        desk.type(path)
+        window.wait_for(lambda path=path: window.find("text", "GtkFileChooserEntry").text() == path, "the path")
+        desk.key("Return")
+        window.find("label", re.compile(then))
+    assert "sensitive" in window.find("push button", "Join").states
+    window.find("text", "Name of this device").fill("laptop")
+    window.click("push button", "Join")
+    window.find("label", re.compile("^This device is in work as laptop"))
+    window.click("push button", "Done")
+    assert desk.node.network("work").node_name == "laptop"
+    lab.ok("a QR code in a file is read, another one refused, and the options count")
+
+
+def by_clipboard(lab, desk, window, link):
+    desk.put_clipboard(image=make_picture(desk, "clip.png", link))
+    window.click("push button", "Join a network")
+    window.click("push button", "Paste")
+    window.find("label", re.compile(r"^mesh\.example:443$"))
+    window.click("push button", "Join")
+    window.find("label", "Waiting for Approval")
+    desk.picture("approval")
+    lab.server.ctl("node", "approve", "a", "-n", "club")
+    window.find("label", re.compile("^This device is in club as a"))
+    window.click("push button", "Done")
+    lab.ok("a QR code is read from the clipboard; the dialog says who must approve, and sees that it was done")
+
+
+def by_click(lab, desk, window, link):
+    """Once as a browser does it where programs are activated by the bus, once where they get an argument."""
+    desk.look(op="open", name="org.meshvpn.Mesh", uris=[link])
+    window.find("frame", "Join a Network")
+    window.find("label", re.compile(r"^mesh\.example:443$"))
+    window.click("push button", "Join")
+    refused = window.find("label", re.compile("already"))
+    assert link not in refused.name
+    desk.picture("refused")
+    window.click("push button", "Cancel")
+    window.gone("frame", "Join a Network")
+    again = desk.start("again", find_program("mesh-gui"), link)
+    window.find("frame", "Join a Network")
+    assert again.wait(timeout=30) == 0
+    window.click("push button", "Cancel")
+    window.gone("frame", "Join a Network")
+    desk.stop("mesh-gui")
+    alone = desk.launch("mesh-gui", link, key="alone")
+    alone.find("label", re.compile(r"^mesh\.example:443$"))
+    shown = desk.node.run("ps", "-o", "args", "-p", alone.pid).stdout
+    assert "mesh-gui" in shown and "k=" not in shown, shown
+    for log in lab.dir.glob("*.log"):
+        assert link not in log.read_text(errors="replace"), f"{log.name} has the link"
+    lab.ok("a click on a link opens the dialog with it; refusals are the daemon's words; nothing shows the link")
+
+
+def main():
+    need_desktop()
+    with Lab() as lab:
+        node = open_seats(lab.node("a"), grant=["join", "leave"], ann="active")
+        home = lab.server.setup("home")
+        lab.server.up()
+        lab.server.ctl("network", "create", "work")
+        lab.server.ctl("network", "create", "club", "--approve", "yes")
+        node.up()
+        desk = Desk(node, "ann")
+        window = desk.launch("mesh-gui")
+        by_paste(lab, desk, window, home)
+        by_file(lab, desk, window, lab.server.key("work"))
+        by_clipboard(lab, desk, window, lab.server.key("club"))
+        by_click(lab, desk, window, lab.server.key("work"))
+
+
+main()
