@@ -150,15 +150,27 @@ static const char *say_udp(const char *answer)
     return strcmp(answer, "no") == 0 ? _("blocked: no relay answered") : _("not known");
 }
 
-/* "pcp: 203.0.113.7:5000", "none: no router answers …", "off". */
-static void print_portmap(GVariant *found)
+/* "pcp: 203.0.113.7:5000", "none: no router answers …", "off". @always: also when it is off, or was
+ * not told. */
+static void print_portmap(GVariant *found, const char *key, const char *title, bool always)
 {
-    const char *why = get_text(found, "port-map-error"), *mapped = get_text(found, "port-mapped");
-    const char *more = mapped[0] != '\0' ? mapped : why;
-    g_autofree char *text =
-        g_strconcat(get_text(found, "port-map"), more[0] != '\0' ? ": " : "", more, NULL);
+    g_autofree char *error = g_strconcat(key, "-error", NULL);
+    g_autofree char *at =
+        strcmp(key, "port-map") == 0 ? g_strdup("port-mapped") : g_strconcat(key, "-at", NULL);
+    const char      *state = get_text(found, key), *mapped = get_text(found, at);
+    const char      *more = mapped[0] != '\0' ? mapped : get_text(found, error);
+    g_autofree char *text = g_strconcat(state, more[0] != '\0' ? ": " : "", more, NULL);
 
-    print_line(_("port map"), text);
+    if (always || (state[0] != '\0' && strcmp(state, "off") != 0))
+        print_line(title, text);
+}
+
+static void print_portmaps(GVariant *found)
+{
+    print_portmap(found, "port-map", _("port map"), true);
+    print_portmap(found, "tcp-map", _("TCP map"), false);
+    print_portmap(found, "pinhole", _("pinhole"), false);
+    print_portmap(found, "tcp-pinhole", _("TCP hole"), false);
 }
 
 /* "138 s at least", "45 s, not 75 s", "less than 45 s"; nothing while it is not known. */
@@ -192,7 +204,7 @@ static void print_found(const CliNetwork *network, GVariant *found)
     print_line(_("port kept"), get_text(found, "port-kept"));
     print_line(_("hairpin"), get_text(found, "hairpin"));
     print_lifetime(found);
-    print_portmap(found);
+    print_portmaps(found);
     print_relays(found);
 }
 

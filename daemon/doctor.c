@@ -10,6 +10,16 @@ typedef struct {
     void           *user_data;
 } Wait;
 
+static MeshdDoctorPortmap look_at_portmap(const MeshdEngine *engine, MeshdPortmapKind kind)
+{
+    MeshdDoctorPortmap found = { .at = meshd_portmap_get(engine, kind) };
+    const char        *why;
+
+    found.state = meshd_portmap_get_state(engine, kind, &why);
+    g_strlcpy(found.why, why, sizeof found.why);
+    return found;
+}
+
 static void on_checked(const PathNetcheckReport *found, void *user_data)
 {
     g_autofree Wait  *wait = user_data;
@@ -23,8 +33,8 @@ static void on_checked(const PathNetcheckReport *found, void *user_data)
     }
     report.n_relays = path_list_relays(meshd_parts_get_path(wait->engine->parts), report.relays);
     report.lifetime = path_get_lifetime(meshd_parts_get_path(wait->engine->parts));
-    report.portmap_state = meshd_portmap_get_state(wait->engine, &report.portmap_why);
-    report.portmap = meshd_portmap_get(wait->engine);
+    for (MeshdPortmapKind i = 0; i < MESHD_PORTMAPS; i++)
+        report.portmaps[i] = look_at_portmap(wait->engine, i);
     wait->done(&report, NULL, wait->user_data);
 }
 

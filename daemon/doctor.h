@@ -4,10 +4,17 @@
 
 #include "daemon/engine.h"
 #include "daemon/history.h"
+#include "daemon/inside.h"
 #include "daemon/lock/verified.h"
 #include "daemon/path/doctor.h"
 
 #include <stdbool.h>
+
+typedef struct {
+    const char  *state;   /* of path_portmap_get_state() */
+    char         why[96]; /* for people */
+    MeshEndpoint at;      /* family 0: none */
+} MeshdDoctorPortmap;
 
 /** MeshdDoctorReport: borrowed for the call. */
 typedef struct {
@@ -15,8 +22,7 @@ typedef struct {
     PathLifetimeBounds        lifetime;
     size_t                    n_relays;
     PathRelayInfo             relays[PATH_MAX_RELAYS];
-    const char               *portmap_state, *portmap_why; /* of path_portmap_get_state() */
-    MeshEndpoint              portmap;                     /* family 0: none */
+    MeshdDoctorPortmap        portmaps[MESHD_PORTMAPS];
 } MeshdDoctorReport;
 
 /* Called once, perhaps from inside. @report NULL: @error says why: NETWORK_DOWN. */

@@ -381,7 +381,7 @@ void meshd_engine_stop_parts(MeshdEngine *self)
 static gboolean on_mend(gpointer user_data)
 {
     MeshdEngine *self = user_data;
-    bool         ip6 = meshd_parts_has_ip6(self->parts);
+    bool         ip6 = meshd_parts_has_ip(self->parts, AF_INET6);
     g_autoptr(GError) error = NULL;
 
     self->mend = 0;
@@ -390,7 +390,7 @@ static gboolean on_mend(gpointer user_data)
             self->broken = g_idle_add(on_broken_idle, self);
     } else if (!meshd_parts_mend(self->parts, &error)) {
         mesh_log_warning("network %s: cannot mend: %s", self->profile->network, error->message);
-    } else if (ip6 != meshd_parts_has_ip6(self->parts)) {
+    } else if (ip6 != meshd_parts_has_ip(self->parts, AF_INET6)) {
         tell(self, false);
     }
     return G_SOURCE_REMOVE;
@@ -626,7 +626,7 @@ bool meshd_engine_refresh(MeshdEngine *self, GError **error)
     LockVerified *map = meshd_parts_get_map(self->parts);
 
     if (map != NULL &&
-        !meshd_parts_apply(self->parts, map, meshd_parts_has_ip4(self->parts), error))
+        !meshd_parts_apply(self->parts, map, meshd_parts_has_ip(self->parts, AF_INET), error))
         return false;
     if (meshd_parts_get_path(self->parts) != NULL)
         path_nudge(meshd_parts_get_path(self->parts));
@@ -659,7 +659,7 @@ void meshd_engine_list_prefixes(MeshdEngine *engine, GArray *list)
 
     if (head == NULL)
         return;
-    if (meshd_parts_has_ip4(engine->parts))
+    if (meshd_parts_has_ip(engine->parts, AF_INET))
         add_prefix(list, &head->network.ip4, head->network.name);
     add_prefix(list, &head->network.ip6, head->network.name);
 }

@@ -59,11 +59,12 @@ void meshd_engine_leave(MeshdEngine *self, MeshdLeaveHow how, MeshdEngineDone do
 
 /** MeshdHostNews: this host as a network sees it. Borrowed. */
 typedef struct {
-    GArray  *addrs;   /* MeshAddr, those of meshes left out */
-    GArray  *foreign; /* MeshPrefix of its other networks */
-    GArray  *links;   /* unsigned: interfaces to links where others may be */
-    MeshAddr gateway; /* IPv4, of the default route beside meshes; family 0: none */
-    bool     kick;    /* the network changed, so doubt the server's connection and the router */
+    GArray      *addrs;    /* MeshAddr, those of meshes left out */
+    GArray      *foreign;  /* MeshPrefix of its other networks */
+    GArray      *links;    /* unsigned: interfaces to links where others may be */
+    MeshAddr     gateway;  /* IPv4, of the default route beside meshes; family 0: none */
+    MeshEndpoint gateway6; /* the same of IPv6, without a port */
+    bool         kick; /* the network changed, so doubt the server's connection and the router */
 } MeshdHostNews;
 
 void meshd_engine_set_host(MeshdEngine *self, const MeshdHostNews *news);

@@ -2,6 +2,7 @@
 #include "daemon/host.h"
 
 #include "common/glib/log.h"
+#include "common/std/endpoint.h"
 #include "daemon/clash.h"
 #include "daemon/inside-networks.h"
 
@@ -91,8 +92,9 @@ static GArray *list_links(MeshdNetworks *self)
     return links;
 }
 
-/* The first default route over IPv4 that is no mesh's; the kernel lists the preferred one first. */
-static MeshAddr find_gateway(MeshdNetworks *self)
+/* The first default route of @family that is no mesh's; the kernel lists the preferred one first.
+ * Without a port. */
+static MeshEndpoint find_gateway(MeshdNetworks *self, int family)
 {
     g_autoptr(GArray) routes = net_list_routes(self->net, NULL);
     g_autoptr(GPtrArray) own = list_ifnames(self);
@@ -100,11 +102,16 @@ static MeshAddr find_gateway(MeshdNetworks *self)
     for (unsigned i = 0; routes != NULL && i < routes->len; i++) {
         const NetRoute *route = &g_array_index(routes, NetRoute, i);
 
-        if (route->destination.bits == 0 && route->gateway.family == AF_INET &&
-            !g_strv_contains((const char *const *)own->pdata, route->ifname))
-            return route->gateway;
+        if (route->destination.bits == 0 && route->gateway.family == family &&
+            !g_strv_contains((const char *const *)own->pdata, route->ifname)) {
+            MeshEndpoint gateway = mesh_endpoint_make(&route->gateway, 0);
+
+            if (mesh_ip_class(&route->gateway) == MESH_IP_LINK_LOCAL)
+                gateway.scope = route->ifindex;
+            return gateway;
+        }
     }
-    return (MeshAddr){ 0 };
+    return (MeshEndpoint){ 0 };
 }
 
 void meshd_host_tell(MeshdNetworks *self, MeshdEngine *engine, bool kick)
@@ -119,7 +126,8 @@ void meshd_host_tell(MeshdNetworks *self, MeshdEngine *engine, bool kick)
     meshd_engine_set_host(engine, &(MeshdHostNews){ .addrs = addrs,
                                                     .foreign = foreign,
                                                     .links = links,
-                                                    .gateway = find_gateway(self),
+                                                    .gateway = find_gateway(self, AF_INET).addr,
+                                                    .gateway6 = find_gateway(self, AF_INET6),
                                                     .kick = kick });
 }
 

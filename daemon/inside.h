@@ -15,6 +15,15 @@
 #include "daemon/relaymap.h"
 #include "daemon/report.h"
 
+/* What routers are asked for, each by itself. */
+typedef enum {
+    MESHD_PORTMAP_UDP4,
+    MESHD_PORTMAP_TCP4, /* only while peers would come by it */
+    MESHD_PORTMAP_UDP6, /* a hole in the firewall */
+    MESHD_PORTMAP_TCP6,
+    MESHD_PORTMAPS,
+} MeshdPortmapKind;
+
 typedef enum {
     MESHD_ENGINE_DOWN,
     MESHD_ENGINE_PENDING,
@@ -53,8 +62,9 @@ struct MeshdEngine {
     GArray          *foreign;  /* MeshPrefix: of the host's other networks */
     GArray          *links;    /* unsigned: indexes of the host's interfaces to its own links */
     MeshAddr         gateway;  /* IPv4, of the default route; family 0: none */
-    PathPortmap     *portmap;  /* NULL until our port was known once */
-    MeshdPeerRelay  *relaying; /* NULL: no relay for others */
+    MeshEndpoint     gateway6; /* the same of IPv6, without a port */
+    PathPortmap     *portmaps[MESHD_PORTMAPS]; /* NULL until our port was known once */
+    MeshdPeerRelay  *relaying;                 /* NULL: no relay for others */
     MeshdLan        *lan;
     char            *clash;  /* why IPv4 is left out; NULL: it is not */
     guint            timer;  /* verify and report again; 0: none */

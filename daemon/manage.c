@@ -19,7 +19,7 @@ static void hand_over(MeshdEngine *self, bool managed)
                   managed ? "NetworkManager's to set" : "ours to set again");
     self->profile->managed = managed;
     if (map == NULL ||
-        meshd_parts_apply(self->parts, map, meshd_parts_has_ip4(self->parts), &error))
+        meshd_parts_apply(self->parts, map, meshd_parts_has_ip(self->parts, AF_INET), &error))
         return;
     mesh_log_error("network %s: %s", self->profile->network, error->message);
     meshd_engine_stop_parts(self);
@@ -63,9 +63,9 @@ static char **list_routes(MeshdEngine *self)
     g_autoptr(GPtrArray) list = g_ptr_array_new();
     char text[MESH_IP_PREFIX_TEXT_SIZE];
 
-    if (meshd_parts_has_ip4(self->parts) && head->self->ip4.family != 0)
+    if (meshd_parts_has_ip(self->parts, AF_INET) && head->self->ip4.family != 0)
         g_ptr_array_add(list, g_strdup(mesh_ip_format_prefix(&head->network.ip4, text)));
-    if (meshd_parts_has_ip6(self->parts))
+    if (meshd_parts_has_ip(self->parts, AF_INET6))
         g_ptr_array_add(list, g_strdup(mesh_ip_format_prefix(&head->network.ip6, text)));
     g_ptr_array_add(list, NULL);
     return (char **)g_ptr_array_free(g_steal_pointer(&list), false);

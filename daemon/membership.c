@@ -373,7 +373,8 @@ void meshd_membership_report(MeshdEngine *self)
     path_get_self(path, &about);
     own.port = info.listen_port;
     own.seen = about.seen;
-    own.mapped = meshd_portmap_get(self);
+    own.mapped = meshd_portmap_get(self, MESHD_PORTMAP_UDP4);
+    own.tcp = meshd_portmap_get(self, MESHD_PORTMAP_TCP4);
     own.relay = meshd_peerrelay_get(self);
     e = meshd_report_sign(self->report, &own, &about, lock_gate_server_now(self->gate));
     if (e == NULL)
@@ -448,6 +449,7 @@ void meshd_engine_set_host(MeshdEngine *self, const MeshdHostNews *news)
     copy_array(self->foreign, news->foreign);
     copy_array(self->links, news->links);
     self->gateway = news->gateway;
+    self->gateway6 = news->gateway6;
     lock_gate_set_foreign(self->gate, (const MeshPrefix *)(void *)news->foreign->data,
                           news->foreign->len);
     host = get_path_host(self);

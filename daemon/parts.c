@@ -36,8 +36,9 @@ struct MeshdParts {
     Path            *path;
     GArray          *addrs; /* MeshAddr, for paths that start later */
     bool             presence_known;
-    bool             relayless; /* as paths told, and is in force */
-    guint            follow;    /* idle source: it may be another; 0: none */
+    bool             tcp_let_in; /* by a router */
+    bool             relayless;  /* as paths told, and is in force */
+    guint            follow;     /* idle source: it may be another; 0: none */
 };
 
 /* One try of meshd_parts_apply(). */
@@ -350,7 +351,7 @@ static bool is_reachable(const MeshdParts *self)
         if (addr->family == AF_INET && mesh_ip_class(addr) == MESH_IP_GLOBAL)
             return true;
     }
-    return self->profile->n_statics > 0;
+    return self->profile->n_statics > 0 || self->tcp_let_in;
 }
 
 static void set_wishes(MeshdParts *self)
@@ -457,6 +458,8 @@ static bool apply_path(MeshdParts *self, const Wanted *wanted, GError **error)
         row.n_relays = peer->n_relays;
         memcpy(row.relays, peer->relays, sizeof row.relays);
         row.relay = peer->relay;
+        if (peer->tcp != NULL)
+            row.tcp = *peer->tcp;
         row.name = peer->member->name;
         row.eager = is_eager(self, wanted->map, peer, &n_eager);
         row.n_endpoints = peer->n_endpoints;
@@ -600,14 +603,18 @@ Path *meshd_parts_get_path(MeshdParts *self)
     return self->path;
 }
 
-bool meshd_parts_has_ip4(MeshdParts *self)
+bool meshd_parts_has_ip(MeshdParts *self, int family)
 {
-    return self->map != NULL && self->ip4;
+    return self->map != NULL && (family == AF_INET6 ? self->ip6 : self->ip4);
 }
 
-bool meshd_parts_has_ip6(MeshdParts *self)
+void meshd_parts_let_tcp_in(MeshdParts *self, bool on)
 {
-    return self->map != NULL && self->ip6;
+    if (on == self->tcp_let_in)
+        return;
+    self->tcp_let_in = on;
+    if (self->path != NULL)
+        set_wishes(self);
 }
 
 void meshd_parts_set_host(MeshdParts *self, const PathHost *host)

@@ -52,11 +52,14 @@ bool meshd_parts_mend(MeshdParts *self, GError **error);
 /** meshd_parts_stop: undoes all, in reverse; interface, addresses and routes are gone after it. */
 void meshd_parts_stop(MeshdParts *self);
 
-LockVerified *meshd_parts_get_map(MeshdParts *self);   /* borrowed; NULL: nothing runs */
-WirePlane    *meshd_parts_get_plane(MeshdParts *self); /* borrowed; NULL: nothing runs */
-Path         *meshd_parts_get_path(MeshdParts *self);  /* borrowed; NULL: nothing runs */
-bool          meshd_parts_has_ip4(MeshdParts *self);
-bool          meshd_parts_has_ip6(MeshdParts *self); /* false too: this host has it off */
+LockVerified *meshd_parts_get_map(MeshdParts *self);            /* borrowed; NULL: nothing runs */
+WirePlane    *meshd_parts_get_plane(MeshdParts *self);          /* borrowed; NULL: nothing runs */
+Path         *meshd_parts_get_path(MeshdParts *self);           /* borrowed; NULL: nothing runs */
+bool          meshd_parts_has_ip(MeshdParts *self, int family); /* false too: the host has it off */
+
+/** meshd_parts_let_tcp_in: a router forwards TCP to the data plane's port: peers are awaited there.
+ */
+void meshd_parts_let_tcp_in(MeshdParts *self, bool on);
 
 /** meshd_parts_set_host: copies; also for paths that start later. */
 void meshd_parts_set_host(MeshdParts *self, const PathHost *host);

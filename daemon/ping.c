@@ -124,8 +124,8 @@ static bool choose_addrs(MeshdPings *self, const LockPeer *peer, unsigned family
                          GError **error)
 {
     const MeshMember *own = lock_verified_get_head(meshd_parts_get_map(self->parts))->self;
-    bool              both4 =
-        meshd_parts_has_ip4(self->parts) && own->ip4.family != 0 && peer->member->ip4.family != 0;
+    bool              both4 = meshd_parts_has_ip(self->parts, AF_INET) && own->ip4.family != 0 &&
+                 peer->member->ip4.family != 0;
 
     if (ping->address.family == 0)
         ping->address =

@@ -4,13 +4,27 @@
 #include "daemon/inside.h"
 
 #include <string.h>
+#include <sys/socket.h>
+
+typedef struct {
+    bool        tcp, six;
+    const char *label; /* of the nonce */
+} Kind;
+
+static const Kind kinds[MESHD_PORTMAPS] = {
+    [MESHD_PORTMAP_UDP4] = { false, false, "mesh1-portmap-nonce" },
+    [MESHD_PORTMAP_TCP4] = { true, false, "mesh1-portmap-nonce-tcp" },
+    [MESHD_PORTMAP_UDP6] = { false, true, "mesh1-portmap-nonce-6" },
+    [MESHD_PORTMAP_TCP6] = { true, true, "mesh1-portmap-nonce-tcp-6" },
+};
 
 /* The router keeps a mapping for whoever knows its nonce: ours is the same after a restart, and
  * nobody else's. */
-static void make_nonce(const MeshdProfile *profile, uint8_t out[MESH_PCP_NONCE_BYTES])
+static void make_nonce(const MeshdProfile *profile, const char *label,
+                       uint8_t out[MESH_PCP_NONCE_BYTES])
 {
     mesh_hash_blake2s_keyed(MESH_SPAN(profile->wg_private->bytes, MESH_KEY_BYTES),
-                            MESH_SPAN_TEXT("mesh1-portmap-nonce"), out, MESH_PCP_NONCE_BYTES);
+                            MESH_SPAN(label, strlen(label)), out, MESH_PCP_NONCE_BYTES);
 }
 
 static void on_changed(void *user_data)
@@ -21,14 +35,47 @@ static void on_changed(void *user_data)
     self->host->changed(self, false, self->host->user_data);
 }
 
-static void make(MeshdEngine *self)
+static PathPortmap *make(MeshdEngine *self, const Kind *kind)
 {
-    PathPortmapOptions options = { .upnp = self->host->upnp,
+    PathPortmapOptions options = { .tcp = kind->tcp,
+                                   .six = kind->six,
+                                   .upnp = self->host->upnp,
                                    .changed = on_changed,
                                    .user_data = self };
 
-    make_nonce(self->profile, options.nonce);
-    self->portmap = path_portmap_new(&options);
+    make_nonce(self->profile, kind->label, options.nonce);
+    return path_portmap_new(&options);
+}
+
+/* The first address that all of the internet may know; family 0: none. */
+static MeshAddr find_global(const MeshdEngine *self, int family)
+{
+    for (guint i = 0; i < self->addrs->len; i++) {
+        const MeshAddr *addr = &g_array_index(self->addrs, MeshAddr, i);
+
+        if (addr->family == family && mesh_ip_class(addr) == MESH_IP_GLOBAL)
+            return *addr;
+    }
+    return (MeshAddr){ 0 };
+}
+
+/* Who has a public IPv4 address is asked by TCP there. */
+static bool is_wanted(const MeshdEngine *self, const Kind *kind)
+{
+    PathSelf about = { 0 };
+
+    if (!self->profile->portmap || (kind->six && find_global(self, AF_INET6).family == 0))
+        return false;
+    if (!kind->tcp)
+        return true;
+    path_get_self(meshd_parts_get_path(self->parts), &about);
+    return about.wants_tcp && (kind->six || find_global(self, AF_INET).family == 0);
+}
+
+static bool is_let_in(const MeshdEngine *self)
+{
+    return meshd_portmap_get(self, MESHD_PORTMAP_TCP4).port != 0 ||
+           meshd_portmap_get(self, MESHD_PORTMAP_TCP6).port != 0;
 }
 
 void meshd_portmap_follow(MeshdEngine *self)
@@ -37,39 +84,55 @@ void meshd_portmap_follow(MeshdEngine *self)
     LockVerified *map = meshd_parts_get_map(self->parts);
     WirePlaneInfo info;
     g_autoptr(GArray) foreign = NULL;
-    PathPortmapWish wish = { .on = self->profile->portmap, .gateway = self->gateway };
 
-    if (plane == NULL || map == NULL)
+    if (plane == NULL || map == NULL || meshd_parts_get_path(self->parts) == NULL)
         return;
-    if (self->portmap == NULL)
-        make(self);
     foreign = g_array_copy(self->foreign);
     g_array_append_val(foreign, lock_verified_get_head(map)->network.ip4);
+    g_array_append_val(foreign, lock_verified_get_head(map)->network.ip6);
     wire_plane_get_info(plane, &info);
-    wish.port = info.listen_port;
-    wish.foreign = (const MeshPrefix *)(void *)foreign->data;
-    wish.n_foreign = foreign->len;
-    path_portmap_set(self->portmap, &wish);
+    for (size_t i = 0; i < MESHD_PORTMAPS; i++) {
+        const Kind     *kind = &kinds[i];
+        PathPortmapWish wish = { .on = is_wanted(self, kind),
+                                 .port = info.listen_port,
+                                 .gateway = kind->six ? self->gateway6.addr : self->gateway,
+                                 .scope = kind->six ? self->gateway6.scope : 0,
+                                 .foreign = (const MeshPrefix *)(void *)foreign->data,
+                                 .n_foreign = foreign->len };
+
+        if (kind->six)
+            wish.client = find_global(self, AF_INET6);
+        if (self->portmaps[i] == NULL)
+            self->portmaps[i] = make(self, kind);
+        path_portmap_set(self->portmaps[i], &wish);
+    }
+    meshd_parts_let_tcp_in(self->parts, is_let_in(self));
 }
 
 void meshd_portmap_ask_again(MeshdEngine *self)
 {
-    if (self->portmap != NULL)
-        path_portmap_ask_again(self->portmap);
+    for (size_t i = 0; i < MESHD_PORTMAPS; i++)
+        if (self->portmaps[i] != NULL)
+            path_portmap_ask_again(self->portmaps[i]);
 }
 
 void meshd_portmap_stop(MeshdEngine *self)
 {
-    path_portmap_free(g_steal_pointer(&self->portmap));
+    for (size_t i = 0; i < MESHD_PORTMAPS; i++)
+        path_portmap_free(g_steal_pointer(&self->portmaps[i]));
+    meshd_parts_let_tcp_in(self->parts, false);
 }
 
-const char *meshd_portmap_get_state(const MeshdEngine *self, const char **out_why)
+const char *meshd_portmap_get_state(const MeshdEngine *self, MeshdPortmapKind kind,
+                                    const char **out_why)
 {
     *out_why = "";
-    return self->portmap != NULL ? path_portmap_get_state(self->portmap, out_why) : "off";
+    return self->portmaps[kind] != NULL ? path_portmap_get_state(self->portmaps[kind], out_why)
+                                        : "off";
 }
 
-MeshEndpoint meshd_portmap_get(const MeshdEngine *self)
+MeshEndpoint meshd_portmap_get(const MeshdEngine *self, MeshdPortmapKind kind)
 {
-    return self->portmap != NULL ? path_portmap_get(self->portmap) : (MeshEndpoint){ 0 };
+    return self->portmaps[kind] != NULL ? path_portmap_get(self->portmaps[kind])
+                                        : (MeshEndpoint){ 0 };
 }

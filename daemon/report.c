@@ -30,8 +30,9 @@ void meshd_report_free(MeshdReport *self)
 static bool says_the_same(const MeshRecordE *a, const MeshRecordE *b)
 {
     if (a->n_endpoints != b->n_endpoints || !mesh_key_equal(&a->probe_key, &b->probe_key) ||
-        a->relay.port != b->relay.port || !mesh_key_equal(&a->relay.key, &b->relay.key) ||
-        a->n_relays != b->n_relays || memcmp(a->relays, b->relays, sizeof a->relays) != 0)
+        !mesh_endpoint_equal(&a->tcp, &b->tcp) || a->relay.port != b->relay.port ||
+        !mesh_key_equal(&a->relay.key, &b->relay.key) || a->n_relays != b->n_relays ||
+        memcmp(a->relays, b->relays, sizeof a->relays) != 0)
         return false;
     for (size_t i = 0; i < a->n_endpoints; i++)
         if (a->endpoints[i].kind != b->endpoints[i].kind ||
@@ -62,6 +63,7 @@ MeshSigned *meshd_report_sign(MeshdReport *self, const PathOwn *own, const PathS
 
     next.n_endpoints = path_candidates_list_own(own, next.endpoints);
     next.relay = own->relay;
+    next.tcp = own->tcp;
     next.has_probe_key = true;
     next.probe_key = about->probe_key;
     next.n_relays = about->n_relays;
@@ -98,12 +100,15 @@ uint64_t meshd_report_get_seq(const MeshdReport *self)
 
 char **meshd_report_list(const MeshdReport *self)
 {
-    char **list = g_new0(char *, self->last.n_endpoints + 1);
+    char **list = g_new0(char *, self->last.n_endpoints + 2);
     char   text[MESH_ENDPOINT_TEXT_SIZE];
 
     for (size_t i = 0; i < self->last.n_endpoints; i++)
         list[i] =
             g_strdup_printf("%s %s", mesh_endpoint_format(&self->last.endpoints[i].endpoint, text),
                             mesh_record_kind_name(self->last.endpoints[i].kind));
+    if (self->last.tcp.addr.family != 0)
+        list[self->last.n_endpoints] =
+            g_strdup_printf("%s tcp", mesh_endpoint_format(&self->last.tcp, text));
     return list;
 }

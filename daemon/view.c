@@ -111,7 +111,7 @@ static char **list_warnings(MeshdEngine *engine, LockVerified *map)
 
         g_strv_builder_add(builder, text);
     }
-    if (map != NULL && !meshd_parts_has_ip6(engine->parts))
+    if (map != NULL && !meshd_parts_has_ip(engine->parts, AF_INET6))
         g_strv_builder_add(builder, "this host has IPv6 switched off: IPv4 only, and no way to "
                                     "nodes that have IPv6 only");
     for (size_t i = 0; i < n && i < MAX_LEFT_OUT_SHOWN; i++) {
@@ -133,11 +133,11 @@ static void fill_from_map(MeshdView *view, MeshdEngine *engine, LockVerified *ma
     const LockVerifiedHead *head = lock_verified_get_head(map);
     GStrvBuilder           *addresses = g_strv_builder_new();
     GStrvBuilder           *prefixes = g_strv_builder_new();
-    bool                    ip4 = meshd_parts_has_ip4(engine->parts);
+    bool                    ip4 = meshd_parts_has_ip(engine->parts, AF_INET);
 
     if (ip4)
         add_addr(addresses, &head->self->ip4);
-    if (meshd_parts_has_ip6(engine->parts))
+    if (meshd_parts_has_ip(engine->parts, AF_INET6))
         add_addr(addresses, &head->self->ip6);
     add_prefix(prefixes, &head->network.ip4);
     add_prefix(prefixes, &head->network.ip6);
@@ -197,7 +197,7 @@ MeshdView *meshd_view_make(MeshdEngine *engine)
     view->problem = meshd_problem_judge(engine);
     view->server_state = get_server_state(engine);
     view->dns_state = meshd_names_get_state(engine->names, &why);
-    view->portmap_state = meshd_portmap_get_state(engine, &why);
+    view->portmap_state = meshd_portmap_get_state(engine, MESHD_PORTMAP_UDP4, &why);
     view->portmap_why = g_strdup(why);
     view->peerrelay_state = meshd_peerrelay_get_state(engine, &why);
     view->peerrelay_why = g_strdup(why);
@@ -286,7 +286,7 @@ GPtrArray *meshd_view_list_peers(MeshdEngine *engine)
         view->member = mesh_member_ref(peer->member);
         view->wg = peer->wg;
         view->online = peer->online;
-        view->has_ip4 = meshd_parts_has_ip4(engine->parts) && peer->member->ip4.family != 0;
+        view->has_ip4 = meshd_parts_has_ip(engine->parts, AF_INET) && peer->member->ip4.family != 0;
         if (path == NULL || !path_explain(path, &peer->wg, &view->path))
             view->path.reason = g_strdup("the network is down");
         g_ptr_array_add(list, view);

@@ -15,6 +15,7 @@ enum {
     OPCODE_MAP = 1,
     NATPMP_ADDRESS = 0,
     NATPMP_MAP_UDP = 1,
+    NATPMP_MAP_TCP = 2,
     IS_ANSWER = 0x80,
     PCP_RESERVED_BYTES = 12, /* of an answer's header */
     ADDRESS_BYTES = 16,
@@ -50,7 +51,7 @@ int mesh_pcp_encode_map(const MeshPcpMap *map, uint8_t *out, size_t size, size_t
     mesh_writer_u32be(&w, map->life_s);
     write_addr(&w, &map->client);
     mesh_writer_bytes(&w, map->nonce, sizeof map->nonce);
-    mesh_writer_u8(&w, IPPROTO_UDP);
+    mesh_writer_u8(&w, map->tcp ? IPPROTO_TCP : IPPROTO_UDP);
     mesh_writer_zeros(&w, 3);
     mesh_writer_u16be(&w, map->port);
     mesh_writer_u16be(&w, map->external.port);
@@ -65,7 +66,7 @@ int mesh_pcp_encode_natpmp_map(const MeshPcpMap *map, uint8_t *out, size_t size,
     if (map->port == 0)
         return -EINVAL;
     mesh_writer_u8(&w, NATPMP_VERSION);
-    mesh_writer_u8(&w, NATPMP_MAP_UDP);
+    mesh_writer_u8(&w, map->tcp ? NATPMP_MAP_TCP : NATPMP_MAP_UDP);
     mesh_writer_zeros(&w, 2);
     mesh_writer_u16be(&w, map->port);
     mesh_writer_u16be(&w, map->life_s != 0 ? map->external.port : 0); /* RFC 6886 §3.4 */
@@ -102,10 +103,12 @@ static bool read_map(MeshReader *r, MeshPcpMap *map)
 {
     uint8_t protocol;
 
-    return mesh_bytes_read_copy(r, map->nonce, sizeof map->nonce) &&
-           mesh_bytes_read_u8(r, &protocol) && protocol == IPPROTO_UDP && mesh_bytes_skip(r, 3) &&
-           mesh_bytes_read_u16be(r, &map->port) && mesh_bytes_read_u16be(r, &map->external.port) &&
-           read_addr(r, &map->external.addr);
+    if (!mesh_bytes_read_copy(r, map->nonce, sizeof map->nonce) ||
+        !mesh_bytes_read_u8(r, &protocol) || (protocol != IPPROTO_UDP && protocol != IPPROTO_TCP))
+        return false;
+    map->tcp = protocol == IPPROTO_TCP;
+    return mesh_bytes_skip(r, 3) && mesh_bytes_read_u16be(r, &map->port) &&
+           mesh_bytes_read_u16be(r, &map->external.port) && read_addr(r, &map->external.addr);
 }
 
 /* RFC 6887 §7.2, behind version and opcode. */
@@ -137,7 +140,7 @@ static int decode_natpmp(MeshReader *r, MeshPcpAnswer *answer)
 
     if (!mesh_bytes_read_u16be(r, &answer->result) || !mesh_bytes_read_u32be(r, &answer->epoch_s))
         return -EBADMSG;
-    if (answer->opcode != NATPMP_ADDRESS && answer->opcode != NATPMP_MAP_UDP)
+    if (answer->opcode > NATPMP_MAP_TCP)
         /* a router of NAT-PMP alone repeats PCP's opcode, where version 0 has other ones */
         return answer->result == MESH_PCP_VERSION_ERROR ? 0 : -EBADMSG;
     if (answer->opcode == NATPMP_ADDRESS) {
@@ -149,6 +152,7 @@ static int decode_natpmp(MeshReader *r, MeshPcpAnswer *answer)
         return 0;
     }
     answer->kind = MESH_NATPMP_MAP;
+    answer->map.tcp = answer->opcode == NATPMP_MAP_TCP;
     if (mesh_bytes_read_u16be(r, &answer->map.port) &&
         mesh_bytes_read_u16be(r, &answer->map.external.port) &&
         mesh_bytes_read_u32be(r, &answer->map.life_s))

@@ -24,10 +24,11 @@ enum {
     MESH_PCP_VERSION_ERROR = 1, /* result of either: ask in another version */
 };
 
-/* A mapping of a UDP port, as asked for and as granted. */
+/* A mapping of a port, as asked for and as granted. */
 typedef struct {
     uint8_t      nonce[MESH_PCP_NONCE_BYTES]; /* PCP alone */
     MeshAddr     client;                      /* our address, the source of the request; PCP */
+    bool         tcp;                         /* else UDP */
     uint16_t     port;                        /* ours */
     MeshEndpoint external; /* asked: a wish, or zeros; granted: what the router forwards */
     uint32_t     life_s;   /* 0: ends the mapping */
@@ -45,10 +46,11 @@ typedef enum {
 typedef struct {
     MeshPcpKind kind;
     uint8_t     version; /* 0: NAT-PMP; 2: PCP */
-    uint8_t     opcode;  /* of what is answered: PCP 0 ANNOUNCE, 1 MAP; NAT-PMP 0 address, 1 map */
-    uint16_t    result;
-    uint32_t    epoch_s; /* seconds since the router lost or began its table */
-    MeshPcpMap  map;     /* of a refused MAP its nonce and port, so that it can be matched */
+    uint8_t
+        opcode; /* of what is answered: PCP 0 ANNOUNCE, 1 MAP; NAT-PMP 0 address, 1 UDP, 2 TCP */
+    uint16_t   result;
+    uint32_t   epoch_s; /* seconds since the router lost or began its table */
+    MeshPcpMap map;     /* of a refused MAP its nonce and port, so that it can be matched */
 } MeshPcpAnswer;
 
 /* Each writes one request to @out. Returns: 0; -ENOSPC; -EINVAL: no address or port where the

@@ -86,6 +86,14 @@ static bool scan_relay(MeshScan *scan, MeshRecordRelay *out)
     return true;
 }
 
+static bool scan_tcp(MeshScan *scan, MeshEndpoint *out)
+{
+    char text[MESH_ENDPOINT_TEXT_SIZE];
+
+    return mesh_scan_text(scan, text, sizeof(text)) && mesh_endpoint_parse(text, out) == 0 &&
+           out->scope == 0;
+}
+
 /* What need not be there. */
 static bool scan_extras(MeshScan *scan, MeshRecordE *out)
 {
@@ -97,6 +105,8 @@ static bool scan_extras(MeshScan *scan, MeshRecordE *out)
     if (mesh_scan_word(scan, ",\"relays\":[") && !scan_relays(scan, out))
         return false;
     if (mesh_scan_word(scan, ",\"relay\":{\"udp\":") && !scan_relay(scan, &out->relay))
+        return false;
+    if (mesh_scan_word(scan, ",\"tcp\":\"") && !scan_tcp(scan, &out->tcp))
         return false;
     out->has_k_hash = mesh_scan_word(scan, ",\"kh\":\"");
     return !out->has_k_hash || mesh_scan_bytes(scan, out->k_hash, sizeof(out->k_hash));

@@ -103,6 +103,8 @@ MeshSigned *mesh_record_sign_e(const MeshRecordE *record, const MeshNetworkId *n
         mesh_jsonout_b64u(&out, "rk", record->relay.key.bytes, sizeof(record->relay.key.bytes));
         mesh_jsonout_close(&out, '}');
     }
+    if (record->tcp.addr.family != 0)
+        mesh_jsonout_text(&out, "tcp", mesh_endpoint_format(&record->tcp, text));
     if (record->has_k_hash)
         mesh_jsonout_b64u(&out, "kh", record->k_hash, sizeof(record->k_hash));
     return mesh_signed_finish(MESH_SIGNED_E, net, &out, secret, error);
@@ -138,14 +140,15 @@ static bool read_suites(JsonArray *array, MeshRecordK *out, GError **error)
 }
 
 typedef struct {
-    MeshKey     node, wg;
-    uint64_t    seq, exp;
-    JsonArray  *list;
-    MeshKey     probe_key;
-    JsonArray  *relays; /* NULL: absent */
-    JsonObject *relay;  /* NULL: absent */
-    bool        has_k_hash;
-    uint8_t     k_hash[MESH_RECORD_HASH_BYTES];
+    MeshKey      node, wg;
+    uint64_t     seq, exp;
+    JsonArray   *list;
+    MeshKey      probe_key;
+    JsonArray   *relays; /* NULL: absent */
+    JsonObject  *relay;  /* NULL: absent */
+    MeshEndpoint tcp;
+    bool         has_k_hash;
+    uint8_t      k_hash[MESH_RECORD_HASH_BYTES];
 } Raw;
 
 typedef struct {
@@ -169,6 +172,7 @@ static const MeshJsonField e_fields[] = {
     { "pk", MESH_JSON_KEY, false, offsetof(Raw, probe_key) },
     { "relays", MESH_JSON_ARRAY, false, offsetof(Raw, relays), .max = MESH_RECORD_MAX_RELAYS },
     { "relay", MESH_JSON_OBJECT, false, offsetof(Raw, relay) },
+    { "tcp", MESH_JSON_ENDPOINT, false, offsetof(Raw, tcp) },
     { "kh", MESH_JSON_BYTES, false, offsetof(Raw, k_hash), .seen = offsetof(Raw, has_k_hash),
       .max = MESH_RECORD_HASH_BYTES },
 };
@@ -304,6 +308,7 @@ static bool read_e(JsonObject *body, MeshRecordE *out_record, GError **error)
     record.exp = (int64_t)raw.exp;
     record.probe_key = raw.probe_key;
     record.has_probe_key = !mesh_key_is_zero(&raw.probe_key);
+    record.tcp = raw.tcp;
     record.has_k_hash = raw.has_k_hash;
     memcpy(record.k_hash, raw.k_hash, sizeof(record.k_hash));
     *out_record = record;

@@ -60,6 +60,7 @@ typedef struct {
     size_t             n_relays;
     uint16_t           relays[MESH_RECORD_MAX_RELAYS]; /* ids; where it is found, home first */
     MeshRecordRelay    relay;
+    MeshEndpoint       tcp; /* where a router takes TCP for the node; family 0: nowhere */
     bool               has_k_hash;
     uint8_t            k_hash[MESH_RECORD_HASH_BYTES]; /* of its newest K: mesh_record_hash() */
     size_t             n_endpoints;

@@ -73,6 +73,22 @@ static void add_nat(GVariantBuilder *dict, const PathNat *nat)
                                                         sizeof block[0]));
 }
 
+static void add_portmaps(GVariantBuilder *dict, const MeshdDoctorReport *report)
+{
+    static const char *const names[MESHD_PORTMAPS][3] = {
+        [MESHD_PORTMAP_UDP4] = { "port-map", "port-map-error", "port-mapped" },
+        [MESHD_PORTMAP_TCP4] = { "tcp-map", "tcp-map-error", "tcp-map-at" },
+        [MESHD_PORTMAP_UDP6] = { "pinhole", "pinhole-error", "pinhole-at" },
+        [MESHD_PORTMAP_TCP6] = { "tcp-pinhole", "tcp-pinhole-error", "tcp-pinhole-at" },
+    };
+
+    for (size_t i = 0; i < MESHD_PORTMAPS; i++) {
+        add_text(dict, names[i][0], report->portmaps[i].state);
+        add_text(dict, names[i][1], report->portmaps[i].why);
+        add_endpoint(dict, names[i][2], &report->portmaps[i].at);
+    }
+}
+
 GVariant *bus_doctor_make_report(const MeshdDoctorReport *report)
 {
     const PathNetcheckReport *found = report->found;
@@ -85,9 +101,7 @@ GVariant *bus_doctor_make_report(const MeshdDoctorReport *report)
     add_nat(&dict, &found->nat);
     g_variant_builder_add(&dict, "{sv}", "kept-s", g_variant_new_uint32(report->lifetime.kept_s));
     g_variant_builder_add(&dict, "{sv}", "lost-s", g_variant_new_uint32(report->lifetime.lost_s));
-    add_text(&dict, "port-map", report->portmap_state);
-    add_text(&dict, "port-map-error", report->portmap_why);
-    add_endpoint(&dict, "port-mapped", &report->portmap);
+    add_portmaps(&dict, report);
     g_variant_builder_init(&relays, G_VARIANT_TYPE("aa{sv}"));
     for (size_t i = 0; i < found->n_relays; i++)
         g_variant_builder_add_value(&relays, make_relay(report, &found->relays[i]));

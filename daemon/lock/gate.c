@@ -264,6 +264,7 @@ static void judge_peers(LockGate *self, const MeshNetmap *map, const MeshAcl *po
         mesh_member_unref(g_array_index(passed, LockPeer, i).member);
         g_free(g_array_index(passed, LockPeer, i).endpoints);
         g_free(g_array_index(passed, LockPeer, i).relay);
+        g_free(g_array_index(passed, LockPeer, i).tcp);
     }
 }
 

@@ -364,5 +364,7 @@ LockPeersEnd lock_peers_judge(LockPeers *self, const LockPeersRules *rules, cons
     memcpy(out->peer.relays, ephemeral->relays, sizeof out->peer.relays);
     if (ephemeral->relay.port != 0)
         out->peer.relay = g_memdup2(&ephemeral->relay, sizeof ephemeral->relay);
+    if (ephemeral->tcp.addr.family != 0 && is_worth_trying(rules, &ephemeral->tcp.addr))
+        out->peer.tcp = g_memdup2(&ephemeral->tcp, sizeof ephemeral->tcp);
     return LOCK_PEERS_PASSED;
 }

@@ -24,6 +24,7 @@ static void clear_peer(gpointer peer)
     mesh_member_unref(((LockPeer *)peer)->member);
     g_free(((LockPeer *)peer)->endpoints);
     g_free(((LockPeer *)peer)->relay);
+    g_free(((LockPeer *)peer)->tcp);
 }
 
 static void clear_left_out(gpointer left_out)
@@ -104,6 +105,7 @@ void lock_build_add_peer(LockVerified *self, const LockPeer *peer)
     mesh_member_ref(copy.member);
     copy.endpoints = g_memdup2(peer->endpoints, peer->n_endpoints * sizeof(*peer->endpoints));
     copy.relay = g_memdup2(peer->relay, sizeof(*peer->relay));
+    copy.tcp = g_memdup2(peer->tcp, sizeof(*peer->tcp));
     g_array_append_val(self->peers, copy);
 }
 

@@ -34,6 +34,7 @@ typedef struct {
     size_t              n_relays;
     uint16_t            relays[MESH_RECORD_MAX_RELAYS];
     MeshRecordRelay    *relay; /* that it keeps for others; NULL: none; owned by the map */
+    MeshEndpoint       *tcp;   /* where a router takes TCP for it; the same */
 } LockPeer;
 
 /* A peer that did not. */

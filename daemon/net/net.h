@@ -32,6 +32,7 @@ typedef struct {
     MeshPrefix destination;
     MeshAddr   gateway; /* family 0: none */
     char       ifname[NET_IFNAME_SIZE];
+    unsigned   ifindex;
 } NetRoute;
 
 /** NetAddr: an address of an interface that is up and running. */

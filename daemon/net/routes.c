@@ -23,6 +23,8 @@ static void take_nexthop(struct rtnl_nexthop *hop, void *user_data)
     if (route->ifname[0] == '\0')
         rtnl_link_i2name(links, rtnl_route_nh_get_ifindex(hop), route->ifname,
                          sizeof route->ifname);
+    if (route->ifindex == 0)
+        route->ifindex = (unsigned)rtnl_route_nh_get_ifindex(hop);
     if (route->gateway.family == 0)
         route->gateway = net_link_read_nl_addr(rtnl_route_nh_get_gateway(hop));
 }

@@ -35,6 +35,7 @@ typedef struct {
     MeshAddr            observed; /* by the server; family 0: unknown */
     MeshEndpoint        seen;   /* our UDP port, by a relay: better than that. Family 0: unknown */
     MeshEndpoint        mapped; /* what a router forwards to it. Family 0: none */
+    MeshEndpoint        tcp;    /* the same for TCP */
     MeshRecordRelay     relay;  /* that we keep for others. Port 0: none */
     uint16_t            port;   /* UDP port of the data plane; 0: only statics count */
 } PathOwn;

@@ -83,6 +83,8 @@ static size_t list_places(const PathSeek *self, MeshEndpoint out[PATH_TCP_PLACES
     const GArray *own = self->host->addrs;
     size_t        n = 0;
 
+    if (path_candidates_can_try((const MeshAddr *)(void *)own->data, own->len, &self->told->tcp))
+        out[n++] = self->told->tcp;
     for (size_t i = 0; i < self->told->n_endpoints && n < PATH_TCP_PLACES; i++) {
         const MeshRecordEndpoint *place = &self->told->endpoints[i];
 
@@ -102,7 +104,11 @@ void path_meet_dial(PathSeek *self)
                           .ours_stays = path_attempt_is_caller(self) };
     size_t       n = self->meet.tcp == 0 ? list_places(self, places) : 0;
 
-    if (n == 0 || !is_blocked(self) ||
+    if (!self->tls_only && !is_blocked(self))
+        return;
+    if (path_seek_is_alive(self))
+        self->host->wants_tcp(self->host->user_data);
+    if (n == 0 ||
         mesh_probekey_derive_psk(self->host->probe_private, &self->host->probe_public,
                                  &self->told->probe_key, self->host->net.bytes, &peer.psk) < 0)
         return;

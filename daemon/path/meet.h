@@ -27,7 +27,8 @@ void path_meet_offered(PathSeek *self);
 /** path_meet_begin: no direct way was found: asks for sessions where the pair meets. */
 void path_meet_begin(PathSeek *self);
 
-/** path_meet_dial: an attempt begins: TCP straight to the peer if UDP is blocked here. */
+/** path_meet_dial: an attempt begins, or news of the peer came: TCP straight to it if UDP is
+ * blocked here or there. */
 void path_meet_dial(PathSeek *self);
 
 /** path_meet_end: a direct way was found, or nobody talks: gives the sessions back. Returns: true:

@@ -296,6 +296,18 @@ static void on_measured(void *user_data)
     path_relayhome_measured(((Path *)user_data)->host.relays);
 }
 
+static void on_wants_tcp(void *user_data)
+{
+    path_tcpwant_note(&((Path *)user_data)->tcp_want);
+}
+
+static void on_tcp_want(void *user_data)
+{
+    Path *self = user_data;
+
+    self->events.self_changed(self->user_data);
+}
+
 static bool find_caller(uint32_t from, PathTcpPeer *out_peer, void *user_data)
 {
     Path         *self = user_data;
@@ -371,6 +383,7 @@ void path_news_start(Path *self, const PathOptions *options)
                         .list_own = list_own,
                         .told = on_told,
                         .changed = on_seek_changed,
+                        .wants_tcp = on_wants_tcp,
                         .user_data = self };
     self->peer_host = (PathPeerHost){ .seek = &self->host,
                                       .probes = g_hash_table_new(g_direct_hash, g_direct_equal),
@@ -382,5 +395,6 @@ void path_news_start(Path *self, const PathOptions *options)
     self->check = path_netcheck_new(self->plane, &check_events, self);
     self->lifetime = path_lifetime_new();
     self->host.tcp = path_tcp_new(&(PathTcpHost){ self->plane, find_caller, on_tcp_changed, self });
+    path_tcpwant_start(&self->tcp_want, on_tcp_want, self);
     path_shelter_start(&self->shelter, &self->host.relayless, on_shelter, self);
 }

@@ -10,6 +10,7 @@
 #include "daemon/path/peer.h"
 #include "daemon/path/relays.h"
 #include "daemon/path/shelter.h"
+#include "daemon/path/tcpwant.h"
 #include "daemon/path/tech-nat64.h"
 
 struct Path {
@@ -20,6 +21,7 @@ struct Path {
     PathNatlook   look;
     PathNetcheck *check;
     PathShelter   shelter;
+    PathTcpWant   tcp_want;
     PathLifetime *lifetime;
     PathNat64    *nat64;
     GArray       *relays; /* PathRelay: of the map, as they were told */

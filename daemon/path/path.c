@@ -57,6 +57,7 @@ void path_stop(Path *self)
         return;
     g_clear_handle_id(&self->timer, g_source_remove);
     path_shelter_stop(&self->shelter);
+    path_tcpwant_stop(&self->tcp_want);
     path_netcheck_free(self->check);
     g_hash_table_unref(self->peers);
     g_hash_table_unref(self->peer_host.probes);
@@ -118,7 +119,9 @@ bool path_has_hard_nat(Path *self)
 
 void path_get_self(Path *self, PathSelf *out_self)
 {
-    PathSelf about = { .probe_key = self->host.probe_public, .relayless = self->host.relayless };
+    PathSelf     about = { .probe_key = self->host.probe_public,
+                           .wants_tcp = self->tcp_want.wanted,
+                           .relayless = self->host.relayless };
     MeshProbeNat nat;
 
     (void)path_relayhome_get_home(self->host.relays, &about.relays[0], &about.seen);

@@ -73,6 +73,7 @@ typedef struct {
     size_t       n_relays;
     uint16_t     relays[PATH_MAX_HOMES]; /* where we are found, home first */
     MeshEndpoint seen;                   /* our UDP port as the relay sees it; family 0: not seen */
+    bool         wants_tcp;              /* a peer would come by TCP if our router let it in */
     bool         relayless; /* there is none for a while: eager peers have to be kept open */
 } PathSelf;
 
@@ -90,6 +91,7 @@ typedef struct {
     uint32_t                  index;     /* of the node, as relays know it */
     size_t                    n_relays;
     uint16_t                  relays[PATH_MAX_HOMES]; /* where it is found, home first */
+    MeshEndpoint              tcp;   /* where a router takes TCP for it; family 0: nowhere */
     const MeshRecordRelay    *relay; /* that it keeps for others; NULL: none; for the call only */
     const char               *name;  /* for people; for the call only */
 } PathPeer;

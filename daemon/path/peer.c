@@ -247,8 +247,8 @@ static bool is_same(const PathPeer *a, const PathPeer *b)
 {
     return a->online == b->online && a->eager == b->eager && a->e_seq == b->e_seq &&
            a->n_endpoints == MIN(b->n_endpoints, WIRE_MAX_CANDIDATES) && is_same_seek(a, b) &&
-           a->index == b->index && a->n_relays == b->n_relays &&
-           memcmp(a->relays, b->relays, sizeof a->relays) == 0;
+           mesh_endpoint_equal(&a->tcp, &b->tcp) && a->index == b->index &&
+           a->n_relays == b->n_relays && memcmp(a->relays, b->relays, sizeof a->relays) == 0;
 }
 
 PathPeerPath *path_peer_new(PathPeerHost *host, const MeshKey *key)

@@ -515,8 +515,10 @@ void path_seek_told(PathSeek *self)
     path_seek_relayed(self);
     if (self->relay.link == 0 && path_seek_get_active(self) == NULL)
         path_seek_steer(self, 0); /* there are other candidates */
-    if (self->wanted && !path_meet_is_direct(self))
-        path_attempt_start(self);
+    if (!self->wanted || path_meet_is_direct(self))
+        return;
+    path_meet_dial(self); /* a router may let us in by TCP now */
+    path_attempt_start(self);
 }
 
 void path_seek_want(PathSeek *self)
@@ -582,6 +584,9 @@ void path_seek_found(PathSeek *self, const MeshEndpoint *at)
     MeshEndpoint  to = path_prefix64_translate(self->host->prefix, at);
     PathWay      *way;
 
+    self->tls_only = at->addr.family == 0;
+    if (self->tls_only && !path_meet_is_direct(self))
+        path_meet_dial(self);
     if (!path_candidates_can_try((const MeshAddr *)(void *)own->data, own->len, &to))
         return; /* over TLS, or a relay that lies */
     self->seen = to;

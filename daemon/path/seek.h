@@ -49,6 +49,8 @@ typedef struct {
     /* A peer told the NAT before it. */
     void (*told)(const MeshKey *peer, const MeshProbeNat *nat, void *user_data);
     void (*changed)(const MeshKey *peer, void *user_data);
+    /* A peer would come by TCP if a router let it in. */
+    void (*wants_tcp)(void *user_data);
     void   *user_data;
     PathAim aim; /* for all peers */
     uint64_t

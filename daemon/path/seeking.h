@@ -43,6 +43,7 @@ struct PathSeek {
     WireWay   width_way;     /* which it went */
     int64_t   width_ms;      /* since when */
     bool      resting;       /* idle so long that its way may have closed */
+    bool      tls_only;      /* its relay has it, and not over UDP */
     MeshEndpoint seen;       /* where its relay sees it; family 0: not told */
     MeshProbeNat nat;        /* as it told; mapping 0: it does not know */
     uint16_t     local_port; /* as it told; 0: not */

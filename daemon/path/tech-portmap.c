@@ -30,7 +30,7 @@ struct PathPortmap {
     PathPortmapOptions options;
     bool               on;
     uint16_t           port;
-    MeshAddr           gateway;
+    MeshEndpoint       gateway; /* its port is that of PCP and NAT-PMP */
     size_t             n_foreign;
     MeshPrefix         foreign[PATH_PORTMAP_MAX_FOREIGN];
 
@@ -39,6 +39,7 @@ struct PathPortmap {
     int           fd, heard_fd;        /* to the router; of its announcements. -1: closed */
     guint         watch, heard, timer; /* 0: none */
     guint         tell;                /* idle source */
+    MeshAddr      wished;              /* our address, IPv6; family 0: any */
     MeshAddr      client;              /* our address towards the router */
     MeshAddr      natpmp;              /* external address, by NAT-PMP */
     unsigned      job;                 /* of UPnP; 0: none */
@@ -103,20 +104,34 @@ static void close_fd(int *fd, guint *watch)
     *fd = -1;
 }
 
+static bool is_six(const PathPortmap *self)
+{
+    return self->options.six;
+}
+
+/* What the router opens is for the address that asks. */
+static bool bind_to_wished(const PathPortmap *self, int fd)
+{
+    MeshEndpoint            own = mesh_endpoint_make(&self->wished, 0);
+    struct sockaddr_storage sa;
+    socklen_t               len = mesh_endpoint_to_sockaddr(&own, &sa);
+
+    return !is_six(self) || bind(fd, (struct sockaddr *)&sa, len) == 0;
+}
+
 /* A socket that the kernel lets hear the router's port alone. -1: there is no way to it. */
 static int open_to_router(const PathPortmap *self, MeshAddr *out_client)
 {
-    uint16_t     port = self->options.server_port != 0 ? self->options.server_port : MESH_PCP_PORT;
-    MeshEndpoint router = mesh_endpoint_make(&self->gateway, port), own;
+    MeshEndpoint            own;
     struct sockaddr_storage sa;
-    socklen_t               len = mesh_endpoint_to_sockaddr(&router, &sa);
+    socklen_t               len = mesh_endpoint_to_sockaddr(&self->gateway, &sa);
     int                     bytes = RECEIVE_BYTES;
-    int                     fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int fd = socket(self->gateway.addr.family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
     if (fd < 0)
         return -1;
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
-    if (connect(fd, (struct sockaddr *)&sa, len) == 0) {
+    if (bind_to_wished(self, fd) && connect(fd, (struct sockaddr *)&sa, len) == 0) {
         len = sizeof sa;
         if (getsockname(fd, (struct sockaddr *)&sa, &len) == 0 &&
             mesh_endpoint_from_sockaddr((struct sockaddr *)&sa, len, false, &own) == 0) {
@@ -132,7 +147,7 @@ static int open_to_router(const PathPortmap *self, MeshAddr *out_client)
 
 static void unmap_by_packet(PathPortmap *self)
 {
-    MeshPcpMap map = { .port = self->port };
+    MeshPcpMap map = { .port = self->port, .tcp = self->options.tcp };
     uint8_t    bytes[MESH_PCP_MAP_BYTES];
     size_t     len = 0;
     int        fd = open_to_router(self, &map.client);
@@ -140,6 +155,7 @@ static void unmap_by_packet(PathPortmap *self)
 
     if (fd < 0)
         return;
+    map.external.addr = is_six(self) ? map.client : (MeshAddr){ 0 };
     memcpy(map.nonce, self->options.nonce, sizeof map.nonce);
     rc = self->tech == TECH_PCP ? mesh_pcp_encode_map(&map, bytes, sizeof bytes, &len)
                                 : mesh_pcp_encode_natpmp_map(&map, bytes, sizeof bytes, &len);
@@ -151,7 +167,9 @@ static void unmap_by_packet(PathPortmap *self)
 /* Nobody waits for an answer: what gets lost ends with its lease. */
 static void unmap(PathPortmap *self)
 {
-    PathUpnpJob job = { .unmap = true, .gateway = self->gateway, .port = self->port };
+    PathUpnpJob job = {
+        .unmap = true, .tcp = self->options.tcp, .gateway = self->gateway.addr, .port = self->port
+    };
 
     if (self->tech == TECH_PCP || self->tech == TECH_NATPMP)
         unmap_by_packet(self);
@@ -203,15 +221,23 @@ static void settle(PathPortmap *self, int64_t in_ms)
     tell(self);
 }
 
+static const char *get_protocol(const PathPortmap *self)
+{
+    return self->options.tcp ? "TCP" : "UDP";
+}
+
 static void give_up(PathPortmap *self)
 {
     int64_t in_s = MIN(AGAIN_FIRST_S << MIN(self->failures, 10), AGAIN_CAP_S);
 
     self->failures++;
     if (self->why[0] == '\0')
-        g_strlcpy(self->why, "no router answers PCP, NAT-PMP or UPnP", sizeof self->why);
+        g_strlcpy(self->why,
+                  is_six(self) ? "no router answers PCP" : "no router answers PCP, NAT-PMP or UPnP",
+                  sizeof self->why);
     if (self->tech == TECH_NONE)
-        mesh_log_info("port map of UDP port %u: %s", self->port, self->why);
+        mesh_log_info("port map of %s port %u over %s: %s", get_protocol(self), self->port,
+                      is_six(self) ? "IPv6" : "IPv4", self->why);
     settle(self, in_s * get_second(self));
 }
 
@@ -220,13 +246,15 @@ static void give_up(PathPortmap *self)
 /* Why nobody could use it; NULL: it is good. */
 static const char *judge(const PathPortmap *self, const MeshEndpoint *external, uint32_t life_s)
 {
-    if (external->addr.family != AF_INET || external->port == 0)
+    if (external->addr.family != self->gateway.addr.family || external->port == 0)
         return "no address or port";
     if (mesh_ip_class(&external->addr) != MESH_IP_GLOBAL)
         return "an address that is not public: another router is before it";
     for (size_t i = 0; i < self->n_foreign; i++)
         if (mesh_ip_contains(&self->foreign[i], &external->addr))
             return "an address of a mesh";
+    if (is_six(self) && !mesh_ip_equal_addr(&external->addr, &self->client))
+        return "an address that is not ours";
     return life_s < PATH_PORTMAP_LEAST_S ? "a lease too short to be kept" : NULL;
 }
 
@@ -255,8 +283,8 @@ static void take(PathPortmap *self, Tech tech, const MeshEndpoint *external, uin
         return;
     }
     if (!mesh_endpoint_equal(external, &self->external) || tech != self->tech)
-        mesh_log_info("port map: %s forwards %s to UDP port %u", get_name(tech),
-                      mesh_endpoint_format(external, text), self->port);
+        mesh_log_info("port map: %s forwards %s to %s port %u", get_name(tech),
+                      mesh_endpoint_format(external, text), get_protocol(self), self->port);
     self->tech = tech;
     self->external = *external;
     self->until_ms = mesh_clock_boot_ms() + life_ms;
@@ -270,12 +298,14 @@ static void take(PathPortmap *self, Tech tech, const MeshEndpoint *external, uin
 static MeshPcpMap make_map(const PathPortmap *self)
 {
     MeshPcpMap map = { .client = self->client,
+                       .tcp = self->options.tcp,
                        .port = self->port,
                        .external = self->external,
                        .life_s = PATH_PORTMAP_LIFE_S };
 
     if (map.external.port == 0)
-        map.external.port = self->port;
+        map.external =
+            mesh_endpoint_make(is_six(self) ? &self->client : &map.external.addr, self->port);
     memcpy(map.nonce, self->options.nonce, sizeof map.nonce);
     return map;
 }
@@ -301,7 +331,7 @@ static void ask_by_packet(PathPortmap *self)
 /* True when @answer belongs to what was asked, now or just before. */
 static bool is_ours(const PathPortmap *self, const MeshPcpAnswer *answer)
 {
-    bool named = answer->map.port == self->port &&
+    bool named = answer->map.port == self->port && answer->map.tcp == self->options.tcp &&
                  memcmp(answer->map.nonce, self->options.nonce, sizeof answer->map.nonce) == 0;
 
     switch (answer->kind) {
@@ -310,12 +340,13 @@ static bool is_ours(const PathPortmap *self, const MeshPcpAnswer *answer)
     case MESH_NATPMP_ADDRESS:
         return self->step == STEP_ADDRESS;
     case MESH_NATPMP_MAP:
-        return self->step == STEP_NATPMP && answer->map.port == self->port;
+        return self->step == STEP_NATPMP && answer->map.port == self->port &&
+               answer->map.tcp == self->options.tcp;
     case MESH_PCP_REFUSED:
         if (answer->version == 0 && self->step == STEP_PCP) /* where only NAT-PMP is spoken */
             return answer->result == MESH_PCP_VERSION_ERROR;
         if (answer->version == 0)
-            return answer->opcode == (self->step == STEP_ADDRESS ? 0 : 1);
+            return answer->opcode == (self->step == STEP_ADDRESS ? 0 : self->options.tcp ? 2 : 1);
         return self->step == STEP_PCP && answer->opcode == 1 &&
                (named || answer->result == MESH_PCP_VERSION_ERROR);
     default:
@@ -358,7 +389,9 @@ static bool on_turn(PathPortmap *self, int fd)
     MeshPcpAnswer answer;
 
     if (n < 0 && errno == ECONNREFUSED && self->step < STEP_UPNP) {
-        self->step = STEP_NATPMP; /* nothing listens there: neither of the two is spoken */
+        self->step = is_six(self)
+                         ? STEP_PCP
+                         : STEP_NATPMP; /* nothing listens there: neither of the two is spoken */
         try_next(self);
         return false;
     }
@@ -391,7 +424,8 @@ static void on_upnp(const PathUpnpAnswer *answer, void *user_data)
 
 static bool ask_upnp(PathPortmap *self)
 {
-    PathUpnpJob job = { .gateway = self->gateway,
+    PathUpnpJob job = { .tcp = self->options.tcp,
+                        .gateway = self->gateway.addr,
                         .client = self->client,
                         .port = self->port,
                         .external_port = self->external.port,
@@ -422,6 +456,10 @@ static void try_next(PathPortmap *self)
     self->tries = 0;
     switch (self->step) {
     case STEP_PCP:
+        if (is_six(self)) { /* the others know IPv4 alone */
+            give_up(self);
+            return;
+        }
         self->step = STEP_ADDRESS;
         ask(self);
         return;
@@ -499,27 +537,39 @@ static gboolean on_announcement(gint fd, GIOCondition condition, gpointer user_d
         if (n < 0)
             break;
         if (mesh_endpoint_from_sockaddr((struct sockaddr *)&sa, len, false, &from) == 0 &&
-            mesh_ip_equal_addr(&from.addr, &self->gateway))
+            mesh_ip_equal_addr(&from.addr, &self->gateway.addr))
             on_heard(self, MESH_SPAN(bytes, (size_t)n));
     }
     return G_SOURCE_CONTINUE;
+}
+
+/* Every host is in either. */
+static MeshEndpoint make_group(const PathPortmap *self)
+{
+    static const uint8_t all_nodes[16] = { 0xff, 0x02, [15] = 1 };
+    MeshAddr             addr = mesh_ip_make_addr(AF_INET6, all_nodes);
+    MeshEndpoint         group = mesh_endpoint_make(&addr, MESH_PCP_ANNOUNCE_PORT);
+
+    group.scope = self->gateway.scope;
+    return is_six(self) ? group
+                        : mesh_endpoint_make4(INADDR_ALLHOSTS_GROUP, MESH_PCP_ANNOUNCE_PORT);
 }
 
 /* Bound to the group's address, so that nothing but what goes to it comes. Where another program
  * has the port alone, half the lease is what tells that a router started anew. */
 static void listen_to_routers(PathPortmap *self)
 {
-    struct sockaddr_in group = { .sin_family = AF_INET,
-                                 .sin_port = htons(MESH_PCP_ANNOUNCE_PORT),
-                                 .sin_addr.s_addr = htonl(INADDR_ALLHOSTS_GROUP) };
-    int                on = 1, bytes = RECEIVE_BYTES;
-    int                fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    MeshEndpoint            group = make_group(self);
+    struct sockaddr_storage sa;
+    socklen_t               len = mesh_endpoint_to_sockaddr(&group, &sa);
+    int                     on = 1, bytes = RECEIVE_BYTES;
+    int fd = socket(group.addr.family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
     if (fd < 0)
         return;
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (bind(fd, (struct sockaddr *)&group, sizeof group) < 0) {
+    if (bind(fd, (struct sockaddr *)&sa, len) < 0) {
         mesh_log_debug("port map: announcements of routers are not heard: %s", g_strerror(errno));
         close(fd);
         return;
@@ -574,18 +624,24 @@ static void set_foreign(PathPortmap *self, const PathPortmapWish *wish)
 
 void path_portmap_set(PathPortmap *self, const PathPortmapWish *wish)
 {
-    bool on = wish->on && wish->port != 0;
+    bool         on = wish->on && wish->port != 0;
+    MeshEndpoint gateway = mesh_endpoint_make(&wish->gateway, self->options.server_port != 0
+                                                                  ? self->options.server_port
+                                                                  : MESH_PCP_PORT);
 
+    gateway.scope = wish->scope;
     set_foreign(self, wish);
     if (on == self->on &&
-        (!on || (wish->port == self->port && mesh_ip_equal_addr(&wish->gateway, &self->gateway))))
+        (!on || (wish->port == self->port && mesh_endpoint_equal(&gateway, &self->gateway) &&
+                 mesh_ip_equal_addr(&wish->client, &self->wished))))
         return;
     if (self->step != STEP_OFF)
         stop(self);
     self->on = on;
     self->port = wish->port;
-    self->gateway = wish->gateway;
-    if (on && wish->gateway.family == AF_INET) {
+    self->gateway = gateway;
+    self->wished = wish->client;
+    if (on && wish->gateway.family == (is_six(self) ? AF_INET6 : AF_INET)) {
         listen_to_routers(self);
         begin(self);
     }
@@ -611,7 +667,8 @@ const char *path_portmap_get_state(const PathPortmap *self, const char **out_why
     if (self->tech != TECH_NONE)
         return get_name(self->tech);
     if (self->step == STEP_OFF) {
-        *out_why = "no router: no default route over IPv4";
+        *out_why = is_six(self) ? "no router: no default route over IPv6"
+                                : "no router: no default route over IPv4";
         return "none";
     }
     *out_why = self->why;

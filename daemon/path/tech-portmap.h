@@ -1,8 +1,9 @@
-/* daemon/path/tech-portmap.h: a UDP port of this host that the home router forwards: asked for by
- * PCP, NAT-PMP and UPnP in this order, kept alive, and given back.
+/* daemon/path/tech-portmap.h: a UDP or TCP port of this host that the home router forwards: asked
+ * for by PCP, NAT-PMP and UPnP in this order, kept alive, and given back; over IPv6 by PCP alone: a
+ * hole in the router's firewall.
  *
  * All of it is the router's word: what it grants is told on only when a peer could use it, and
- * nothing a router says or leaves unsaid holds the daemon up. One UDP port, one object. Thread:
+ * nothing a router says or leaves unsaid holds the daemon up. One port, one object. Thread:
  * main loop. */
 #pragma once
 
@@ -23,6 +24,8 @@ enum {
 typedef struct PathPortmap PathPortmap;
 
 typedef struct {
+    bool      tcp;                       /* else UDP */
+    bool      six;                       /* over IPv6, else IPv4 */
     PathUpnp *upnp;                      /* borrowed; NULL: none */
     uint8_t nonce[MESH_PCP_NONCE_BYTES]; /* the same at each start: else the mapping is another's */
     void (*changed)(void *user_data);    /* never from inside a call */
@@ -35,7 +38,9 @@ typedef struct {
 typedef struct {
     bool              on;
     uint16_t          port;    /* 0: none, as if off */
-    MeshAddr          gateway; /* of the default route; IPv4; family 0: none */
+    MeshAddr          gateway; /* of the default route; family 0: none */
+    unsigned          scope;   /* interface of a link-local one; 0: none */
+    MeshAddr          client;  /* IPv6: our address that is to be reached */
     const MeshPrefix *foreign; /* of meshes: an address in one is no router's */
     size_t            n_foreign;
 } PathPortmapWish;

@@ -31,8 +31,9 @@ typedef struct {
 
 typedef struct {
     bool          unmap;           /* ends a mapping; nobody waits for the answer */
+    bool          tcp;             /* else UDP */
     MeshAddr      gateway, client; /* IPv4; @client: our address, where packets go */
-    uint16_t      port;            /* UDP, ours */
+    uint16_t      port;            /* ours */
     uint16_t      external_port;   /* wished, or to be ended */
     uint32_t      life_s;
     PathUpnpPlace place;

@@ -99,6 +99,11 @@ static bool read_external(const PathUpnpPlace *place, MeshAddr *out)
            memchr(text, '\0', sizeof text) != NULL && mesh_ip_parse_addr(text, out) == 0;
 }
 
+static const char *get_protocol(const PathUpnpJob *job)
+{
+    return job->tcp ? "TCP" : "UDP";
+}
+
 static int add(const PathUpnpJob *job, const PathUpnpPlace *place, unsigned external, uint32_t life)
 {
     char client[MESH_IP_ADDR_TEXT_SIZE], port[8], out_port[8], life_text[16];
@@ -107,8 +112,8 @@ static int add(const PathUpnpJob *job, const PathUpnpPlace *place, unsigned exte
     snprintf(out_port, sizeof out_port, "%u", external);
     snprintf(life_text, sizeof life_text, "%u", life);
     return UPNP_AddPortMapping(place->url, place->service, out_port, port,
-                               mesh_ip_format_addr(&job->client, client), "mesh", "UDP", NULL,
-                               life_text);
+                               mesh_ip_format_addr(&job->client, client), "mesh", get_protocol(job),
+                               NULL, life_text);
 }
 
 static void map(const PathUpnpJob *job, PathUpnpAnswer *out)
@@ -150,8 +155,8 @@ void path_upnp_child_work(const PathUpnpJob *job, PathUpnpAnswer *out_answer)
         return;
     }
     snprintf(port, sizeof port, "%u", job->external_port);
-    (void)UPNP_DeletePortMapping(out_answer->place.url, out_answer->place.service, port, "UDP",
-                                 NULL);
+    (void)UPNP_DeletePortMapping(out_answer->place.url, out_answer->place.service, port,
+                                 get_protocol(job), NULL);
 }
 
 /* ---- the server ---- */

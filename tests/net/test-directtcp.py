@@ -2,9 +2,11 @@
 
    [a] ─ a router that drops all UDP ══╗
                                        ╠══ wan ══ [server]
-   [b] in the open ════════════════════╝"""
+   [b] in the open ════════════════════╣
+   [c] ─ a router that maps ports ═════╝"""
 
 from lab import Lab, copy, need, wait_until
+from onway import MAPPER, map_ports
 
 LIMIT_S = 60 # ends a hang only: UDP is given up, the relay over TLS taken, and ways looked for
 BYTES = 20 * 1000 * 1000
@@ -81,6 +83,75 @@ def check_strangers(lab, b):
     lab.ok("strangers: no TLS without a key of the pair, silent ones are hung up on")
 
 
+def forwarded(nat):
+    """(TCP ports, UDP ports) that the router forwards, by its own list."""
+    lines = nat.run("nft", "list", "chain", "inet", "upnp", "prerouting_miniupnpd").stdout.splitlines()
+    return tuple(sum("dnat" in line and (f" {word} " in line or f" {number} " in line) for line in lines)
+                 for word, number in (("tcp", "0x6"), ("udp", "0x11")))
+
+
+def found(node):
+    return node.json("netcheck")["networks"][0]["found"]
+
+
+def check_mapped(lab, nat, a, c):
+    """A router is asked for TCP when somebody would come by it, and not before."""
+    c.wait_until(lambda n: n.network().port_map_state == "pcp", LIMIT_S, "the UDP map")
+    assert forwarded(nat) == (0, 1) and found(c)["tcp-map"] == "off" and not listens(c)
+    a.start("flow-c", "ping", "-n", "-i", "0.1", c.addresses()[4])
+    for node, far in ((a, "c"), (c, "a")):
+        node.wait_until(lambda n, f=far: by(n, f, "direct-tcp"), LIMIT_S, f"{node.name} to {far} by TCP")
+    place = f"5.5.5.1:{c.network().listen_port}"
+    assert a.peer("c").endpoint == place, a.peer("c")
+    c.wait_until(lambda n: f"{place} tcp" in n.network().endpoints, LIMIT_S, "the endpoint shown")
+    told = found(c)
+    assert (told["tcp-map"], told["tcp-map-at"], told["tcp-map-error"]) == ("pcp", place, ""), told
+    assert f"TCP map    pcp: {place}" in c.mesh("netcheck").stdout
+    assert forwarded(nat) == (1, 1) and listens(c)
+    lab.ok("a node behind a router that maps ports, and one without UDP: directly by TCP")
+    took, same = copy(a, c, c.addresses()[4], BYTES)
+    assert same
+    lab.ok(f"{BYTES // 1000000} MB with equal hashes in {took:.1f} s")
+
+
+def check_mapped_life(lab, nat, a, c):
+    """A new epoch brings both maps back; off and the end give both back."""
+    nat.stop("miniupnpd", kill=True)
+    nat.run("nft", "flush", "chain", "inet", "upnp", "prerouting_miniupnpd")
+    map_ports(nat)
+    wait_until(lambda: forwarded(nat) == (1, 1), LIMIT_S, "mapped again")
+    c.mesh("set", "--portmap=off")
+    wait_until(lambda: forwarded(nat) == (0, 0), LIMIT_S, "given back")
+    assert not listens(c) and not any(text.endswith(" tcp") for text in c.network().endpoints)
+    nat.stop("miniupnpd")
+    nat.run("nft", "delete", "table", "inet", "upnp")
+    map_ports(nat, pcp=False)
+    c.mesh("set", "--portmap=on")
+    c.wait_until(lambda n: found(n)["tcp-map"] == "upnp", LIMIT_S, "UPnP for TCP")
+    wait_until(lambda: forwarded(nat) == (1, 1), LIMIT_S, "both by UPnP")
+    c.stop("meshd")
+    wait_until(lambda: forwarded(nat) == (0, 0), LIMIT_S, "given back")
+    c.up()
+    for node, far in ((a, "c"), (c, "a")):
+        node.wait_until(lambda n, f=far: by(n, f, "direct-tcp"), LIMIT_S, f"{node.name} to {far} by TCP")
+    a.stop("flow-c")
+    lab.ok("a router that starts anew, portmap=off, UPnP, a restart: the TCP map follows")
+
+
+def check_router(lab, a):
+    """Behind a router that maps ports; skipped without one."""
+    if not MAPPER:
+        print("# not tested: missing miniupnpd-nftables; run ./run deps")
+        return
+    nat = lab.nat("m", v6=False, wan4="5.5.5.1")
+    map_ports(nat)
+    c = lab.node("c", behind=nat)
+    c.up()
+    c.join(lab.server.key("home"))
+    check_mapped(lab, nat, a, c)
+    check_mapped_life(lab, nat, a, c)
+
+
 def main():
     with Lab() as lab:
         link = lab.server.setup("home")
@@ -96,6 +167,7 @@ def main():
         check_strangers(lab, b)
         both(a, b, "direct-tcp")
         a.stop("flow")
+        check_router(lab, a)
 
 
 main()

@@ -86,6 +86,27 @@ static size_t make_answer(uint8_t out[MESH_PCP_MAP_BYTES], uint8_t result, uint3
     return len;
 }
 
+/* What is asked for TCP says so, and the answer is told from one for UDP. */
+static void test_tcp(void)
+{
+    MeshPcpMap    map = make_map("192.168.1.2", 0xa028);
+    uint8_t       out[MESH_PCP_MAP_BYTES], bytes[MESH_PCP_MAP_BYTES] = { 0 };
+    size_t        len = 0;
+    MeshPcpAnswer answer;
+
+    map.tcp = true;
+    g_assert_cmpint(mesh_pcp_encode_map(&map, out, sizeof out, &len), ==, 0);
+    g_assert_cmpuint(out[36], ==, 6);
+    g_assert_cmpint(mesh_pcp_encode_natpmp_map(&map, out, sizeof out, &len), ==, 0);
+    g_assert_cmpuint(out[1], ==, 2);
+    len = make_answer(bytes, 0, 3600);
+    g_assert_cmpint(mesh_pcp_decode(MESH_SPAN(bytes, len), &answer), ==, 0);
+    g_assert_false(answer.map.tcp);
+    bytes[36] = 6;
+    g_assert_cmpint(mesh_pcp_decode(MESH_SPAN(bytes, len), &answer), ==, 0);
+    g_assert_true(answer.map.tcp);
+}
+
 static void test_answer(void)
 {
     uint8_t       bytes[MESH_PCP_MAP_BYTES + 8] = { 0 };
@@ -134,7 +155,8 @@ static const AnswerCase cases[] = {
     { "natpmp-map-refused", "0081000200000005", 0, MESH_PCP_REFUSED, 2 },
     { "natpmp-to-pcp", "0081000100000005", 0, MESH_PCP_REFUSED, 1 },
     { "natpmp-to-another-opcode", "0087000100000005", 0, MESH_PCP_REFUSED, 1 },
-    { "natpmp-tcp", "0082000000000005a028a02900001c20", -EBADMSG, 0, 0 },
+    { "natpmp-tcp", "0082000000000005a028a02900001c20", 0, MESH_NATPMP_MAP, 0 },
+    { "natpmp-another-opcode", "0083000000000005a028a02900001c20", -EBADMSG, 0, 0 },
     { "natpmp-request", "0000", -EBADMSG, 0, 0 },
     { "empty", "", -EBADMSG, 0, 0 },
 };
@@ -163,7 +185,7 @@ static void test_other_protocol(void)
     MeshPcpAnswer answer;
     uint8_t       large[MESH_PCP_MAX_BYTES + 4] = { 0 };
 
-    bytes[36] = 6; /* TCP */
+    bytes[36] = 132; /* SCTP */
     g_assert_cmpint(mesh_pcp_decode(MESH_SPAN(bytes, len), &answer), ==, -EBADMSG);
     make_answer(large, 0, 3600);
     g_assert_cmpint(mesh_pcp_decode(MESH_SPAN(large, MESH_PCP_MAX_BYTES), &answer), ==, 0);
@@ -194,6 +216,7 @@ int main(int argc, char **argv)
     g_test_add_func("/pcp/request", test_request);
     g_test_add_func("/pcp/natpmp-request", test_natpmp_request);
     g_test_add_func("/pcp/answer", test_answer);
+    g_test_add_func("/pcp/tcp", test_tcp);
     g_test_add_func("/pcp/other-protocol-and-too-long", test_other_protocol);
     g_test_add_func("/pcp/epoch", test_epoch);
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {

@@ -70,6 +70,7 @@ static void test_round_e(void)
     record.relays[0] = 1;
     record.relays[1] = 65535;
     record.relay = (MeshRecordRelay){ .port = 41700, .key = { { 9, 8, 7 } } };
+    record.tcp = mesh_endpoint_make4(0x05050501, 41700);
     record.n_endpoints = MESH_RECORD_MAX_ENDPOINTS;
     for (unsigned i = 0; i < record.n_endpoints; i++) {
         record.endpoints[i].kind = (MeshRecordKind)(i % 3);
@@ -85,6 +86,7 @@ static void test_round_e(void)
     g_assert_cmpuint(again.relays[1], ==, 65535);
     g_assert_cmpuint(again.relay.port, ==, 41700);
     g_assert_true(mesh_key_equal(&again.relay.key, &record.relay.key));
+    g_assert_true(mesh_endpoint_equal(&again.tcp, &record.tcp));
     for (unsigned i = 0; i < record.n_endpoints; i++) {
         g_assert_cmpint(again.endpoints[i].kind, ==, record.endpoints[i].kind);
         g_assert_true(
@@ -263,6 +265,11 @@ static const BodyCase bodies[] = {
     { "e-relay-key", MESH_SIGNED_E,
       B("E", "\"node\":\"%N\",\"seq\":1,\"exp\":5,\"eps\":[],\"relay\":{\"udp\":1}"),
       "E.relay.rk: missing" },
+    { "e-tcp", MESH_SIGNED_E,
+      B("E", "\"node\":\"%N\",\"seq\":1,\"exp\":5,\"eps\":[],\"tcp\":\"5.5.5.1:9\""), NULL },
+    { "e-tcp-nowhere", MESH_SIGNED_E,
+      B("E", "\"node\":\"%N\",\"seq\":1,\"exp\":5,\"eps\":[],\"tcp\":\"5.5.5.1\""),
+      "E.tcp: not an endpoint (ADDRESS:PORT)" },
     { "m-fine", MESH_SIGNED_M, B("M", M_BEGIN M_NO_LISTS M_END), NULL },
     { "m-bad-name", MESH_SIGNED_M,
       B("M", "\"node\":\"%N\",\"name\":\"A B\",\"ip6\":\"fd00::1\"," M_NO_LISTS M_END),

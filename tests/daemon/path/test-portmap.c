@@ -22,7 +22,7 @@ typedef struct {
     MeshAddr external;
     uint16_t external_port; /* 0: as asked */
     uint32_t life_s, epoch_s;
-    bool     other_nonce;
+    bool     other_nonce, tcp, six;
     unsigned n_pcp, n_address, n_natpmp, n_ends; /* requests seen; mappings given back */
     uint16_t wished;                             /* external port asked for last */
 } Router;
@@ -60,6 +60,7 @@ static size_t answer_pcp(Router *self, uint8_t *bytes, bool end)
     self->n_pcp++;
     g_assert_cmpmem(bytes + 24, sizeof nonce, nonce, sizeof nonce);
     g_assert_cmpuint(get16(bytes + 40), ==, PORT);
+    g_assert_cmpuint(bytes[36], ==, self->tcp ? 6 : 17);
     self->wished = get16(bytes + 42);
     bytes[1] |= 0x80;
     bytes[3] = self->pcp == REFUSE ? 8 : self->pcp == VERSION ? 1 : 0;
@@ -72,7 +73,10 @@ static size_t answer_pcp(Router *self, uint8_t *bytes, bool end)
         bytes[42] = (uint8_t)(self->external_port >> 8);
         bytes[43] = (uint8_t)self->external_port;
     }
-    memcpy(bytes + 56, self->external.bytes, 4);
+    if (self->six)
+        memcpy(bytes + 44, self->external.bytes, 16);
+    else
+        memcpy(bytes + 56, self->external.bytes, 4);
     return MESH_PCP_MAP_BYTES;
 }
 
@@ -91,6 +95,7 @@ static size_t answer_natpmp(Router *self, uint8_t *bytes)
         return 12;
     }
     self->n_natpmp++;
+    g_assert_cmpuint(asked[1], ==, self->tcp ? 2 : 1);
     memcpy(bytes + 8, asked + 4, 4); /* both ports as asked */
     put32(bytes + 12, self->life_s);
     return 16;
@@ -105,7 +110,7 @@ static gboolean on_request(gint fd, GIOCondition condition, gpointer user_data)
     ssize_t n = recvfrom(fd, bytes, sizeof bytes, 0, (struct sockaddr *)&from, &from_len);
     bool    pcp = bytes[0] == 2;
     bool    end = pcp ? memcmp(bytes + 4, "\0\0\0\0", 4) == 0
-                      : bytes[1] == 1 && memcmp(bytes + 8, "\0\0\0\0", 4) == 0;
+                      : bytes[1] != 0 && memcmp(bytes + 8, "\0\0\0\0", 4) == 0;
     size_t  len;
 
     (void)condition;
@@ -125,11 +130,12 @@ static gboolean on_request(gint fd, GIOCondition condition, gpointer user_data)
 
 static void start_router(Router *self)
 {
-    MeshEndpoint            at = mesh_endpoint_make4(0x7f000001, 0);
+    MeshAddr                own = addr(self->six ? "::1" : "127.0.0.1");
+    MeshEndpoint            at = mesh_endpoint_make(&own, 0);
     struct sockaddr_storage sa;
     socklen_t               len = mesh_endpoint_to_sockaddr(&at, &sa);
 
-    self->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    self->fd = socket(own.family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     g_assert_cmpint(bind(self->fd, (struct sockaddr *)&sa, len), ==, 0);
     len = sizeof sa;
     g_assert_cmpint(getsockname(self->fd, (struct sockaddr *)&sa, &len), ==, 0);
@@ -148,6 +154,9 @@ static void wish(Rig *rig, bool on, const char *foreign)
     MeshPrefix      prefix = { 0 };
     PathPortmapWish wish = { .on = on, .port = PORT, .gateway = addr("127.0.0.1") };
 
+    if (rig->router.six)
+        wish.gateway = wish.client = addr("::1");
+
     if (foreign != NULL) {
         g_assert_cmpint(mesh_ip_parse_prefix(foreign, &prefix), ==, 0);
         wish.foreign = &prefix;
@@ -156,12 +165,16 @@ static void wish(Rig *rig, bool on, const char *foreign)
     path_portmap_set(rig->map, &wish);
 }
 
-static Rig *make_rig(void)
+static Rig *make_rig_for(bool tcp, bool six)
 {
     Rig               *rig = g_new0(Rig, 1);
-    PathPortmapOptions options = { .changed = on_changed, .user_data = rig, .second_ms = 1 };
+    PathPortmapOptions options = {
+        .tcp = tcp, .six = six, .changed = on_changed, .user_data = rig, .second_ms = 1
+    };
 
-    rig->router.external = addr("5.5.5.1");
+    rig->router.tcp = tcp;
+    rig->router.six = six;
+    rig->router.external = addr(six ? "::1" : "5.5.5.1");
     rig->router.life_s = 7200;
     rig->router.pcp = rig->router.natpmp = GRANT;
     start_router(&rig->router);
@@ -169,6 +182,11 @@ static Rig *make_rig(void)
     options.server_port = rig->router.port;
     rig->map = path_portmap_new(&options);
     return rig;
+}
+
+static Rig *make_rig(void)
+{
+    return make_rig_for(false, false);
 }
 
 static void free_rig(Rig *rig)
@@ -270,6 +288,44 @@ static void test_natpmp(void)
     path_portmap_free(g_steal_pointer(&rig->map));
     wait_count(&rig->router.n_ends, 1);
     free_rig(rig);
+}
+
+static void test_tcp(void)
+{
+    Rig *rig = make_rig_for(true, false);
+
+    wish(rig, true, NULL);
+    wait_state(rig, "pcp");
+    assert_mapped(rig, "5.5.5.1:41000");
+    rig->router.pcp = VERSION;
+    path_portmap_ask_again(rig->map);
+    wait_state(rig, "nat-pmp");
+    assert_mapped(rig, "5.5.5.1:41000");
+    path_portmap_free(g_steal_pointer(&rig->map));
+    wait_count(&rig->router.n_ends, 1);
+    free_rig(rig);
+}
+
+/* Over IPv6 a router opens what is ours or nothing, and nobody is asked in another way. The
+ * loopback address stands for one that is no public one. */
+static void test_six(void)
+{
+    static const char *const offered[] = { "::1", "2001:db8::5", "5.5.5.1" };
+    const char              *why;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(offered); i++) {
+        Rig *rig = make_rig_for(false, true);
+
+        rig->router.external = addr(offered[i]);
+        wish(rig, true, NULL);
+        wait_state(rig, "none");
+        assert_mapped(rig, "-");
+        path_portmap_get_state(rig->map, &why);
+        g_assert_nonnull(strstr(why, "address"));
+        g_assert_cmpuint(rig->router.n_pcp, ==, 1);
+        g_assert_cmpuint(rig->router.n_address, ==, 0);
+        free_rig(rig);
+    }
 }
 
 static void test_silent(void)
@@ -411,6 +467,8 @@ int main(int argc, char **argv)
     g_test_add_func("/portmap/pcp", test_pcp);
     g_test_add_func("/portmap/renewed-at-half-ends-with-its-lease", test_renewal);
     g_test_add_func("/portmap/natpmp-alone", test_natpmp);
+    g_test_add_func("/portmap/tcp", test_tcp);
+    g_test_add_func("/portmap/six", test_six);
     g_test_add_func("/portmap/silent", test_silent);
     g_test_add_func("/portmap/closed", test_closed);
     g_test_add_func("/portmap/foreign-later", test_foreign_later);
