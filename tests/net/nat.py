@@ -155,5 +155,6 @@ def rules6(rules):
     refused = [line for line in refusals(rules) if "ip daddr" not in line]
     return "table ip6 fw6 {\n" + chain(
         "pass", "filter hook forward priority 0", f'iifname "{WAN}" ct state established,related accept',
+        f'iifname "{WAN}" meta mark 77 accept', # what miniupnpd lets in, see onway.py
         f'iifname "{WAN}" icmpv6 type {{ destination-unreachable, packet-too-big, time-exceeded }} accept',
         f'iifname "{WAN}" drop', *refused) + "}\n"

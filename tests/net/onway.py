@@ -29,6 +29,12 @@ UPNP_TABLE = """table inet upnp {
  chain miniupnpd { }
  chain prerouting_miniupnpd { }
  chain postrouting_miniupnpd { }
+ chain holes {
+  type filter hook forward priority -5;
+  meta mark set 77
+  jump miniupnpd
+  meta mark set 0
+ }
  chain arrive {
   type nat hook prerouting priority -110;
   jump prerouting_miniupnpd
