@@ -169,6 +169,9 @@ static void fill_from_profile(MeshdView *view, const MeshdProfile *profile)
     bool known = profile->stage != MESHD_PROFILE_DAMAGED;
 
     view->hard_nat = !known || profile->hard_nat;
+    view->dns = !known || profile->dns;
+    view->portmap = !known || profile->portmap;
+    view->lan = !known || profile->lan;
     view->node_key = known ? dup_b64u(&profile->node) : g_strdup("");
     view->public_key = g_strdup(known ? mesh_key_format(&profile->wg, key) : "");
     view->server = known ? mesh_joinlink_dup_authority(&profile->server) : g_strdup("");

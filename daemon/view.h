@@ -18,8 +18,9 @@ typedef struct {
     char       *peerrelay_why;
     uint16_t    peerrelay_port;
     uint16_t    port;
-    bool        hard_nat;   /* hard NATs are searched through */
-    const char *management; /* static, as on D-Bus */
+    bool        hard_nat;          /* hard NATs are searched through */
+    bool        dns, portmap, lan; /* as set by the user, whatever came of it */
+    const char *management;        /* static, as on D-Bus */
     char      **routes, **dns_servers, **dns_domains;
     char       *gateway;
     unsigned    mtu;

@@ -56,6 +56,10 @@ static void show_now(GuiPeerPath *self)
         set_row(self->now, path);
     set_row(self->latency, latency);
     set_row(self->why, gui_peer_get_text(self->peer, "reason"));
+    adw_preferences_row_set_title(ADW_PREFERENCES_ROW(self->why),
+                                  g_str_equal(gui_peer_get_text(self->peer, "path"), "direct")
+                                      ? _("Details")
+                                      : _("Why not directly"));
 }
 
 /* NotAuthorized opens the way to ask with a password; other errors are said on the row. */

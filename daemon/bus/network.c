@@ -58,6 +58,9 @@ static void show_properties(MeshDBusNetwork *skeleton, const MeshdView *view)
     mesh_dbus_network_set_dns_state(skeleton, view->dns_state);
     mesh_dbus_network_set_port_map_state(skeleton, view->portmap_state);
     mesh_dbus_network_set_port_map_error(skeleton, view->portmap_why);
+    mesh_dbus_network_set_dns(skeleton, view->dns);
+    mesh_dbus_network_set_port_map(skeleton, view->portmap);
+    mesh_dbus_network_set_lan(skeleton, view->lan);
     mesh_dbus_network_set_hard_nat(skeleton, view->hard_nat);
     mesh_dbus_network_set_peer_relay_state(skeleton, view->peerrelay_state);
     mesh_dbus_network_set_peer_relay_error(skeleton, view->peerrelay_why);

@@ -209,6 +209,11 @@ class Desk:
         self.run("xdotool", "windowactivate", "--sync", number, limit_s=LIMIT_S)
         return number
 
+    def resize(self, title, width, height):
+        """Gives the window with this title a size, in the corner of the screen."""
+        number = self.activate(title)
+        self.run("xdotool", "windowsize", number, width, height, "windowmove", number, "0", "0")
+
     def windows(self, title):
         """X's numbers of the visible windows with exactly this title."""
         found = self.run("xdotool", "search", "--onlyvisible", "--name", f"^{re.escape(title)}$", check=False)
@@ -218,10 +223,19 @@ class Desk:
         """Takes a picture of the screen; it is kept where $MESH_SCREENSHOTS says, else goes with the lab."""
         place = pathlib.Path(os.environ.get("MESH_SCREENSHOTS", self.pictures))
         place.mkdir(parents=True, exist_ok=True)
-        self.run("import", "-window", "root", f"{self.dir}/picture.png")
-        path = place / f"{name}.png"
-        data = subprocess.run(self.node.argv("cat", f"{self.dir}/picture.png"), check=True, capture_output=True)
-        path.write_bytes(data.stdout)
+        path, data = place / f"{name}.png", [b""]
+
+        def is_quiet(): # two pictures are the same: nothing moves any more
+            self.run("import", "-window", "root", "-define", "png:exclude-chunks=date,time", f"{self.dir}/picture.png")
+            done = subprocess.run(self.node.argv("cat", f"{self.dir}/picture.png"), check=True, capture_output=True)
+            data.append(done.stdout)
+            return data[-1] == data[-2]
+
+        try:
+            wait_until(is_quiet, 3, "a screen on which nothing moves")
+        except TimeoutError: # something is live: a picture of it then
+            pass
+        path.write_bytes(data[-1])
         return path
 
     def clipboard(self):

@@ -1,0 +1,106 @@
+"""The page of a peer: addresses to copy, ping and traffic as they happen, path, history, reasons; and what a user sees of it
+who may not look at everything.
+
+   [a] desktops of ann and bob · meshd, polkitd          [b] meshd          [server] mesh.example"""
+import re
+
+from desk import Desk, Lab, need_desktop, open_seats, wait_until
+
+
+def open_page(desk):
+    window = desk.launch("mesh-gui")
+    desk.resize("Mesh", "1000", "1380")
+    window.find("list item", re.compile("^b, online")).mouse("Mesh")
+    window.find("label", "Device")
+    return window
+
+
+def value(window, title):
+    """What stands below a row's title."""
+    row = window.find("list item", title)
+    return [node.name for node in window.all("label", inside=row) if node.name != title][0]
+
+
+def copies(lab, desk, window):
+    b = lab.hosts_by_name["b"]
+    wanted = {"IPv4 address": b.addresses()[4], "IPv6 address": b.addresses()[6], "Name": "b.home.mesh"}
+    for title, text in wanted.items():
+        assert value(window, title) == text, window.tree()
+        row = window.find("list item", title)
+        window.click("push button", re.compile("^Copy "), inside=row)
+        wait_until(lambda text=text: desk.clipboard() == text, 20, f"{text} in the clipboard")
+    for title in ("Node key", "WireGuard key"):
+        assert len(value(window, title)) >= 43, window.tree()
+    assert value(window, "WireGuard key") == b.network().public_key
+    lab.ok("both addresses and the name are copied, and the keys are there")
+
+
+def echoes(lab, desk, window):
+    window.click("push button", "Start Ping")
+    summary = window.find("label", re.compile(r"^[3-9] answers of [3-9]\nlast [0-9.]+ ms"))
+    chart = window.find("image", "Round trips of the last minute")
+    assert " answers of " in chart.description, chart.description
+    desk.picture("peer")
+    b = lab.hosts_by_name["b"]
+    b.mesh("down")
+    window.find("label", re.compile(r"^\d+ answers of \d+\n(?!last)"))
+    assert summary
+    b.mesh("up")
+    window.find("label", re.compile(r"^\d+ answers of \d+\nlast"))
+    window.click("push button", "Stop Ping")
+    window.find("push button", "Start Ping")
+    lab.ok("echoes are counted and drawn, and so is that one stays out")
+
+
+def traffic(lab, desk, window):
+    node = desk.node
+    node.ping(lab.hosts_by_name["b"].addresses()[4], count=20)
+    window.find("label", re.compile(r"^Receiving .*/s, [0-9.]+\xa0kB in all\n"))
+    chart = window.find("image", "Traffic of the last minute")
+    assert chart.description.startswith("Receiving "), chart
+    lab.ok("traffic is drawn while it flows")
+
+
+def path(lab, window):
+    assert value(window, "Reached") == "direct"
+    window.find("label", re.compile(r"^\d+ changes?$"))
+    window.find("list item", "History")
+    page = window.find("filler", "GuiPagePeer")
+    assert window.unnamed(page) == [], window.unnamed(page)
+    lab.ok("the path, and those before it")
+
+
+def without_rights(lab, desk):
+    window = open_page(desk)
+    window.find("push button", "Show Details…")
+    assert not window.all("list item", "WireGuard key")
+    window.click("push button", "Start Ping")
+    window.find("label", re.compile("not allowed|not authori", re.IGNORECASE))
+    window.find("push button", "Start Ping")
+    desk.picture("peer-refused")
+    lab.ok("who may not look is told so, and asked for nothing unasked")
+
+
+def main():
+    need_desktop()
+    with Lab() as lab:
+        a = open_seats(lab.node("a"), ann="active")
+        b = lab.node("b")
+        lab.hosts_by_name = {"a": a, "b": b}
+        lab.server.setup("home")
+        lab.server.up()
+        for node in (a, b):
+            node.up()
+            node.join(lab.server.key("home"))
+        a.reaches(b.addresses()[4])
+        a.wait_until(lambda s: s.peer("b").path == "direct")
+        desk = Desk(a, "ann", size="1000x1400")
+        window = open_page(desk)
+        copies(lab, desk, window)
+        echoes(lab, desk, window)
+        traffic(lab, desk, window)
+        path(lab, window)
+        without_rights(lab, Desk(a, "bob", size="1000x1400"))
+
+
+main()
