@@ -1,5 +1,6 @@
 #include "gui/bar-problem.h"
 
+#include "gui/access.h"
 #include "gui/fix.h"
 
 #include <glib/gi18n.h>
@@ -32,7 +33,7 @@ void gui_bar_problem_show(GuiBarProblem *self, GuiNetwork *network, const GuiPro
     gtk_widget_set_visible(GTK_WIDGET(self->detail), detail[0] != '\0');
     gtk_widget_set_visible(GTK_WIDGET(self->fix), problem->fix != GUI_FIX_NONE);
     if (problem->button != NULL)
-        gtk_button_set_label(self->fix, _(problem->button));
+        gui_access_label(self->fix, _(problem->button));
 }
 
 static void on_fix_clicked(GtkButton *button, GuiBarProblem *self)

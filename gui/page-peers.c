@@ -1,5 +1,6 @@
 #include "gui/page-peers.h"
 
+#include "gui/access.h"
 #include "gui/bar-problem.h"
 #include "gui/page-status.h"
 #include "gui/row-peer.h"
@@ -90,7 +91,7 @@ static void show_stack(GuiPagePeers *self)
     gboolean   loading = false;
 
     if (self->network == NULL || gui_problem_blocks(self->network)) {
-        gtk_stack_set_visible_child_name(self->stack, "problem");
+        gui_access_show_page(self->stack, "problem");
         return;
     }
     g_object_get(gui_network_get_peers(self->network), "loading", &loading, NULL);
@@ -100,7 +101,7 @@ static void show_stack(GuiPagePeers *self)
     adw_status_page_set_description(self->empty,
                                     searched ? _("Search for another name or address.")
                                              : _("Other devices appear here once they join."));
-    gtk_stack_set_visible_child_name(self->stack, any || loading ? "list" : "empty");
+    gui_access_show_page(self->stack, any || loading ? "list" : "empty");
 }
 
 /* What is wrong: in the place of the peers if there can be none, else over them. */

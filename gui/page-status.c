@@ -1,5 +1,6 @@
 #include "gui/page-status.h"
 
+#include "gui/access.h"
 #include "gui/fix.h"
 
 #include <glib/gi18n.h>
@@ -46,7 +47,7 @@ void gui_page_status_show(GuiPageStatus *self, GuiNetwork *network, const GuiPro
     adw_status_page_set_icon_name(self->page, problem->icon);
     adw_status_page_set_title(self->page, translate(problem->title));
     adw_status_page_set_description(self->page, translate(problem->text));
-    gtk_button_set_label(self->fix, translate(problem->button));
+    gui_access_label(self->fix, translate(problem->button));
     show_detail(self, detail);
     if (problem->icon == NULL) /* of the short time before the daemon answers */
         gtk_widget_add_css_class(GTK_WIDGET(self), "late");

@@ -1,5 +1,6 @@
 #include "gui/page-welcome.h"
 
+#include "gui/access.h"
 #include "gui/fix.h"
 
 #include <glib/gi18n.h>
@@ -51,7 +52,7 @@ void gui_page_welcome_show(GuiPageWelcome *self, GuiClient *client)
     gtk_widget_set_visible(self->service_done, self->problem == NULL);
     gtk_widget_set_visible(GTK_WIDGET(self->service_fix), fixable);
     if (fixable)
-        gtk_button_set_label(self->service_fix, _(self->problem->button));
+        gui_access_label(self->service_fix, _(self->problem->button));
     gtk_widget_set_sensitive(GTK_WIDGET(self->step_link), self->problem == NULL);
     if (self->problem == NULL)
         gtk_widget_add_css_class(GTK_WIDGET(self->join), "suggested-action");
@@ -81,4 +82,5 @@ static void gui_page_welcome_class_init(GuiPageWelcomeClass *class)
 static void gui_page_welcome_init(GuiPageWelcome *self)
 {
     gtk_widget_init_template(GTK_WIDGET(self));
+    gui_access_label(self->join, _("_Join…"));
 }

@@ -1,6 +1,7 @@
 #include "gui/window.h"
 
 #include "common/glib/error.h"
+#include "gui/access.h"
 #include "gui/bar-problem.h"
 #include "gui/fix.h"
 #include "gui/page-peer.h"
@@ -179,8 +180,8 @@ static void show(GuiWindow *self)
     else if (problem != NULL)
         gui_page_status_show(self->status, NULL, problem,
                              gui_client_get_text(self->client, "detail"));
-    gtk_stack_set_visible_child_name(self->before, welcome ? "welcome" : "problem");
-    gtk_stack_set_visible_child_name(self->top, any && problem == NULL ? "networks" : "status");
+    gui_access_show_page(self->before, welcome ? "welcome" : "problem");
+    gui_access_show_page(self->top, any && problem == NULL ? "networks" : "status");
     gui_bar_problem_show(self->version, NULL, gui_problem_of_version(self->client), "");
     g_simple_action_set_enabled(G_SIMPLE_ACTION(
                                     g_action_map_lookup_action(G_ACTION_MAP(self), "netcheck")),

@@ -20,7 +20,6 @@ from gi.repository import Atspi, Gio, GLib
 REGISTRY = ("org.a11y.atspi.Registry", "/org/a11y/atspi/accessible/root")
 INTERFACE = "org.a11y.atspi."
 LIMIT_MS = 5000
-DEPTH = 60
 NOTES_XML = """<node><interface name="org.freedesktop.Notifications">
   <method name="GetCapabilities"><arg type="as" direction="out"/></method>
   <method name="GetServerInformation">
@@ -83,21 +82,23 @@ class Eyes:
         raise LookupError(f"no program {wanted_pid or name} on the accessibility bus")
 
     def items(self, pid=None, app=None):
-        """All objects. GTK lists those that somebody has asked for, so what is new is asked for first."""
+        """All objects. GTK's cache has those that somebody has asked for, and those that were hidden since: so every
+        object is asked for the children that it has now."""
         program = self.program(pid, app)
-        for _ in range(DEPTH):
-            rows = self.call((program, "/org/a11y/atspi/cache"), INTERFACE + "Cache", "GetItems")[0]
-            known = {}
-            for row in rows:
-                known[row[2][1]] = known.get(row[2][1], 0) + 1
-            behind = [row[0] for row in rows if row[4] > known.get(row[0][1], 0)]
-            if not behind:
-                break
-            for where in behind:
-                self.call(tuple(where), INTERFACE + "Accessible", "GetChildren")
-        return [{"at": row[0], "parent": row[2][1], "index": row[3], "name": row[6],
-                 "role": role_name(row[7]), "description": row[8], "states": state_names(row[9])}
-                for row in rows]
+        reached, todo = [], [("/org/a11y/atspi/accessible/root", "", 0)]
+        while todo:
+            path, parent, index = todo.pop()
+            try:
+                children = self.call((program, path), INTERFACE + "Accessible", "GetChildren")[0]
+            except GLib.Error:
+                continue # it went while we looked
+            reached.append((path, parent, index))
+            todo += [(child, path, number) for number, (_, child) in enumerate(children)]
+        rows = {row[0][1]: row
+                for row in self.call((program, "/org/a11y/atspi/cache"), INTERFACE + "Cache", "GetItems")[0]}
+        return [{"at": rows[path][0], "parent": parent, "index": index, "name": rows[path][6],
+                 "role": role_name(rows[path][7]), "description": rows[path][8],
+                 "states": state_names(rows[path][9])} for path, parent, index in reached if path in rows]
 
     def act(self, at, number=0):
         if not self.call(tuple(at), INTERFACE + "Action", "DoAction", number, types="i")[0]:

@@ -1,0 +1,144 @@
+"""The window: what is wrong and what mends it, networks switched on and off, peers that come and go, a daemon that
+does, and all of it without a mouse.
+
+   [a] ann, bob: a desktop each · meshd          [b] another node          [server] mesh.example"""
+import re
+
+from desk import Desk, Lab, need_desktop, open_seats, wait_until
+
+SWITCH = "Connect to home"
+
+
+def first_run(lab, desk):
+    window = desk.launch("mesh-gui")
+    window.find("label", "Welcome to Mesh")
+    window.find("label", re.compile("not installed"))
+    assert window.unnamed() == [], window.unnamed()
+    desk.picture("window-no-service")
+    lab.ok("without a daemon the window opens and names the first step")
+    desk.node.up()
+    window.find("label", re.compile(r"^Version \d"))
+    window.gone("label", re.compile("not installed"))
+    lab.ok("the window sees the daemon come")
+    return window
+
+
+def sees_peers(lab, desk, window, other):
+    desk.node.join(lab.link)
+    window.find("label", "home")
+    window.find("label", "No Peers")
+    lab.ok("a network that was joined elsewhere is shown")
+    other.up()
+    other.join(lab.server.key("home"))
+    window.find("list item", re.compile(f"^{other.name}, online"))
+    window.find("label", re.compile(re.escape(other.addresses()[4])))
+    desk.node.reaches(other.addresses()[4])
+    window.find("list item", re.compile(f"^{other.name}, online, direct"))
+    assert window.unnamed() == [], window.unnamed()
+    desk.picture("window-peers")
+    lab.ok("a peer that joins appears, and tells how it is reached")
+    other.mesh("down") # the server gives it some seconds
+
+
+def sees_peer_go(lab, window, other):
+    window.find("list item", re.compile(f"^{other.name}, offline"))
+    other.mesh("up")
+    window.find("list item", re.compile(f"^{other.name}, online"))
+    lab.ok("a peer goes offline and comes back")
+
+
+def is_on(window):
+    return "checked" in window.find("check box", SWITCH).states
+
+
+def switches(lab, desk, window):
+    node = desk.node
+    assert is_on(window)
+    window.click("check box", SWITCH)
+    window.find("label", "Network Is Off")
+    assert node.network().state == "down"
+    wait_until(lambda: not is_on(window), 20, "a switch that is off")
+    desk.picture("window-off")
+    lab.ok("a click on the switch turns the network off")
+    window.click("push button", "Connect")
+    wait_until(lambda: is_on(window), 20, "a switch that is on")
+    assert node.network().state == "up"
+    lab.ok("the button of the page turns it on again")
+    node.mesh("down")
+    wait_until(lambda: not is_on(window), 20, "a switch that is off")
+    node.mesh("up")
+    wait_until(lambda: is_on(window), 20, "a switch that is on")
+    lab.ok("the switch follows what others do")
+
+
+def refusal(lab, node):
+    """Bob is not at the computer, and nobody is there to type a password for him."""
+    bob = Desk(node, "bob")
+    window = bob.launch("mesh-gui")
+    window.click("check box", SWITCH)
+    window.find("label", re.compile("[Aa]uthori[sz]"))
+    wait_until(lambda: is_on(window), 20, "a switch that stayed on")
+    assert node.network().state == "up"
+    bob.picture("window-refused")
+    bob.stop("mesh-gui")
+    lab.ok("who may not disconnect is told so, and the switch goes back")
+
+
+def survives(lab, desk, window, other):
+    desk.node.stop("meshd", kill=True)
+    window.find("label", "The Mesh Service Is Not Running")
+    desk.picture("window-stopped")
+    desk.node.up()
+    window.gone("label", "The Mesh Service Is Not Running")
+    window.find("list item", re.compile(f"^{other.name}, online"))
+    assert is_on(window)
+    lab.ok("the daemon is killed and starts again: the window was there all the time")
+
+
+def by_keys(lab, desk, window):
+    node = desk.node
+    desk.activate("Mesh")
+    desk.key("ctrl+f")
+    wait_until(lambda: "focused" in window.find("entry", re.compile("^Search peers")).states, 20,
+               "keys go to the search")
+    desk.type("nobody")
+    window.find("label", "No Peer Found")
+    desk.key("ctrl+a")
+    desk.type("b")
+    window.find("list item", re.compile("^b, online"))
+    desk.key("Escape", "Escape")
+    lab.ok("Ctrl+F searches, Escape ends it")
+    for _ in range(12):
+        if "focused" in window.find("check box", SWITCH).states:
+            break
+        desk.key("Tab")
+    else:
+        raise AssertionError(window.tree())
+    desk.key("space")
+    node.wait_until(lambda a: a.network().state == "down", what="the network is off")
+    desk.key("space")
+    node.wait_until(lambda a: a.network().state == "up", what="the network is on")
+    lab.ok("Tab and space switch the network")
+    desk.key("ctrl+q")
+    assert window.close() == 0
+    lab.ok("Ctrl+Q ends the window")
+
+
+def main():
+    need_desktop()
+    with Lab() as lab:
+        a = open_seats(lab.node("a"), ann="active", bob="inactive")
+        b = lab.node("b")
+        lab.link = lab.server.setup("home")
+        lab.server.up()
+        desk = Desk(a, "ann")
+        window = first_run(lab, desk)
+        sees_peers(lab, desk, window, b)
+        switches(lab, desk, window)
+        refusal(lab, a)
+        sees_peer_go(lab, window, b)
+        survives(lab, desk, window, b)
+        by_keys(lab, desk, window)
+
+
+main()
