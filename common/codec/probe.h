@@ -27,7 +27,8 @@ typedef enum {
     MESH_PROBE_SYNC,
 } MeshProbeType;
 
-enum { MESH_PROBE_USE_THIS = 1, MESH_PROBE_BY_RELAY = 2, MESH_PROBE_HARD = 4 }; /* flags */
+/* Flags; HALF beside HARD: a search that is to leave half of what an attempt may cost. */
+enum { MESH_PROBE_USE_THIS = 1, MESH_PROBE_BY_RELAY = 2, MESH_PROBE_HARD = 4, MESH_PROBE_HALF = 8 };
 
 /* RFC 4787: what a NAT makes its choice of; the same scale for mapping and filtering. */
 typedef enum {

@@ -18,8 +18,9 @@ enum {
     EACH_MS = 10, /* one packet: at most 100 a second */
     CALL_EACH_MS = 250,
     CALLS = 4,
+    LATE_MS = 50,          /* who was kept waiting makes up for so much of it, not for more */
     LEAD_MS = 60,          /* of the hard side's first sockets before the pings to them */
-    RANDOM_MS = 1300,      /* pings at random wait until half of its sockets are open */
+    RANDOM_MS = 1450,      /* pings at random wait until more than half of its sockets are open */
     LISTEN_MS = 1500,      /* after the last packet */
     WON_MS = 2000,         /* then the other sockets are closed */
     WON_EACH_MS = 100,     /* pings of the way that was found */
@@ -47,6 +48,7 @@ struct PathHardnat {
     bool             hard_side;
     bool             both;   /* sides are hard, and perhaps count their ports up */
     bool             called; /* the peer began */
+    bool             half;   /* of what an attempt may cost is for the other side's turn */
     uint16_t         base;   /* both: the port that our last mapping got */
     PathStunAsk      stun;
     Phase            phase;
@@ -58,7 +60,8 @@ struct PathHardnat {
     unsigned         calls;
     WireWay          won;
     int64_t          sending_ms, until_ms, canary_ms, rtt_us;
-    unsigned         n_bad; /* looks at the relay in a row */
+    int64_t          next_ms; /* when the next packet is due */
+    unsigned         n_bad;   /* looks at the relay in a row */
     guint            timer;
     PathHardsockets *sockets; /* NULL on the easy side */
     uint16_t         ports[PATH_HARDPORTS_MAX];
@@ -90,25 +93,47 @@ static void wait_for(PathHardnat *self, unsigned in_ms)
     self->timer = g_timeout_add(in_ms, on_timer, self);
 }
 
+/* The ports of ours that were seen are too far from each other for a counter or a block. */
+static bool is_wide(const PathSeekHost *host)
+{
+    return host->ports_known && host->nat.step == 0 &&
+           host->greatest_port - host->least_port >= (int)PATH_NATCLASS_MAX_BLOCK;
+}
+
 /* Which port is the last tells nothing of the next. */
 static bool is_drawn(const PathSeek *seek)
 {
     const MeshProbeNat *nat = &seek->host->nat;
 
-    return nat->block_last > nat->block_first || (nat->mapping == MESH_PROBE_BY_ADDRESS_AND_PORT &&
-                                                  nat->step == 0 && seek->host->ports_known);
+    return nat->block_last > nat->block_first || is_wide(seek->host) ||
+           (nat->mapping == MESH_PROBE_BY_ADDRESS_AND_PORT && nat->step == 0 &&
+            seek->host->ports_known);
+}
+
+/* What the peer has to know of our ports: the last one, if it tells anything; else where they
+ * are. */
+static void tell_ports(const PathHardnat *self, MeshProbeNat *nat)
+{
+    const PathSeekHost *host = self->seek->host;
+
+    if (!is_drawn(self->seek)) {
+        nat->block_first = nat->block_last = self->base;
+    } else if (nat->block_last <= nat->block_first && is_wide(host)) {
+        nat->block_first = host->least_port;
+        nat->block_last = host->greatest_port;
+    }
 }
 
 static void call(PathHardnat *self, MeshProbeType type)
 {
     MeshProbe probe = { .type = type,
-                        .flags = MESH_PROBE_HARD,
+                        .flags = MESH_PROBE_HARD | (self->half ? MESH_PROBE_HALF : 0),
                         .id = self->seek->attempt,
                         .txid = self->txid,
                         .nat = self->seek->host->nat };
 
-    if (self->hard_side && !is_drawn(self->seek))
-        probe.nat.block_first = probe.nat.block_last = self->base; /* the last that we know */
+    if (self->hard_side)
+        tell_ports(self, &probe.nat);
     (void)path_seek_send(self->seek, &probe, &self->seek->relay, 0);
 }
 
@@ -179,11 +204,28 @@ static bool may_start(PathSeek *seek, bool hard_side)
            (seek->n_hard[hard_side] < ROUNDS && since_ms >= pause_ms);
 }
 
-static void count_round(PathSeek *seek, bool hard_side)
+/* Both sides' turns are one attempt, which has one budget. */
+static bool may_spend(const PathSeek *seek, const PathHardplan *plan, bool hard_side)
 {
-    seek->n_hard[hard_side]++;
-    seek->hard_ms[hard_side] = mesh_clock_boot_ms();
+    int64_t pause_ms = AGAIN_MS - (hard_side ? 0 : AGAIN_SLACK_MS);
+
+    return mesh_clock_boot_ms() - seek->hard_spent_ms >= pause_ms ||
+           seek->hard_spent + plan->n_sockets + plan->n_ports <= PATH_HARDPORTS_BUDGET;
+}
+
+static void count_round(PathHardnat *self)
+{
+    PathSeek *seek = self->seek;
+    int64_t   now_ms = mesh_clock_boot_ms();
+
+    seek->n_hard[self->hard_side]++;
+    seek->hard_ms[self->hard_side] = now_ms;
     seek->hard_at = seek->seen.addr;
+    if (now_ms - seek->hard_spent_ms >= AGAIN_MS - AGAIN_SLACK_MS) {
+        seek->hard_spent_ms = now_ms;
+        seek->hard_spent = 0;
+    }
+    seek->hard_spent += self->n_packets + self->n_theirs;
 }
 
 /* ---- the hard side ---- */
@@ -248,7 +290,7 @@ static void take_base(PathHardnat *self, const WireEvent *event)
     self->calls = 0;
     self->phase = self->called ? SENDING : CALLING;
     if (self->called) {
-        count_round(self->seek, true);
+        count_round(self);
         call(self, MESH_PROBE_CALL_ACK);
     }
     wait_for(self, 0);
@@ -318,7 +360,7 @@ static void step(PathHardnat *self)
     int64_t now_ms = mesh_clock_boot_ms();
 
     if (self->sending_ms == 0)
-        self->sending_ms = now_ms;
+        self->sending_ms = self->next_ms = now_ms;
     if (self->next < self->n_packets) {
         if (!look_after(self)) {
             end(self, "the relay answers late");
@@ -326,9 +368,10 @@ static void step(PathHardnat *self)
         }
         send_next(self);
         self->next++;
-        wait_for(self, self->next == self->n_soon && self->next < self->n_packets
-                           ? (unsigned)MAX(self->sending_ms + RANDOM_MS - now_ms, EACH_MS)
-                           : EACH_MS);
+        self->next_ms = MAX(self->next_ms, now_ms - LATE_MS) + EACH_MS;
+        if (self->next == self->n_soon && self->next < self->n_packets)
+            self->next_ms = MAX(self->sending_ms + RANDOM_MS, self->next_ms);
+        wait_for(self, (unsigned)MAX(self->next_ms - now_ms, 0));
         return;
     }
     if (self->phase == SENDING)
@@ -392,15 +435,16 @@ static void look(PathHardnat *self)
         (void)on_timer(self);
 }
 
-static void begin(PathSeek *seek)
+static void begin(PathSeek *seek, bool half)
 {
     PathHardnat *self;
     PathHardplan plan;
 
-    path_hardports_plan(&seek->host->nat, &plan);
-    if (plan.n_sockets == 0 || !may_start(seek, true))
+    path_hardports_plan(&seek->host->nat, half, &plan);
+    if (plan.n_sockets == 0 || !may_start(seek, true) || !may_spend(seek, &plan, true))
         return;
     self = start(seek, true);
+    self->half = half;
     self->n_packets = plan.n_sockets;
     self->n_theirs = plan.n_ports;
     self->ttl = seek->n_hard[true] == 0 ? OPENER_TTL : 0; /* two NATs before us may want more */
@@ -440,12 +484,13 @@ static gboolean on_turn(gpointer user_data)
 
     seek->hard_timer = 0;
     if (!path_meet_is_direct(seek))
-        begin(seek);
+        begin(seek, true);
     return G_SOURCE_REMOVE;
 }
 
-/* Of two NATs that look easy, one that does not keep ports is rather the one that is not. */
-static bool is_first_suspect(const PathSeek *seek)
+/* Of two NATs that look easy, one that does not keep ports is rather the one that is not.
+ * @out_sure: only one of them does not. */
+static bool is_first_suspect(const PathSeek *seek, bool *out_sure)
 {
     MeshEndpoint  seen;
     WirePlaneInfo info;
@@ -455,16 +500,24 @@ static bool is_first_suspect(const PathSeek *seek)
     wire_plane_get_info(seek->host->plane, &info);
     if (path_relayhome_get_home(seek->host->relays, &home, &seen))
         ours = seen.port == info.listen_port;
+    *out_sure = ours != peers;
     return ours != peers ? peers : path_attempt_is_caller(seek);
 }
 
 /* Nobody has noticed a hard NAT, and it does not work: one of the two is by address, perhaps: one
- * relay alone cannot tell. Each tries in turn. */
+ * relay alone cannot tell. The one that is rather it has all of the first attempt, the other all of
+ * the second; if either may be it they share each. */
 static void guess(PathSeek *seek)
 {
-    if (is_first_suspect(seek) && !seek->host->independent)
-        begin(seek);
-    else if (!seek->host->independent)
+    bool sure, first = is_first_suspect(seek, &sure);
+
+    if (sure && (seek->n_hard[0] + seek->n_hard[1]) % 2 == 1)
+        first = !first;
+    if (seek->host->independent)
+        return;
+    if (first)
+        begin(seek, !sure);
+    else
         seek->hard_timer = g_timeout_add(TURN_MS, on_turn, seek);
 }
 
@@ -481,7 +534,7 @@ void path_hardnat_consider(PathSeek *seek, size_t n_bursts)
         if (!known && n_bursts <= PLAIN_BURSTS)
             return;
         if (!path_natclass_is_hard(&seek->nat))
-            begin(seek);
+            begin(seek, false);
         else if (path_attempt_is_caller(seek))
             begin_both(seek, NULL);
         return;
@@ -510,16 +563,17 @@ void path_hardnat_take_call(PathSeek *seek, const MeshProbe *probe)
             begin_both(seek, probe);
         return;
     }
-    if (!may_start(seek, false))
+    path_hardports_plan(&probe->nat, (probe->flags & MESH_PROBE_HALF) != 0, &plan);
+    if (!may_start(seek, false) || !may_spend(seek, &plan, false))
         return;
     self = start(seek, false);
     self->called = true;
     self->txid = probe->txid;
     self->phase = SENDING;
-    path_hardports_plan(&probe->nat, &plan);
     self->n_soon = probe->nat.block_last != 0 ? plan.n_soon : 0;
-    self->n_packets = path_hardports_choose(&probe->nat, probe->nat.block_last, self->ports);
-    count_round(seek, false);
+    self->n_packets = path_hardports_choose(&probe->nat, &plan, probe->nat.block_last, self->ports);
+    self->n_theirs = plan.n_sockets;
+    count_round(self);
     call(self, MESH_PROBE_CALL_ACK);
     wait_for(self, self->n_soon > 0 ? LEAD_MS : RANDOM_MS);
 }
@@ -534,7 +588,7 @@ void path_hardnat_take_ack(PathSeek *seek, const MeshProbe *probe)
     if (self->both)
         aim(self, &probe->nat);
     self->phase = SENDING;
-    count_round(seek, true);
+    count_round(self);
     wait_for(self, EACH_MS);
 }
 
@@ -553,4 +607,5 @@ void path_hardnat_forget(PathSeek *seek)
         wire_ways_drop_socket(seek->host->plane, seek->socket);
     seek->socket = 0;
     memset(seek->n_hard, 0, sizeof seek->n_hard);
+    seek->hard_spent = 0;
 }

@@ -2,7 +2,6 @@
 
 #include "common/std/key.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 enum {
@@ -62,7 +61,18 @@ static void plan_block(size_t block, PathHardplan *plan)
     *plan = (PathHardplan){ n, k, k, get_chance_opening(n, k, block) };
 }
 
-void path_hardports_plan(const MeshProbeNat *nat, PathHardplan *out_plan)
+/* Of a NAT that draws its ports from the whole range, any part of it holds as many mappings; of one
+ * that does not, the part where its ports were seen holds more. */
+static void plan_random(size_t block, bool half, PathHardplan *plan)
+{
+    size_t n = PATH_HARDPORTS_MAX_SOCKETS;
+    size_t k = half ? PATH_HARDPORTS_HALF : PATH_HARDPORTS_MAX;
+
+    *plan =
+        (PathHardplan){ n, k, block > 0 ? 0 : STEPS_NEAR, path_hardports_chance(n, k, N_PORTS) };
+}
+
+void path_hardports_plan(const MeshProbeNat *nat, bool half, PathHardplan *out_plan)
 {
     size_t block = get_block(nat);
 
@@ -72,9 +82,7 @@ void path_hardports_plan(const MeshProbeNat *nat, PathHardplan *out_plan)
     else if (block > 0 && block <= MAX_BLOCK)
         plan_block(block, out_plan);
     else
-        *out_plan = (PathHardplan){ PATH_HARDPORTS_MAX_SOCKETS, PATH_HARDPORTS_MAX, STEPS_NEAR,
-                                    path_hardports_chance(PATH_HARDPORTS_MAX_SOCKETS,
-                                                          PATH_HARDPORTS_MAX, N_PORTS) };
+        plan_random(block, half, out_plan);
 }
 
 typedef struct {
@@ -130,18 +138,15 @@ static void choose_among(Choice *self, int first, size_t among)
         choose(self, first + (int)draw((uint32_t)among));
 }
 
-size_t path_hardports_choose(const MeshProbeNat *nat, uint16_t seen,
+size_t path_hardports_choose(const MeshProbeNat *nat, const PathHardplan *plan, uint16_t seen,
                              uint16_t out_ports[PATH_HARDPORTS_MAX])
 {
-    Choice       choice = { .ports = out_ports };
-    PathHardplan plan;
-    size_t       block = get_block(nat);
+    Choice choice = { .ports = out_ports, .limit = plan->n_ports };
+    size_t block = get_block(nat);
 
-    path_hardports_plan(nat, &plan);
-    choice.limit = plan.n_ports;
     if (nat->step != 0) {
         choose_foretold(&choice, seen, nat->step);
-    } else if (block > 0 && block <= MAX_BLOCK) {
+    } else if (block > 0) {
         choose_among(&choice, nat->block_first, block);
     } else {
         if (seen != 0)

@@ -4,12 +4,16 @@
 
 #include "common/codec/probe.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 enum {
     PATH_HARDPORTS_MAX = 1024,        /* pings of a round on the easy side */
     PATH_HARDPORTS_MAX_SOCKETS = 256, /* mappings of a round on the hard side */
+    PATH_HARDPORTS_BUDGET = PATH_HARDPORTS_MAX + PATH_HARDPORTS_MAX_SOCKETS, /* of an attempt */
+    /* Pings where both sides have a turn; calls, too, are sent twice then. */
+    PATH_HARDPORTS_HALF = PATH_HARDPORTS_BUDGET / 2 - PATH_HARDPORTS_MAX_SOCKETS - 24,
 };
 
 /** PathHardplan: of one round. No sockets: it is not worth it, or would starve the NAT. */
@@ -19,8 +23,9 @@ typedef struct {
     double chance; /* that a ping meets a mapping; 1 where the ports are foretold */
 } PathHardplan;
 
-/** path_hardports_plan: against a NAT that its side knows to be @nat; step and block may be 0. */
-void path_hardports_plan(const MeshProbeNat *nat, PathHardplan *out_plan);
+/** path_hardports_plan: against a NAT that its side knows to be @nat; step and block may be 0.
+ * @half: leave the other half of the budget for the other side's turn. */
+void path_hardports_plan(const MeshProbeNat *nat, bool half, PathHardplan *out_plan);
 
 /** path_hardports_chance: that one of @k distinct ports meets one of @n mappings, all among @among.
  * Shape: P = 1 - ∏_{i<k} (among - n - i) / (among - i). */
@@ -28,6 +33,6 @@ double path_hardports_chance(size_t n, size_t k, size_t among);
 
 /** path_hardports_choose: ports, best first, from @seen, the last port that is known (0: it tells
  * nothing). Distinct, but that foretold ones come several times: at first their sockets may not be
- * open yet. Returns: how many: n_ports of the plan, or fewer at an end of the range. */
-size_t path_hardports_choose(const MeshProbeNat *nat, uint16_t seen,
+ * open yet. Returns: how many: n_ports of that plan, or fewer at an end of the range. */
+size_t path_hardports_choose(const MeshProbeNat *nat, const PathHardplan *plan, uint16_t seen,
                              uint16_t out_ports[PATH_HARDPORTS_MAX]);

@@ -128,9 +128,13 @@ static void judge_ports(const PathNatLooks *seen, PathNat *nat)
     size_t   n;
 
     nat->port_kept = PATH_YES;
-    for (size_t i = 0; i < seen->n; i++)
+    nat->least_port = UINT16_MAX;
+    for (size_t i = 0; i < seen->n; i++) {
+        nat->least_port = MIN(nat->least_port, seen->looks[i].mapped.port);
+        nat->greatest_port = MAX(nat->greatest_port, seen->looks[i].mapped.port);
         if (seen->looks[i].mapped.port != seen->looks[i].local_port)
             nat->port_kept = PATH_NO;
+    }
     if (!path_natclass_is_hard(&nat->what))
         return;
     n = list_fresh(seen, nat->what.mapping, ports);

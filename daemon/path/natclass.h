@@ -45,6 +45,7 @@ typedef struct {
     bool         one_address; /* all servers that answered have the same address: "by address" would
                                * look like "independent" */
     MeshEndpoint mapped;      /* as first seen; family 0: never */
+    uint16_t     least_port, greatest_port; /* of all that were seen */
 } PathNat;
 
 /** path_natclass_judge: Shape: every pair of looks once; n is bounded by the caller (tens). */

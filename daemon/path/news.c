@@ -77,6 +77,8 @@ void path_news_use_nat(Path *self)
     const MeshProbeNat *found = &nat->what;
 
     self->host.ports_known = found->mapping != MESH_PROBE_UNKNOWN;
+    self->host.least_port = nat->least_port;
+    self->host.greatest_port = nat->greatest_port;
     self->host.independent = found->mapping == MESH_PROBE_INDEPENDENT && !nat->one_address;
     if (found->mapping != MESH_PROBE_UNKNOWN &&
         (self->host.nat.mapping == MESH_PROBE_UNKNOWN ||

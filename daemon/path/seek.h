@@ -37,6 +37,7 @@ typedef struct {
     MeshProbeNat        nat; /* before this host, as it was measured; mapping 0: not known */
     bool                ports_known; /* its step and block were looked for */
     bool                independent; /* one port for all: several servers have seen it */
+    uint16_t            least_port, greatest_port; /* that it was seen to give; 0: none */
     PathHardnat        *hard;   /* the one search behind a hard NAT that is under way; NULL: none */
     GArray             *addrs;  /* MeshAddr: the host's */
     const PathPrefix64 *prefix; /* through which it reaches IPv4; never NULL */

@@ -49,6 +49,8 @@ struct PathSeek {
     uint16_t     local_port; /* as it told; 0: not */
     PathHardnat *hard;       /* the search under way behind a hard NAT; NULL: none */
     unsigned     n_hard[2];  /* rounds since the network changed: on the easy side, the hard */
+    size_t       hard_spent; /* packets of both sides, of the attempt that began at */
+    int64_t      hard_spent_ms;
     MeshAddr     hard_at;    /* where the peer was seen then */
     int64_t      hard_ms[2]; /* when the last one began */
     guint        hard_timer; /* until it is our turn to try as the hard side */

@@ -60,7 +60,7 @@ static void test_plan(void)
         MeshProbeNat nat = make_nat(cases[i].step, cases[i].first, cases[i].last);
         PathHardplan plan;
 
-        path_hardports_plan(&nat, &plan);
+        path_hardports_plan(&nat, false, &plan);
         g_assert_cmpuint(plan.n_sockets, ==, cases[i].n);
         g_assert_cmpuint(plan.n_ports, >=, cases[i].least_k);
         g_assert_cmpuint(plan.n_ports, <=, cases[i].most_k);
@@ -70,15 +70,18 @@ static void test_plan(void)
 }
 
 /* No port below 1024, none twice but a foretold one, no more than the caps. */
-static void check_caps(const MeshProbeNat *nat, uint16_t seen_port)
+static void check_caps(const MeshProbeNat *nat, bool half, uint16_t seen_port)
 {
     static uint16_t chosen[PATH_HARDPORTS_MAX];
     PathHardplan    plan;
-    size_t          n = path_hardports_choose(nat, seen_port, chosen);
+    size_t          n;
     uint8_t         seen[65536] = { 0 };
 
-    path_hardports_plan(nat, &plan);
+    path_hardports_plan(nat, half, &plan);
+    n = path_hardports_choose(nat, &plan, seen_port, chosen);
     g_assert_cmpuint(n, <=, plan.n_ports);
+    if (half)
+        g_assert_cmpuint(plan.n_ports + plan.n_sockets, <=, PATH_HARDPORTS_BUDGET / 2);
     g_assert_cmpuint(n, <=, PATH_HARDPORTS_MAX);
     g_assert_cmpuint(plan.n_sockets, <=, PATH_HARDPORTS_MAX_SOCKETS);
     for (size_t i = 0; i < n; i++) {
@@ -98,7 +101,8 @@ static void test_caps(void)
             for (size_t b = 0; b < G_N_ELEMENTS(ports); b++) {
                 MeshProbeNat nat = make_nat(steps[s], ports[a], ports[b]);
 
-                check_caps(&nat, (uint16_t)ports[b]);
+                check_caps(&nat, false, (uint16_t)ports[b]);
+                check_caps(&nat, true, (uint16_t)ports[b]);
             }
 }
 
@@ -106,14 +110,17 @@ static void test_steps(void)
 {
     MeshProbeNat nat = make_nat(2, 0, 0);
     uint16_t     ports[PATH_HARDPORTS_MAX];
+    PathHardplan plan;
 
-    g_assert_cmpuint(path_hardports_choose(&nat, 40000, ports), ==, 24 + 64 + 64);
+    path_hardports_plan(&nat, false, &plan);
+    g_assert_cmpuint(path_hardports_choose(&nat, &plan, 40000, ports), ==, 24 + 64 + 64);
     g_assert_cmpuint(ports[0], ==, 40002);
     g_assert_cmpuint(ports[23], ==, 40048);
     g_assert_cmpuint(ports[24], ==, 40002);
     g_assert_cmpuint(ports[24 + 63], ==, 40128);
     g_assert_cmpuint(ports[24 + 64 + 63], ==, 40128);
-    g_assert_cmpuint(path_hardports_choose(&nat, 65530, ports), ==, 3 * 2); /* the range ends */
+    g_assert_cmpuint(path_hardports_choose(&nat, &plan, 65530, ports), ==,
+                     3 * 2); /* the range ends */
 }
 
 static void test_block(void)
@@ -121,9 +128,10 @@ static void test_block(void)
     MeshProbeNat nat = make_nat(0, 20480, 21503);
     uint16_t     ports[PATH_HARDPORTS_MAX];
     PathHardplan plan;
-    size_t       n = path_hardports_choose(&nat, 20500, ports);
+    size_t       n;
 
-    path_hardports_plan(&nat, &plan);
+    path_hardports_plan(&nat, false, &plan);
+    n = path_hardports_choose(&nat, &plan, 20500, ports);
     g_assert_cmpuint(n, ==, plan.n_ports);
     for (size_t i = 0; i < n; i++) {
         g_assert_cmpuint(ports[i], >=, 20480);
@@ -136,11 +144,13 @@ static void test_unknown(void)
 {
     MeshProbeNat nat = make_nat(0, 0, 0);
     uint16_t     ports[PATH_HARDPORTS_MAX], other[PATH_HARDPORTS_MAX];
+    PathHardplan plan;
     size_t       same = 0;
     uint64_t     sum = 0;
 
-    g_assert_cmpuint(path_hardports_choose(&nat, 40000, ports), ==, PATH_HARDPORTS_MAX);
-    g_assert_cmpuint(path_hardports_choose(&nat, 0, other), ==, PATH_HARDPORTS_MAX);
+    path_hardports_plan(&nat, false, &plan);
+    g_assert_cmpuint(path_hardports_choose(&nat, &plan, 40000, ports), ==, PATH_HARDPORTS_MAX);
+    g_assert_cmpuint(path_hardports_choose(&nat, &plan, 0, other), ==, PATH_HARDPORTS_MAX);
     g_assert_cmpuint(ports[0], ==, 40001);
     g_assert_cmpuint(ports[23], ==, 40024);
     g_assert_false(other[0] == 40001 && other[1] == 40002); /* from everywhere */
@@ -154,6 +164,24 @@ static void test_unknown(void)
     g_assert_cmpuint(sum / (PATH_HARDPORTS_MAX - 24), <, 39500);
 }
 
+/* Where the NAT's ports were seen, if that is too wide for a block. */
+static void test_wide(void)
+{
+    MeshProbeNat nat = make_nat(0, 30000, 49000);
+    uint16_t     ports[PATH_HARDPORTS_MAX];
+    PathHardplan plan;
+
+    path_hardports_plan(&nat, false, &plan);
+    g_assert_cmpuint(plan.n_soon, ==, 0);
+    g_assert_cmpuint(path_hardports_choose(&nat, &plan, 49000, ports), ==, PATH_HARDPORTS_MAX);
+    for (size_t i = 0; i < PATH_HARDPORTS_MAX; i++) {
+        g_assert_cmpuint(ports[i], >=, 30000);
+        g_assert_cmpuint(ports[i], <=, 49000);
+    }
+    path_hardports_plan(&nat, true, &plan);
+    g_assert_cmpuint(path_hardports_choose(&nat, &plan, 0, ports), ==, PATH_HARDPORTS_HALF);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -163,5 +191,6 @@ int main(int argc, char **argv)
     g_test_add_func("/hardports/steps", test_steps);
     g_test_add_func("/hardports/block", test_block);
     g_test_add_func("/hardports/unknown", test_unknown);
+    g_test_add_func("/hardports/wide", test_wide);
     return g_test_run();
 }
