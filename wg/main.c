@@ -221,6 +221,7 @@ static void handle_event(Wg *self, const WireEvent *event)
     case WIRE_EVENT_LINK:
     case WIRE_EVENT_LINK_DOWN:
     case WIRE_EVENT_SILENT:
+    case WIRE_EVENT_STRAY:
     case WIRE_EVENT_ACTIVE:
         break; /* nobody here asked */
     }

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+enum { STRAYS_A_SECOND = 2, STRAYS_BURST = 8 };
+
 static gboolean on_timer(gpointer user_data)
 {
     Path          *self = user_data;
@@ -276,10 +278,42 @@ static void take_raw(Path *self, const WireEvent *event)
         path_peer_take(peer, event);
 }
 
+static bool has_candidate(const PathPeerPath *peer, const MeshEndpoint *endpoint)
+{
+    for (size_t i = 0; i < peer->n_candidates; i++)
+        if (mesh_endpoint_equal(&peer->candidates[i].endpoint, endpoint))
+            return true;
+    return false;
+}
+
+/* Who is it? A relay says that; an address counts if a peer's record names it, and seldom. */
+static PathPeerPath *find_sender(Path *self, const WireEvent *event)
+{
+    GHashTableIter iter;
+    gpointer       value;
+
+    if (event->way.link != 0)
+        return g_hash_table_lookup(self->peer_host.nodes, GUINT_TO_POINTER(event->way.index));
+    if (!path_ways_spend(&self->peer_host.strays, STRAYS_A_SECOND, STRAYS_BURST,
+                         mesh_clock_boot_ms()))
+        return NULL;
+    g_hash_table_iter_init(&iter, self->peers);
+    while (g_hash_table_iter_next(&iter, NULL, &value))
+        if (has_candidate(value, &event->endpoint))
+            return value;
+    return NULL;
+}
+
 void path_handle_event(Path *self, const WireEvent *event)
 {
     PathPeerPath *peer;
 
+    if (event->kind == WIRE_EVENT_STRAY) {
+        peer = find_sender(self, event);
+        if (peer != NULL)
+            path_peer_stray(peer, event);
+        return;
+    }
     if (event->kind == WIRE_EVENT_RAW) {
         take_raw(self, event);
         return;

@@ -1,5 +1,6 @@
 #include "daemon/path/peer.h"
 
+#include "common/glib/log.h"
 #include "common/std/clock.h"
 #include "daemon/path/candidates.h"
 #include "daemon/path/explain.h"
@@ -361,6 +362,20 @@ void path_peer_handle(PathPeerPath *self, const WireEvent *event)
     default:
         return;
     }
+}
+
+void path_peer_stray(PathPeerPath *self, const WireEvent *event)
+{
+    WireEvent    heard = { .kind = WIRE_EVENT_ROAMED, .way = event->way };
+    WirePeerInfo info;
+
+    if (self->trying || !path_peer_read(self, &info) || info.has_session ||
+        !path_ways_spend(&self->host->firsts, FIRSTS_A_SECOND, FIRSTS_BURST, mesh_clock_boot_ms()))
+        return;
+    mesh_log_debug("data of a session that we do not have: calls peer %u", self->told.index);
+    if (event->way.link != 0 && ready_seek(self))
+        path_seek_handle(self->seek, &heard); /* there it is found, if nowhere else */
+    set_route(self, true);
 }
 
 static bool has_family(const PathPeerPath *self, int family)

@@ -15,7 +15,8 @@ typedef struct {
     PathSeekHost *seek;   /* also what this host is: addresses, whether there is a server */
     GHashTable   *probes; /* index of probes to us → PathPeerPath; kept by peer.c */
     GHashTable   *nodes;  /* index of the node → PathPeerPath; kept by peer.c */
-    PathAim       firsts; /* probes by relay of peers without a seek */
+    PathAim       firsts; /* probes by relay of peers without a seek, data without a session */
+    PathAim       strays; /* the latter, straight from an address, which anybody can write */
     void (*due)(int64_t due_ms, void *user_data); /* path_peer_look() wants to be called then */
     void (*changed)(const MeshKey *peer, void *user_data);
     void *user_data;
@@ -63,6 +64,10 @@ void path_peer_handle(PathPeerPath *self, const WireEvent *event); /* of this pe
 
 /** path_peer_take: a probe of this peer's, by relay or with the index of its keys. */
 void path_peer_take(PathPeerPath *self, const WireEvent *event);
+
+/** path_peer_stray: data of the peer's came for a session that we do not have, for we had it before
+ * we started: it is called, so that it need not find out by silence. */
+void path_peer_stray(PathPeerPath *self, const WireEvent *event);
 
 /** path_peer_read: what the data plane says of it. Returns false: it does not know it. */
 bool path_peer_read(const PathPeerPath *self, WirePeerInfo *out_info);

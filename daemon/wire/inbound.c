@@ -13,6 +13,7 @@
 #include "common/std/clock.h"
 #include "daemon/wire/ecn.h"
 #include "daemon/wire/state.h"
+#include "daemon/wire/strays.h"
 #include "daemon/wire/udp.h"
 
 enum {
@@ -53,6 +54,7 @@ struct WireInbound {
     WireSeg             segs[WIRE_UDP_MAX_RECEIVE];
     WirePacket          accepted[WIRE_UDP_MAX_RECEIVE];
     size_t              n_accepted;
+    WireStrays          strays;
     WireQueuedMessage   message;
     WireEvent           event;
 };
@@ -374,6 +376,15 @@ static void open_run(WireInbound *self, WireKeypair *keypair, size_t n)
     wire_count(&keypair->peer->rx_data_bytes, outer);
 }
 
+/* Of a session that is not ours: the control thread may know whose it was. */
+static void tell_stray(WireInbound *self, const WireHop *hop)
+{
+    self->event.kind = WIRE_EVENT_STRAY;
+    set_event_way(self, hop);
+    if (wire_strays_is_news(&self->strays, &self->event.way, self->now_ns / 1000000))
+        push_raw(self, self->event.way.link != 0);
+}
+
 /* Transport data at @at and whatever else of this batch names the same session. */
 static void take_run(WireInbound *self, size_t at, size_t n)
 {
@@ -392,6 +403,8 @@ static void take_run(WireInbound *self, size_t at, size_t n)
     }
     if (keypair == NULL || !wire_keypair_may_receive(keypair, self->now_ns / 1000000)) {
         wire_count_drop(self->counters, WIRE_DROP_NO_SESSION, n_run);
+        if (keypair == NULL)
+            tell_stray(self, self->datagrams[at].hop);
         return;
     }
     sort_run(self->run, n_run);

@@ -65,7 +65,10 @@ typedef enum {
     WIRE_EVENT_SILENT, /* see WireRoute.silent_ms; again only after @peer was heard */
     WIRE_EVENT_ACTIVE, /* data of a pinned @peer, either way, after 30 s without; or of any, out,
                         * while there is no session: once a second */
-    WIRE_EVENT_LINK,   /* the TUN went up or down, or changed its MTU: see wire_plane_get_info() */
+    WIRE_EVENT_STRAY, /* data came by @way for a session that is not ours: of the one we were before
+                       * we started again, say. Once a second a source at most; not authentic but
+                       * by the word of the relay of @way */
+    WIRE_EVENT_LINK,  /* the TUN went up or down, or changed its MTU: see wire_plane_get_info() */
     WIRE_EVENT_LINK_DOWN, /* the stream of @way.link ended: @id is a negative errno */
     WIRE_EVENT_FAILED,    /* the plane cannot go on (TUN deleted): @id is a negative errno */
 } WireEventKind;
@@ -74,8 +77,8 @@ typedef enum {
  * is always to be read from wire_plane_get_peer(), never summed up from events. */
 typedef struct {
     WireEventKind kind;
-    MeshKey       peer;     /* all but RAW, LINK, LINK_DOWN, FAILED */
-    MeshEndpoint  endpoint; /* HANDSHAKE, ROAMED, RAW, PONG; family 0: by a relay */
+    MeshKey       peer;     /* all but RAW, STRAY, LINK, LINK_DOWN, FAILED */
+    MeshEndpoint  endpoint; /* HANDSHAKE, ROAMED, RAW, STRAY, PONG; family 0: by a relay */
     WireWay       way;      /* the same. RAW from a relay: what it carried, without its header; or a
                              * frame of its own, with index WIRE_WHOLE_FRAME */
     int32_t  id;            /* PONG: as given; FAILED, LINK_DOWN: errno */

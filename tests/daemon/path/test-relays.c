@@ -20,6 +20,8 @@ enum { SESSION = 7, INDEX = 5 };
 static struct {
     int       n_hello, n_direct; /* n_direct: probes not by relay */
     int       n_ping;            /* to the relay */
+    int       n_initiated;       /* routes by which a handshake was begun */
+    bool      has_session;       /* with every peer */
     WireRoute route;
     uint8_t   bytes[WIRE_MAX_RAW];
     size_t    len;
@@ -36,7 +38,8 @@ static struct {
 int wire_plane_set_route(WirePlane *self, const MeshKey *peer, const WireRoute *route,
                          bool initiate)
 {
-    (void)self, (void)peer, (void)initiate;
+    (void)self, (void)peer;
+    plane.n_initiated += initiate;
     plane.route = *route;
     return 0;
 }
@@ -44,7 +47,7 @@ int wire_plane_set_route(WirePlane *self, const MeshKey *peer, const WireRoute *
 int wire_plane_get_peer(WirePlane *self, const MeshKey *peer, WirePeerInfo *out_info)
 {
     (void)self;
-    *out_info = (WirePeerInfo){ .public_key = *peer };
+    *out_info = (WirePeerInfo){ .public_key = *peer, .has_session = plane.has_session };
     return 0;
 }
 
@@ -472,6 +475,64 @@ static void test_silent_often(Fixture *f, gconstpointer data)
     g_assert_cmpint(plane.n_ping, <=, 4);
 }
 
+static int bring_stray(Fixture *f, const WireWay *way)
+{
+    WireEvent event = { .kind = WIRE_EVENT_STRAY, .way = *way, .endpoint = way->endpoint };
+    int       before = plane.n_initiated;
+
+    path_handle_event(f->path, &event);
+    return plane.n_initiated - before;
+}
+
+/* Data of a session from before we started: who sent it is called at once, and no stranger, nor who
+ * has a session, nor is one called twice. */
+static void test_stray(Fixture *f, gconstpointer data)
+{
+    MeshRecordEndpoint told = { .kind = MESH_RECORD_LOCAL };
+    WireWay            relayed = { .index = INDEX }, direct = { .link = 0 };
+
+    (void)data;
+    g_assert_cmpint(mesh_endpoint_parse("10.0.0.9:7", &told.endpoint), ==, 0);
+    f->peer.endpoints = &told;
+    f->peer.n_endpoints = 1;
+    meet_peer(f);
+    relayed.link = plane.link;
+    relayed.index++;
+    g_assert_cmpint(bring_stray(f, &relayed), ==, 0);
+    direct.endpoint = told.endpoint;
+    direct.endpoint.port++;
+    g_assert_cmpint(bring_stray(f, &direct), ==, 0);
+    relayed.index = INDEX;
+    plane.has_session = true;
+    g_assert_cmpint(bring_stray(f, &relayed), ==, 0);
+    plane.has_session = false;
+    g_assert_cmpint(bring_stray(f, &relayed), >, 0);
+    g_assert_cmpuint(plane.route.way.link, ==, plane.link);
+    g_assert_cmpint(bring_stray(f, &relayed), ==, 0);
+}
+
+/* By its address, if its record names that; not all the time. */
+static void test_stray_direct(Fixture *f, gconstpointer data)
+{
+    MeshRecordEndpoint told = { .kind = MESH_RECORD_LOCAL };
+    WireWay            direct = { .link = 0 };
+
+    (void)data;
+    g_assert_cmpint(mesh_endpoint_parse("10.0.0.9:7", &told.endpoint), ==, 0);
+    f->peer.endpoints = &told;
+    f->peer.n_endpoints = 1;
+    meet_peer(f);
+    direct.endpoint = told.endpoint;
+    for (uint16_t i = 1; i <= 8; i++) {
+        direct.endpoint.port = (uint16_t)(100 + i);
+        g_assert_cmpint(bring_stray(f, &direct), ==, 0);
+    }
+    direct.endpoint = told.endpoint;
+    g_assert_cmpint(bring_stray(f, &direct), ==, 0); /* strangers used up what there is */
+    now_ms += 1000;
+    g_assert_cmpint(bring_stray(f, &direct), >, 0);
+}
+
 /* However many addresses a peer tells: so many pings an attempt. */
 static void test_attempt(Fixture *f, gconstpointer data)
 {
@@ -605,6 +666,8 @@ static const struct {
     { "/relays/lying-relay", test_lying_relay },
     { "/relays/silent", test_silent },
     { "/relays/silent-often", test_silent_often },
+    { "/relays/stray", test_stray },
+    { "/relays/stray-direct", test_stray_direct },
     { "/relays/attempt", test_attempt },
     { "/relays/observer", test_observer },
 };

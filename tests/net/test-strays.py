@@ -1,0 +1,57 @@
+"""A node starts again in a network that is too large for it to call everybody: who talks to it need not find out by
+silence. How long their flows were without an answer is printed.
+
+   [a] ─ port-restricted NAT ─┐                  ┌─ symmetric NAT ─ [x]      and 70 members that are
+                              ├─ wan ─ [server] ─┤                           not there
+   [b] ─ port-restricted NAT ─┘                  └─ symmetric NAT ─ [y]"""
+import pathlib
+import re
+import sys
+import time
+
+from lab import Lab
+from pathpair import Pinger, is_path, pair
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "load"))
+from rig import Crowd, skip_without  # noqa: E402
+from space import programs_dir  # noqa: E402
+
+MEMBERS = 70 # more than are called at the start (PATH_MAX_MET)
+CALLS = "data of a session that we do not have"
+
+
+def starts_again(lab, one, other, kind):
+    pings = Pinger(one, other.addresses()[4])
+    pings.goes_on()
+    is_path(one, other, kind)
+    pings.is_whole()
+    assert CALLS not in other.log("meshd"), "nobody had lost anything"
+    began = time.time()
+    other.stop("meshd", kill=True)
+    other.up(MESH_LOG="debug")
+    pings.goes_on()
+    assert CALLS in other.log("meshd"), "it waited for the other one"
+    is_path(one, other, kind)
+    pings.is_whole()
+    lab.ok(f"{kind}: started again under traffic, {pings.gap_s(began):.2f} s without an answer, then {kind}")
+    pings.stop()
+
+
+def main():
+    skip_without(programs_dir())
+    with Lab() as lab:
+        lab.server.setup("home")
+        lab.server.up()
+        many = re.sub(r"//[^/]*/", "//127.0.0.1/", lab.server.key("home", "--reusable"))
+        crowd = Crowd(programs_dir(), many, MEMBERS, host=lab.server)
+        crowd.ask("enrol")
+        crowd.close()
+        (a, _), (b, _) = pair(lab, "ab", "port-restricted", MESH_LOG="debug")
+        (x, _), (y, _) = pair(lab, "xy", "symmetric", MESH_LOG="debug")
+        for node in (a, b, x, y):
+            node.wait_until(lambda n: n.network().peers_total == MEMBERS + 3, 60)
+        starts_again(lab, a, b, "direct")
+        starts_again(lab, x, y, "relay")
+
+
+main()
