@@ -308,12 +308,6 @@ void path_handle_event(Path *self, const WireEvent *event)
 {
     PathPeerPath *peer;
 
-    if (event->kind == WIRE_EVENT_STRAY) {
-        peer = find_sender(self, event);
-        if (peer != NULL)
-            path_peer_stray(peer, event);
-        return;
-    }
     if (event->kind == WIRE_EVENT_RAW) {
         take_raw(self, event);
         return;
@@ -323,7 +317,8 @@ void path_handle_event(Path *self, const WireEvent *event)
             (void)path_relays_handle(self->host.relays, event);
         return;
     }
-    peer = g_hash_table_lookup(self->peers, &event->peer);
+    peer = event->kind == WIRE_EVENT_STRAY ? find_sender(self, event)
+                                           : g_hash_table_lookup(self->peers, &event->peer);
     if (peer != NULL)
         path_peer_handle(peer, event);
 }

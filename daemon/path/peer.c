@@ -334,8 +334,26 @@ void path_peer_take(PathPeerPath *self, const WireEvent *event)
     set_route(self, false);
 }
 
+static void take_stray(PathPeerPath *self, const WireEvent *event)
+{
+    WireEvent    heard = { .kind = WIRE_EVENT_ROAMED, .way = event->way };
+    WirePeerInfo info;
+
+    if (self->trying || !path_peer_read(self, &info) || info.has_session ||
+        !path_ways_spend(&self->host->firsts, FIRSTS_A_SECOND, FIRSTS_BURST, mesh_clock_boot_ms()))
+        return;
+    mesh_log_debug("data of a session that we do not have: calls peer %u", self->told.index);
+    if (event->way.link != 0 && ready_seek(self))
+        path_seek_handle(self->seek, &heard); /* there it is found, if nowhere else */
+    set_route(self, true);
+}
+
 void path_peer_handle(PathPeerPath *self, const WireEvent *event)
 {
+    if (event->kind == WIRE_EVENT_STRAY) {
+        take_stray(self, event);
+        return;
+    }
     if (self->seek == NULL && event->kind == WIRE_EVENT_ACTIVE)
         set_route(self, true);
     else if (self->seek != NULL || (event->kind == WIRE_EVENT_HANDSHAKE && ready_seek(self)))
@@ -362,20 +380,6 @@ void path_peer_handle(PathPeerPath *self, const WireEvent *event)
     default:
         return;
     }
-}
-
-void path_peer_stray(PathPeerPath *self, const WireEvent *event)
-{
-    WireEvent    heard = { .kind = WIRE_EVENT_ROAMED, .way = event->way };
-    WirePeerInfo info;
-
-    if (self->trying || !path_peer_read(self, &info) || info.has_session ||
-        !path_ways_spend(&self->host->firsts, FIRSTS_A_SECOND, FIRSTS_BURST, mesh_clock_boot_ms()))
-        return;
-    mesh_log_debug("data of a session that we do not have: calls peer %u", self->told.index);
-    if (event->way.link != 0 && ready_seek(self))
-        path_seek_handle(self->seek, &heard); /* there it is found, if nowhere else */
-    set_route(self, true);
 }
 
 static bool has_family(const PathPeerPath *self, int family)

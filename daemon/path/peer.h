@@ -58,16 +58,15 @@ void path_peer_relayed(PathPeerPath *self);
 /** path_peer_connect: starts an attempt now, unless one is under way. */
 void path_peer_connect(PathPeerPath *self);
 
-void path_peer_look(PathPeerPath *self);                           /* @due_ms is over */
-void path_peer_show(PathPeerPath *self, bool always);              /* tells, if its kind changed */
-void path_peer_handle(PathPeerPath *self, const WireEvent *event); /* of this peer, not RAW */
+void path_peer_look(PathPeerPath *self);              /* @due_ms is over */
+void path_peer_show(PathPeerPath *self, bool always); /* tells, if its kind changed */
+
+/** path_peer_handle: of this peer, not RAW. STRAY: of a session that it had with us before we
+ * started: it is called, so that it need not find out by silence. */
+void path_peer_handle(PathPeerPath *self, const WireEvent *event);
 
 /** path_peer_take: a probe of this peer's, by relay or with the index of its keys. */
 void path_peer_take(PathPeerPath *self, const WireEvent *event);
-
-/** path_peer_stray: data of the peer's came for a session that we do not have, for we had it before
- * we started: it is called, so that it need not find out by silence. */
-void path_peer_stray(PathPeerPath *self, const WireEvent *event);
 
 /** path_peer_read: what the data plane says of it. Returns false: it does not know it. */
 bool path_peer_read(const PathPeerPath *self, WirePeerInfo *out_info);

@@ -1,12 +1,9 @@
-/* Tests of daemon/path/hardnat.c: who begins when, and that no search goes beyond its bounds. Two
- * seeks whose relay is this test; their plain pings, routes and sessions are this test's, too. */
-#include "common/std/clock.h"
+/* Tests of daemon/path/hardnat.c: who begins when, and that no search goes beyond its bounds. */
 #include "common/std/endpoint.h"
 #include "common/std/key.h"
-#include "daemon/path/hardports.h"
 #include "daemon/path/relayhome.h"
-#include "daemon/path/seeking.h"
 #include "daemon/wire/ways.h"
+#include "tests/daemon/path/hardlab.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,336 +13,50 @@
 #include <unistd.h>
 
 enum {
-    IP_UDP_BYTES = 28,
-    PING_BYTES = MESH_PROBE_PING_BYTES + IP_UDP_BYTES,
-    RELAY_BYTES = 40 + IP_UDP_BYTES, /* of a ping of the relay, and of its pong */
     ATTEMPT_BYTES = 100000,
-    LIMIT_S = 60,
     ROUND_PAUSE_MS = 600000,
     LATE_MS = 50, /* what a search makes up for */
 };
-
-/* One side: what the real parts would keep for it. */
-typedef struct {
-    PathSeekHost  host;
-    PathPeer      told;
-    PathSeek      seek;
-    MeshKey       secret, public_key;
-    PathRelayLook look;
-    unsigned      n_looks, n_asked; /* pings of the relay; questions where the peer is */
-    unsigned      n_calls, n_acks;
-    unsigned      n_pings; /* at ports of the other, in a search */
-    bool          pinged[65536];
-    bool          strayed; /* one went elsewhere */
-    size_t        n_bytes; /* sent, on the wire, without what its sockets send */
-    int           adopts;  /* what the plane answers */
-    int           adopted; /* descriptor */
-    unsigned      dropped; /* sockets of the plane */
-    bool          silent;  /* there was no data */
-} Side;
-
-static struct {
-    Side    sides[2];
-    int     far;      /* the socket that ours send to */
-    int64_t ahead_ms; /* the clock */
-    bool    apart;    /* the relay loses what is not its own */
-} lab;
-
-static int64_t get_boot_ns(void *user_data)
-{
-    (void)user_data;
-    return g_get_monotonic_time() * 1000 + lab.ahead_ms * 1000000;
-}
-
-static const MeshClockSource clock_source = { .boot_ns = get_boot_ns, .wall_ns = get_boot_ns };
-
-static Side *side_of(const void *seek)
-{
-    return seek == &lab.sides[0].seek ? &lab.sides[0] : &lab.sides[1];
-}
-
-/* ---- what hardnat.c calls ---- */
-
-PathWay *path_seek_get_active(PathSeek *self)
-{
-    return wire_way_is_set(&self->active) ? path_ways_find(&self->ways, &self->active) : NULL;
-}
-
-typedef struct {
-    Side     *to;
-    MeshProbe probe;
-} Delivery;
-
-/* Later: none of the two is called from inside itself. */
-static gboolean on_delivery(gpointer user_data)
-{
-    Delivery *delivery = user_data;
-
-    if (lab.apart)
-        return G_SOURCE_REMOVE;
-    if (delivery->probe.type == MESH_PROBE_CALL)
-        path_hardnat_take_call(&delivery->to->seek, &delivery->probe);
-    else
-        path_hardnat_take_ack(&delivery->to->seek, &delivery->probe);
-    return G_SOURCE_REMOVE;
-}
-
-bool path_seek_is_alive(const PathSeek *self)
-{
-    return !side_of(self)->silent;
-}
-
-bool path_meet_is_direct(PathSeek *self)
-{
-    return path_seek_get_active(self) != NULL;
-}
-
-static void deliver(Side *from, const MeshProbe *probe)
-{
-    Delivery *delivery = g_new0(Delivery, 1);
-
-    delivery->to = from == &lab.sides[0] ? &lab.sides[1] : &lab.sides[0];
-    delivery->probe = *probe;
-    from->n_bytes += MESH_PROBE_PING_BYTES + 16 + IP_UDP_BYTES;
-    from->n_calls += probe->type == MESH_PROBE_CALL;
-    from->n_acks += probe->type == MESH_PROBE_CALL_ACK;
-    g_assert_cmpuint(probe->flags | MESH_PROBE_HALF, ==, MESH_PROBE_HARD | MESH_PROBE_HALF);
-    g_idle_add_full(G_PRIORITY_DEFAULT, on_delivery, delivery, g_free);
-}
-
-bool path_seek_send(PathSeek *self, const MeshProbe *probe, const WireWay *way, uint8_t ttl)
-{
-    Side *side = side_of(self);
-
-    (void)ttl;
-    if (way->link != 0) {
-        deliver(side, probe);
-        return true;
-    }
-    side->n_pings++;
-    side->n_bytes += PING_BYTES;
-    side->strayed |= !mesh_ip_equal_addr(&way->endpoint.addr, &self->seen.addr);
-    side->pinged[way->endpoint.port] = true;
-    return true;
-}
-
-void path_seek_ping(PathSeek *self, PathWay *way, uint8_t ttl)
-{
-    (void)self, (void)way, (void)ttl;
-}
-
-void path_seek_take_probe(PathSeek *self, const MeshProbe *probe, const WireEvent *event)
-{
-    (void)self, (void)probe, (void)event;
-}
-
-bool path_attempt_is_caller(const PathSeek *self)
-{
-    return self == &lab.sides[0].seek;
-}
-
-bool path_relays_look(PathRelays *self, const WireWay *way, bool ping, PathRelayLook *out_look)
-{
-    Side *side = (Side *)(void *)self;
-
-    (void)way;
-    side->n_looks += ping;
-    side->n_bytes += ping ? 2 * RELAY_BYTES : 0;
-    *out_look = side->look;
-    return true;
-}
-
-void path_relays_ask(PathRelays *self, const WireWay *way)
-{
-    (void)way;
-    ((Side *)(void *)self)->n_asked++;
-}
-
-bool path_relayhome_get_home(PathRelays *self, uint16_t *out_id, MeshEndpoint *out_seen)
-{
-    *out_id = 1;
-    *out_seen = ((Side *)(void *)self)->look.seen;
-    return true;
-}
-
-void wire_plane_get_info(WirePlane *self, WirePlaneInfo *out_info)
-{
-    (void)self;
-    *out_info = (WirePlaneInfo){ .listen_port = 51820 };
-}
-
-int wire_ways_adopt_socket(WirePlane *self, int fd)
-{
-    Side *side = (Side *)(void *)self;
-
-    if (side->adopts > 0)
-        side->adopted = fd;
-    return side->adopts;
-}
-
-void wire_ways_drop_socket(WirePlane *self, uint8_t socket)
-{
-    Side *side = (Side *)(void *)self;
-
-    g_assert_cmpuint(socket, ==, 3);
-    side->dropped++;
-    close(side->adopted);
-    side->adopted = -1;
-}
-
-/* ---- */
-
-static MeshEndpoint at_loopback(uint16_t port)
-{
-    MeshAddr addr;
-
-    g_assert_cmpint(mesh_ip_parse_addr("127.0.0.1", &addr), ==, 0);
-    return mesh_endpoint_make(&addr, port);
-}
-
-static uint16_t open_far(void)
-{
-    struct sockaddr_in name = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
-    socklen_t          len = sizeof name;
-    int                size = 1 << 20;
-
-    lab.far = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    g_assert_cmpint(lab.far, >=, 0);
-    g_assert_cmpint(bind(lab.far, (struct sockaddr *)&name, sizeof name), ==, 0);
-    g_assert_cmpint(setsockopt(lab.far, SOL_SOCKET, SO_RCVBUF, &size, sizeof size), ==, 0);
-    g_assert_cmpint(getsockname(lab.far, (struct sockaddr *)&name, &len), ==, 0);
-    return ntohs(name.sin_port);
-}
-
-static void make_side(Side *side, MeshProbeDependence own, MeshProbeDependence peers, uint16_t port)
-{
-    void *itself = side;
-
-    memset(side, 0, sizeof *side);
-    side->adopts = 3;
-    side->adopted = -1;
-    side->look = (PathRelayLook){ .alt = at_loopback(port), .rtt_us = 30000 };
-    side->host.plane = itself;
-    side->host.relays = itself;
-    side->host.nat.mapping = own;
-    side->host.ports_known = true;
-    side->seek.host = &side->host;
-    side->seek.told = &side->told;
-    side->seek.relay = (WireWay){ .link = 1, .index = 2 };
-    side->seek.nat.mapping = peers;
-    side->seek.seen = at_loopback(port);
-    mesh_key_make_private(&side->secret);
-    mesh_key_make_public(&side->secret, &side->public_key);
-}
-
-/* The first side's NAT, then the second's. */
-static void set_up(MeshProbeDependence first, MeshProbeDependence second)
-{
-    static const uint8_t net[8] = { 1 };
-    uint16_t             port = open_far();
-
-    lab.apart = false;
-    make_side(&lab.sides[0], first, second, port);
-    make_side(&lab.sides[1], second, first, port);
-    for (int i = 0; i < 2; i++)
-        g_assert_cmpint(mesh_probekey_derive(&lab.sides[i].secret, &lab.sides[i].public_key,
-                                             &lab.sides[!i].public_key, net,
-                                             &lab.sides[i].seek.keys),
-                        ==, 0);
-}
-
-static void tear_down(void)
-{
-    lab.apart = true;
-    for (int i = 0; i < 2; i++) {
-        path_hardnat_forget(&lab.sides[i].seek);
-        g_assert_null(lab.sides[i].seek.hard);
-        g_assert_null(lab.sides[i].host.hard);
-    }
-    close(lab.far);
-    while (g_main_context_iteration(NULL, FALSE))
-        ;
-}
-
-static gboolean on_limit(gpointer user_data)
-{
-    (void)user_data;
-    g_error("nothing happens");
-    return G_SOURCE_REMOVE;
-}
-
-#define wait_for(condition)                                           \
-    do {                                                              \
-        guint limit_id = g_timeout_add_seconds(LIMIT_S, on_limit, 0); \
-        while (!(condition))                                          \
-            g_main_context_iteration(NULL, TRUE);                     \
-        g_source_remove(limit_id);                                    \
-    } while (0)
-
-/* Datagrams that came to the far socket so far; marks where they came from. */
-static unsigned count_far(bool from[65536], size_t *out_bytes)
-{
-    struct sockaddr_in name;
-    socklen_t          len = sizeof name;
-    uint8_t            bytes[2048];
-    unsigned           n = 0;
-    ssize_t            got;
-
-    while ((got = recvfrom(lab.far, bytes, sizeof bytes, 0, (struct sockaddr *)&name, &len)) > 0) {
-        from[ntohs(name.sin_port)] = true;
-        *out_bytes += (size_t)got + IP_UDP_BYTES;
-        n++;
-    }
-    return n;
-}
-
-static unsigned count_set(const bool set[65536])
-{
-    unsigned n = 0;
-
-    for (size_t i = 0; i < 65536; i++)
-        n += set[i];
-    return n;
-}
 
 /* ---- the bounds ---- */
 
 /* A whole round against a NAT of which nothing is known, in vain: the dearest there is. */
 static void test_round(void)
 {
-    Side       *hard = &lab.sides[0], *easy = &lab.sides[1];
-    static bool from[65536];
-    int64_t     began_us = g_get_monotonic_time();
-    size_t      n_bytes = 0;
-    unsigned    n_sent = 0;
+    HardlabSide *hard = &lab.sides[0], *easy = &lab.sides[1];
+    static bool  from[65536];
+    int64_t      began_us = g_get_monotonic_time();
+    size_t       n_bytes = 0;
+    unsigned     n_sent = 0;
 
-    set_up(MESH_PROBE_BY_ADDRESS_AND_PORT, MESH_PROBE_INDEPENDENT);
+    hardlab_set_up(MESH_PROBE_BY_ADDRESS_AND_PORT, MESH_PROBE_INDEPENDENT);
     memset(from, 0, sizeof from);
     path_hardnat_consider(&hard->seek, 0);
     g_assert_nonnull(hard->seek.hard);
     while (hard->seek.hard != NULL || easy->seek.hard != NULL) {
         g_main_context_iteration(NULL, TRUE);
-        n_sent += count_far(from, &n_bytes);
+        n_sent += hardlab_count_far(from, &n_bytes);
         if (easy->n_pings >= PATH_HARDPORTS_MAX)
             lab.ahead_ms += 1000; /* what follows is listening */
     }
     n_bytes += hard->n_bytes + easy->n_bytes;
-    g_test_message("%u sockets, %u pings, %zu bytes", count_set(from), easy->n_pings, n_bytes);
-    g_assert_cmpuint(count_set(from), >, 250);
-    g_assert_cmpuint(count_set(from), <=, PATH_HARDPORTS_MAX_SOCKETS);
+    g_test_message("%u sockets, %u pings, %zu bytes", hardlab_count_set(from), easy->n_pings,
+                   n_bytes);
+    g_assert_cmpuint(hardlab_count_set(from), >, 250);
+    g_assert_cmpuint(hardlab_count_set(from), <=, PATH_HARDPORTS_MAX_SOCKETS);
     g_assert_cmpuint(n_sent, <=, PATH_HARDPORTS_MAX_SOCKETS + 4); /* STUN of the first */
     g_assert_cmpuint(easy->n_pings, ==, PATH_HARDPORTS_MAX);
-    g_assert_cmpuint(count_set(easy->pinged), ==, PATH_HARDPORTS_MAX);
+    g_assert_cmpuint(hardlab_count_set(easy->pinged), ==, PATH_HARDPORTS_MAX);
     g_assert_false(easy->strayed);
     g_assert_cmpuint(n_bytes, <=, ATTEMPT_BYTES);
     /* At most a hundred a second: a lower bound of the time, whatever else the machine does. */
     g_assert_cmpint(g_get_monotonic_time() - began_us, >=,
                     (PATH_HARDPORTS_MAX - 1) * 10000 - LATE_MS * 1000);
     g_assert_cmpuint(hard->n_calls, <=, 4);
-    tear_down();
+    hardlab_tear_down();
 }
 
-static unsigned begin_again(Side *side)
+static unsigned begin_again(HardlabSide *side)
 {
     unsigned before = side->n_calls;
 
@@ -359,9 +70,9 @@ static unsigned begin_again(Side *side)
 /* Nobody knows of a hard NAT. @peers_kept: nor does the peer's change the port. */
 static void set_up_guess(bool peers_kept)
 {
-    set_up(MESH_PROBE_INDEPENDENT, MESH_PROBE_INDEPENDENT);
+    hardlab_set_up(MESH_PROBE_INDEPENDENT, MESH_PROBE_INDEPENDENT);
     for (int i = 0; i < 2; i++) {
-        lab.sides[i].look.seen = at_loopback(peers_kept && i == 1 ? 51820 : 4);
+        lab.sides[i].look.seen = hardlab_at_loopback(peers_kept && i == 1 ? 51820 : 4);
         lab.sides[i].seek.local_port = 1;
     }
     if (peers_kept)
@@ -393,7 +104,7 @@ static size_t run_attempt(unsigned n_pings)
     while (lab.sides[0].seek.hard != NULL || lab.sides[1].seek.hard != NULL ||
            lab.sides[0].seek.hard_timer != 0 || lab.sides[1].seek.hard_timer != 0) {
         g_main_context_iteration(NULL, TRUE);
-        (void)count_far(from, &n_bytes);
+        (void)hardlab_count_far(from, &n_bytes);
         if (lab.sides[0].n_pings + lab.sides[1].n_pings >= n_pings)
             lab.ahead_ms += 1000; /* what follows is listening */
     }
@@ -417,7 +128,7 @@ static void test_shared_guess(void)
         g_assert_cmpuint(lab.sides[i].n_pings, ==, PATH_HARDPORTS_HALF);
     }
     g_assert_cmpuint(n_bytes, <=, ATTEMPT_BYTES);
-    tear_down();
+    hardlab_tear_down();
 }
 
 /* One of them rather is: it has the whole attempt; if that was wrong the next is the other's. */
@@ -431,15 +142,15 @@ static void test_wrong_guess(void)
     g_assert_true(begins());
     g_assert_nonnull(lab.sides[1].seek.hard);
     wait_for(lab.sides[1].seek.n_hard[1] == 1);
-    tear_down();
+    hardlab_tear_down();
 }
 
 /* Two rounds, the second ten minutes later; then not before the network changes. */
 static void test_rounds(void)
 {
-    Side *hard = &lab.sides[0];
+    HardlabSide *hard = &lab.sides[0];
 
-    set_up(MESH_PROBE_BY_ADDRESS_AND_PORT, MESH_PROBE_INDEPENDENT);
+    hardlab_set_up(MESH_PROBE_BY_ADDRESS_AND_PORT, MESH_PROBE_INDEPENDENT);
     hard->host.nat.step = 1; /* the shortest round */
     g_assert_cmpuint(begin_again(hard), >, 0);
     for (unsigned round = 1; round <= 2; round++) {
@@ -455,31 +166,31 @@ static void test_rounds(void)
     }
     path_hardnat_forget(&hard->seek);
     g_assert_cmpuint(begin_again(hard), >, 0);
-    tear_down();
+    hardlab_tear_down();
 }
 
 /* A NAT with so small a block would have too little left for the others behind it. */
 static void test_small_block(void)
 {
-    Side *hard = &lab.sides[0];
+    HardlabSide *hard = &lab.sides[0];
 
-    set_up(MESH_PROBE_BY_ADDRESS_AND_PORT, MESH_PROBE_INDEPENDENT);
+    hardlab_set_up(MESH_PROBE_BY_ADDRESS_AND_PORT, MESH_PROBE_INDEPENDENT);
     hard->host.nat.block_first = 20480;
     hard->host.nat.block_last = 20480 + 255;
     path_hardnat_consider(&hard->seek, 8);
     g_assert_null(hard->seek.hard);
-    tear_down();
+    hardlab_tear_down();
 }
 
 /* One at a time a node: a second peer that wants one, too, is not answered. */
 static void test_one_at_a_time(void)
 {
-    Side     *hard = &lab.sides[0], *easy = &lab.sides[1];
-    MeshProbe call = { .type = MESH_PROBE_CALL, .flags = MESH_PROBE_HARD, .txid = 77 };
-    PathSeek  other;
-    unsigned  n_acks;
+    HardlabSide *hard = &lab.sides[0], *easy = &lab.sides[1];
+    MeshProbe    call = { .type = MESH_PROBE_CALL, .flags = MESH_PROBE_HARD, .txid = 77 };
+    PathSeek     other;
+    unsigned     n_acks;
 
-    set_up(MESH_PROBE_BY_ADDRESS_AND_PORT, MESH_PROBE_INDEPENDENT);
+    hardlab_set_up(MESH_PROBE_BY_ADDRESS_AND_PORT, MESH_PROBE_INDEPENDENT);
     path_hardnat_consider(&hard->seek, 0);
     wait_for(easy->n_pings > 3);
     n_acks = easy->n_acks;
@@ -490,21 +201,21 @@ static void test_one_at_a_time(void)
     g_assert_null(other.hard);
     path_hardnat_take_call(&easy->seek, &call); /* nor the same peer again */
     g_assert_cmpuint(easy->n_acks, ==, n_acks);
-    tear_down();
+    hardlab_tear_down();
 }
 
 /* Only the address that the relay has seen is aimed at, and not one inside. */
 static void test_target(void)
 {
-    Side     *easy = &lab.sides[1];
-    MeshProbe call = { .type = MESH_PROBE_CALL,
-                       .flags = MESH_PROBE_HARD,
-                       .txid = 78,
-                       .nat = { .mapping = MESH_PROBE_BY_ADDRESS_AND_PORT, .step = 1 },
-                       .n_candidates = 1,
-                       .candidates = { { .kind = MESH_PROBE_OBSERVED } } };
+    HardlabSide *easy = &lab.sides[1];
+    MeshProbe    call = { .type = MESH_PROBE_CALL,
+                          .flags = MESH_PROBE_HARD,
+                          .txid = 78,
+                          .nat = { .mapping = MESH_PROBE_BY_ADDRESS_AND_PORT, .step = 1 },
+                          .n_candidates = 1,
+                          .candidates = { { .kind = MESH_PROBE_OBSERVED } } };
 
-    set_up(MESH_PROBE_BY_ADDRESS_AND_PORT, MESH_PROBE_INDEPENDENT);
+    hardlab_set_up(MESH_PROBE_BY_ADDRESS_AND_PORT, MESH_PROBE_INDEPENDENT);
     easy->seek.seen = (MeshEndpoint){ .port = 0 };
     path_hardnat_take_call(&easy->seek, &call);
     g_assert_null(easy->seek.hard);
@@ -512,15 +223,15 @@ static void test_target(void)
     g_assert_cmpint(mesh_ip_parse_addr("192.168.1.7", &easy->seek.seen.addr), ==, 0);
     path_hardnat_take_call(&easy->seek, &call);
     g_assert_null(easy->seek.hard);
-    tear_down();
+    hardlab_tear_down();
 }
 
 /* The owner of either side may not want it. */
 static void test_unwanted(void)
 {
-    Side *hard = &lab.sides[0], *easy = &lab.sides[1];
+    HardlabSide *hard = &lab.sides[0], *easy = &lab.sides[1];
 
-    set_up(MESH_PROBE_BY_ADDRESS_AND_PORT, MESH_PROBE_INDEPENDENT);
+    hardlab_set_up(MESH_PROBE_BY_ADDRESS_AND_PORT, MESH_PROBE_INDEPENDENT);
     hard->host.no_hard = true;
     path_hardnat_consider(&hard->seek, 8);
     g_assert_null(hard->seek.hard);
@@ -531,17 +242,17 @@ static void test_unwanted(void)
     wait_for(hard->seek.hard == NULL);
     g_assert_cmpuint(easy->n_acks, ==, 0);
     g_assert_cmpuint(hard->seek.n_hard[1], ==, 0); /* it was no round */
-    tear_down();
+    hardlab_tear_down();
 }
 
 /* ---- the canary ---- */
 
 static void test_canary(void)
 {
-    Side    *hard = &lab.sides[0], *easy = &lab.sides[1];
-    unsigned n_looks;
+    HardlabSide *hard = &lab.sides[0], *easy = &lab.sides[1];
+    unsigned     n_looks;
 
-    set_up(MESH_PROBE_BY_ADDRESS_AND_PORT, MESH_PROBE_INDEPENDENT);
+    hardlab_set_up(MESH_PROBE_BY_ADDRESS_AND_PORT, MESH_PROBE_INDEPENDENT);
     path_hardnat_consider(&hard->seek, 0);
     wait_for(easy->n_looks >= 2);
     easy->look.unanswered_us = 1000000; /* one ping of the relay is lost: by chance, perhaps */
@@ -554,7 +265,7 @@ static void test_canary(void)
     easy->look.rtt_us = 90000; /* it was 30 ms */
     wait_for(easy->seek.hard == NULL);
     g_assert_cmpuint(easy->n_pings, <, PATH_HARDPORTS_MAX);
-    tear_down();
+    hardlab_tear_down();
 }
 
 /* ---- the end of a search ---- */
@@ -591,10 +302,10 @@ static unsigned count_fds(void)
 /* The socket that was met is the plane's, the others are closed. */
 static void test_won(void)
 {
-    Side    *hard = &lab.sides[0], *easy = &lab.sides[1];
-    unsigned n_before;
+    HardlabSide *hard = &lab.sides[0], *easy = &lab.sides[1];
+    unsigned     n_before;
 
-    set_up(MESH_PROBE_BY_ADDRESS_AND_PORT, MESH_PROBE_INDEPENDENT);
+    hardlab_set_up(MESH_PROBE_BY_ADDRESS_AND_PORT, MESH_PROBE_INDEPENDENT);
     n_before = count_fds();
     path_hardnat_consider(&hard->seek, 0);
     wait_for(easy->n_pings > 10);
@@ -609,16 +320,16 @@ static void test_won(void)
     path_hardnat_forget(&hard->seek); /* another network: the plane's is of no use any more */
     g_assert_cmpuint(hard->dropped, ==, 1);
     g_assert_cmpuint(count_fds(), ==, n_before);
-    tear_down();
+    hardlab_tear_down();
 }
 
 /* The plane has no room for another socket: the search goes on, and nothing is lost. */
 static void test_refused(void)
 {
-    Side    *hard = &lab.sides[0], *easy = &lab.sides[1];
-    unsigned n_pings;
+    HardlabSide *hard = &lab.sides[0], *easy = &lab.sides[1];
+    unsigned     n_pings;
 
-    set_up(MESH_PROBE_BY_ADDRESS_AND_PORT, MESH_PROBE_INDEPENDENT);
+    hardlab_set_up(MESH_PROBE_BY_ADDRESS_AND_PORT, MESH_PROBE_INDEPENDENT);
     hard->adopts = -ENOSPC;
     path_hardnat_consider(&hard->seek, 0);
     wait_for(easy->n_pings > 10);
@@ -631,16 +342,16 @@ static void test_refused(void)
     hit();
     wait_for(hard->adopted >= 0);
     g_assert_cmpuint(hard->seek.socket, ==, 3);
-    tear_down();
+    hardlab_tear_down();
 }
 
 /* A direct way by other means: nothing more is sent. */
 static void test_superfluous(void)
 {
-    Side    *hard = &lab.sides[0], *easy = &lab.sides[1];
-    PathWay *way;
+    HardlabSide *hard = &lab.sides[0], *easy = &lab.sides[1];
+    PathWay     *way;
 
-    set_up(MESH_PROBE_BY_ADDRESS_AND_PORT, MESH_PROBE_INDEPENDENT);
+    hardlab_set_up(MESH_PROBE_BY_ADDRESS_AND_PORT, MESH_PROBE_INDEPENDENT);
     path_hardnat_consider(&hard->seek, 0);
     wait_for(easy->n_pings > 3);
     way = path_ways_add(&easy->seek.ways, &(WireWay){ .endpoint = easy->seek.seen },
@@ -648,7 +359,7 @@ static void test_superfluous(void)
     easy->seek.active = way->to;
     wait_for(easy->seek.hard == NULL);
     g_assert_cmpuint(easy->n_pings, <, 20);
-    tear_down();
+    hardlab_tear_down();
 }
 
 /* ---- who begins, and when ---- */
@@ -694,26 +405,26 @@ static const WhenCase whens[] = {
 static void test_when(gconstpointer data)
 {
     const WhenCase *c = data;
-    Side           *side = &lab.sides[0];
+    HardlabSide    *side = &lab.sides[0];
 
-    set_up(c->own, c->peers);
+    hardlab_set_up(c->own, c->peers);
     lab.apart = true;
     side->host.ports_known = !c->unclassified;
     side->host.nat.step = c->step;
     side->host.independent = c->independent;
     side->silent = c->silent;
-    side->look.seen = at_loopback(c->our_port);
+    side->look.seen = hardlab_at_loopback(c->our_port);
     side->seek.local_port = c->peers_kept ? side->seek.seen.port : 1;
     path_hardnat_consider(&side->seek, c->n_bursts);
     g_assert_cmpint(side->seek.hard != NULL, ==, c->begins);
     g_assert_cmpint(side->seek.hard_timer != 0, ==, c->waits);
-    tear_down();
+    hardlab_tear_down();
 }
 
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    mesh_clock_set_source(&clock_source);
+    hardlab_start();
     g_test_add_func("/hardnat/round", test_round);
     g_test_add_func("/hardnat/rounds", test_rounds);
     g_test_add_func("/hardnat/shared-guess", test_shared_guess);
