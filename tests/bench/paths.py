@@ -6,7 +6,7 @@ single word: every cell with that kind, without delay and loss), each pair with 
 own. A row per cell: the classes reached (D direct, P by a peer, R by a relay) and how often, then medians
 and 95th percentiles over the rounds, from when both can reach each other by a relay: to the first packet
 there and back, and to the direct way; then UDP packets, bytes and the router's entries from the join on.
-It asserts nothing: test-paths.py does. All cells take about an hour a round, one some 3 s; with --jobs less.
+It asserts nothing: test-paths.py does. All cells take about an hour a round, one some 3 s; with --jobs 3 some 25 minutes.
 
   --chosen: those of CI   --promised: those that this version must reach   --jobs N: so many at once
   --json FILE: every value, a line of JSON each as it comes; what is in the file already is not run again,
