@@ -3,7 +3,7 @@
  * By itself it asks the kernel once for each record it writes, and each wakes the client; twice for
  * each one that it reads, and once more for nothing. Here what a connection of much traffic writes
  * is gathered until the flush, and what came for it is read ahead. Others keep to single records:
- * what the kernel does not take is a copy, and a thousand slow clients' would be 66 MB. The buffers
+ * what the kernel does not take is a copy, and a thousand slow clients' would be 83 MB. The buffers
  * are the shard's; only what the kernel did not take is kept for a connection. Shard thread. */
 #pragma once
 
@@ -16,7 +16,7 @@
 
 enum {
     LOOP_RECORD_BYTES = 16384,
-    LOOP_WIRE_BYTES = 4 * (LOOP_RECORD_BYTES + 256), /* and what encryption adds */
+    LOOP_WIRE_BYTES = 5 * (LOOP_RECORD_BYTES + 256), /* and what encryption adds */
     LOOP_AHEAD_BYTES = 65536,                        /* read by one call */
 };
 

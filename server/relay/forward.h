@@ -6,6 +6,7 @@
 
 enum {
     RELAY_PAYLOADS = 64,
+    RELAY_RUN_BYTES = 3 * 16384, /* two of them go out together */
     /* A stream that fills a receiver's queue beyond the first is not read until it is below the
      * second, or has been above for so long: then it is the receiver who is slow. */
     RELAY_HOLD_BYTES = RELAY_QUEUE_BYTES / 2,

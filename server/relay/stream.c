@@ -355,7 +355,8 @@ static bool is_next(const RelayPayloads *run, const MeshRelayFrame *frame)
 static void add_to_run(Relay *self, RelayOut *out, RelaySession *session, RelayPayloads *run,
                        const MeshRelayFrame *frame)
 {
-    if (run->n == RELAY_PAYLOADS || (run->n > 0 && !is_next(run, frame)))
+    if (run->n == RELAY_PAYLOADS || run->bytes + frame->data.len > RELAY_RUN_BYTES ||
+        (run->n > 0 && !is_next(run, frame)))
         flush_run(self, out, session, run);
     run->index = frame->arg;
     run->payloads[run->n++] = frame->data;
