@@ -2,8 +2,9 @@
  *
  * It alone touches the connection. Out: frames are copied from the rings into a batch as large as a
  * TLS record; what OpenSSL has begun to write it keeps until it is through. In: a record is
- * decrypted into a buffer, its whole frames are copied to the ring of the in thread. While that is
- * full nothing is read: the relay then drops, fairly, what we do not take. */
+ * decrypted into a buffer, its whole frames are copied to the ring of the in thread, which is rung
+ * once a turn. While that is full nothing is read: the relay then drops, fairly, what we do not
+ * take. */
 #include "daemon/wire/stream.h"
 
 #include <errno.h>
@@ -23,6 +24,7 @@
 #include "common/std/key.h"
 #include "common/std/thread.h"
 #include "daemon/wire/framering.h"
+#include "daemon/wire/streamsocket.h"
 
 enum {
     HEAD = MESH_RELAY_STREAM_HEAD_BYTES,
@@ -40,21 +42,23 @@ enum {
 };
 
 struct WireStream {
-    SSL             *ssl;
-    int              fd;
-    WireMailbox     *reader;
-    WireMailbox      bell; /* rung only */
-    MeshThread      *thread;
-    _Atomic bool     stopping;
-    _Atomic int      ended; /* negative errno; 0: it runs */
-    bool             told;  /* in thread's: that it ended */
-    WireFrameRing   *out[WIRE_STREAM_N_FROM];
-    WireFrameRing   *in;
-    _Atomic bool     in_full; /* rung when there is room again */
-    _Atomic uint64_t n_dropped;
+    SSL              *ssl;
+    WireStreamSocket *socket; /* of @ssl */
+    int               fd;
+    WireMailbox      *reader;
+    WireMailbox       bell; /* rung only */
+    MeshThread       *thread;
+    _Atomic bool      stopping;
+    _Atomic int       ended; /* negative errno; 0: it runs */
+    bool              told;  /* in thread's: that it ended */
+    WireFrameRing    *out[WIRE_STREAM_N_FROM];
+    WireFrameRing    *in;
+    _Atomic bool      in_full; /* rung when there is room again */
+    _Atomic uint64_t  n_dropped;
 
     /* The thread's own. */
     bool           is_websocket, may_read, may_write, read_wants_write;
+    bool           in_news;  /* the in thread is to be rung */
     bool           in_waits; /* whole frames are in @input, and the ring is full */
     MeshWebsocket  websocket;
     size_t         n_input, n_batch;
@@ -246,26 +250,40 @@ static void trim(WireStream *self)
     atomic_fetch_add_explicit(&self->n_dropped, n, memory_order_relaxed);
 }
 
-/* Returns: 1: there is more to write at once; 0; negative errno: the end. */
-static int write_some(WireStream *self)
+/* Returns: 1: there is more to write; 0; negative errno: the end. */
+static int write_records(WireStream *self)
 {
-    for (int i = 0; i < TURN && self->may_write; i++) {
+    for (int i = 0; i < TURN; i++) {
         int rc;
 
         if (self->n_batch == 0 && !fill(self))
             return 0;
         ERR_clear_error();
         rc = SSL_write(self->ssl, self->batch, (int)self->n_batch);
-        if (rc <= 0) {
-            rc = judge(self, rc, &self->may_write);
-            trim(self);
-            return rc;
-        }
+        if (rc <= 0)
+            return judge(self, rc, &self->may_write);
         self->n_batch = 0; /* without partial writes it is all or nothing */
     }
+    return 1;
+}
+
+/* Returns: 1: there is more to write at once; 0; negative errno: the end. */
+static int write_some(WireStream *self)
+{
+    int more = 0, rc;
+
+    if (!self->may_write) {
+        trim(self);
+        return 0;
+    }
+    more = write_records(self);
+    rc = wire_streamsocket_flush(self->socket);
+    self->may_write &= rc != -EAGAIN;
     if (!self->may_write)
         trim(self);
-    return self->may_write;
+    if (more < 0 || (rc < 0 && rc != -EAGAIN))
+        return more < 0 ? more : rc;
+    return self->may_write ? more : 0;
 }
 
 /* ---- in ---- */
@@ -306,7 +324,7 @@ static int pass_frames(WireStream *self)
     } while (rc == 0);
     if (r.at != self->input) {
         wire_framering_commit(self->in);
-        wire_mailbox_ring(self->reader);
+        self->in_news = true;
     }
     self->n_input = mesh_bytes_left(&r);
     memmove(self->input, r.at, self->n_input);
@@ -335,6 +353,9 @@ static int read_some(WireStream *self)
         rc = SSL_read(self->ssl, self->input + self->n_input, (int)(INPUT_BYTES - self->n_input));
         rc = rc > 0 ? take_bytes(self, (size_t)rc) : judge(self, rc, &self->may_read);
     }
+    if (self->in_news)
+        wire_mailbox_ring(self->reader);
+    self->in_news = false;
     return rc < 0 ? rc : self->may_read && !self->in_waits;
 }
 
@@ -389,6 +410,7 @@ static void run(void *user_data)
     while (write_some(self) > 0) {
     }
     (void)SSL_shutdown(self->ssl); /* says so; does not wait */
+    (void)!wire_streamsocket_flush(self->socket);
 }
 
 /* ---- begin and end ---- */
@@ -430,6 +452,8 @@ int wire_stream_new(struct ssl_st *ssl, bool websocket, WireMailbox *reader, Wir
     self->may_read = self->may_write = true;
     mesh_websocket_init(&self->websocket, false);
     rc = make_parts(self);
+    if (rc == 0)
+        rc = wire_streamsocket_new(ssl, &self->socket);
     if (rc == 0) {
         prepare_socket(fd);
         self->ssl = ssl; /* ours from here on, but for a thread that does not start */
@@ -454,12 +478,15 @@ void wire_stream_stop(WireStream *self)
 
 void wire_stream_disown(WireStream *self)
 {
+    wire_streamsocket_free(self->socket);
+    self->socket = NULL;
     self->ssl = NULL;
 }
 
 void wire_stream_free(WireStream *self)
 {
     if (self->ssl != NULL) {
+        wire_streamsocket_free(self->socket);
         SSL_free(self->ssl);
         close(self->fd);
     }
