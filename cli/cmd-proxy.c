@@ -1,6 +1,7 @@
 /* cli/cmd-proxy.c: proxy. */
 #include "cli/cli.h"
 #include "cli/client.h"
+#include "cli/desktop.h"
 #include "cli/output.h"
 #include "common/glib/error.h"
 #include "common/std/key.h"
@@ -25,21 +26,6 @@ static bool read_line(FILE *from, char out_url[URL_SIZE], GError **error)
     return true;
 }
 
-/* The one of this user's session: GNOME's settings, or the environment here. */
-static bool ask_desktop(char out_url[URL_SIZE], GError **error)
-{
-    g_auto(GStrv) found = g_proxy_resolver_lookup(g_proxy_resolver_get_default(),
-                                                  "https://mesh.invalid/", NULL, error);
-
-    if (found == NULL)
-        return false;
-    if (found[0] == NULL || strcmp(found[0], "direct://") == 0)
-        g_strlcpy(out_url, "none", URL_SIZE);
-    else
-        g_strlcpy(out_url, found[0], URL_SIZE);
-    return true;
-}
-
 /* A password does not end up in a list of processes: with one, the URL comes by standard input. */
 static bool read_choice(const char *argument, char out_url[URL_SIZE], GError **error)
 {
@@ -50,8 +36,6 @@ static bool read_choice(const char *argument, char out_url[URL_SIZE], GError **e
         }
         return read_line(stdin, out_url, error);
     }
-    if (strcmp(argument, "desktop") == 0)
-        return ask_desktop(out_url, error);
     if (strchr(argument, '@') != NULL)
         return refuse(error, _("with a name and a password give the proxy on standard input: mesh "
                                "proxy -"));
@@ -91,6 +75,36 @@ static CliExit set(CliClient *client, const char *choice, const char *exempt, GE
     return reply != NULL ? CLI_OK : cli_main_get_exit(*error);
 }
 
+/* A server of ours: a PAC file may say another proxy for it than for the rest. NULL: none. */
+static char *dup_server(CliClient *client)
+{
+    GPtrArray       *networks = cli_client_list(client);
+    g_autofree char *server =
+        networks->len > 0 ? cli_client_dup_text(networks->pdata[0], "Server") : g_strdup("");
+
+    return server[0] != '\0' ? g_steal_pointer(&server) : NULL;
+}
+
+/* What was taken is shown: it stays as it is now. A list that is given counts. */
+static CliExit take_desktop(CliClient *client, const char *exempt, GError **error)
+{
+    g_autofree char *server = dup_server(client);
+    CliDesktopProxy  found = { .url = NULL };
+    CliExit          exit;
+
+    if (!cli_desktop_find(server, &found, error))
+        return cli_main_get_exit(*error);
+    if (exempt == NULL)
+        exempt = found.exempt;
+    exit = set(client, found.url, exempt, error);
+    if (exit == CLI_OK)
+        exit = show(client, false, error);
+    if (exit == CLI_OK && exempt[0] != '\0')
+        printf(_("except %s\n"), exempt);
+    cli_desktop_clear(&found);
+    return exit;
+}
+
 static CliExit run_proxy(CliArguments *arguments, GError **error)
 {
     gboolean           json = false;
@@ -104,17 +118,21 @@ static CliExit run_proxy(CliArguments *arguments, GError **error)
     g_autoptr(CliClient) client = NULL;
     char        url[URL_SIZE] = "";
     const char *argument;
+    bool        desktop;
     CliExit     exit;
 
     if (!cli_main_parse(&cli_cmd_proxy, entries, arguments, 1, error))
         return CLI_USAGE;
     argument = cli_main_get_argument(arguments, 1);
-    if (argument != NULL && !read_choice(argument, url, error))
+    desktop = g_strcmp0(argument, "desktop") == 0;
+    if (argument != NULL && !desktop && !read_choice(argument, url, error))
         return CLI_USAGE;
     client = cli_client_new(error);
     if (client == NULL)
         return CLI_NO_DAEMON;
-    exit = argument == NULL ? show(client, json, error) : set(client, url, exempt, error);
+    exit = argument == NULL ? show(client, json, error)
+           : desktop        ? take_desktop(client, exempt, error)
+                            : set(client, url, exempt, error);
     mesh_key_wipe(url, sizeof url);
     return exit;
 }

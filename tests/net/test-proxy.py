@@ -2,11 +2,15 @@
 it, and then it joins, and other nodes reach it through a relay over TLS.
 
    [a] ─ router that lets only the proxy pass ══ wan ══ [proxy] [server] [b]"""
+import pathlib
+
 from lab import Lab, need, wait_until
 from onway import Proxy
+from space import find_program
 
 need("nft", "conntrack")
 
+GNOME = ("lib/*/gio/modules/libgiognomeproxy.so", "share/glib-2.0/schemas/org.gnome.system.proxy.gschema.xml")
 SECRET = "dig%3Adeep" # as it stands in a URL
 
 
@@ -40,6 +44,10 @@ def main():
         check_traffic(lab, a, b)
         check_silence(lab, a)
         check_restart(lab, a, b, proxy)
+        if all(any(pathlib.Path("/usr").glob(place)) for place in GNOME):
+            check_desktop(lab, a, b, proxy)
+        else:
+            print("# not tested: glib-networking or gsettings-desktop-schemas is missing")
         check_others(lab, a)
 
 
@@ -84,6 +92,34 @@ def check_restart(lab, a, b, proxy):
     proxy.start()
     a.reaches(b.addresses()[4], limit_s=60)
     lab.ok("the proxy is killed and comes back, and with it the way")
+
+
+def check_desktop(lab, a, b, proxy):
+    """GNOME's settings: the proxy, its password, and the hosts that need none."""
+    a.run("sh", "-c", "mkdir -p /run/user/glib-2.0/settings; cat > /run/user/glib-2.0/settings/keyfile", text=f"""
+[system/proxy]
+mode='manual'
+ignore-hosts=['localhost', '10.9.0.0/16']
+[system/proxy/https]
+host='{proxy.address}'
+port={proxy.port}
+[system/proxy/http]
+host='{proxy.address}'
+port={proxy.port}
+use-authentication=true
+authentication-user='mole'
+authentication-password='dig:deep'
+""")
+    a.mesh("proxy", "none")
+    done = a.run("env", "XDG_CONFIG_HOME=/run/user", "GSETTINGS_BACKEND=keyfile", "XDG_CURRENT_DESKTOP=GNOME",
+                 find_program("mesh"), "proxy", "desktop", check=False)
+    assert done.stdout == f"http://{proxy.address}:{proxy.port}\nexcept localhost,10.9.0.0/16\n", done
+    before = len(proxy.connects())
+    a.restart()
+    a.reaches(b.addresses()[4], limit_s=60)
+    assert status_of(proxy)[before:].count(200) > 0 and 407 not in status_of(proxy)[before:]
+    check_silence(lab, a)
+    lab.ok("mesh proxy desktop: GNOME's proxy with its password, and the hosts it leaves out")
 
 
 def check_others(lab, a):
