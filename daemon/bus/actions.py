@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the rows of authorize.c's table: the action of every method, from the interfaces' XML.
+"""Writes the rows of authorize.c's table: the action of every method, and those that options of it take beside, from the interfaces' XML.
 A method without the annotation gets no row, and is refused. Usage: actions.py FILE.xml … > rows"""
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -12,9 +12,11 @@ def main():
         for interface in ElementTree.parse(path).getroot().iter("interface"):
             for method in interface.iter("method"):
                 for note in method.findall("annotation"):
-                    if note.get("name") == ANNOTATION:
-                        print('    { "%s", "%s", "%s" },'
-                              % (interface.get("name"), method.get("name"), note.get("value")))
+                    name, _, option = note.get("name").partition(":")
+                    if name == ANNOTATION:
+                        print('    { "%s", "%s", %s, "%s" },'
+                              % (interface.get("name"), method.get("name"),
+                                 f'"{option}"' if option else "NULL", note.get("value")))
 
 
 main()

@@ -2,12 +2,14 @@
 
 #include "common/proto/network.h"
 #include "daemon/bus/authorize.h"
+#include "daemon/bus/flood.h"
 #include "daemon/bus/interfaces.h"
 #include "daemon/bus/sleep.h"
 
 struct Bus {
     GDBusConnection          *connection;
     MeshdNetworks            *networks; /* borrowed */
+    BusFlood                 *flood;
     BusAuthorize             *authorize;
     GDBusInterfaceSkeleton   *daemon;
     BusSleep                 *sleep;
@@ -107,7 +109,9 @@ Bus *bus_start(GDBusConnection *connection, MeshdNetworks *networks, const BusEv
     self->networks = networks;
     self->events = *events;
     self->user_data = user_data;
+    self->flood = bus_flood_start(connection);
     self->authorize = bus_authorize_new(connection, 0);
+    bus_authorize_set_judge(self->authorize, bus_daemon_judge);
     self->objects = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, free_network);
     self->manager = g_dbus_object_manager_server_new(BUS_PATH);
     self->daemon = bus_daemon_new(networks);
@@ -140,6 +144,7 @@ void bus_stop(Bus *self)
     g_hash_table_unref(self->objects);
     g_object_unref(self->manager);
     g_object_unref(self->daemon);
+    bus_flood_stop(self->flood);
     g_object_unref(self->connection);
     g_free(self);
 }

@@ -1,5 +1,6 @@
 #include "common/glib/error.h"
 #include "common/glib/logring.h"
+#include "common/proto/joinlink.h"
 #include "daemon/bus/answer.h"
 #include "daemon/bus/bus.h"
 #include "daemon/bus/interfaces.h"
@@ -7,6 +8,8 @@
 #include "daemon/proxy.h"
 #include "daemon/view.h"
 #include "mesh-dbus.h"
+
+#include <string.h>
 
 enum {
     MAX_LOG_LINES = 500, /* in one answer */
@@ -17,6 +20,23 @@ static const char *const features[] = { "dns",        "hard-nat",   "lan",     "
                                         "netcheck",   "networks",   "nm",      "path-history",
                                         "peer-relay", "ping",       "portmap", "proxy",
                                         "repair",     "statistics", "why",     NULL };
+
+/* A link without a secret joins nothing: it moves a joined network to another address. */
+const char *bus_daemon_judge(const char *interface, const char *method, GVariant *arguments)
+{
+    MeshJoinlink link;
+    const char  *text;
+    bool         moves;
+
+    if (strcmp(interface, BUS_NAME ".Daemon") != 0 || strcmp(method, "Join") != 0)
+        return NULL;
+    g_variant_get_child(arguments, 0, "&s", &text);
+    if (!mesh_joinlink_parse(text, &link, NULL))
+        return NULL;
+    moves = !link.has_secret;
+    mesh_joinlink_wipe(&link);
+    return moves ? "set-server" : NULL;
+}
 
 typedef struct {
     MeshDBusDaemon        *skeleton; /* ref */

@@ -12,6 +12,9 @@
 /** bus_daemon_new: the skeleton of org.meshvpn.Mesh1.Daemon; owned. */
 GDBusInterfaceSkeleton *bus_daemon_new(MeshdNetworks *networks);
 
+/** bus_daemon_judge: the verb of a Join by what its link would do; NULL: as the table says. */
+const char *bus_daemon_judge(const char *interface, const char *method, GVariant *arguments);
+
 /** bus_daemon_dup_path: object path of a network; owned. */
 char *bus_daemon_dup_path(const char *id);
 

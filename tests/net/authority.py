@@ -100,3 +100,8 @@ class Agent:
 
     def count(self, word):
         return self.log.read_text().count(word)
+
+    def prompts(self):
+        """(verb, message) of each request so far."""
+        lines = [line.split(" ", 2) for line in self.log.read_text().splitlines() if line.startswith("PROMPT ")]
+        return [(action.removeprefix(PREFIX + "."), message) for _, action, message in lines]

@@ -1,7 +1,7 @@
 """Two roles for tests of authorisation, each its own process; run as: people.py agent | call PATH INTERFACE METHOD ARGUMENTS
 
 agent   stands in, as root, for the password dialogs of other processes. Reads lines "PID approve|deny|hold" and says
-        "ready"; then "PROMPT ACTION" for each request. "release" approves what is held.
+        "ready"; then "PROMPT ACTION MESSAGE" for each request. "release" approves what is held.
 call    a caller: says "ready", waits for a line, calls, and says "ok" or "error NAME TEXT". ARGUMENTS is GVariant text."""
 import sys
 
@@ -58,9 +58,9 @@ class Agent:
         if method != "BeginAuthentication":
             invocation.return_value(None)
             return
-        action, _, _, _, cookie, identities = arguments.unpack()
+        action, message, _, _, cookie, identities = arguments.unpack()
         answer = self.answers[path]
-        say("PROMPT", action)
+        say("PROMPT", action, message)
         if answer == "deny":
             invocation.return_dbus_error("org.freedesktop.PolicyKit1.Error.Cancelled", "dismissed")
         elif answer == "hold":

@@ -21,6 +21,9 @@ TABLE = {
     "disconnect": (YES, ADMIN, ADMIN),
     "join": (ADMIN, ADMIN, ADMIN),
     "leave": (ADMIN, ADMIN, ADMIN),
+    "configure": (ADMIN, ADMIN, ADMIN),
+    "set-dns": (ADMIN, ADMIN, ADMIN),
+    "set-server": (ADMIN, ADMIN, ADMIN),
     "repair": (ADMIN, ADMIN, ADMIN),
 }
 # Arguments with which a method that may run ends soon, without changing much.
@@ -32,6 +35,17 @@ ARGUMENTS = {
     "SetProxy": "('none', {'colour': <'red'>})", "NetCheck": "({'colour': <'red'>},)", "Why": "('nobody',)",
     "PathHistory": "('nobody',)", "Watch": "('nobody', @a{sv} {})", "Unwatch": "()",
 }
+# What takes another action by its arguments: the actions that are asked for, one after another.
+MOVE = "mesh://mesh.example/2b4c6d8e0f1a3b5c?s=" + "A" * 43
+BY_ARGUMENTS = (
+    ("Network", "Set", "({'dns': <'red'>},)", ("set-dns",)),
+    ("Network", "Set", "({'port': <'red'>},)", ("configure",)),
+    ("Network", "Set", "({'dns': <'red'>, 'port': <'red'>},)", ("set-dns", "configure")),
+    ("Daemon", "Join", f"('{MOVE}', @a{{sv}} {{}})", ("set-server",)),
+)
+# Words that the dialog has to say, by the verb; the network's name where the call is about one.
+WORDS = {"configure": "home", "set-dns": "home", "leave": "home", "connect": "home", "disconnect": "home",
+         "set-server": "proxy", "join": "member", "inspect": "addresses", "repair": "mend"}
 
 
 def list_methods(network_path):
@@ -41,6 +55,15 @@ def list_methods(network_path):
         for method in interface.findall("method"):
             verb = method.find(f"annotation[@name='{PREFIX}.Action']").get("value")
             yield path, f"{PREFIX}.{name}", method.get("name"), verb
+
+
+def list_option_verbs():
+    """(interface, method, verb) of every option that takes an action of its own."""
+    for name in ("Daemon", "Network"):
+        for method in tree.parse(REPO / f"data/dbus/{PREFIX}.{name}.xml").getroot().iter("method"):
+            for note in method.findall("annotation"):
+                if note.get("name").startswith(f"{PREFIX}.Action:"):
+                    yield name, method.get("name"), note.get("value")
 
 
 class Caller:
@@ -67,12 +90,15 @@ class Caller:
 
 
 def ask(node, agent, user, where, answer):
-    """Makes the call; returns (whether it ran, how often a password was asked for)."""
-    caller, before = Caller(node, user, *where), agent.count("PROMPT")
+    """Makes the call; returns (whether it ran, for what a password was asked)."""
+    caller, before = Caller(node, user, *where), len(agent.prompts())
     if answer != "nobody":
         agent.stand_by(caller, answer)
     caller.go()
-    return caller.finish(), agent.count("PROMPT") - before
+    ran, prompts = caller.finish(), agent.prompts()[before:]
+    for verb, message in prompts:
+        assert WORDS[verb] in message and "$(" not in message, (verb, message)
+    return ran, [verb for verb, _ in prompts]
 
 
 def matrix(lab, node, agent, methods):
@@ -82,10 +108,23 @@ def matrix(lab, node, agent, methods):
             for answer in ("approve", "deny", "nobody"):
                 ran, prompts = ask(node, agent, user, (path, interface, method), answer)
                 want = need_of == YES or answer == "approve"
-                asked = int(need_of == ADMIN and answer != "nobody")
+                asked = [verb] if need_of == ADMIN and answer != "nobody" else []
                 assert (ran, prompts) == (want, asked), (method, verb, user, answer, ran, prompts)
         lab.ok(f"{interface.rsplit('.', 1)[1]}.{method} ({verb}): as the table says for "
                f"{len(USERS)} callers and 3 answers")
+
+
+def by_arguments(lab, node, agent, network_path):
+    covered = {(name, method, verb) for name, method, _, verbs in BY_ARGUMENTS for verb in verbs}
+    assert set(list_option_verbs()) <= covered, covered
+    for name, method, arguments, verbs in BY_ARGUMENTS:
+        where = (network_path if name == "Network" else ROOT, f"{PREFIX}.{name}", method, arguments)
+        for user in USERS:
+            for answer in ("approve", "deny", "nobody"):
+                ran, prompts = ask(node, agent, user, where, answer)
+                want = [] if user == "root" or answer == "nobody" else list(verbs if answer == "approve" else verbs[:1])
+                assert (ran, prompts) == (user == "root" or answer == "approve", want), (arguments, user, answer, ran, prompts)
+        lab.ok(f"{name}.{method} {arguments[:40]}: takes {' and '.join(verbs)}")
 
 
 def nothing_before_the_answer(lab, node, agent, path):
@@ -135,6 +174,7 @@ def main():
         assert methods and all(verb in TABLE and method in ARGUMENTS
                                for _, _, method, verb in methods), methods
         matrix(lab, a, agent, methods)
+        by_arguments(lab, a, agent, path)
         nothing_before_the_answer(lab, a, agent, path)
 
 

@@ -243,31 +243,80 @@ static void on_counted(GObject *source, GAsyncResult *result, gpointer user_data
     g_autoptr(GError) error = NULL;
 
     g_assert_null(g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, &error));
-    *n_busy += g_error_matches(error, MESH_ERROR, MESH_ERROR_BUSY) ? 1 : 0;
+    *n_busy += g_error_matches(error, MESH_ERROR, MESH_ERROR_LIMIT) ? 1 : 0;
 }
 
-/* A user whose calls all wait for a password leaves room for the others, root among them. */
-static void test_flood(Fixture *f, gconstpointer data)
+static void call_up(Fixture *f, GDBusCallFlags flags, GAsyncReadyCallback done, void *user_data)
 {
-    enum { N_CALLS = 100, N_SERVED = 16 };
+    g_dbus_connection_call(f->client, g_dbus_connection_get_unique_name(f->server), NETWORK_PATH,
+                           NETWORK_NAME, "Up", g_variant_new_parsed("(@a{sv} {},)"), NULL, flags,
+                           60000, NULL, done, user_data);
+}
+
+static void end_silent(Fixture *f, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        g_dbus_method_invocation_return_dbus_error(f->silent->pdata[i], "org.example.Failed", "");
+    g_ptr_array_remove_range(f->silent, 0, n);
+}
+
+enum { N_CALLS = 100, N_SERVED = 16 };
+
+/* A user whose calls all wait for a password leaves room for the others, and for calls of its own
+ * that nobody has to type one for. */
+static void test_passwords(Fixture *f, gconstpointer data)
+{
     unsigned n_busy = 0;
 
     (void)data;
     f->silent = g_ptr_array_new();
     for (int i = 0; i < N_CALLS; i++)
-        g_dbus_connection_call(f->client, g_dbus_connection_get_unique_name(f->server),
-                               NETWORK_PATH, NETWORK_NAME, "Up",
-                               g_variant_new_parsed("(@a{sv} {},)"), NULL, G_DBUS_CALL_FLAGS_NONE,
-                               60000, NULL, on_counted, &n_busy);
+        call_up(f, G_DBUS_CALL_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION, on_counted, &n_busy);
     while (n_busy + f->silent->len < N_CALLS)
         g_main_context_iteration(NULL, true);
     g_assert_cmpuint(f->silent->len, ==, N_SERVED);
-    for (unsigned i = 0; i < N_SERVED; i++) /* an end of these makes room for new ones */
-        g_dbus_method_invocation_return_dbus_error(f->silent->pdata[i], "org.example.Failed", "");
-    g_ptr_array_set_size(f->silent, 0);
     f->answer = NO;
     test_call(f, &(AuthorizeCase){
                      .method = "Up", .want_asked = N_SERVED + 1, .words = "polkit said no" });
+    end_silent(f, N_SERVED); /* makes room for new ones */
+    test_call(f, &(AuthorizeCase){ .method = "Up",
+                                   .interactive = true,
+                                   .want_asked = N_SERVED + 2,
+                                   .words = "polkit said no" });
+    g_ptr_array_unref(f->silent);
+}
+
+static void on_ended(GObject *source, GAsyncResult *result, gpointer user_data)
+{
+    unsigned *n_ended = user_data;
+    g_autoptr(GError) error = NULL;
+
+    g_assert_null(g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, &error));
+    g_assert_error(error, MESH_ERROR, MESH_ERROR_NOT_AUTHORIZED);
+    (*n_ended)++;
+}
+
+/* Calls that wait for no password take turns, and all of them are asked for; those that still wait
+ * when we stop are answered. */
+static void test_turns(Fixture *f, gconstpointer data)
+{
+    unsigned n_ended = 0;
+
+    (void)data;
+    f->silent = g_ptr_array_new();
+    for (int i = 0; i < N_CALLS; i++)
+        call_up(f, G_DBUS_CALL_FLAGS_NONE, on_ended, &n_ended);
+    while (f->silent->len < N_SERVED)
+        g_main_context_iteration(NULL, true);
+    while (f->n_asked < N_CALLS / 2) {
+        g_assert_cmpuint(f->silent->len, <=, N_SERVED);
+        end_silent(f, f->silent->len);
+        g_main_context_iteration(NULL, true);
+    }
+    bus_authorize_free(g_steal_pointer(&f->authorize));
+    while (n_ended < N_CALLS)
+        g_main_context_iteration(NULL, true);
+    end_silent(f, f->silent->len);
     g_ptr_array_unref(f->silent);
 }
 
@@ -294,21 +343,52 @@ static void test_table(void)
 {
     const GDBusInterfaceInfo *infos[] = { mesh_dbus_daemon_interface_info(),
                                           mesh_dbus_network_interface_info() };
-    static const char *const  verbs[] = { "join",    "leave",  "connect", "disconnect",
-                                          "inspect", "status", "repair",  NULL };
+    static const char *const  known[] = { "join",   "leave",  "connect",   "disconnect", "inspect",
+                                          "status", "repair", "configure", "set-server", NULL };
+    g_autoptr(GVariant) nothing = g_variant_ref_sink(g_variant_new_tuple(NULL, 0));
+    const char *verbs[BUS_AUTHORIZE_VERBS];
 
     for (size_t i = 0; i < G_N_ELEMENTS(infos); i++) {
         for (GDBusMethodInfo **method = infos[i]->methods; *method != NULL; method++) {
-            const char *verb = bus_authorize_find_verb(infos[i]->name, (*method)->name);
-
-            g_assert_nonnull(verb);
-            g_assert_true(g_strv_contains(verbs, verb));
+            g_assert_cmpuint(bus_authorize_list_verbs(infos[i]->name, (*method)->name, nothing,
+                                                      verbs),
+                             ==, 1);
+            g_assert_true(g_strv_contains(known, verbs[0]));
         }
     }
-    g_assert_cmpstr(bus_authorize_find_verb("org.meshvpn.Mesh1.Daemon", "Join"), ==, "join");
-    g_assert_cmpstr(bus_authorize_find_verb("org.meshvpn.Mesh1.Network", "Down"), ==, "disconnect");
-    g_assert_null(bus_authorize_find_verb("org.meshvpn.Mesh1.Network", "Join"));
-    g_assert_null(bus_authorize_find_verb("org.meshvpn.Mesh1.Network", "Frob"));
+}
+
+typedef struct {
+    const char *name, *interface, *method, *arguments;
+    const char *want; /* "" none */
+} VerbCase;
+
+static const VerbCase verb_cases[] = {
+    { "join", "Daemon", "Join", "('x', @a{sv} {})", "join" },
+    { "down", "Network", "Down", "(@a{sv} {},)", "disconnect" },
+    { "other-interface", "Network", "Join", "('x', @a{sv} {})", "" },
+    { "no-such-method", "Network", "Frob", "()", "" },
+    { "no-option", "Network", "Set", "(@a{sv} {},)", "configure" },
+    { "option-of-its-own", "Network", "Set", "({'dns': <true>},)", "set-dns" },
+    { "other-option", "Network", "Set", "({'port': <uint16 1>},)", "configure" },
+    { "both", "Network", "Set", "({'port': <uint16 1>, 'dns': <true>},)", "configure set-dns" },
+    { "unknown-option", "Network", "Set", "({'dns': <true>, 'colour': <1>},)",
+      "set-dns configure" },
+    { "twice", "Network", "Set", "({'dns': <true>, 'dns': <false>},)", "set-dns" },
+};
+
+static void test_verbs(gconstpointer data)
+{
+    const VerbCase  *c = data;
+    g_autofree char *interface = g_strconcat("org.meshvpn.Mesh1.", c->interface, NULL);
+    g_autoptr(GVariant) arguments = g_variant_ref_sink(g_variant_new_parsed(c->arguments));
+    const char      *verbs[BUS_AUTHORIZE_VERBS + 1] = { NULL };
+    unsigned         n = bus_authorize_list_verbs(interface, c->method, arguments, verbs);
+    g_autofree char *found = NULL;
+
+    verbs[n] = NULL;
+    found = g_strjoinv(" ", (char **)verbs);
+    g_assert_cmpstr(found, ==, c->want);
 }
 
 typedef struct {
@@ -363,7 +443,13 @@ int main(int argc, char **argv)
 
         g_test_add(path, Fixture, &cases[i], set_up, test_call, tear_down);
     }
-    g_test_add("/authorize/flood", Fixture, &silent_case, set_up, test_flood, tear_down);
+    for (size_t i = 0; i < G_N_ELEMENTS(verb_cases); i++) {
+        g_autofree char *path = g_strconcat("/authorize/verbs/", verb_cases[i].name, NULL);
+
+        g_test_add_data_func(path, &verb_cases[i], test_verbs);
+    }
+    g_test_add("/authorize/passwords", Fixture, &silent_case, set_up, test_passwords, tear_down);
+    g_test_add("/authorize/turns", Fixture, &silent_case, set_up, test_turns, tear_down);
     g_test_add("/authorize/error-name", Fixture, &root_case, set_up, test_error_name, tear_down);
     for (size_t i = 0; i < G_N_ELEMENTS(options); i++) {
         g_autofree char *path = g_strconcat("/authorize/options/", options[i].name, NULL);
