@@ -7,6 +7,7 @@
 
 #include <glib/gi18n.h>
 
+enum { SPARE_ROWS = 256, FIRST_ROWS = 40, MORE_ROWS = 40 };
 enum { WATCH_MS = 2000 }; /* how often figures move that somebody looks at */
 enum { PROP_SEARCHING = 1, N_PROPS };
 
@@ -23,8 +24,11 @@ struct _GuiPagePeers {
     GtkScrolledWindow  *scroller;
     GtkSortListModel   *sorted;
     GtkFilterListModel *filtered;
+    GtkSliceListModel  *slice;  /* of what was found, while it is new: see show_first() */
     char               *folded; /* what is searched for, casefolded; "": everything */
     unsigned            watch;  /* 0: nobody looks */
+    unsigned            grow;   /* tick that shows more of what was found; 0: all of it is */
+    GPtrArray          *spare;  /* owned rows that no item has now */
 };
 
 G_DEFINE_FINAL_TYPE(GuiPagePeers, gui_page_peers, ADW_TYPE_BIN)
@@ -33,10 +37,29 @@ static GParamSpec *props[N_PROPS];
 
 /* ---- rows ---- */
 
+/* Rows are kept when a search leaves few of them, for its end wants hundreds back at once. */
 static void on_setup(GtkListItemFactory *factory, GtkListItem *item, gpointer user_data)
 {
-    (void)factory, (void)user_data;
-    gtk_list_item_set_child(item, gui_row_peer_new());
+    GuiPagePeers *self = user_data;
+    const guint   n = self->spare->len;
+    g_autoptr(GtkWidget) row = NULL;
+
+    (void)factory;
+    row = n > 0 ? g_ptr_array_steal_index_fast(self->spare, n - 1)
+                : g_object_ref_sink(gui_row_peer_new());
+    gtk_list_item_set_child(item, row);
+}
+
+static void on_teardown(GtkListItemFactory *factory, GtkListItem *item, gpointer user_data)
+{
+    GuiPagePeers *self = user_data;
+    GtkWidget    *row = gtk_list_item_get_child(item);
+
+    (void)factory;
+    if (row == NULL || self->spare->len >= SPARE_ROWS)
+        return;
+    g_ptr_array_add(self->spare, g_object_ref(row));
+    gtk_list_item_set_child(item, NULL);
 }
 
 static void on_bind(GtkListItemFactory *factory, GtkListItem *item, gpointer user_data)
@@ -117,6 +140,28 @@ static void show_problem(GuiPagePeers *self)
     show_stack(self);
 }
 
+static gboolean on_grow(GtkWidget *widget, GdkFrameClock *clock, gpointer user_data)
+{
+    GuiPagePeers *self = user_data;
+    const guint   size = gtk_slice_list_model_get_size(self->slice) + MORE_ROWS;
+
+    (void)widget, (void)clock;
+    gtk_slice_list_model_set_size(self->slice, size < SPARE_ROWS ? size : G_MAXUINT);
+    if (size < SPARE_ROWS)
+        return G_SOURCE_CONTINUE;
+    self->grow = 0;
+    return G_SOURCE_REMOVE;
+}
+
+/* A list makes some 200 rows at once, seen or not: too much for one frame. What fits into a window
+ * comes first, the rest frame by frame. */
+static void show_first(GuiPagePeers *self)
+{
+    gtk_slice_list_model_set_size(self->slice, FIRST_ROWS);
+    if (self->grow == 0)
+        self->grow = gtk_widget_add_tick_callback(GTK_WIDGET(self), on_grow, self, NULL);
+}
+
 /* A search for more letters looks only at what was found with fewer. */
 static void on_search_changed(GtkSearchEntry *entry, GuiPagePeers *self)
 {
@@ -129,6 +174,7 @@ static void on_search_changed(GtkSearchEntry *entry, GuiPagePeers *self)
         change = GTK_FILTER_CHANGE_MORE_STRICT;
     else if (strstr(was, self->folded) != NULL)
         change = GTK_FILTER_CHANGE_LESS_STRICT;
+    show_first(self);
     gtk_filter_changed(gtk_filter_list_model_get_filter(self->filtered), change);
     show_stack(self);
 }
@@ -227,6 +273,10 @@ static void gui_page_peers_dispose(GObject *object)
     gui_page_peers_set_network(self, NULL);
     if (self->filtered != NULL)
         g_signal_handlers_disconnect_by_data(self->filtered, self);
+    if (self->grow != 0)
+        gtk_widget_remove_tick_callback(GTK_WIDGET(self), self->grow);
+    self->grow = 0;
+    g_clear_object(&self->slice);
     g_clear_object(&self->filtered);
     g_clear_object(&self->sorted);
     G_OBJECT_CLASS(gui_page_peers_parent_class)->dispose(object);
@@ -235,6 +285,7 @@ static void gui_page_peers_dispose(GObject *object)
 static void gui_page_peers_finalize(GObject *object)
 {
     g_free(GUI_PAGE_PEERS(object)->folded);
+    g_ptr_array_unref(GUI_PAGE_PEERS(object)->spare);
     G_OBJECT_CLASS(gui_page_peers_parent_class)->finalize(object);
 }
 
@@ -291,10 +342,14 @@ static void gui_page_peers_init(GuiPagePeers *self)
                                   GTK_FILTER(gtk_custom_filter_new(matches, self, NULL)));
     g_signal_connect_object(self->filtered, "items-changed", G_CALLBACK(show_stack), self,
                             G_CONNECT_SWAPPED);
-    g_signal_connect(factory, "setup", G_CALLBACK(on_setup), NULL);
+    self->spare = g_ptr_array_new_with_free_func(g_object_unref);
+    g_signal_connect_object(factory, "setup", G_CALLBACK(on_setup), self, 0);
+    g_signal_connect_object(factory, "teardown", G_CALLBACK(on_teardown), self, 0);
     g_signal_connect(factory, "bind", G_CALLBACK(on_bind), NULL);
     g_signal_connect(factory, "unbind", G_CALLBACK(on_unbind), NULL);
     gtk_list_view_set_factory(self->list, factory);
-    selection = gtk_no_selection_new(g_object_ref(G_LIST_MODEL(self->filtered)));
+    self->slice =
+        gtk_slice_list_model_new(g_object_ref(G_LIST_MODEL(self->filtered)), 0, G_MAXUINT);
+    selection = gtk_no_selection_new(g_object_ref(G_LIST_MODEL(self->slice)));
     gtk_list_view_set_model(self->list, GTK_SELECTION_MODEL(selection));
 }
