@@ -13,6 +13,8 @@
 #include <locale.h>
 #include <signal.h>
 
+enum { LEAVE_S = 3 };
+
 typedef struct {
     NMVpnServicePlugin parent;
     PluginSession     *session; /* NULL: none */
@@ -44,7 +46,14 @@ static void fail(MeshVpnService *self, NMVpnPluginFailure how, const char *why)
     nm_vpn_service_plugin_disconnect(plugin, NULL);
 }
 
-/* Only what is another: each is applied anew. */
+/* NetworkManager (1.42) keeps what it has of a family that is told no more. */
+static bool has_other_families(const PluginConfig *a, const PluginConfig *b)
+{
+    return (a->ip4 == NULL) != (b->ip4 == NULL) || (a->ip6 == NULL) != (b->ip6 == NULL);
+}
+
+/* Only what is another: addresses and routes are applied anew. Of name servers it takes the first
+ * word until the next connection (1.42). */
 static void on_changed(const PluginNetwork *network, void *user_data)
 {
     MeshVpnService     *self = user_data;
@@ -58,6 +67,11 @@ static void on_changed(const PluginNetwork *network, void *user_data)
         return;
     }
     self->told = now;
+    if (before != NULL && has_other_families(before, now)) {
+        fail(self, NM_VPN_PLUGIN_FAILURE_CONNECT_FAILED,
+             _("IPv4 or IPv6 came or went: connect again"));
+        return;
+    }
     if (before == NULL || !is_same(before->general, now->general))
         nm_vpn_service_plugin_set_config(plugin, now->general);
     if (now->ip4 != NULL && (before == NULL || !is_same(before->ip4, now->ip4)))
@@ -147,6 +161,23 @@ static gboolean on_term(gpointer user_data)
     return G_SOURCE_CONTINUE;
 }
 
+static gboolean on_late(gpointer user_data)
+{
+    *(bool *)user_data = true;
+    return G_SOURCE_CONTINUE;
+}
+
+/* NetworkManager ends us as soon as we are stopped. */
+static void finish_leaving(void)
+{
+    bool  late = false;
+    guint timer = g_timeout_add_seconds(LEAVE_S, on_late, &late);
+
+    while (plugin_session_is_leaving() && !late)
+        g_main_context_iteration(NULL, TRUE);
+    g_source_remove(timer);
+}
+
 /* @bus_name: the service's, or of one connection: NAME.Connection_N. */
 static int run(const char *bus_name)
 {
@@ -169,6 +200,7 @@ static int run(const char *bus_name)
     g_main_loop_run(loop);
     nm_vpn_service_plugin_shutdown(NM_VPN_SERVICE_PLUGIN(service));
     g_object_unref(service);
+    finish_leaving();
     g_dbus_connection_flush_sync(bus, NULL, NULL); /* the network is given back */
     g_object_unref(bus);
     return 0;

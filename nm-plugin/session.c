@@ -1,5 +1,7 @@
 #include "nm-plugin/session.h"
 
+#include "nm-plugin/device.h"
+
 #include <glib/gi18n-lib.h>
 #include <stdbool.h>
 #include <string.h>
@@ -14,11 +16,14 @@ struct PluginSession {
     PluginSessionEvents events;
     void               *user_data;
     char               *wanted;
-    char               *path;           /* of its object; NULL: not found yet */
-    bool                up;             /* meshd said so once */
-    bool                reading, again; /* properties; once more after that */
-    guint               name_watch;
-    guint               signals[2];
+    char               *path; /* of its object; NULL: not found yet */
+    bool                up;   /* meshd said so once */
+    bool  settled;        /* NetworkManager does not have the interface as a device of its own */
+    bool  released;       /* it had it */
+    char *ifname;         /* with settled */
+    bool  reading, again; /* properties; once more after that */
+    guint name_watch;
+    guint signals[2];
 };
 
 /* ---- ends ---- */
@@ -56,13 +61,34 @@ static void end_with_state(PluginSession *self, const PluginNetwork *network)
 
 static void read_network(PluginSession *self);
 
+static void on_released(GObject *source, GAsyncResult *result, gpointer user_data)
+{
+    PluginSession *self = user_data;
+    g_autoptr(GError) error = NULL;
+    bool had_it = plugin_device_release_finish(result, &error);
+
+    (void)source;
+    if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+        return; /* @self may be gone */
+    if (error != NULL)
+        g_warning("%s", error->message); /* and it may still do */
+    self->released = had_it;
+    self->settled = true;
+    self->reading = false;
+    read_network(self);
+}
+
 static void judge(PluginSession *self, const PluginNetwork *network)
 {
     if (strcmp(network->state, "up") != 0)
         end_with_state(self, network);
     else if (strcmp(network->management, MANAGER) != 0)
         end(self, PLUGIN_SESSION_NO_NETWORK, _("meshd took the network back"));
-    else
+    else if (!self->settled) {
+        self->reading = true; /* what changes meanwhile is read after it */
+        self->ifname = g_strdup(network->ifname);
+        plugin_device_release_async(self->bus, self->ifname, self->cancel, on_released, self);
+    } else
         self->events.changed(network, self->user_data);
 }
 
@@ -222,12 +248,48 @@ PluginSession *plugin_session_start(GDBusConnection *bus, const char *network,
     return self;
 }
 
+/* What is left to do of sessions that are gone: this process may not end before. */
+static unsigned n_leaving;
+
+typedef struct {
+    GDBusConnection *bus; /* ref */
+    char            *path;
+} Leave;
+
 /* No answer is waited for: should it be lost, our leaving the bus says the same. */
-static void give_back(PluginSession *self)
+static void give_back(Leave *leave)
 {
-    g_dbus_connection_call(self->bus, PLUGIN_MESHD_NAME, self->path, PLUGIN_MESHD_INTERFACE, "Down",
-                           make_options(), NULL, G_DBUS_CALL_FLAGS_NO_AUTO_START, CALL_TIMEOUT_MS,
-                           NULL, NULL, NULL);
+    g_dbus_connection_call(leave->bus, PLUGIN_MESHD_NAME, leave->path, PLUGIN_MESHD_INTERFACE,
+                           "Down", make_options(), NULL, G_DBUS_CALL_FLAGS_NO_AUTO_START,
+                           CALL_TIMEOUT_MS, NULL, NULL, NULL);
+    g_object_unref(leave->bus);
+    g_free(leave->path);
+    g_free(leave);
+    n_leaving--;
+}
+
+static void on_restored(GObject *source, GAsyncResult *result, gpointer user_data)
+{
+    (void)source, (void)result;
+    give_back(user_data);
+}
+
+static void leave(PluginSession *self)
+{
+    Leave *rest = g_new0(Leave, 1);
+
+    n_leaving++;
+    rest->bus = g_object_ref(self->bus);
+    rest->path = g_strdup(self->path);
+    if (self->released)
+        plugin_device_restore_async(self->bus, self->ifname, on_restored, rest);
+    else
+        give_back(rest);
+}
+
+bool plugin_session_is_leaving(void)
+{
+    return n_leaving > 0;
 }
 
 void plugin_session_stop(PluginSession *self)
@@ -236,7 +298,7 @@ void plugin_session_stop(PluginSession *self)
         return;
     g_cancellable_cancel(self->cancel);
     if (self->path != NULL)
-        give_back(self);
+        leave(self);
     if (self->name_watch != 0)
         g_bus_unwatch_name(self->name_watch);
     for (size_t i = 0; i < G_N_ELEMENTS(self->signals); i++)
@@ -246,5 +308,6 @@ void plugin_session_stop(PluginSession *self)
     g_object_unref(self->bus);
     g_free(self->wanted);
     g_free(self->path);
+    g_free(self->ifname);
     g_free(self);
 }

@@ -6,6 +6,8 @@
 
 #include "nm-plugin/network.h"
 
+#include <stdbool.h>
+
 typedef struct PluginSession PluginSession;
 
 typedef enum {
@@ -27,3 +29,6 @@ PluginSession *plugin_session_start(GDBusConnection *bus, const char *network,
 
 /** plugin_session_stop: gives it back; no event comes after. NULL is fine. */
 void plugin_session_stop(PluginSession *self);
+
+/** plugin_session_is_leaving: giving back takes a few turns of the main loop, and goes on. */
+bool plugin_session_is_leaving(void);

@@ -14,6 +14,8 @@ enum {
     CALL_TIMEOUT_MS = 10000,
     RETRY_MS = 200, /* it hears of our link and its addresses from the kernel, a little later */
     MAX_RETRIES = 50,
+    RETRIES_ASK = 2,
+    DEVICE_UNMANAGED = 10,    /* NM_DEVICE_STATE_UNMANAGED */
     DEVICE_ACTIVATED = 100,   /* NM_DEVICE_STATE_ACTIVATED */
     PRESERVE_EXTERNAL_IP = 1, /* NM_DEVICE_REAPPLY_FLAGS_PRESERVE_EXTERNAL_IP */
 };
@@ -166,13 +168,24 @@ static void on_applied(GObject *source, GAsyncResult *result, gpointer user_data
         finish(self, NULL, NULL);
 }
 
+/* A VPN connection that had the interface, and died, left it so. */
+static void ask_to_manage(DnsHostdnsNmlink *self)
+{
+    g_dbus_connection_call(self->connection, DNS_HOSTDNS_NM_NAME, self->device, PROPERTIES, "Set",
+                           g_variant_new("(ssv)", NM_DEVICE, "Managed",
+                                         g_variant_new_boolean(true)),
+                           NULL, G_DBUS_CALL_FLAGS_NO_AUTO_START, CALL_TIMEOUT_MS,
+                           self->cancellable, NULL, NULL);
+}
+
 static void on_state(GObject *source, GAsyncResult *result, gpointer user_data)
 {
     DnsHostdnsNmlink *self;
     g_autoptr(GError) error = NULL;
     g_autoptr(GVariant) reply = take_reply(source, result, user_data, &self, &error);
     g_autoptr(GVariant) value = NULL;
-    bool active;
+    guint32 state = 0;
+    bool    active;
 
     if (self == NULL)
         return;
@@ -182,8 +195,11 @@ static void on_state(GObject *source, GAsyncResult *result, gpointer user_data)
         return;
     }
     g_variant_get(reply, "(v)", &value);
-    active = g_variant_is_of_type(value, G_VARIANT_TYPE_UINT32) &&
-             g_variant_get_uint32(value) == DEVICE_ACTIVATED;
+    if (g_variant_is_of_type(value, G_VARIANT_TYPE_UINT32))
+        state = g_variant_get_uint32(value);
+    active = state == DEVICE_ACTIVATED;
+    if (state == DEVICE_UNMANAGED && !self->undo && self->retries == RETRIES_ASK)
+        ask_to_manage(self);
     if (!active && self->undo)
         finish(self, NULL, NULL);
     else if (!active)

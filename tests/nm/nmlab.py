@@ -26,6 +26,7 @@ dns={dns}
 rc-manager=file
 no-auto-default=*
 auth-polkit=false
+hostname-mode=none
 [connectivity]
 enabled=false
 [logging]
@@ -96,7 +97,6 @@ class NetworkManager:
         self.write("/etc/NetworkManager/system-connections/wan.nmconnection", WAN.format(host=node, server=server))
         self.write("/etc/NetworkManager/VPN/nm-mesh-service.name", NAME.format(
             service=find_program("nm-mesh-service"), plugins=plugin_dir(), auth="/bin/false"))
-        self.write("/etc/NetworkManager/conf.d/mesh.conf", (REPO / "nm-plugin/mesh.conf").read_text())
         if bus:
             node.bus_up(*self.policies(), *policies)
         self.start()

@@ -1,0 +1,182 @@
+"""What happens to a mesh network while NetworkManager has it connected: it was up before, it changes, its parts are
+killed, it ends.
+
+   [a] in home and away, with NetworkManager   [b] in home   [c] in away"""
+import os
+import signal
+
+from nmlab import Lab, NetworkManager, need_nm, wait_until
+from names import getent
+
+
+def shown(a, network="home"):
+    found = a.network(network)
+    return found.state, found.management
+
+
+def sessions(a):
+    """When the session with b began, and by which socket: another one is another session."""
+    peer = a.peer("b", "home")
+    return peer.last_handshake, a.network("home").listen_port
+
+
+def hand_over(lab, a, b, nm):
+    """Up by mesh, then in NetworkManager too, and back: a stream of echoes and one TCP connection go through it all."""
+    theirs = b.addresses("home")
+    assert shown(a) == ("up", "meshd"), shown(a)
+    wait_until(lambda: len(nm.addresses("mesh0")) == 2, 20, "both families")
+    ours = nm.addresses("mesh0")
+    assert set(nm.routes("mesh0").values()) >= {"77"}, nm.routes("mesh0")
+    a.reaches(theirs[4])
+    before = sessions(a)
+    index = a.run("cat", "/sys/class/net/mesh0/ifindex").stdout
+    for _ in range(2):
+        nm.up("my mesh")
+        assert shown(a) == ("up", "NetworkManager"), shown(a)
+        assert nm.addresses("mesh0") == ours, (ours, nm.addresses("mesh0"))
+        assert "77" not in nm.routes("mesh0").values(), nm.routes("mesh0")
+        wait_until(lambda: getent(a, "ahostsv4", "b.home.mesh") == [theirs[4]], 20, "b by name")
+        a.reaches(theirs[4])
+        a.reaches(theirs[6])
+        nm.down("my mesh")
+        a.wait_until(lambda n: shown(n) == ("up", "meshd"), 20, "meshd has it again")
+        wait_until(lambda: nm.addresses("mesh0") == ours and set(nm.routes("mesh0").values()) <= {"77", "kernel"}, 20,
+                   "addresses and routes are meshd's")
+        wait_until(lambda: getent(a, "ahostsv4", "b.home.mesh") == [theirs[4]], 30, "b by name")
+        a.reaches(theirs[4])
+    assert sessions(a) == before, (sessions(a), before)
+    assert a.run("cat", "/sys/class/net/mesh0/ifindex").stdout == index
+    lab.ok("up by mesh, connected by NetworkManager and back, twice: the same device, the same session")
+
+
+def wish_meanwhile(lab, a, b, nm):
+    """mesh up and mesh down while NetworkManager has it."""
+    a.mesh("down", "home")
+    nm.up("my mesh")
+    a.mesh("up", "home")
+    assert shown(a) == ("up", "NetworkManager"), shown(a)
+    nm.down("my mesh")
+    a.wait_until(lambda n: shown(n) == ("up", "meshd"), 20, "it stays up")
+    a.reaches(b.addresses("home")[4])
+    nm.up("my mesh")
+    a.mesh("down", "home")
+    wait_until(lambda: not nm.is_up("my mesh"), 20, "NetworkManager's connection ended")
+    assert shown(a) == ("down", "meshd"), shown(a)
+    lab.ok("mesh up meanwhile: it stays; mesh down: NetworkManager's connection ends")
+
+
+def changes(lab, a, b, nm):
+    """Another address, then no IPv4."""
+    nm.up("my mesh")
+    began = nm.log().count("starting mesh")
+    ours = a.addresses("home")
+    other = ours[4].rsplit(".", 2)[0] + ".77.77"
+    lab.server.ctl("node", "set", "--network", "home", "a", "--ip4", other)
+    wait_until(lambda: f"{other}/32" in nm.addresses("mesh0"), 20, "the new address")
+    wait_until(lambda: f"{ours[4]}/32" not in nm.addresses("mesh0"), 20, "the old address is gone")
+    b.reaches(other)
+    assert nm.is_up("my mesh") and nm.log().count("starting mesh") == began
+    lab.server.ctl("node", "set", "--network", "home", "a", "--ip4", "none")
+    wait_until(lambda: not nm.is_up("my mesh"), 20, "its end")
+    nm.up("my mesh")
+    wait_until(lambda: nm.addresses("mesh0") == [f"{ours[6]}/128"], 20, "IPv6 alone")
+    a.reaches(b.addresses("home")[6])
+    lab.server.ctl("node", "set", "--network", "home", "a", "--ip4", ours[4])
+    wait_until(lambda: not nm.is_up("my mesh"), 20, "its end")
+    nm.up("my mesh")
+    a.reaches(b.addresses("home")[4])
+    wait_until(lambda: getent(a, "ahostsv4", "b.home.mesh") == [b.addresses("home")[4]], 20, "b by name")
+    lab.ok("another address without a new connection; no IPv4, and IPv4 again, with one")
+
+
+def two(lab, a, b, c, nm):
+    """Both networks at once, each with its service."""
+    a.mesh("down", "away")
+    nm.add("other mesh", a.network("away").id)
+    nm.up("other mesh")
+    assert len(nm.services()) == 2 and nm.is_up("my mesh"), nm.services()
+    a.reaches(b.addresses("home")[4])
+    a.reaches(c.addresses("away")[4])
+    wait_until(lambda: getent(a, "ahostsv4", "c.away.mesh") == [c.addresses("away")[4]], 20, "c by name")
+    wait_until(lambda: getent(a, "ahostsv4", "b.home.mesh") == [b.addresses("home")[4]], 20, "b by name")
+    nm.add("third", "home")
+    refused = nm.up("third", check=False)
+    wait_until(lambda: "another connection of NetworkManager has this network" in nm.log(), 10, "the reason")
+    assert refused.returncode != 0 and nm.is_up("my mesh"), refused.stdout
+    nm.cli("connection", "delete", "third")
+    lab.ok("two networks at once, by name and by id; a second connection of one network is refused")
+
+
+def service_killed(lab, a, b, nm):
+    """Without its service NetworkManager takes all away; what was up by mesh is meshd's again."""
+    a.mesh("up", "away") # NetworkManager has it; home has it alone
+    for pid in nm.services():
+        os.kill(inside(a, pid), signal.SIGKILL)
+    wait_until(lambda: not nm.is_up("my mesh") and not nm.is_up("other mesh"), 20, "both connections ended")
+    a.wait_until(lambda n: shown(n, "home") == ("down", "meshd"), 20, "home is down")
+    a.wait_until(lambda n: shown(n, "away") == ("up", "meshd"), 20, "away is meshd's")
+    wait_until(lambda: "77" in nm.routes("mesh1").values(), 20, "routes of meshd's")
+    assert "mesh0" not in a.sh("ip -br link").stdout
+    nm.up("my mesh")
+    a.reaches(b.addresses("home")[4])
+    lab.ok("the service killed: what NetworkManager alone had up is down, the other network goes on; and once more")
+
+
+def inside(a, pid):
+    """Processes of the lab have the numbers that we see."""
+    assert "nm-mesh-service" in a.run("cat", f"/proc/{pid}/cmdline").stdout
+    return pid
+
+
+def meshd_killed(lab, a, b, nm):
+    a.stop("meshd", kill=True)
+    wait_until(lambda: not nm.is_up("my mesh"), 20, "NetworkManager's connection ended")
+    a.up()
+    assert shown(a) == ("down", "meshd"), shown(a)
+    nm.up("my mesh")
+    a.reaches(b.addresses("home")[4])
+    assert a.stop("meshd") == 0
+    wait_until(lambda: not nm.is_up("my mesh"), 20, "NetworkManager's connection ended")
+    refused = nm.up("my mesh", check=False)
+    assert refused.returncode != 0
+    a.up()
+    nm.up("my mesh")
+    a.reaches(b.addresses("home")[4])
+    lab.ok("meshd killed, and stopped: NetworkManager's connection ends, and can begin again after meshd")
+
+
+def removed(lab, a, nm):
+    """The server's word ends it, and why is said."""
+    lab.server.ctl("node", "remove", "--network", "home", "a")
+    wait_until(lambda: not nm.is_up("my mesh"), 20, "NetworkManager's connection ended")
+    a.wait_until(lambda n: shown(n)[0] == "removed", 20, "removed")
+    refused = nm.up("my mesh", check=False)
+    assert refused.returncode != 0, refused.stdout
+    wait_until(lambda: "this node was removed from the network" in nm.log(), 10, "the reason in its log")
+    lab.ok("removed by the server: NetworkManager's connection ends, another is refused with the reason")
+
+
+def main():
+    need_nm()
+    with Lab() as lab:
+        lab.server.setup("home")
+        lab.server.up()
+        lab.server.ctl("network", "create", "away")
+        a, b, c = (lab.node(name) for name in "abc")
+        nm = NetworkManager(a)
+        for node, networks in ((b, ["home"]), (c, ["away"]), (a, ["home", "away"])):
+            node.up()
+            for network in networks:
+                node.join(lab.server.key(network))
+        a.wait_until(lambda n: n.peer("b", "home").online and n.peer("c", "away").online, 20, "peers")
+        nm.add("my mesh", "home")
+        hand_over(lab, a, b, nm)
+        wish_meanwhile(lab, a, b, nm)
+        changes(lab, a, b, nm)
+        two(lab, a, b, c, nm)
+        service_killed(lab, a, b, nm)
+        meshd_killed(lab, a, b, nm)
+        removed(lab, a, nm)
+
+
+main()
