@@ -1,6 +1,9 @@
 #include "gui/actions.h"
 
+#include "gui/about.h"
 #include "gui/dialog-join.h"
+#include "gui/notifications.h"
+#include "gui/preferences.h"
 #include "gui/window.h"
 
 #include <string.h>
@@ -51,7 +54,43 @@ static void on_join(GSimpleAction *action, GVariant *parameter, gpointer user_da
     gtk_window_present(dialog);
 }
 
+static void on_preferences(GSimpleAction *action, GVariant *parameter, gpointer user_data)
+{
+    GuiApplication *self = user_data;
+    GtkWindow      *parent = open_main(self);
+    GtkWindow      *window = find_window(self, GUI_TYPE_PREFERENCES);
+
+    (void)action, (void)parameter;
+    if (window == NULL)
+        window = GTK_WINDOW(gui_preferences_new(parent, gui_application_get_client(self)));
+    gtk_window_present(window);
+}
+
+static void on_about(GSimpleAction *action, GVariant *parameter, gpointer user_data)
+{
+    GuiApplication *self = user_data;
+
+    (void)action, (void)parameter;
+    gui_about_show(open_main(self), gui_application_get_client(self));
+}
+
+static void on_refresh(GSimpleAction *action, GVariant *parameter, gpointer user_data)
+{
+    (void)action, (void)parameter;
+    gui_client_retry(gui_application_get_client(user_data));
+}
+
+static void on_show(GSimpleAction *action, GVariant *parameter, gpointer user_data)
+{
+    (void)action, (void)parameter;
+    gtk_window_present(open_main(user_data));
+}
+
 static const GActionEntry actions[] = {
+    { .name = "preferences", .activate = on_preferences },
+    { .name = "about", .activate = on_about },
+    { .name = "refresh", .activate = on_refresh },
+    { .name = "show", .activate = on_show },
     { .name = "join", .parameter_type = "s", .activate = on_join },
 };
 
@@ -59,10 +98,22 @@ static const struct {
     const char *action, *keys[3];
 } accels[] = {
     { "app.join::", { "<Primary>n" } },
+    { "app.preferences", { "<Primary>comma" } },
+    { "app.refresh", { "F5", "<Primary>r" } },
 };
+
+static void free_notifications(gpointer notifications)
+{
+    gui_notifications_free(notifications);
+}
 
 void gui_actions_add(GuiApplication *application)
 {
+    GuiNotifications *notifications =
+        gui_notifications_new(G_APPLICATION(application), gui_application_get_client(application));
+
+    g_object_set_data_full(G_OBJECT(application), "notifications", notifications,
+                           free_notifications);
     g_action_map_add_action_entries(G_ACTION_MAP(application), actions, G_N_ELEMENTS(actions),
                                     application);
     for (size_t i = 0; i < G_N_ELEMENTS(accels); i++)

@@ -1,5 +1,5 @@
 /* gui/actions.h: the program's actions that open its other windows ("app.NAME"): join (s, a link or
- * ""), and their keys. Thread: main loop only. */
+ * ""), preferences, about, refresh, show; their keys; and notifications. Thread: main loop only. */
 #pragma once
 
 #include "gui/application.h"

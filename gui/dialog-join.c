@@ -184,9 +184,8 @@ static void show_state(GuiDialogJoin *self)
                                                                      : "content-loading-symbolic");
     if (g_str_equal(state, "pending")) {
         title = _("Waiting for Approval");
-        text = g_strdup_printf(_("Whoever runs %s has to let this device in. You can close this "
-                                 "window meanwhile."),
-                               name);
+        text = g_strdup(_("Whoever runs the network has to let this device in. You can close this "
+                          "window meanwhile."));
     } else if (g_str_equal(state, "up")) {
         title = _("Connected");
         text = g_strdup_printf(_("This device is in %s as %s."), name,

@@ -30,3 +30,22 @@ void gui_named_entry(AdwEntryRow *row)
     name_after(text, adw_preferences_row_get_title(ADW_PREFERENCES_ROW(row)));
     name_buttons(GTK_WIDGET(row));
 }
+
+static GtkWidget *find_search(GtkWidget *widget)
+{
+    GtkWidget *child = gtk_widget_get_first_child(widget), *found = NULL;
+
+    if (GTK_IS_SEARCH_ENTRY(widget))
+        return widget;
+    for (; child != NULL && found == NULL; child = gtk_widget_get_next_sibling(child))
+        found = find_search(child);
+    return found;
+}
+
+void gui_named_search(GtkWidget *widget, const char *name)
+{
+    GtkWidget *search = find_search(widget);
+
+    if (search != NULL)
+        name_after(search, name);
+}

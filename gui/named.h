@@ -5,3 +5,6 @@
 
 /* An entry row's text is called as the row's title, and its buttons by their tooltips. */
 void gui_named_entry(AdwEntryRow *row);
+
+/* The first search entry below a widget gets this name. */
+void gui_named_search(GtkWidget *widget, const char *name);

@@ -403,8 +403,14 @@ class Node:
 
     def mouse(self, title, button=1):
         """Clicks its middle with the mouse, in the window with this title: for what has no action of its own."""
-        desk = self.app.desk
-        x, y, width, height = desk.look(op="place", at=self.at)
+        desk, places = self.app.desk, [None]
         number = desk.activate(title)
+
+        def is_still(): # nothing moves it: it is where it was a moment ago
+            places.append(desk.look(op="place", at=self.at))
+            return places[-1] == places[-2]
+
+        wait_until(is_still, LIMIT_S, f"{self} stands still")
+        x, y, width, height = places[-1]
         desk.run("xdotool", "mousemove", "--sync", "--window", number, int(x + width / 2), int(y + height / 2),
                  "click", button)

@@ -1,0 +1,144 @@
+"""Preferences that reach the daemon, notifications and their switches, the keys, and what About tells.
+
+   [a] ann's desktop · meshd, polkitd          [server] mesh.example"""
+import re
+
+from desk import PROGRAMS, Desk, Lab, need_desktop, open_seats, wait_until
+
+
+def daemon_says(node, name):
+    path = f"/org/meshvpn/Mesh1/network/{node.network().id}"
+    return node.run("gdbus", "call", "--system", "-d", "org.meshvpn.Mesh1", "-o", path, "-m",
+                    "org.freedesktop.DBus.Properties.Get", "org.meshvpn.Mesh1.Network", name).stdout
+
+
+def open_preferences(desk, window):
+    desk.activate("Mesh")
+    desk.key("ctrl+comma")
+    return window.find("frame", "Preferences")
+
+
+def show_page(window, frame, name):
+    window.find("page tab", name, inside=frame).click()
+    window.wait_for(lambda: "selected" in window.find("page tab", name, inside=frame).states, f"the page {name}")
+
+
+def networks(lab, desk, window):
+    frame = open_preferences(desk, window)
+    node = desk.node
+    show_page(window, frame, "Networks")
+    for title, name in (("Names", "Dns"), ("Port forwarding", "PortMap"), ("Difficult routers", "HardNat"),
+                        ("Local announcements", "Lan")):
+        assert "true" in daemon_says(node, name)
+        assert "checked" in window.find("check box", title, inside=frame).states
+        window.click("check box", title, inside=frame)
+        window.wait_for(lambda name=name: "false" in daemon_says(node, name), f"{name} off")
+    entry = window.find("text", re.compile("^UDP port of a relay"), inside=frame)
+    entry.mouse("Preferences")
+    desk.key("ctrl+a")
+    desk.type("40404")
+    desk.key("Return")
+    window.wait_for(lambda: "40404" in daemon_says(node, "PeerRelayPort"), "the port of the relay")
+    assert window.unnamed(frame) == [], window.unnamed(frame)
+    node.run("gdbus", "call", "--system", "-d", "org.meshvpn.Mesh1", "-o",
+             f"/org/meshvpn/Mesh1/network/{node.network().id}", "-m", "org.meshvpn.Mesh1.Network.Set",
+             "{'dns': <true>, 'peer-relay': <uint16 0>}")
+    window.wait_for(lambda: "checked" in window.find("check box", "Names", inside=frame).states, "names are on again")
+    lab.ok("switches change the daemon, and follow it when another changes it")
+
+
+def proxy_and_login(lab, desk, window):
+    frame = window.find("frame", "Preferences")
+    desk.picture("preferences-networks")
+    show_page(window, frame, "General")
+    node = desk.node
+    proxy = lambda: node.run("gdbus", "call", "--system", "-d", "org.meshvpn.Mesh1", "-o", "/org/meshvpn/Mesh1", "-m",
+                             "org.freedesktop.DBus.Properties.Get", "org.meshvpn.Mesh1.Daemon", "Proxy").stdout
+    for title, says in (("None", "none"), ("As the system says", "auto")):
+        window.find("list item", title, inside=frame).mouse("Preferences")
+        wait_until(lambda says=says: says in proxy(), 20, f"proxy {says}")
+    window.click("check box", "Start at login", inside=frame)
+    wanted = f"{desk.home}/.config/autostart/org.meshvpn.Mesh.Tray.desktop"
+    wait_until(lambda: desk.run("test", "-e", wanted, check=False).returncode == 0, 20, "the autostart file")
+    desk.picture("preferences")
+    lab.ok("the proxy is chosen, and the tray starts at login")
+
+
+def told(desk, words):
+    """Waits for a notification with these words in its title."""
+    return wait_until(lambda: [note for note in desk.notes() if words in note.get("title", "")], 30,
+                      f"told that {words}")[0]
+
+
+def notes(lab, desk, window):
+    """The window is looked at no more, then things happen."""
+    node = desk.node
+    assert desk.notes() == [], "a normal start is no news"
+    window.click("check box", "Approval needed")
+    window.wait_for(lambda: "checked" not in window.find("check box", "Approval needed").states, "it is off")
+    desk.key("Escape")
+    window.gone("frame", "Preferences")
+    desk.run("xdotool", "windowminimize", desk.activate("Mesh"))
+    node.mesh("down")
+    node.mesh("up")
+    assert told(desk, "connected")["title"] == "home: connected"
+    node.join(lab.server.key("club"))
+    wait_until(lambda: any(net.state == "pending" for net in node.networks().values()), 20, "club waits")
+    lab.server.ctl("node", "approve", "a", "-n", "club")
+    seen = wait_until(desk.notes, 30, "told of the approval")
+    assert [note["title"] for note in seen] == ["club: connected"], seen
+    desk.run("sh", "-c", "sed -i s/approval=false/approval=true/ ~/.config/mesh/desktop.ini")
+    node.join(lab.server.key("lodge"))
+    assert "has to let this device in" in told(desk, "Approval needed")["body"]
+    lab.server.ctl("node", "remove", "a", "-n", "club")
+    lost = told(desk, "lost")
+    assert lost["title"] == "club: connection lost", lost
+    desk.press(lost)
+    window.wait_for(lambda: desk.windows("Mesh"), "the window is there again")
+    lab.ok("told what happened while nobody looked, unless it was switched off; nothing at a normal start")
+
+
+def keys(lab, desk, window):
+    desk.activate("Mesh")
+    desk.key("ctrl+question")
+    window.find("label", "Look for the Mesh service again")
+    desk.picture("shortcuts")
+    desk.key("Escape")
+    window.gone("label", "Look for the Mesh service again")
+    desk.activate("Mesh")
+    desk.key("F10")
+    window.find("menu item", re.compile("About Mesh")).click()
+    window.find("label", "The Mesh project")
+    desk.picture("about")
+    details = [node.text() for node in window.all("text") if node.text().startswith("mesh-gui ")][0]
+    assert "meshd " in details and "features: " in details and "network 1: " in details, details
+    secrets = [desk.node.network("home").node_key, "home", *desk.node.addresses("home").values()]
+    assert not any(text in details for text in secrets), details
+    desk.key("Escape")
+    window.gone("label", "The Mesh project")
+    desk.activate("Mesh")
+    desk.key("ctrl+q")
+    assert window.close() == 0
+    lab.ok("the keys do what the window of shortcuts says")
+
+
+def main():
+    need_desktop()
+    with Lab() as lab:
+        a = open_seats(lab.node("a"), grant=["join"], ann="active")
+        link = lab.server.setup("home")
+        lab.server.up()
+        for name in ("club", "lodge"):
+            lab.server.ctl("network", "create", name, "--approve", "yes")
+        a.up()
+        a.join(link)
+        desk = Desk(a, "ann", size="900x1000")
+        window = desk.launch("mesh-gui", PATH=f"{PROGRAMS}/gui/tray:/usr/bin:/bin")
+        window.find("list item", re.compile("^home,"))
+        networks(lab, desk, window)
+        proxy_and_login(lab, desk, window)
+        notes(lab, desk, window)
+        keys(lab, desk, window)
+
+
+main()
