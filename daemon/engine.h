@@ -64,6 +64,7 @@ typedef struct {
     GArray      *links;    /* unsigned: interfaces to links where others may be */
     MeshAddr     gateway;  /* IPv4, of the default route beside meshes; family 0: none */
     MeshEndpoint gateway6; /* the same of IPv6, without a port */
+    MeshPrefix   nat64;    /* that it announced; bits 0: none */
     bool         kick; /* the network changed, so doubt the server's connection and the router */
 } MeshdHostNews;
 

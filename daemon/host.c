@@ -93,8 +93,8 @@ static GArray *list_links(MeshdNetworks *self)
 }
 
 /* The first default route of @family that is no mesh's; the kernel lists the preferred one first.
- * Without a port. */
-static MeshEndpoint find_gateway(MeshdNetworks *self, int family)
+ * Without a port. @out_nat64: what it announced; bits 0: nothing. */
+static MeshEndpoint find_gateway(MeshdNetworks *self, int family, MeshPrefix *out_nat64)
 {
     g_autoptr(GArray) routes = net_list_routes(self->net, NULL);
     g_autoptr(GPtrArray) own = list_ifnames(self);
@@ -106,6 +106,7 @@ static MeshEndpoint find_gateway(MeshdNetworks *self, int family)
             !g_strv_contains((const char *const *)own->pdata, route->ifname)) {
             MeshEndpoint gateway = mesh_endpoint_make(&route->gateway, 0);
 
+            *out_nat64 = route->nat64;
             if (mesh_ip_class(&route->gateway) == MESH_IP_LINK_LOCAL)
                 gateway.scope = route->ifindex;
             return gateway;
@@ -120,15 +121,19 @@ void meshd_host_tell(MeshdNetworks *self, MeshdEngine *engine, bool kick)
     g_autoptr(GArray) others = list_prefixes(self, engine);
     g_autoptr(GArray) foreign = g_array_new(false, true, sizeof(MeshPrefix));
     g_autoptr(GArray) links = list_links(self);
+    MeshPrefix   none, nat64 = { .bits = 0 };
+    MeshEndpoint gateway6 = find_gateway(self, AF_INET6, &nat64);
 
     for (unsigned i = 0; i < others->len; i++)
         g_array_append_val(foreign, g_array_index(others, MeshdClashPrefix, i).prefix);
-    meshd_engine_set_host(engine, &(MeshdHostNews){ .addrs = addrs,
-                                                    .foreign = foreign,
-                                                    .links = links,
-                                                    .gateway = find_gateway(self, AF_INET).addr,
-                                                    .gateway6 = find_gateway(self, AF_INET6),
-                                                    .kick = kick });
+    meshd_engine_set_host(engine,
+                          &(MeshdHostNews){ .addrs = addrs,
+                                            .foreign = foreign,
+                                            .links = links,
+                                            .gateway = find_gateway(self, AF_INET, &none).addr,
+                                            .gateway6 = gateway6,
+                                            .nat64 = nat64,
+                                            .kick = kick });
 }
 
 char *meshd_host_describe(MeshdNetworks *self)
@@ -147,6 +152,10 @@ char *meshd_host_describe(MeshdNetworks *self)
         if (route->destination.bits == 0)
             g_string_append_printf(text, "via %s dev %s ",
                                    mesh_ip_format_addr(&route->gateway, addr), route->ifname);
+        if (route->nat64.bits != 0)
+            g_string_append_printf(text, "with NAT64 %s/%u ",
+                                   mesh_ip_format_addr(&route->nat64.addr, addr),
+                                   route->nat64.bits);
     }
     return g_string_free(text, false);
 }

@@ -63,6 +63,7 @@ struct MeshdEngine {
     GArray          *links;    /* unsigned: indexes of the host's interfaces to its own links */
     MeshAddr         gateway;  /* IPv4, of the default route; family 0: none */
     MeshEndpoint     gateway6; /* the same of IPv6, without a port */
+    MeshPrefix       nat64;    /* that it announced; bits 0: none */
     PathPortmap     *portmaps[MESHD_PORTMAPS]; /* NULL until our port was known once */
     MeshdPeerRelay  *relaying;                 /* NULL: no relay for others */
     MeshdLan        *lan;

@@ -28,6 +28,7 @@ static PathHost get_path_host(MeshdEngine *self)
 {
     return (PathHost){ .addrs = (const MeshAddr *)(void *)self->addrs->data,
                        .n_addrs = self->addrs->len,
+                       .nat64 = self->nat64,
                        .presence_known = self->server_state == CONTROL_CONNECTED };
 }
 
@@ -450,6 +451,7 @@ void meshd_engine_set_host(MeshdEngine *self, const MeshdHostNews *news)
     copy_array(self->links, news->links);
     self->gateway = news->gateway;
     self->gateway6 = news->gateway6;
+    self->nat64 = news->nat64;
     lock_gate_set_foreign(self->gate, (const MeshPrefix *)(void *)news->foreign->data,
                           news->foreign->len);
     host = get_path_host(self);

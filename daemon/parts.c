@@ -36,6 +36,7 @@ struct MeshdParts {
     Path            *path;
     GArray          *addrs; /* MeshAddr, for paths that start later */
     bool             presence_known;
+    MeshPrefix       nat64;      /* that a router announced; bits 0: none */
     bool             tcp_let_in; /* by a router */
     bool             relayless;  /* as paths told, and is in force */
     guint            follow;     /* idle source: it may be another; 0: none */
@@ -477,6 +478,7 @@ static bool apply_path(MeshdParts *self, const Wanted *wanted, GError **error)
                                        .user_data = self });
         path_set_host(self->path, &(PathHost){ .addrs = (const MeshAddr *)(void *)self->addrs->data,
                                                .n_addrs = self->addrs->len,
+                                               .nat64 = self->nat64,
                                                .presence_known = self->presence_known });
     }
     set_wishes(self);
@@ -623,6 +625,7 @@ void meshd_parts_set_host(MeshdParts *self, const PathHost *host)
     if (host->n_addrs > 0)
         g_array_append_vals(self->addrs, host->addrs, (guint)host->n_addrs);
     self->presence_known = host->presence_known;
+    self->nat64 = host->nat64;
     if (self->path == NULL)
         return;
     path_set_host(self->path, host);

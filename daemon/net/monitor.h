@@ -7,4 +7,7 @@
 typedef struct NetMonitor NetMonitor;
 
 NetMonitor *net_monitor_start(NetChangedFunc changed, void *user_data, GError **error);
-void        net_monitor_stop(NetMonitor *self); /* NULL is fine */
+
+/** net_monitor_find64: the NAT64 prefix that @router announced on the interface; bits 0: none. */
+MeshPrefix net_monitor_find64(const NetMonitor *self, const MeshAddr *router, unsigned ifindex);
+void       net_monitor_stop(NetMonitor *self); /* NULL is fine */

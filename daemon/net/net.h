@@ -33,6 +33,7 @@ typedef struct {
     MeshAddr   gateway; /* family 0: none */
     char       ifname[NET_IFNAME_SIZE];
     unsigned   ifindex;
+    MeshPrefix nat64; /* of a default route over IPv6: what its router announced; bits 0: nothing */
 } NetRoute;
 
 /** NetAddr: an address of an interface that is up and running. */

@@ -233,6 +233,7 @@ void path_set_host(Path *self, const PathHost *host)
     GHashTableIter iter;
     gpointer       value;
 
+    path_nat64_announce(self->nat64, &host->nat64);
     if (!moved && host->check)
         check_all(self);
     if (!moved)

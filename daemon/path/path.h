@@ -127,6 +127,7 @@ typedef struct {
 typedef struct {
     const MeshAddr *addrs;
     size_t          n_addrs;
+    MeshPrefix      nat64;          /* prefix that a router announced; bits 0: none did */
     bool            presence_known; /* false: the server is away, so everybody may be online */
     bool check; /* it woke up, or something around it changed: prove anew what is in use */
 } PathHost;

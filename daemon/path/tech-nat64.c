@@ -33,9 +33,9 @@ struct PathNat64 {
     void (*changed)(void *user_data);
     void         *user_data;
     bool          wanted;
-    PathPrefix64  prefix;
-    GCancellable *looking; /* NULL: no look-up is under way */
-    guint         again;   /* timer: of the next; 0: none */
+    PathPrefix64  prefix, announced; /* in force; by a router */
+    GCancellable *looking;           /* NULL: no look-up is under way */
+    guint         again;             /* timer: of the next; 0: none */
     MeshBackoff   backoff;
     guint         tell; /* idle source */
 
@@ -261,6 +261,15 @@ static void stop_looking(PathNat64 *self)
     g_clear_handle_id(&self->again, g_source_remove);
 }
 
+/* What a router announced is on this link for certain, and costs no question. */
+static void find(PathNat64 *self)
+{
+    if (self->announced.bits != 0)
+        set_prefix(self, &self->announced);
+    else
+        look(self);
+}
+
 /* ---- what path.c calls ---- */
 
 PathNat64 *path_nat64_new(WirePlane *plane, void (*changed)(void *user_data), void *user_data)
@@ -297,10 +306,25 @@ void path_nat64_set_host(PathNat64 *self, bool wanted, bool news)
     } else if (news || !self->wanted) {
         stop_looking(self);
         mesh_backoff_reset(&self->backoff);
-        look(self);
+        find(self);
         ask_anew(self);
     }
     self->wanted = wanted;
+}
+
+void path_nat64_announce(PathNat64 *self, const MeshPrefix *prefix)
+{
+    if (prefix->bits == self->announced.bits &&
+        mesh_ip_equal_addr(&prefix->addr, &self->announced.addr))
+        return;
+    self->announced = (PathPrefix64){ .addr = prefix->addr, .bits = prefix->bits };
+    if (!self->wanted)
+        return;
+    stop_looking(self);
+    mesh_backoff_reset(&self->backoff);
+    set_prefix(self, &self->announced); /* without one until DNS tells, if it does */
+    if (prefix->bits == 0)
+        look(self);
 }
 
 const PathPrefix64 *path_nat64_get_prefix(const PathNat64 *self)

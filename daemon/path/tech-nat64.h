@@ -23,6 +23,10 @@ void       path_nat64_free(PathNat64 *self); /* NULL is fine */
  * anew; what was found counts until then. */
 void path_nat64_set_host(PathNat64 *self, bool wanted, bool news);
 
+/** path_nat64_announce: a router announced @prefix (RFC 8781), which counts instead of what DNS
+ * says; bits 0: none does. */
+void path_nat64_announce(PathNat64 *self, const MeshPrefix *prefix);
+
 /** path_nat64_set_relays: whose STUN may be asked; copies. */
 void path_nat64_set_relays(PathNat64 *self, const PathRelay *relays, size_t n_relays);
 
