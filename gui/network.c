@@ -43,6 +43,12 @@ static const struct {
     { "peers-online", "PeersOnline", "u" },
     { "peers-total", "PeersTotal", "u" },
     { "management", "Management", "s" },
+    { "peers-serial", "PeersSerial", "t" },
+    { "routes", "Routes", "as" },
+    { "dns-servers", "DnsServers", "as" },
+    { "dns-domains", "DnsDomains", "as" },
+    { "mtu", "Mtu", "u" },
+    { "gateway", "Gateway", "s" },
 };
 enum {
     PROP_FIRST = 1,
@@ -154,6 +160,8 @@ static void get_listed(GuiNetwork *self, unsigned at, GValue *value)
         g_value_set_boolean(value, known != NULL && g_variant_get_boolean(known));
     else if (strcmp(type, "q") == 0)
         g_value_set_uint(value, known != NULL ? g_variant_get_uint16(known) : 0);
+    else if (strcmp(type, "t") == 0)
+        g_value_set_uint64(value, known != NULL ? g_variant_get_uint64(known) : 0);
     else if (strcmp(type, "u") == 0)
         g_value_set_uint(value, known != NULL ? g_variant_get_uint32(known) : 0);
     else
@@ -385,6 +393,8 @@ static GParamSpec *make_spec(const char *name, const char *type)
         return g_param_spec_boolean(name, NULL, NULL, false, flags);
     if (strcmp(type, "s") == 0)
         return g_param_spec_string(name, NULL, NULL, "", flags);
+    if (strcmp(type, "t") == 0)
+        return g_param_spec_uint64(name, NULL, NULL, 0, G_MAXUINT64, 0, flags);
     if (strcmp(type, "o") == 0)
         return g_param_spec_object(name, NULL, NULL, GUI_TYPE_PEERS, flags);
     return g_param_spec_uint(name, NULL, NULL, 0, G_MAXUINT, 0, flags);
