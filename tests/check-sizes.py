@@ -14,7 +14,8 @@ PARAMETERS, NESTING, PER_HEADER, COLUMNS = 5, 3, 12, 100
 BAD_NAMES = {"utils", "util", "misc", "helpers", "helper", "common", "manager"}
 CONTROL = re.compile(r"^( *)(?:\} else )?(?:if|for|while|do|switch|cds_list_for_each\w*)\b")
 # Callbacks whose signature a library dictates.
-FOREIGN = re.compile(r"GDBusConnection \*|GDBusMethodInvocation \*|GResolverNameLookupFlags|sqlite3")
+FOREIGN = re.compile(r"GDBusConnection \*|GDBusMethodInvocation \*|GResolverNameLookupFlags|sqlite3|"
+                     r"OSSL_PARAM|unsigned char \*out, size_t \*out_len")
 
 
 def strip(text):

@@ -5,6 +5,7 @@
 #include "common/std/buckets.h"
 #include "common/std/clock.h"
 #include "common/std/endpoint.h"
+#include "common/std/tlsgcm.h"
 #include "daemon/wire/ways.h"
 
 #include <errno.h>
@@ -161,7 +162,7 @@ static int find_key(SSL *ssl, const unsigned char *identity, size_t len, SSL_SES
 
 static SSL_CTX *make_context(const SSL_METHOD *method)
 {
-    SSL_CTX *context = SSL_CTX_new(method);
+    SSL_CTX *context = SSL_CTX_new_ex(NULL, mesh_tlsgcm_get_query(), method);
 
     if (context == NULL || SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION) != 1 ||
         SSL_CTX_set_ciphersuites(context, "TLS_AES_128_GCM_SHA256") != 1 ||

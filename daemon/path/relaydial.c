@@ -4,6 +4,7 @@
 #include "common/std/attr.h"
 #include "common/std/base64.h"
 #include "common/std/endpoint.h"
+#include "common/std/tlsgcm.h"
 #include "daemon/path/relayanswer.h"
 
 #include <errno.h>
@@ -260,7 +261,7 @@ static SSL_CTX *get_context(void)
 
     if (context != NULL)
         return context;
-    context = SSL_CTX_new(TLS_client_method());
+    context = SSL_CTX_new_ex(NULL, mesh_tlsgcm_get_query(), TLS_client_method());
     if (context == NULL || SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION) != 1)
         g_error("out of memory");
     SSL_CTX_set_read_ahead(context, 1);

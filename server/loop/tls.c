@@ -1,5 +1,7 @@
 #include "server/loop/tls.h"
 
+#include "common/std/tlsgcm.h"
+
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/rand.h>
@@ -86,7 +88,7 @@ static void prefer_fast(SSL_CTX *tls)
 
 int loop_tls_new(const uint8_t seed[LOOP_SEED_BYTES], SSL_CTX **out_tls, char *out_why)
 {
-    SSL_CTX *tls = SSL_CTX_new(TLS_server_method());
+    SSL_CTX *tls = SSL_CTX_new_ex(NULL, mesh_tlsgcm_get_query(), TLS_server_method());
     int      rc = -EIO;
 
     if (tls != NULL && SSL_CTX_set_min_proto_version(tls, TLS1_3_VERSION) == 1 &&
