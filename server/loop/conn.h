@@ -26,7 +26,7 @@ typedef struct {
     size_t      len;
     void (*release)(void *owner); /* NULL: data is copied at once */
     void    *owner;
-    uint64_t tag; /* not 0: a later item with the same tag replaces it while it waits */
+    uint64_t tag; /* not 0: a later item with the same tag, behind all others, replaces it */
     char     before[16];
     char     after[8];
     uint8_t  before_len, after_len;

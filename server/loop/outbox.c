@@ -62,22 +62,24 @@ static LoopOutboxNode **find_untouched(LoopOutbox *self, LoopOutboxNode **out_be
     return at;
 }
 
-/* Puts @node in the place of a waiting one with the same tag. False: there is none. */
-static bool replace_tagged(LoopOutbox *self, LoopOutboxNode *node)
+/* What is newer takes the place of a waiting one with the same tag, but behind all that waits: what
+ * was said between the two may be what it builds on. */
+static void remove_tagged(LoopOutbox *self, uint64_t tag)
 {
-    LoopOutboxNode  *before;
+    LoopOutboxNode  *before, *old;
     LoopOutboxNode **at = find_untouched(self, &before);
 
-    while (*at != NULL && (*at)->item.tag != node->item.tag)
-        at = &(*at)->next;
-    if (*at == NULL)
-        return false;
-    node->next = (*at)->next;
-    if (self->last == *at)
-        self->last = node;
-    free_node(self, *at);
-    *at = node;
-    return true;
+    while (*at != NULL && (*at)->item.tag != tag) {
+        before = *at;
+        at = &before->next;
+    }
+    old = *at;
+    if (old == NULL)
+        return;
+    *at = old->next;
+    if (self->last == old)
+        self->last = before;
+    free_node(self, old);
 }
 
 /* A single item may be larger than the bound: only what piles up is refused. */
@@ -103,8 +105,8 @@ int loop_outbox_push(LoopOutbox *self, const LoopItem *item)
     }
     if (!item->uncounted)
         self->counted += len;
-    if (item->tag != 0 && replace_tagged(self, node))
-        return 0;
+    if (item->tag != 0)
+        remove_tagged(self, item->tag);
     if (self->last != NULL)
         self->last->next = node;
     else
