@@ -10,6 +10,7 @@
 #include "server/setup.h"
 #include "server/statedir.h"
 
+#include <glib/gstdio.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -121,6 +122,8 @@ static ServerConfig *load_config(const char *path, const Options *options, GErro
     if (!there && !write_config(path, options, error))
         return NULL;
     config = server_config_load_relay(path, error);
+    if (config == NULL && !there)
+        (void)g_unlink(path); /* what was asked for is wrong: nothing is left to be changed first */
     if (config != NULL && config->public_host == NULL) {
         g_set_error(error, MESH_ERROR, MESH_ERROR_INVALID_ARGUMENT,
                     "%s: [server] public_host is missing: the server needs it", path);

@@ -64,6 +64,8 @@ def check_setup(points, relay, key):
     assert done.returncode == FAILED and str(relay.config) in done.stderr
     done = relay.call("setup", "--host", "127.0.0.1")
     assert done.returncode == FAILED and "--trust KEY" in done.stderr and not relay.config.exists()
+    done = relay.call("setup", "--host", "127.0.0.1", "--trust", "no-key")
+    assert done.returncode == FAILED and "trust" in done.stderr and not relay.config.exists(), done.stderr
     line = relay.setup(key, "--name", "near")
     again = relay.call("setup", "--name", "near")
     assert (again.returncode, again.stdout) == (OK, line)
