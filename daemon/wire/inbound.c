@@ -18,6 +18,7 @@
 
 enum {
     FIRST_ADOPTED = WIRE_N_SOCKETS + 1, /* where they begin in what is polled */
+    UNTOLD_MS = 50,                     /* then it is tried again */
     STUN_COOKIE_AT = 4,
     STUN_MIN_BYTES = 20,
     ELSEWHERE_MS = 1000,    /* between two tellings that a peer was heard on another way */
@@ -55,6 +56,7 @@ struct WireInbound {
     WirePacket          accepted[WIRE_UDP_MAX_RECEIVE];
     size_t              n_accepted;
     WireStrays          strays;
+    bool                untold; /* a stream's end found no room among the events */
     WireQueuedMessage   message;
     WireEvent           event;
 };
@@ -546,14 +548,15 @@ static void report_end(WireInbound *self, uint8_t link, WireStream *stream)
     self->event.way = (WireWay){ .link = link };
     self->event.id = ended;
     self->event.time_ns = (uint64_t)self->now_ns;
-    if (!wire_events_push(&self->plane->events, WIRE_THREAD_IN, &self->event))
-        wire_stream_put_end_back(stream);
+    if (wire_events_push(&self->plane->events, WIRE_THREAD_IN, &self->event))
+        return;
+    wire_stream_put_end_back(stream);
+    self->untold = true;
 }
 
 /* Returns: true: there may be more. */
-static bool take_stream(WireInbound *self, uint8_t link, WireStream *stream)
+static bool take_stream(WireInbound *self, uint8_t link, WireStream *stream, uint32_t peer)
 {
-    uint32_t   peer = wire_links_get_peer(&self->plane->links, link);
     WirePacket frame;
     size_t     n = 0;
 
@@ -580,10 +583,11 @@ static bool take_streams(WireInbound *self)
     if (atomic_load_explicit(&links->n_streams, memory_order_relaxed) == 0)
         return false;
     for (uint8_t link = 1; link <= WIRE_MAX_LINKS; link++) {
-        WireStream *stream = wire_links_get_stream(links, link);
+        uint32_t    peer;
+        WireStream *stream = wire_links_get_stream_of(links, link, &peer);
 
         if (stream != NULL)
-            more |= take_stream(self, link, stream);
+            more |= take_stream(self, link, stream, peer);
     }
     return more;
 }
@@ -623,7 +627,8 @@ void wire_inbound_wait(WireInbound *self)
             (struct pollfd){ .fd = atomic_load(&sockets->adopted[s]), .events = POLLIN };
     self->snapshot = NULL;
     wire_rcu_offline();
-    (void)!poll(fds, FIRST_ADOPTED + n_adopted, -1);
+    (void)!poll(fds, FIRST_ADOPTED + n_adopted, self->untold ? UNTOLD_MS : -1);
+    self->untold = false;
     wire_rcu_online();
     for (int s = 0; s < WIRE_N_SOCKETS; s++)
         self->ready[s] = fds[s].revents != 0;

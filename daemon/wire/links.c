@@ -112,11 +112,14 @@ WireStream *wire_links_get_stream(const WireLinks *self, uint8_t number)
     return entry == NULL ? NULL : entry->stream;
 }
 
-uint32_t wire_links_get_peer(const WireLinks *self, uint8_t number)
+WireStream *wire_links_get_stream_of(const WireLinks *self, uint8_t number, uint32_t *out_peer)
 {
     WireLinkEntry *entry = get_entry(self, number);
 
-    return entry == NULL ? WIRE_WHOLE_FRAME : entry->peer;
+    if (entry == NULL || entry->stream == NULL)
+        return NULL;
+    *out_peer = entry->peer;
+    return entry->stream;
 }
 
 static bool is_of_session(const WireLink *link, const WirePacket *frame)

@@ -37,8 +37,9 @@ const WireLink *wire_links_get(const WireLinks *self, uint8_t number);
 /** wire_links_get_stream: the same of one over TLS. */
 WireStream *wire_links_get_stream(const WireLinks *self, uint8_t number);
 
-/** wire_links_get_peer: as it was put; for a link that has a stream. */
-uint32_t wire_links_get_peer(const WireLinks *self, uint8_t number);
+/** wire_links_get_stream_of: the same, and who is at its other end, as it was put: read at once,
+ * for another one may take its place between two looks. */
+WireStream *wire_links_get_stream_of(const WireLinks *self, uint8_t number, uint32_t *out_peer);
 
 /** wire_links_find: Returns: the number of the link whose relay is at @endpoint; 0: none. Of
  * several the one whose session @frame names. */
