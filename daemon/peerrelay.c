@@ -80,21 +80,22 @@ static MeshdPeerRelay *make(const MeshdProfile *profile)
     return self;
 }
 
-/* Whoever was a member and is none now has no session here any more. */
-static void end_sessions(MeshdPeerRelay *self, GHashTable *before)
+/* Those of @some that are not in @others: to each of them happens @what. */
+static void treat(MeshdPeerRelay *self, GHashTable *some, GHashTable *others,
+                  void (*what)(Relay *relay, const RelayNode *node))
 {
     GHashTableIter iter;
     gpointer       index, key;
 
-    g_hash_table_iter_init(&iter, before);
+    g_hash_table_iter_init(&iter, some);
     while (g_hash_table_iter_next(&iter, &index, &key)) {
-        const MeshKey *now = g_hash_table_lookup(self->members, index);
+        const MeshKey *same = g_hash_table_lookup(others, index);
         RelayNode      who = { .index = GPOINTER_TO_UINT(index), .node = *(const MeshKey *)key };
 
-        if (now != NULL && mesh_key_equal(now, &who.node))
+        if (same != NULL && mesh_key_equal(same, &who.node))
             continue;
         memcpy(who.network, self->net.bytes, sizeof who.network);
-        relay_revoke(self->relay, &who);
+        what(self->relay, &who);
     }
 }
 
@@ -131,8 +132,10 @@ static void set_members(MeshdPeerRelay *self, LockVerified *map)
     before = self->members;
     self->members = members;
     g_mutex_unlock(&self->lock);
-    if (self->relay != NULL)
-        end_sessions(self, before);
+    if (self->relay != NULL) { /* who left has no session any more, who came back may have one */
+        treat(self, before, self->members, relay_revoke);
+        treat(self, self->members, before, relay_allow);
+    }
     g_hash_table_unref(before);
 }
 

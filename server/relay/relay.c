@@ -336,6 +336,16 @@ void relay_revoke(Relay *self, const RelayNode *node)
     relay_table_unlock(self->table);
 }
 
+void relay_allow(Relay *self, const RelayNode *node)
+{
+    relay_table_write(self->table);
+    for (unsigned i = 0; i < self->n_revoked; i++)
+        if (self->revoked[i].server == node->server &&
+            mesh_key_equal(&self->revoked[i].node, &node->node))
+            self->revoked[i].exp_s = 0;
+    relay_table_unlock(self->table);
+}
+
 void relay_drain(Relay *self, unsigned wait_ms)
 {
     atomic_store(&self->drain_ms, wait_ms > 0 ? wait_ms : 1);

@@ -70,6 +70,9 @@ MESH_CHECKED int relay_start(const RelayConfig *config, Relay **out_relay, char 
  */
 void relay_revoke(Relay *self, const RelayNode *node);
 
+/* Takes that back: the node may bind with the token that it has. */
+void relay_allow(Relay *self, const RelayNode *node);
+
 /* Tells every session to come back in @wait_ms, now: the relay is about to stop. */
 void relay_drain(Relay *self, unsigned wait_ms);
 

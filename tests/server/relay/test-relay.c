@@ -244,6 +244,12 @@ static void test_revoked(void)
     g_assert_cmpint(mesh_relaybind_decode_reset(MESH_SPAN(buffer, len), head), ==, 0);
     g_assert_cmphex(head[0], ==, MESH_RELAY_PING);
     g_assert_cmpint(relay_client_bind(&a), ==, MESH_RELAYBIND_REVOKED);
+    node.node.bytes[0] ^= 1;
+    relay_allow(rig.relay, &node); /* another one */
+    g_assert_cmpint(relay_client_bind(&a), ==, MESH_RELAYBIND_REVOKED);
+    node.node = a.token.node;
+    relay_allow(rig.relay, &node); /* it came back, with the same token */
+    g_assert_cmpint(relay_client_bind(&a), ==, MESH_RELAYBIND_OK);
     relay_client_done(&a);
 }
 
