@@ -73,17 +73,18 @@ static void print_json(const CliNetwork *network, GPtrArray *peers)
 static void add_row(CliTable *table, GVariant *peer)
 {
     const char             *name = "", *path = "", *reason = "", *endpoint = "", *relay = "";
-    gboolean                online = false;
+    gboolean                online = false, tls = false;
     guint64                 rx = 0, tx = 0, rtt_us = 0;
     g_autofree const char **addresses = NULL;
     g_autofree char        *list = NULL, *traffic = NULL, *rx_text = NULL, *tx_text = NULL;
-    g_autofree char        *rtt = NULL;
+    g_autofree char        *rtt = NULL, *via = NULL;
 
     g_variant_lookup(peer, "name", "&s", &name);
     g_variant_lookup(peer, "path", "&s", &path);
     g_variant_lookup(peer, "reason", "&s", &reason);
     g_variant_lookup(peer, "endpoint", "&s", &endpoint);
     g_variant_lookup(peer, "relay", "&s", &relay);
+    g_variant_lookup(peer, "relay-tls", "b", &tls);
     g_variant_lookup(peer, "rtt-us", "t", &rtt_us);
     g_variant_lookup(peer, "online", "b", &online);
     g_variant_lookup(peer, "rx-bytes", "t", &rx);
@@ -100,7 +101,8 @@ static void add_row(CliTable *table, GVariant *peer)
               ? g_strdup_printf(_("%.1f ms"), (double)rtt_us / 1000)
               : g_strdup("-");
     cli_output_table_add(table, path);
-    cli_output_table_add(table, relay[0] != '\0' ? relay : endpoint[0] != '\0' ? endpoint : "-");
+    via = !tls ? g_strdup(relay) : g_strdup_printf(_("%s (TLS)"), relay);
+    cli_output_table_add(table, via[0] != '\0' ? via : endpoint[0] != '\0' ? endpoint : "-");
     cli_output_table_add(table, rtt);
     cli_output_table_add(table, traffic);
     cli_output_table_add(table, reason);

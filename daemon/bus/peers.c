@@ -111,6 +111,8 @@ static GVariant *make_peer(const MeshdPeerView *peer, BusPeersDetail detail)
     g_variant_builder_add(&dict, "{sv}", "relay",
                           g_variant_new_string(
                               is_relayed && peer->path.relay != NULL ? peer->path.relay : ""));
+    g_variant_builder_add(&dict, "{sv}", "relay-tls",
+                          g_variant_new_boolean(is_relayed && peer->path.relay_tls));
     g_variant_builder_add(&dict, "{sv}", "tags",
                           g_variant_new_strv((const char *const *)peer->member->tags, -1));
     if (detail != BUS_PEERS_SIGNAL)

@@ -113,6 +113,7 @@ typedef struct {
     MeshRecordEndpoint candidates[WIRE_MAX_CANDIDATES];
     WirePeerInfo       wire;      /* endpoint in use, counters, last handshake */
     char              *relay;     /* owned; its name; NULL unless relayed */
+    bool               relay_tls; /* our own session there is over TLS */
     int64_t            rtt_us;    /* of the direct way when it was last measured; 0: not known */
     bool               busy;      /* a direct way is being looked for */
     bool               again;     /* and the search before found nothing */

@@ -305,10 +305,33 @@ void path_peer_tell(PathPeerPath *self, const PathPeer *told)
     path_peer_start_over(self);
 }
 
+static bool is_over_tls(const PathPeerPath *self, const WireWay *way)
+{
+    PathRelayLook look;
+
+    return way->link != 0 && path_relays_look(self->host->seek->relays, way, false, &look) &&
+           look.tls;
+}
+
+static void follow_relays(PathPeerPath *self)
+{
+    WireWay    way;
+    int64_t    rtt_us;
+    PathSearch search;
+    bool       tls;
+
+    path_seek_relayed(self->seek);
+    tls = path_seek_get_way(self->seek, &way, &rtt_us, &search) && is_over_tls(self, &way);
+    if (tls == self->shown_tls)
+        return;
+    self->shown_tls = tls;
+    self->host->changed(&self->told.wg, self->host->user_data);
+}
+
 void path_peer_relayed(PathPeerPath *self)
 {
     if (self->seek != NULL)
-        path_seek_relayed(self->seek);
+        follow_relays(self);
     else if (self->told.has_probe_key)
         set_route(self, false);
 }
@@ -421,6 +444,7 @@ bool path_peer_explain(PathPeerPath *self, PathInfo *out_info)
         info.again = search == PATH_SEARCH_AGAIN;
         if (way.link != 0)
             info.relay = g_strdup(path_relays_name(self->host->seek->relays, way.link));
+        info.relay_tls = is_over_tls(self, &way);
         info.wire.endpoint = way.endpoint; /* the data plane comes to it a moment later */
         (void)path_tcp_get(self->host->seek->tcp, way.link, &info.wire.endpoint);
         info.wire.way = way;

@@ -36,9 +36,10 @@ typedef struct {
     int64_t             due_ms; /* boot clock: when to look at it again; INT64_MAX: never */
     MeshBackoff         backoff;
     PathKind            shown; /* as told by the last changed() */
-    PathSeek           *seek;  /* finds its ways, once that is wanted; NULL: not yet */
-    PathAnswer          udp;   /* does its relay see it there over UDP? */
-    MeshEndpoint        seen;  /* where */
+    bool                shown_tls;
+    PathSeek           *seek; /* finds its ways, once that is wanted; NULL: not yet */
+    PathAnswer          udp;  /* does its relay see it there over UDP? */
+    MeshEndpoint        seen; /* where */
     bool                told_nat;
     MeshProbeNat        nat;
 } PathPeerPath;

@@ -372,7 +372,8 @@ bool path_relays_look(PathRelays *self, const WireWay *way, bool ping_it, PathRe
     *out_look = (PathRelayLook){ .alt = mesh_endpoint_make(&now.at.addr, entry->told.alt_port),
                                  .seen = now.seen,
                                  .rtt_us = now.rtt_us,
-                                 .unanswered_us = now.unanswered_us };
+                                 .unanswered_us = now.unanswered_us,
+                                 .tls = now.tls };
     if (ping_it)
         path_relaysession_ping(entry->session);
     return true;

@@ -63,6 +63,7 @@ typedef struct {
     MeshEndpoint alt, seen;     /* its second STUN port; our own port as it sees it */
     int64_t      rtt_us;        /* of the last ping that was answered; 0: none */
     int64_t      unanswered_us; /* how long the oldest ping has waited; 0: none does */
+    bool         tls;           /* over TLS, as UDP does not answer */
 } PathRelayLook;
 
 /** path_relays_look: at the session of @way, or at home (NULL); @ping: measure it. Returns: false:

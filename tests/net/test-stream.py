@@ -34,6 +34,9 @@ def udp_goes(lab, a, b, ra, pings):
     says(a, USED, 1)
     pings.goes_on()
     is_path(a, b, "relay")
+    peer, = [one for one in a.json("peers")["peers"] if one["name"] == b.name]
+    assert peer["relay-tls"] and "server (TLS)" in a.mesh("peers").stdout, peer
+    assert not b.json("peers")["peers"][0]["relay-tls"]
     lab.ok(f"UDP is shut off: the relay over TLS, {pings.gap_s(began):.2f} s without an answer")
 
 
