@@ -96,6 +96,25 @@ static size_t list_places(const PathSeek *self, MeshEndpoint out[PATH_TCP_PLACES
     return n;
 }
 
+/* A peer's word alone aims us nowhere all the time: a call counts as a ping there. */
+static bool may_dial(PathSeek *self, const MeshEndpoint *place)
+{
+    PathWay way = { .to = { .endpoint = *place } };
+
+    way.trusted = self->seen.addr.family != 0 && mesh_ip_equal_addr(&self->seen.addr, &place->addr);
+    return path_ways_may_aim(&self->host->aim, &self->aim, &way, mesh_clock_boot_ms());
+}
+
+static size_t keep_allowed(PathSeek *self, MeshEndpoint places[PATH_TCP_PLACES], size_t n)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < n; i++)
+        if (may_dial(self, &places[i]))
+            places[kept++] = places[i];
+    return kept;
+}
+
 void path_meet_dial(PathSeek *self)
 {
     MeshEndpoint places[PATH_TCP_PLACES];
@@ -108,6 +127,7 @@ void path_meet_dial(PathSeek *self)
         return;
     if (path_seek_is_alive(self))
         self->host->wants_tcp(self->host->user_data);
+    n = keep_allowed(self, places, n);
     if (n == 0 ||
         mesh_probekey_derive_psk(self->host->probe_private, &self->host->probe_public,
                                  &self->told->probe_key, self->host->net.bytes, &peer.psk) < 0)

@@ -1,14 +1,20 @@
 #include "daemon/path/peerrelays.h"
 
+#include "common/std/clock.h"
 #include "common/std/endpoint.h"
 #include "common/std/hash.h"
 #include "daemon/path/relaysession.h"
+#include "daemon/path/ways.h"
 
 #include <string.h>
 #include <sys/socket.h>
 
 /* Of many offers those count that come first: more would only make a pair's choice finer. */
 #define MAX_OFFERS 64
+
+/* Where a relay is, its node merely says: sessions begun, of four HELLOs each, are so few that we
+ * send no more than SECURITY.md allows on a member's word. */
+enum { BEGUN_A_SECOND = 1, BEGUN_AT_ONCE = 4 };
 
 typedef struct {
     MeshKey   wg; /* of the node that keeps it */
@@ -24,8 +30,9 @@ typedef struct {
 struct PathPeerRelays {
     PathRelayHost        host; /* its map has the token alone */
     PathPeerRelaysEvents events;
-    PathPrefix64         prefix;                               /* of a session that begins */
-    GArray              *offers;                               /* Offer */
+    PathPrefix64         prefix; /* of a session that begins */
+    GArray              *offers; /* Offer */
+    PathAim              begun;
     Held held[PATH_LAST_PEER_LINK - PATH_FIRST_PEER_LINK + 1]; /* session NULL: free */
 };
 
@@ -169,7 +176,8 @@ static uint8_t hold(PathPeerRelays *self, const Offer *offer)
         if (held->session == NULL && place == NULL)
             place = held;
     }
-    if (place == NULL)
+    if (place == NULL ||
+        !path_ways_spend(&self->begun, BEGUN_A_SECOND, BEGUN_AT_ONCE, mesh_clock_boot_ms()))
         return 0;
     *place = (Held){ .offer = *offer, .holds = 1 };
     path_prefix64_fill(&self->prefix, &place->offer.relay);

@@ -324,8 +324,9 @@ static bool take_bound(PathRelaySession *self, MeshSpan bytes)
     mesh_key_wipe(&link, sizeof link);
     if (self->beside)
         mesh_log_info("relay %s is used over UDP again", self->told.name);
+    mesh_log_debug("relay %s is bound over UDP", self->told.name);
     self->beside = false;
-    path_relaystream_drop(self->stream);
+    path_relaystream_drop(self->stream, true);
     self->again_ms = UDP_AGAIN_MS;
     self->state = BOUND;
     self->tries = 0;
@@ -395,8 +396,8 @@ static bool take_cookie(PathRelaySession *self, MeshSpan bytes)
         return false;
     memcpy(self->cookie, greeting.cookie, sizeof self->cookie);
     self->rtt_us = mesh_clock_boot_ns() / 1000 - self->greeted_us;
-    if (!path_relaystream_is_bound(self->stream)) /* UDP works: a stream that opened after the */
-        path_relaystream_drop(self->stream);      /* BIND would end its session */
+    if (!path_relaystream_is_bound(self->stream))   /* UDP works: a stream that opened after the */
+        path_relaystream_drop(self->stream, false); /* BIND would end its session */
     bind_session(self);
     return true;
 }
@@ -503,6 +504,8 @@ void path_relaysession_renew(PathRelaySession *self)
     path_relaystream_renew(self->stream);
     if (!self->wanted || (self->state != OFF && self->state != WAITING))
         return;
+    if (path_relaystream_is_bound(self->stream))
+        return; /* UDP is asked again in its time: a change of the two may lose what is under way */
     mesh_backoff_reset(&self->backoff);
     greet(self);
 }

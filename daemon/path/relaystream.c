@@ -429,8 +429,10 @@ void path_relaystream_want(PathRelayStream *self)
     dial_anew(self);
 }
 
-void path_relaystream_drop(PathRelayStream *self)
+void path_relaystream_drop(PathRelayStream *self, bool taken)
 {
+    if (!taken)
+        close_link(self);
     self->open = false; /* its place was taken, so it is closed */
     self->state = OFF;
     self->tries = 0;

@@ -15,8 +15,9 @@ void path_relaystream_free(PathRelayStream *self); /* says CLOSE; the link stays
 /** path_relaystream_want: there shall be one. Nothing without a TLS port, or if there is one. */
 void path_relaystream_want(PathRelayStream *self);
 
-/** path_relaystream_drop: UDP works: the link is that session's now. */
-void path_relaystream_drop(PathRelayStream *self);
+/** path_relaystream_drop: UDP works: it is not wanted any more. @taken: its link is that session's
+ * now; else the link goes, if it has one already. */
+void path_relaystream_drop(PathRelayStream *self, bool taken);
 
 /** path_relaystream_renew: there is a new token, or a new network: who waits tries at once. */
 void path_relaystream_renew(PathRelayStream *self);

@@ -1,4 +1,5 @@
 /* Tests of daemon/path/peerrelays.c: whom a pair meets at, and how long it holds him. */
+#include "common/std/clock.h"
 #include "common/std/endpoint.h"
 #include "daemon/path/peerrelays.h"
 #include "daemon/wire/ways.h"
@@ -7,6 +8,17 @@
 #include <sys/socket.h>
 
 enum { KEEPERS = 12 };
+
+static unsigned n_sent;
+static int64_t  now_ms;
+
+static int64_t get_boot_ns(void *user_data)
+{
+    (void)user_data;
+    return now_ms * 1000000;
+}
+
+static const MeshClockSource clock_source = { .boot_ns = get_boot_ns, .wall_ns = get_boot_ns };
 
 int wire_ways_adopt_stream(WirePlane *self, uint8_t link, struct ssl_st *ssl, bool websocket)
 {
@@ -20,6 +32,7 @@ int wire_ways_adopt_stream(WirePlane *self, uint8_t link, struct ssl_st *ssl, bo
 int wire_ways_send(WirePlane *self, const WireWay *way, uint8_t ttl, MeshSpan bytes)
 {
     (void)self, (void)way, (void)ttl, (void)bytes;
+    n_sent++;
     return 0;
 }
 
@@ -62,6 +75,7 @@ static void set_up(Fixture *f, gconstpointer data)
     MeshAddr             addr;
 
     (void)data;
+    now_ms = 1000000;
     f->relays = path_peerrelays_new(NULL, &events);
     path_peerrelays_set_reach(f->relays, &(PathReach){ .has4 = true });
     for (unsigned i = 0; i < KEEPERS; i++) {
@@ -85,13 +99,14 @@ static void tear_down(Fixture *f, gconstpointer data)
     path_peerrelays_free(f->relays);
 }
 
-/* The names of the relays where it meets @peer, and lets go of them. */
+/* The names of the relays where it meets @peer a while later, and lets go of them. */
 static char *meet(Fixture *f, const MeshKey *own, const PathPeer *peer)
 {
     uint8_t  links[PATH_PAIR_RELAYS];
     size_t   n = path_peerrelays_hold(f->relays, peer, own, links);
     GString *text = g_string_new(NULL);
 
+    now_ms += 5000;
     for (size_t i = 0; i < n; i++) {
         g_string_append_printf(text, "%s ", path_peerrelays_name(f->relays, links[i]));
         g_assert_false(path_peerrelays_is_bound(f->relays, links[i]));
@@ -187,14 +202,40 @@ static void test_bound(Fixture *f, gconstpointer data)
     g_assert_null(path_peerrelays_name(f->relays, PATH_LAST_PEER_LINK + 1));
 }
 
+/* Members who name ever new relays, at whatever address: nobody is sent more than a little. */
+static void test_aimed(Fixture *f, gconstpointer data)
+{
+    MeshKey  own = make_key(90);
+    PathPeer peer = { .wg = make_key(240), .probe_key = make_key(91) };
+    uint8_t  links[PATH_PAIR_RELAYS];
+
+    (void)data;
+    n_sent = 0;
+    for (unsigned i = 0; i < 1000; i++) {
+        size_t n;
+
+        for (unsigned k = 0; k < KEEPERS; k++)
+            f->kept[k].key.bytes[2 + i / 250]++;
+        g_assert_true(path_peerrelays_offer(f->relays, f->peers, KEEPERS));
+        n = path_peerrelays_hold(f->relays, &peer, &own, links);
+        while (n > 0)
+            path_peerrelays_release(f->relays, links[--n]);
+        now_ms += 10;
+    }
+    g_assert_cmpuint(n_sent, >=, 4);
+    g_assert_cmpuint(n_sent, <=, 4 + 10); /* one a second */
+}
+
 #define ADD(path, function) g_test_add(path, Fixture, NULL, set_up, function, tear_down)
 
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    mesh_clock_set_source(&clock_source);
     ADD("/path/peerrelays/same-for-both", test_same_for_both);
     ADD("/path/peerrelays/not-the-peers-own", test_not_the_peers_own);
     ADD("/path/peerrelays/offers", test_offers);
+    ADD("/path/peerrelays/aimed", test_aimed);
     ADD("/path/peerrelays/bound", test_bound);
     return g_test_run();
 }
