@@ -8,7 +8,8 @@
 #include <glib/gi18n.h>
 
 enum { SPARE_ROWS = 256, FIRST_ROWS = 40, MORE_ROWS = 40 };
-enum { WATCH_MS = 2000 }; /* how often figures move that somebody looks at */
+/* How often figures move: while the window has the keys, and while it has not. */
+enum { WATCH_MS = 2000, GLANCE_MS = 10000 };
 enum { PROP_SEARCHING = 1, N_PROPS };
 
 struct _GuiPagePeers {
@@ -24,11 +25,12 @@ struct _GuiPagePeers {
     GtkScrolledWindow  *scroller;
     GtkSortListModel   *sorted;
     GtkFilterListModel *filtered;
-    GtkSliceListModel  *slice;  /* of what was found, while it is new: see show_first() */
-    char               *folded; /* what is searched for, casefolded; "": everything */
-    unsigned            watch;  /* 0: nobody looks */
-    unsigned            grow;   /* tick that shows more of what was found; 0: all of it is */
-    GPtrArray          *spare;  /* owned rows that no item has now */
+    GtkSliceListModel  *slice;           /* of what was found, while it is new: see show_first() */
+    char               *folded;          /* what is searched for, casefolded; "": everything */
+    bool                held;            /* the network's peers are, since the page is mapped */
+    unsigned            watch, watch_ms; /* 0: nobody looks */
+    unsigned            grow;  /* tick that shows more of what was found; 0: all of it is */
+    GPtrArray          *spare; /* owned rows that no item has now */
 };
 
 G_DEFINE_FINAL_TYPE(GuiPagePeers, gui_page_peers, ADW_TYPE_BIN)
@@ -188,18 +190,43 @@ static void on_search_activated(GtkSearchEntry *entry, GuiPagePeers *self)
 
 /* ---- the network ---- */
 
+/* How often figures should move; 0: nobody can see them. */
+static unsigned get_interval(GuiPagePeers *self)
+{
+    GtkRoot    *root = gtk_widget_get_root(GTK_WIDGET(self));
+    GdkSurface *surface;
+
+    if (!self->held || !GTK_IS_WINDOW(root))
+        return 0;
+    surface = gtk_native_get_surface(GTK_NATIVE(root));
+    if (GDK_IS_TOPLEVEL(surface) &&
+        (gdk_toplevel_get_state(GDK_TOPLEVEL(surface)) & GDK_TOPLEVEL_STATE_MINIMIZED) != 0)
+        return 0;
+    return gtk_window_is_active(GTK_WINDOW(root)) ? WATCH_MS : GLANCE_MS;
+}
+
+static void watch(GuiPagePeers *self)
+{
+    const unsigned wish = get_interval(self);
+
+    if (wish == self->watch_ms)
+        return;
+    if (self->watch != 0)
+        gui_network_unwatch(self->network, self->watch);
+    self->watch = wish != 0 ? gui_network_watch(self->network, "", wish) : 0;
+    self->watch_ms = wish;
+}
+
 static void look(GuiPagePeers *self, bool on)
 {
-    if (self->network == NULL || on == (self->watch != 0))
+    if (self->network == NULL || on == self->held)
         return;
-    if (on) {
+    self->held = on;
+    if (on)
         gui_peers_hold(gui_network_get_peers(self->network));
-        self->watch = gui_network_watch(self->network, "", WATCH_MS);
-        return;
-    }
-    gui_peers_release(gui_network_get_peers(self->network));
-    gui_network_unwatch(self->network, self->watch);
-    self->watch = 0;
+    else
+        gui_peers_release(gui_network_get_peers(self->network));
+    watch(self);
 }
 
 static void forget_network(GuiPagePeers *self)
@@ -243,12 +270,23 @@ void gui_page_peers_set_key_source(GuiPagePeers *self, GtkWidget *widget)
 
 static void gui_page_peers_map(GtkWidget *widget)
 {
+    GtkRoot *root = gtk_widget_get_root(widget);
+
     GTK_WIDGET_CLASS(gui_page_peers_parent_class)->map(widget);
+    g_signal_connect_swapped(root, "notify::is-active", G_CALLBACK(watch), widget);
+    g_signal_connect_swapped(gtk_native_get_surface(GTK_NATIVE(root)), "notify::state",
+                             G_CALLBACK(watch), widget);
     look(GUI_PAGE_PEERS(widget), true);
 }
 
 static void gui_page_peers_unmap(GtkWidget *widget)
 {
+    GtkRoot    *root = gtk_widget_get_root(widget);
+    GdkSurface *surface = gtk_native_get_surface(GTK_NATIVE(root));
+
+    g_signal_handlers_disconnect_by_func(root, watch, widget);
+    if (surface != NULL)
+        g_signal_handlers_disconnect_by_func(surface, watch, widget);
     look(GUI_PAGE_PEERS(widget), false);
     GTK_WIDGET_CLASS(gui_page_peers_parent_class)->unmap(widget);
 }
