@@ -2,6 +2,7 @@
 
 #include "gui/access.h"
 #include "gui/fix.h"
+#include "gui/hostpart.h"
 
 #include <glib/gi18n.h>
 
@@ -24,7 +25,7 @@ bool gui_page_welcome_knows(GuiClientState state)
 /* What stands under the first step. */
 static char *dup_service_words(GuiPageWelcome *self, GuiClient *client, bool *out_fixable)
 {
-    g_autofree char *command = NULL;
+    g_autoptr(GuiHostpart) part = NULL;
 
     *out_fixable = self->problem != NULL;
     if (self->problem == NULL)
@@ -32,13 +33,16 @@ static char *dup_service_words(GuiPageWelcome *self, GuiClient *client, bool *ou
         return g_strdup_printf(_("Version %s"), gui_client_get_text(client, "version"));
     if (self->problem->fix != GUI_FIX_INSTALL)
         return g_strdup(_("It is installed, but not running."));
-    command = gui_problem_dup_install(NULL);
-    if (command != NULL)
-        /* Translators: %s is a command such as "sudo apt install meshd" */
-        return g_strdup_printf(_("It is not installed. In a terminal: %s"), command);
-    *out_fixable = false;
-    return g_strdup(_("It is not installed. Packages and an installer for every Linux come with "
-                      "Mesh."));
+    part = gui_hostpart_load();
+    if (part->is_archive)
+        /* Translators: %1$s is a distribution, %2$s a command */
+        return g_strdup_printf(
+            _("It is not installed, and for %s there is no package of it. In the folder "
+              "of the release's archive, in a terminal: %s"),
+            part->name, part->command);
+    /* Translators: %1$s is a distribution, %2$s a command such as "sudo apt install meshd" */
+    return g_strdup_printf(_("It is not installed. On %s, in a terminal: %s"), part->name,
+                           part->command);
 }
 
 void gui_page_welcome_show(GuiPageWelcome *self, GuiClient *client)

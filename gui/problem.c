@@ -1,5 +1,7 @@
 #include "gui/problem.h"
 
+#include "gui/hostpart.h"
+
 #include <glib/gi18n.h>
 #include <string.h>
 
@@ -218,53 +220,13 @@ char *gui_problem_dup_detail(GuiNetwork *network)
 
 /* ---- how it is installed ---- */
 
-static const struct {
-    const char *id, *command;
-} systems[] = {
-    { "debian", "sudo apt install meshd" }, { "ubuntu", "sudo apt install meshd" },
-    { "fedora", "sudo dnf install mesh" },  { "rhel", "sudo dnf install mesh" },
-    { "suse", "sudo zypper install mesh" }, { "opensuse", "sudo zypper install mesh" },
-    { "arch", "sudo pacman -S mesh" },
-};
-
-/* The value of @key in the text of an os-release file; owned, without its quotes; NULL: none. */
-static char *find_value(const char *text, const char *key)
-{
-    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-    const size_t length = strlen(key);
-
-    for (char **line = lines; *line != NULL; line++)
-        if (strncmp(*line, key, length) == 0 && (*line)[length] == '=')
-            return g_strdup(g_strdelimit(*line + length + 1, "\"'", ' '));
-    return NULL;
-}
-
-static const char *find_command(const char *ids)
-{
-    g_auto(GStrv) words = g_strsplit(ids != NULL ? ids : "", " ", -1);
-
-    for (char **word = words; *word != NULL; word++)
-        for (size_t i = 0; i < G_N_ELEMENTS(systems); i++)
-            if (strcmp(*word, systems[i].id) == 0)
-                return systems[i].command;
-    return NULL;
-}
-
 char *gui_problem_dup_install(const char *os_release)
 {
-    static const char *const places[] = { "/run/host/os-release", /* in a Flatpak */
-                                          "/etc/os-release", "/usr/lib/os-release" };
-    g_autofree char         *text = NULL, *id = NULL, *like = NULL;
-    const char              *command;
+    g_autoptr(GuiHostpart) part = NULL;
+    g_autofree char *text = NULL;
 
     if (os_release != NULL)
         (void)g_file_get_contents(os_release, &text, NULL, NULL);
-    for (size_t i = 0; os_release == NULL && text == NULL && i < G_N_ELEMENTS(places); i++)
-        (void)g_file_get_contents(places[i], &text, NULL, NULL);
-    if (text == NULL)
-        return NULL;
-    id = find_value(text, "ID");
-    like = find_value(text, "ID_LIKE");
-    command = find_command(id);
-    return g_strdup(command != NULL ? command : find_command(like));
+    part = os_release == NULL ? gui_hostpart_load() : gui_hostpart_new(text != NULL ? text : "");
+    return g_strdup(part->command);
 }

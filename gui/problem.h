@@ -48,5 +48,5 @@ bool gui_problem_blocks(GuiNetwork *network);
 char *gui_problem_dup_detail(GuiNetwork *network);
 
 /* Owned. The command that installs the daemon on the system that @os_release (the file's path;
- * NULL: this host's) describes; NULL if it is not known. */
+ * NULL: this host's) describes; gui/hostpart.h says where it is typed. */
 char *gui_problem_dup_install(const char *os_release);

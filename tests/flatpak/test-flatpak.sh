@@ -156,7 +156,7 @@ gdbus wait --session --timeout 10 org.a11y.Bus
 gdbus call --session -d org.a11y.Bus -o /org/a11y/bus -m org.freedesktop.DBus.Properties.Set org.a11y.Status IsEnabled '<true>' \
   >/dev/null
 start window timeout 120 flatpak run --user --env=GSK_RENDERER=cairo --env=GDK_BACKEND=x11 --env=GTK_A11Y=atspi $app
-/usr/bin/python3 "$here/see.py" mesh-gui "It is not installed" "sudo apt install meshd"
+/usr/bin/python3 "$here/see.py" mesh-gui "It is not installed. On Debian" "sudo apt install meshd"
 [ -z "${MESH_SCREENSHOTS:-}" ] || import -window root "$MESH_SCREENSHOTS/flatpak.png"
 ok "the window is drawn, and shows the command that installs the service"
 start older /usr/bin/python3 "$stage/service.py" --older org.meshvpn.Mesh1

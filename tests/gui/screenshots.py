@@ -36,7 +36,7 @@ class Tour:
         self.window = self.desk.launch("mesh-gui", **self.env)
         self.desk.resize("Mesh", *self.size)
 
-    def take(self, page):
+    def take(self, page, ours=True):
         """When what is drawn stays as it is: what moves, moves for less than a second."""
         last = [None]
         def is_still():
@@ -47,7 +47,7 @@ class Tour:
         except TimeoutError:
             pass # a chart, a spinner
         self.taken.append(page)
-        unnamed = self.window.unnamed()
+        unnamed = self.window.unnamed() if ours else [] # libadwaita's own dialogs have nameless controls
         assert unnamed == [], f"{page}: {unnamed}"
 
     def act(self, action, target="", window=False):
@@ -141,7 +141,7 @@ def dialogs(tour):
         count = windows()
         tour.act(action, window=of_window)
         wait_until(lambda count=count: windows() > count, 20, action)
-        tour.take(action)
+        tour.take(action, ours=action != "about")
         tour.desk.key("Escape")
         wait_until(lambda count=count: windows() == count, 20, f"{action} is closed")
 

@@ -477,10 +477,10 @@ static const struct {
 } systems[] = {
     { "debian", "NAME=\"x\"\nID=debian\n", "sudo apt install meshd" },
     { "like-ubuntu", "ID=mint\nID_LIKE=\"ubuntu debian\"\n", "sudo apt install meshd" },
-    { "fedora", "ID='fedora'\n", "sudo dnf install mesh" },
-    { "unknown", "ID=plan9\n", NULL },
-    { "no-id", "VERSION_ID=debian\n", NULL },
-    { "empty", "", NULL },
+    { "fedora", "ID='fedora'\n", "sudo dnf install mesh-vpn" },
+    { "unknown", "ID=plan9\n", "sudo ./install.sh" },
+    { "no-id", "VERSION_ID=debian\n", "sudo ./install.sh" },
+    { "empty", "", "sudo ./install.sh" },
 };
 
 static void test_install(gconstpointer data)
