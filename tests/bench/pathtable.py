@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""The table of what tests/bench/paths.py --json wrote: tests/bench/pathtable.py FILE… >docs/PATHS-TABLE.md
+"""The table of what tests/bench/paths.py --json wrote: tests/bench/pathtable.py [--note TEXT] FILE… >docs/PATHS-TABLE.md
 
 A matrix of kinds for each delay and loss: class reached (D direct, P by a peer, R by a relay, none), then the
 medians of seconds to the direct way and of kB spent by the dearer side, from the join to the goal. Where
-rounds differ each class stands with how often; what is worse than promised is bold."""
+rounds differ each class stands with how often; what is worse than promised is bold. TEXT is put at the end."""
+import argparse
 import collections
 import datetime
 import json
@@ -96,9 +97,11 @@ def misses(runs, known):
 
 
 def main():
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    runs, known = load(sys.argv[1:]), {cell.name: cell for cell in pathcells.everything()}
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--note")
+    parser.add_argument("files", nargs="+")
+    options = parser.parse_args()
+    runs, known = load(options.files), {cell.name: cell for cell in pathcells.everything()}
     runs = collections.defaultdict(list, {name: found for name, found in runs.items() if name in known})
     verdict, lines = misses(runs, known)
     counts = sorted({len(found) for found in runs.values()})
@@ -111,6 +114,8 @@ def main():
     if lines:
         print("\n## Less than promised\n")
         print("\n".join(lines))
+    if options.note:
+        print(f"\n{options.note}")
 
 
 main()
