@@ -236,6 +236,35 @@ static void test_lost(Rig *rig, gconstpointer data)
     wait_changed(rig, 2);
 }
 
+/* What a router announced counts, and DNS is asked only without it. */
+static void test_announced(Rig *rig, gconstpointer data)
+{
+    MeshPrefix announced = { .bits = 0 }, none = { .bits = 0 };
+    gint64     end = g_get_monotonic_time() + LIMIT_US;
+
+    (void)data;
+    g_assert_cmpint(mesh_ip_parse_prefix("2001:db8:64::/64", &announced), ==, 0);
+    path_nat64_announce(rig->nat64, &announced);
+    g_assert_cmpuint(path_nat64_get_prefix(rig->nat64)->bits, ==, 0); /* nobody wants it yet */
+    path_nat64_set_host(rig->nat64, true, false);
+    wait_changed(rig, 1);
+    g_assert_cmpuint(path_nat64_get_prefix(rig->nat64)->bits, ==, 64);
+    path_nat64_set_host(rig->nat64, true, true);
+    path_nat64_announce(rig->nat64, &announced);
+    g_assert_cmpuint(dns.n_asked, ==, 0);
+    path_nat64_announce(rig->nat64, &none);
+    g_assert_cmpuint(path_nat64_get_prefix(rig->nat64)->bits, ==, 0);
+    while (path_nat64_get_prefix(rig->nat64)->bits != 96) {
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+        g_main_context_iteration(NULL, false);
+    }
+    g_assert_cmpuint(dns.n_asked, ==, 1);
+    path_nat64_announce(rig->nat64, &announced);
+    g_assert_cmpuint(path_nat64_get_prefix(rig->nat64)->bits, ==, 64);
+    path_nat64_set_host(rig->nat64, false, true);
+    g_assert_cmpuint(path_nat64_get_prefix(rig->nat64)->bits, ==, 0);
+}
+
 /* A name server that is silent takes nothing back; "there is none" does, and IPv4 of our own. */
 static void test_gone(Rig *rig, gconstpointer data)
 {
@@ -275,6 +304,7 @@ int main(int argc, char **argv)
     ADD("found", test_found);
     ADD("another-port-for-each-destination", test_hard);
     ADD("lost-answers", test_lost);
+    ADD("announced", test_announced);
     ADD("gone", test_gone);
     return g_test_run();
 }
