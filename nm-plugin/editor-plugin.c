@@ -48,19 +48,28 @@ static void editor_plugin_get_property(GObject *object, guint id, GValue *value,
 
 /* ---- the editor ---- */
 
-/* Which GTK the program has: a program has one, and one that has none wants no editor. */
-static const char *get_module(void)
+/* Beside us. Which GTK the program has: a program has one, and one that has none wants no editor.
+ * Owned. */
+static char *make_module_path(void)
 {
-    if (dlsym(RTLD_DEFAULT, "gtk_container_add") != NULL)
-        return PLUGIN_DIR "/libnm-vpn-plugin-mesh-editor.so";
-    return PLUGIN_DIR "/libnm-gtk4-vpn-plugin-mesh-editor.so";
+    bool             gtk3 = dlsym(RTLD_DEFAULT, "gtk_container_add") != NULL;
+    Dl_info          own = { 0 };
+    g_autofree char *folder = NULL;
+
+    if (dladdr((void *)make_module_path, &own) != 0 && own.dli_fname != NULL)
+        folder = g_path_get_dirname(own.dli_fname);
+    return g_build_filename(folder != NULL ? folder : "",
+                            gtk3 ? "libnm-vpn-plugin-mesh-editor.so"
+                                 : "libnm-gtk4-vpn-plugin-mesh-editor.so",
+                            NULL);
 }
 
 static NMVpnEditor *editor_plugin_get_editor(NMVpnEditorPlugin *plugin, NMConnection *connection,
                                              GError **error)
 {
-    void         *module = dlopen(get_module(), RTLD_LAZY | RTLD_LOCAL);
-    EditorFactory factory =
+    g_autofree char *path = make_module_path();
+    void            *module = dlopen(path, RTLD_LAZY | RTLD_LOCAL);
+    EditorFactory    factory =
         module != NULL ? (EditorFactory)dlsym(module, "nm_vpn_editor_factory_mesh") : NULL;
 
     if (factory != NULL)

@@ -12,9 +12,10 @@ import pathlib
 import re
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "net"))
+for folder in ("gui", "net"):
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / folder))
 from lab import Lab, need
-from space import REPO, find_program, programs_dir, unpacked, wait_until
+from space import PROGRAMS, REPO, find_program, unpacked, wait_until
 
 __all__ = ["Lab", "NetworkManager", "need_nm", "wait_until"]
 BUS = "org.freedesktop.NetworkManager"
@@ -79,14 +80,14 @@ def need_nm(*tools):
 
 
 def plugin_dir():
-    """Where our modules are."""
-    return f"{programs_dir()}/nm-plugin" if os.environ.get("MESH_BUILD") else f"{programs_dir()}/lib/x86_64-linux-gnu/NetworkManager"
+    """Where our modules are, for every user of a node."""
+    return f"{PROGRAMS}/nm-plugin" if os.environ.get("MESH_BUILD") else f"{PROGRAMS}{LIBS.removeprefix('/usr')}/NetworkManager"
 
 
 class NetworkManager:
-    """The one of a node. dns: its way with resolv.conf; policies: more files of the system bus."""
+    """The one of a node. dns: its way with resolv.conf; bus: starts the node's, with the policies in these files."""
 
-    def __init__(self, node, dns="default", server="203.0.113.1", policies=(), bus=True):
+    def __init__(self, node, dns="default", server="203.0.113.1", bus=None):
         self.node, self.root, self.dns = node, find_root(), dns
         node.sh(f"""
             mkdir -p /etc/NetworkManager/system-connections /etc/NetworkManager/VPN /etc/NetworkManager/conf.d
@@ -96,9 +97,9 @@ class NetworkManager:
             ip addr flush dev wan0; ip link set wan0 down""")
         self.write("/etc/NetworkManager/system-connections/wan.nmconnection", WAN.format(host=node, server=server))
         self.write("/etc/NetworkManager/VPN/nm-mesh-service.name", NAME.format(
-            service=find_program("nm-mesh-service"), plugins=plugin_dir(), auth="/bin/false"))
-        if bus:
-            node.bus_up(*self.policies(), *policies)
+            service=find_program("nm-mesh-service"), plugins=plugin_dir(), auth=find_program("nm-mesh-auth-dialog")))
+        node.sh("chmod -R a+rX /etc/NetworkManager/VPN")
+        (bus or node.bus_up)(*self.policies())
         self.start()
 
     def policies(self):
