@@ -1,5 +1,8 @@
 #include "gui/named.h"
 
+#include <glib/gi18n.h>
+#include <stdbool.h>
+
 static void name_after(GtkWidget *widget, const char *text)
 {
     gtk_accessible_update_property(GTK_ACCESSIBLE(widget), GTK_ACCESSIBLE_PROPERTY_LABEL, text, -1);
@@ -48,4 +51,29 @@ void gui_named_search(GtkWidget *widget, const char *name)
 
     if (search != NULL)
         name_after(search, name);
+}
+
+/* @inside: below the widget that libadwaita shows a toast as. */
+static void name_toasts(GtkWidget *widget, bool inside)
+{
+    GtkWidget *child = gtk_widget_get_first_child(widget);
+
+    inside = inside || g_str_equal(G_OBJECT_TYPE_NAME(widget), "AdwToastWidget");
+    if (inside && GTK_IS_BUTTON(widget) && gtk_button_get_label(GTK_BUTTON(widget)) == NULL)
+        name_after(widget, _("Dismiss"));
+    for (; child != NULL; child = gtk_widget_get_next_sibling(child))
+        name_toasts(child, inside);
+}
+
+void gui_named_toast(GtkWidget *overlay, const char *text)
+{
+    g_autofree char *escaped = g_markup_escape_text(text, -1);
+    AdwToast        *toast = adw_toast_new(escaped);
+
+    adw_toast_set_priority(toast, ADW_TOAST_PRIORITY_HIGH);
+    if (ADW_IS_TOAST_OVERLAY(overlay))
+        adw_toast_overlay_add_toast(ADW_TOAST_OVERLAY(overlay), toast);
+    else
+        adw_preferences_window_add_toast(ADW_PREFERENCES_WINDOW(overlay), toast);
+    name_toasts(overlay, false);
 }

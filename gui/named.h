@@ -8,3 +8,7 @@ void gui_named_entry(AdwEntryRow *row);
 
 /* The first search entry below a widget gets this name. */
 void gui_named_search(GtkWidget *widget, const char *name);
+
+/* Makes a toast of a plain text, which is shown at once; @overlay: an AdwToastOverlay or an
+ * AdwPreferencesWindow. The button that closes it gets a name. */
+void gui_named_toast(GtkWidget *overlay, const char *text);

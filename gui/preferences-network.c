@@ -61,11 +61,10 @@ static void show_relay_port(GuiPreferencesNetwork *self)
 
 static void toast(GuiPreferencesNetwork *self, const char *text)
 {
-    GtkRoot         *root = gtk_widget_get_root(GTK_WIDGET(self));
-    g_autofree char *escaped = g_markup_escape_text(text, -1);
+    GtkRoot *root = gtk_widget_get_root(GTK_WIDGET(self));
 
     if (ADW_IS_PREFERENCES_WINDOW(root))
-        adw_preferences_window_add_toast(ADW_PREFERENCES_WINDOW(root), adw_toast_new(escaped));
+        gui_named_toast(GTK_WIDGET(root), text);
 }
 
 static void on_set(GObject *source, GAsyncResult *result, gpointer user_data)

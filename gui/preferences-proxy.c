@@ -45,14 +45,12 @@ static void on_set(GObject *source, GAsyncResult *result, gpointer user_data)
     g_autoptr(GuiPreferencesProxy) self = user_data;
     g_autoptr(GError) error = NULL;
     g_autoptr(GVariant) reply = gui_client_call_finish(GUI_CLIENT(source), result, &error);
-    GtkRoot         *root = gtk_widget_get_root(GTK_WIDGET(self));
-    g_autofree char *text = NULL;
+    GtkRoot *root = gtk_widget_get_root(GTK_WIDGET(self));
 
     if (reply != NULL)
         return;
-    text = g_markup_escape_text(error->message, -1);
     if (ADW_IS_PREFERENCES_WINDOW(root))
-        adw_preferences_window_add_toast(ADW_PREFERENCES_WINDOW(root), adw_toast_new(text));
+        gui_named_toast(GTK_WIDGET(root), error->message);
     show(self);
 }
 

@@ -35,9 +35,7 @@ G_DEFINE_FINAL_TYPE(GuiPreferences, gui_preferences, ADW_TYPE_PREFERENCES_WINDOW
 
 static void toast(GuiPreferences *self, const char *text)
 {
-    g_autofree char *escaped = g_markup_escape_text(text, -1);
-
-    adw_preferences_window_add_toast(ADW_PREFERENCES_WINDOW(self), adw_toast_new(escaped));
+    gui_named_toast(GTK_WIDGET(self), text);
 }
 
 /* ---- notifications ---- */

@@ -24,7 +24,10 @@ void gui_row_switch_show(GtkWidget *row, bool active, gulong handler)
     GtkSwitch *button = gui_row_switch_get_switch(row);
 
     g_signal_handler_block(button, handler);
-    gtk_switch_set_active(button, active);
-    gtk_switch_set_state(button, active);
+    /* To set what is set already would end an animation, and with it the user's click. */
+    if (gtk_switch_get_active(button) != active)
+        gtk_switch_set_active(button, active);
+    if (gtk_switch_get_state(button) != active)
+        gtk_switch_set_state(button, active);
     g_signal_handler_unblock(button, handler);
 }

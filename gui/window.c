@@ -4,6 +4,7 @@
 #include "gui/access.h"
 #include "gui/bar-problem.h"
 #include "gui/fix.h"
+#include "gui/named.h"
 #include "gui/page-peer.h"
 #include "gui/page-peers.h"
 #include "gui/page-status.h"
@@ -35,9 +36,7 @@ G_DEFINE_FINAL_TYPE(GuiWindow, gui_window, ADW_TYPE_APPLICATION_WINDOW)
 
 void gui_window_toast(GuiWindow *self, const char *text)
 {
-    g_autofree char *escaped = g_markup_escape_text(text, -1);
-
-    adw_toast_overlay_add_toast(self->toasts, adw_toast_new(escaped));
+    gui_named_toast(GTK_WIDGET(self->toasts), text);
 }
 
 void gui_window_toast_error(GuiWindow *self, const GError *error)

@@ -27,7 +27,11 @@ def networks(lab, desk, window):
     frame = open_preferences(desk, window)
     node = desk.node
     show_page(window, frame, "Networks")
-    for title, name in (("Names", "Dns"), ("Port forwarding", "PortMap"), ("Difficult routers", "HardNat"),
+    window.click("check box", "Names", inside=frame)
+    window.find("label", re.compile("^not authorised"))
+    window.wait_for(lambda: "checked" in window.find("check box", "Names", inside=frame).states, "names are on still")
+    lab.ok("what the user may not do is refused in words, and the switch moves back")
+    for title, name in (("Port forwarding", "PortMap"), ("Difficult routers", "HardNat"),
                         ("Local announcements", "Lan")):
         assert "true" in daemon_says(node, name)
         assert "checked" in window.find("check box", title, inside=frame).states
@@ -42,8 +46,9 @@ def networks(lab, desk, window):
     assert window.unnamed(frame) == [], window.unnamed(frame)
     node.run("gdbus", "call", "--system", "-d", "org.meshvpn.Mesh1", "-o",
              f"/org/meshvpn/Mesh1/network/{node.network().id}", "-m", "org.meshvpn.Mesh1.Network.Set",
-             "{'dns': <true>, 'peer-relay': <uint16 0>}")
-    window.wait_for(lambda: "checked" in window.find("check box", "Names", inside=frame).states, "names are on again")
+             "{'lan': <true>, 'peer-relay': <uint16 0>}")
+    lan = "Local announcements"
+    window.wait_for(lambda: "checked" in window.find("check box", lan, inside=frame).states, "they are on again")
     lab.ok("switches change the daemon, and follow it when another changes it")
 
 
@@ -125,7 +130,7 @@ def keys(lab, desk, window):
 def main():
     need_desktop()
     with Lab() as lab:
-        a = open_seats(lab.node("a"), grant=["join"], ann="active")
+        a = open_seats(lab.node("a"), grant=["configure", "set-server"], ann="active")
         link = lab.server.setup("home")
         lab.server.up()
         for name in ("club", "lodge"):
