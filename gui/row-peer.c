@@ -107,6 +107,17 @@ void gui_row_peer_set_peer(GuiRowPeer *self, GuiPeer *peer)
     show(self);
 }
 
+/* Lines of a label are aligned to each other by sides of the screen, not of the reader. */
+static void gui_row_peer_direction_changed(GtkWidget *widget, GtkTextDirection before)
+{
+    GuiRowPeer *self = GUI_ROW_PEER(widget);
+    const bool  rtl = gtk_widget_get_direction(widget) == GTK_TEXT_DIR_RTL;
+
+    GTK_WIDGET_CLASS(gui_row_peer_parent_class)->direction_changed(widget, before);
+    gtk_label_set_justify(self->who, rtl ? GTK_JUSTIFY_RIGHT : GTK_JUSTIFY_LEFT);
+    gtk_label_set_justify(self->how, rtl ? GTK_JUSTIFY_LEFT : GTK_JUSTIFY_RIGHT);
+}
+
 static void gui_row_peer_dispose(GObject *object)
 {
     gui_row_peer_set_peer(GUI_ROW_PEER(object), NULL);
@@ -119,6 +130,7 @@ static void gui_row_peer_class_init(GuiRowPeerClass *class)
 
     G_OBJECT_CLASS(class)->dispose = gui_row_peer_dispose;
     widget->query_tooltip = on_query_tooltip;
+    widget->direction_changed = gui_row_peer_direction_changed;
 }
 
 static GtkLabel *append_label(GuiRowPeer *self, float align)
@@ -145,8 +157,8 @@ static void gui_row_peer_init(GuiRowPeer *self)
     self->who = append_label(self, 0);
     gtk_widget_set_hexpand(GTK_WIDGET(self->who), true);
     self->how = append_label(self, 1);
-    gtk_label_set_justify(self->how, GTK_JUSTIFY_RIGHT);
     gtk_widget_add_css_class(GTK_WIDGET(self->how), "numeric");
+    gui_row_peer_direction_changed(GTK_WIDGET(self), GTK_TEXT_DIR_NONE);
 }
 
 GtkWidget *gui_row_peer_new(void)

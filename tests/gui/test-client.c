@@ -316,6 +316,27 @@ static void test_daemon_comes_and_goes(Fixture *f, gconstpointer data)
     wait_until(has_state, &f->wish);
 }
 
+static bool has_version(gpointer data)
+{
+    unsigned version;
+
+    g_object_get(((Wish *)data)->client, "api-version", &version, NULL);
+    return version == ((Wish *)data)->number;
+}
+
+static void test_versions(Fixture *f, gconstpointer data)
+{
+    (void)data;
+    mesh_dbus_daemon_set_api_version(f->stage.daemon, GUI_CLIENT_API_VERSION + 1);
+    f->wish.number = GUI_CLIENT_API_VERSION + 1;
+    wait_until(has_version, &f->wish);
+    g_assert_cmpstr(gui_problem_of_version(f->client)->code, ==, "service-newer");
+    mesh_dbus_daemon_set_api_version(f->stage.daemon, GUI_CLIENT_API_VERSION - 1);
+    f->wish.number = GUI_CLIENT_API_VERSION - 1;
+    wait_until(has_version, &f->wish);
+    g_assert_cmpstr(gui_problem_of_version(f->client)->code, ==, "service-older");
+}
+
 static void test_networks(Fixture *f, gconstpointer data)
 {
     gboolean up;
@@ -503,6 +524,8 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add("/gui/client/daemon-comes-and-goes", Fixture, GUINT_TO_POINTER(0), set_up,
                test_daemon_comes_and_goes, tear_down);
+    g_test_add("/gui/client/versions", Fixture, GUINT_TO_POINTER(0), set_up, test_versions,
+               tear_down);
     g_test_add("/gui/client/networks", Fixture, GUINT_TO_POINTER(0), set_up, test_networks,
                tear_down);
     g_test_add("/gui/network/up-is-refused", Fixture, GUINT_TO_POINTER(0), set_up,
