@@ -78,24 +78,29 @@ def measure(stage, build):
 
 
 def switches(pid):
-    """Context switches of all threads so far."""
-    count = 0
+    """Context switches of each thread so far."""
+    counts = {}
     for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-        for line in (task / "status").read_text().splitlines():
-            count += int(line.split()[1]) if "ctxt_switches" in line else 0
-    return count
+        lines = (task / "status").read_text().splitlines()
+        counts[task.name] = sum(int(line.split()[1]) for line in lines if "ctxt_switches" in line)
+    return counts
+
+
+def rise(before, after):
+    """By how much they rose: a thread that ended meanwhile counts no more."""
+    return sum(count - before.get(task, 0) for task, count in after.items())
 
 
 def idle(stage, build, seconds):
     """Context switches a second of a window that nobody touches, once it is quiet."""
     pid = stage.start(build / "gui/mesh-gui").pid
-    before, now = 0, 1000
-    while now - before > 20: # it still opens, or lists
+    before, now = {}, {"": 1000}
+    while rise(before, now) > 20: # it still opens, or lists
         time.sleep(2)
         before, now = now, switches(pid)
     began = time.monotonic()
     time.sleep(seconds)
-    return (switches(pid) - now) / (time.monotonic() - began)
+    return rise(now, switches(pid)) / (time.monotonic() - began)
 
 
 def main():
