@@ -28,6 +28,10 @@ static char *dup_service_words(GuiPageWelcome *self, GuiClient *client, bool *ou
     g_autoptr(GuiHostpart) part = NULL;
 
     *out_fixable = self->problem != NULL;
+    if (self->problem == NULL && gui_problem_of_version(client) != NULL)
+        /* Translators: the version of the service, and what is to be said of it */
+        return g_strdup_printf(_("Version %s. %s"), gui_client_get_text(client, "version"),
+                               _(gui_problem_of_version(client)->text));
     if (self->problem == NULL)
         /* Translators: %s is the version of the service */
         return g_strdup_printf(_("Version %s"), gui_client_get_text(client, "version"));

@@ -63,7 +63,7 @@ export HOME=$folder/home FLATPAK_USER_DIR=$folder/user XDG_RUNTIME_DIR=$folder/r
 ok "a runtime and an SDK out of this system's /usr"
 
 app=org.meshvpn.Mesh
-flatpak-builder --state-dir="$stage/state" --show-manifest "$root/flatpak/$app.yml" >"$stage/manifest.json"
+(cd "$stage" && flatpak-builder --show-manifest "$root/flatpak/$app.yml") >"$stage/manifest.json" # writes where it stands
 /usr/bin/python3 - "$stage/manifest.json" <<'P'
 import json, sys
 path = sys.argv[1]
@@ -160,7 +160,7 @@ start window timeout 120 flatpak run --user --env=GSK_RENDERER=cairo --env=GDK_B
 [ -z "${MESH_SCREENSHOTS:-}" ] || import -window root "$MESH_SCREENSHOTS/flatpak.png"
 ok "the window is drawn, and shows the command that installs the service"
 start older /usr/bin/python3 "$stage/service.py" --older org.meshvpn.Mesh1
-/usr/bin/python3 "$here/see.py" mesh-gui "Version 0.0.1" "The Service Is Older"
+/usr/bin/python3 "$here/see.py" mesh-gui "Version 0.0.1. Update the Mesh service"
 ok "it looks again by itself, finds the service, and says that it is older than the app"
 
 cp "$root/tests/gui/traywatch.py" "$stage/traywatch.py"

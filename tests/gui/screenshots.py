@@ -9,7 +9,7 @@ import pathlib
 import re
 import sys
 
-from desk import REPO, Desk, Lab, need_desktop, open_seats, wait_until
+from desk import REPO, Desk, Lab, find_program, need_desktop, open_seats, wait_until
 
 PATH = "/org/meshvpn/Mesh"
 BUILD = pathlib.Path(os.environ.get("MESH_BUILD", REPO / "build/obj"))
@@ -33,7 +33,8 @@ class Tour:
         self.window, self.taken = None, []
 
     def open(self):
-        self.window = self.desk.launch("mesh-gui", **self.env)
+        tray = pathlib.Path(self.desk.node.seen_inside(find_program("mesh-tray"))).parent # as installed: both in $PATH
+        self.window = self.desk.launch("mesh-gui", PATH=f"{tray}:{self.desk.env['PATH']}", **self.env)
         self.desk.resize("Mesh", *self.size)
 
     def take(self, page, ours=True):
