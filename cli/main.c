@@ -2,9 +2,9 @@
 #include "cli/cli.h"
 #include "cli/output.h"
 #include "common/glib/error.h"
+#include "common/glib/language.h"
 #include "common/glib/log.h"
 
-#include <locale.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -46,7 +46,7 @@ bool cli_main_parse(const CliCommand *command, const GOptionEntry *entries, CliA
     g_set_prgname(program); /* in the text of --help */
     g_option_context_set_summary(context, _(command->text));
     if (entries != NULL)
-        g_option_context_add_main_entries(context, entries, NULL);
+        g_option_context_add_main_entries(context, entries, GETTEXT_PACKAGE);
     if (!g_option_context_parse(context, &arguments->argc, &arguments->argv, &parse_error)) {
         g_set_error(error, MESH_ERROR, MESH_ERROR_INVALID_ARGUMENT, _("%s; see \"%s --help\""),
                     parse_error->message, program);
@@ -107,8 +107,7 @@ static bool is_one_of(const char *text, const char *a, const char *b, const char
 
 int main(int argc, char **argv)
 {
-    setlocale(LC_ALL, "");
-    textdomain("mesh");
+    mesh_language_init(MESH_LOCALEDIR);
     mesh_log_init("mesh", MESH_LOG_WARNING);
     if (argc < 2) {
         print_help(stderr);

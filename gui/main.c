@@ -1,7 +1,7 @@
+#include "common/glib/language.h"
 #include "gui/application.h"
 
 #include <glib/gi18n.h>
-#include <locale.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -25,10 +25,7 @@ int main(int argc, char **argv)
     bool            restart;
     int             status;
 
-    setlocale(LC_ALL, "");
-    bindtextdomain(GETTEXT_PACKAGE, MESH_LOCALEDIR);
-    bind_textdomain_codeset(GETTEXT_PACKAGE, "UTF-8");
-    textdomain(GETTEXT_PACKAGE);
+    mesh_language_init(MESH_LOCALEDIR);
     g_set_application_name(_("Mesh"));
     application = gui_application_new();
     status = g_application_run(G_APPLICATION(application), argc, arguments);

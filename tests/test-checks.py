@@ -31,6 +31,11 @@ CASES = (
      "parameters is 6"),
     ("sizes", "common/std/a.c", "/* x */\n" * 701, "file length is 701"),
     ("sizes", "common/std/a.c", f"/* {'x' * 100} */\n", "line length"),
+    ("po", "gui/a.c", 'g_print("%s", _("Mesh"));\n', "gui/a.c: has texts, but is not in po/POTFILES"),
+    ("po", "cli/a.c", "CliEntry a = { N_(\n    \"Name\") };\n", "cli/a.c: has texts"),
+    ("po", "gui/ui/a.ui", '<property name="label" translatable="yes">Name</property>\n', "gui/ui/a.ui: has texts"),
+    ("po", "data/polkit/a.policy", "<policyconfig/>\n", "data/polkit/a.policy: has texts"),
+    ("po", "gui/a.c", 'g_print("%s", get_(name));\n', None),
     ("sizes", "common/std/utils.c", "int a;\n", "a name that says nothing"),
 )
 LOGS = (

@@ -1,9 +1,9 @@
 /* gui/tray/main.c: `mesh-tray`: options. */
+#include "common/glib/language.h"
 #include "gui/tray/app.h"
 #include "gui/tray/autostart.h"
 
 #include <glib/gi18n.h>
-#include <locale.h>
 #include <string.h>
 
 /* Panels start beside us at login. */
@@ -45,10 +45,7 @@ int main(int argc, char **argv)
     g_autoptr(GOptionContext) context = g_option_context_new(NULL);
     g_autoptr(GError) error = NULL;
 
-    setlocale(LC_ALL, "");
-    bindtextdomain(GETTEXT_PACKAGE, MESH_LOCALE_DIR);
-    bind_textdomain_codeset(GETTEXT_PACKAGE, "UTF-8");
-    textdomain(GETTEXT_PACKAGE);
+    mesh_language_init(MESH_LOCALEDIR);
     g_option_context_set_summary(context, _("Mesh networks in the tray of the desktop."));
     g_option_context_add_main_entries(context, entries, GETTEXT_PACKAGE);
     if (!g_option_context_parse(context, &argc, &argv, &error))
