@@ -98,6 +98,7 @@ install_all() {
   for file in "$here"/lib/mesh/*; do put "$file" 644 "$prefix/lib/mesh/$(basename "$file")"; done
   for file in "$here"/bin/*; do put "$file" 755 "$prefix/bin/$(basename "$file")"; done
   for file in "$here"/man/*; do put "$file" 644 "$prefix/share/man/man${file##*.}/$(basename "$file")"; done
+  for file in "$here"/locale/*/LC_MESSAGES/*; do put "$file" 644 "$prefix/share/${file#"$here"/}"; done
   for file in "$here"/completions/*; do put "$file" 644 "$prefix/share/bash-completion/completions/$(basename "$file")"; done
   for file in "$here"/dbus/interfaces/*; do put "$file" 644 "$prefix/share/dbus-1/interfaces/$(basename "$file")"; done
   for file in "$here"/systemd/*; do put_unit "$file"; done

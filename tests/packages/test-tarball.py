@@ -29,7 +29,8 @@ def main(tarball):
         used = root.run("ldd", "/opt/mesh/bin/meshd").stdout
         assert "/opt/mesh/bin/../lib/mesh/libsodium" in used and "not found" not in used, used
         assert root.run("/opt/mesh/bin/mesh", "version").stdout == root.run("/tmp/mesh/bin/mesh", "version").stdout
-        points.ok("programs, libraries, unit, bus, polkit and users are in place")
+        assert "BEFEHL" in root.run("env", "LC_ALL=C.UTF-8", "LANGUAGE=de", "/opt/mesh/bin/mesh", "help").stdout
+        points.ok("programs, libraries, languages, unit, bus, polkit and users are in place")
 
         root.run(*ALONE, DAEMON, "sh", "/opt/mesh/bin")
         points.ok("the daemon runs from there and answers on the bus")
