@@ -168,10 +168,15 @@ def main():
         print(f"1400-byte packets, {text}: {median(key, 'gbit_s'):.2f} Gbit/s arrived, "
               f"{median(key, 'gbit_s_core'):.2f} Gbit/s a core, "
               f"{median(key, 'cpu_s_gb'):.2f} CPU-s/GB")
-    print(f"one pass, quiet: p50 {median('pass_us', 'p50'):.0f} us, p99 {median('pass_us', 'p99'):.0f} us")
-    print(f"one pass beside half the load of a core ({median('loaded', 'gbit_s'):.2f} Gbit/s, "
-          f"{median('loaded', 'core'):.2f} of a core): p50 {median('pass_loaded_us', 'p50'):.0f} us, "
-          f"p99 {median('pass_loaded_us', 'p99'):.0f} us")
+    def passes(name):
+        return (f"p50 {median(name + '_kernel', 'p50'):.0f} us, p99 {median(name + '_kernel', 'p99'):.0f} us; "
+                f"until the node runs {median(name, 'p50'):.0f}, {median(name, 'p99'):.0f} us")
+
+    print(f"one pass to the receiver's kernel, quiet: {passes('pass_us')}")
+    for key, where in (("loaded", "all on the same cores"), ("alone", "the relay before others on its own")):
+        if key in rounds[0]:
+            print(f"one pass beside half the load of a core, {where} ({median(key, 'gbit_s'):.2f} Gbit/s, "
+                  f"{median(key, 'core'):.2f} of a core): {passes('pass_' + key + '_us')}")
     print(f"handshakes: {median('binds_s_core'):.0f} a second and core")
     print(f"memory: {median('kib_session'):.2f} KiB a bound session")
     tls = [measure_tls(options.build.resolve(), options.seconds) for _ in range(options.rounds)]

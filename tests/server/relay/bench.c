@@ -2,14 +2,15 @@
  * own, nodes in this one. Prints one JSON object; tests/bench/relay.py makes a table of it.
  *
  * Figures "a core" divide by the relay's seconds of CPU: the nodes take the rest of the machine. */
-#include "common/std/clock.h"
 #include "tests/server/relay/client.h"
 
 #include <errno.h>
 #include <glib.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
+#include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -189,37 +190,76 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* One at a time there and back again through the relay. */
+static int64_t wall_ns(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* Waits for the next datagram. Returns: when the kernel had it for us. */
+static int64_t receive_stamped(int fd)
+{
+    _Alignas(struct cmsghdr) char control[256];
+
+    uint8_t         buffer[2048];
+    struct iovec    part = { buffer, sizeof(buffer) };
+    struct msghdr   header = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control };
+    struct pollfd   ready = { .fd = fd, .events = POLLIN };
+    struct timespec stamp;
+
+    header.msg_controllen = sizeof(control);
+    g_assert_cmpint(poll(&ready, 1, 1000), ==, 1);
+    g_assert_cmpint(recvmsg(fd, &header, 0), >, 0);
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(&header); c != NULL; c = CMSG_NXTHDR(&header, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_TIMESTAMPNS)
+            continue;
+        memcpy(&stamp, CMSG_DATA(c), sizeof(stamp));
+        return (int64_t)stamp.tv_sec * 1000000000 + stamp.tv_nsec;
+    }
+    g_error("a datagram without a time stamp");
+}
+
+static void print_us(const char *name, const char *how, int64_t *took_ns)
+{
+    qsort(took_ns, PINGS, sizeof(*took_ns), by_value);
+    printf("  \"%s%s\": {\"p50\": %.1f, \"p99\": %.1f},\n", name, how,
+           (double)took_ns[PINGS / 2] / 1e3, (double)took_ns[PINGS * 99 / 100] / 1e3);
+}
+
+/* One at a time there and back again through the relay; until the kernel has it, and until this
+ * program does, which may have to wait for a core. */
 static void measure_latency(const Child *child, const char *name, uint32_t index)
 {
-    static int64_t took_ns[PINGS];
+    static int64_t seen_ns[PINGS], came_ns[PINGS];
     RelayClient    a;
-    uint8_t        buffer[2048];
-    MeshRelayFrame frame;
+    int            on = 1;
 
     bind_node(&a, child, 2, index);
+    g_assert_cmpint(setsockopt(a.fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on)), ==, 0);
     for (int i = 0; i < PINGS; i++) {
         const uint8_t data[64] = { 4 };
-        int64_t       start = mesh_clock_boot_ns();
+        int64_t       start = wall_ns();
 
         relay_client_send_data(&a, index, data, sizeof(data)); /* to itself: one pass */
-        g_assert_true(relay_client_next(&a, buffer, sizeof(buffer), 1000, &frame));
-        took_ns[i] = mesh_clock_boot_ns() - start;
+        came_ns[i] = receive_stamped(a.fd) - start;
+        seen_ns[i] = wall_ns() - start;
         (void)usleep(PING_US);
     }
-    qsort(took_ns, PINGS, sizeof(*took_ns), by_value);
-    printf("  \"%s\": {\"p50\": %.1f, \"p99\": %.1f},\n", name, (double)took_ns[PINGS / 2] / 1e3,
-           (double)took_ns[PINGS * 99 / 100] / 1e3);
+    print_us(name, "", seen_ns);
+    print_us(name, "_kernel", came_ns);
     relay_client_done(&a);
 }
 
-/* The same while others move half of what a core of the relay can. */
-static void measure_loaded(const Child *child, double gbit_s_core)
+/* The same while others move half of what a core of the relay can. @name: of the figures. */
+static void measure_loaded(const Child *child, double gbit_s_core, const char *name)
 {
-    RelayClient a, b;
-    Steady      steady = { .from = &a, .bytes_s = gbit_s_core / 2 * 1e9 / 8 };
-    pthread_t   sender, receiver;
-    double      cpu = seconds(child->cpu), wall = seconds(CLOCK_MONOTONIC);
+    g_autofree char *pass = g_strdup_printf("pass_%s_us", name);
+    RelayClient      a, b;
+    Steady           steady = { .from = &a, .bytes_s = gbit_s_core / 2 * 1e9 / 8 };
+    pthread_t        sender, receiver;
+    double           cpu = seconds(child->cpu), wall = seconds(CLOCK_MONOTONIC);
 
     bind_node(&a, child, 4, 1);
     bind_node(&b, child, 4, 2);
@@ -228,16 +268,49 @@ static void measure_loaded(const Child *child, double gbit_s_core)
     atomic_store(&received, 0);
     g_assert_cmpint(pthread_create(&receiver, NULL, count_received, &b), ==, 0);
     g_assert_cmpint(pthread_create(&sender, NULL, send_steadily, &steady), ==, 0);
-    measure_latency(child, "pass_loaded_us", 2);
+    measure_latency(child, pass, 2);
     atomic_store(&over, true);
     (void)pthread_join(sender, NULL);
     (void)pthread_join(receiver, NULL);
     cpu = seconds(child->cpu) - cpu;
     wall = seconds(CLOCK_MONOTONIC) - wall;
-    printf("  \"loaded\": {\"gbit_s\": %.2f, \"core\": %.2f},\n",
+    printf("  \"%s\": {\"gbit_s\": %.2f, \"core\": %.2f},\n", name,
            (double)atomic_load(&received) * 8 / 1e9 / wall, cpu / wall);
     relay_client_done(&a);
     relay_client_done(&b);
+}
+
+/* All threads of @pid on the cores @first to @last, before others if @first_of_all. */
+static void place(pid_t pid, int first, int last, bool first_of_all)
+{
+    const struct sched_param param = { .sched_priority = first_of_all ? 1 : 0 };
+    g_autofree char         *path = g_strdup_printf("/proc/%d/task", pid);
+    g_autoptr(GDir) tasks = g_dir_open(path, 0, NULL);
+    const char *task;
+    cpu_set_t   cores;
+
+    CPU_ZERO(&cores);
+    for (int i = first; i <= last; i++)
+        CPU_SET(i, &cores);
+    while (tasks != NULL && (task = g_dir_read_name(tasks)) != NULL) {
+        (void)sched_setaffinity(atoi(task), sizeof(cores), &cores);
+        (void)sched_setscheduler(atoi(task), first_of_all ? SCHED_FIFO : SCHED_OTHER, &param);
+    }
+}
+
+/* The relay has a core for itself, its nodes share the others, and all go before other programs:
+ * what is left is the relay. */
+static void measure_alone(const Child *child, double gbit_s_core)
+{
+    int cores = (int)sysconf(_SC_NPROCESSORS_ONLN);
+
+    if (cores < 2)
+        return;
+    place(child->pid, cores - 1, cores - 1, true);
+    place(getpid(), 0, cores - 2, true);
+    measure_loaded(child, gbit_s_core, "alone");
+    place(child->pid, 0, cores - 1, false);
+    place(getpid(), 0, cores - 1, false);
 }
 
 /* --- handshakes and memory ---------------------------------------------------------------------
@@ -270,7 +343,8 @@ int main(int argc, char **argv)
     gbit_s_core = measure_bulk(&child, "udp", 1, for_s);
     (void)measure_bulk(&child, "udp_joined", JOINED, for_s);
     measure_latency(&child, "pass_us", 1);
-    measure_loaded(&child, gbit_s_core);
+    measure_loaded(&child, gbit_s_core, "loaded");
+    measure_alone(&child, gbit_s_core);
     measure_binds(&child, 900);
     printf("}\n");
     (void)kill(child.pid, SIGKILL);
