@@ -37,6 +37,7 @@ typedef struct {
 } Context;
 
 static IMB_MGR       *manager; /* for the life of the process: names functions, holds nothing */
+static OSSL_PROVIDER *providers[2]; /* the same: OpenSSL's own, ours */
 static const char    *query;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -335,9 +336,12 @@ static bool is_worth_it(void)
 /* OpenSSL's own first: who names no property gets the first there is. */
 static void install(void)
 {
-    if (is_worth_it() && OSSL_PROVIDER_load(NULL, "default") != NULL &&
-        OSSL_PROVIDER_add_builtin(NULL, NAME, start_provider) == 1 &&
-        OSSL_PROVIDER_load(NULL, NAME) != NULL)
+    if (!is_worth_it())
+        return;
+    providers[0] = OSSL_PROVIDER_load(NULL, "default");
+    if (providers[0] != NULL && OSSL_PROVIDER_add_builtin(NULL, NAME, start_provider) == 1)
+        providers[1] = OSSL_PROVIDER_load(NULL, NAME);
+    if (providers[1] != NULL)
         query = "?" PROPERTY;
     ERR_clear_error();
 }
