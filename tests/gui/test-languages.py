@@ -27,6 +27,11 @@ def command_line(lab, desk, code, said):
     options = ask("join", "--help", language=code).stdout
     assert said["Join with IPv6 only"] in options, options
     lab.ok(f"{code}: mesh help, a command's options, and an error")
+    for program, text in (("mesh-tray", "Mesh networks in the tray of the desktop."), ("nm-mesh-auth-dialog", "VPN type"),
+                          ("nm-mesh-service", "Name on the bus")):
+        help_text = desk.run(find_program(program), "--help", LANGUAGE=code).stdout
+        assert said[text] in help_text, help_text
+    lab.ok(f"{code}: the tray's options, and those of NetworkManager's programs")
 
 
 def check_window(window, said):
