@@ -4,17 +4,21 @@ import json
 import os
 import pathlib
 
-BUILD = os.environ.get("MESH_BUILD")
+REPO = pathlib.Path(__file__).resolve().parent.parent.parent
+BUILD = pathlib.Path(os.environ.get("MESH_BUILD", REPO / "build/obj"))
 
 
 def codes():
-    return (pathlib.Path(__file__).resolve().parent.parent.parent / "po/LINGUAS").read_text().split()
+    return (REPO / "po/LINGUAS").read_text().split()
+
+
+def catalogue(code):
+    return BUILD / f"po/{code}/LC_MESSAGES/mesh.mo"
 
 
 def texts(code):
     """What each English text is in a language, as a screen reader hears it: without the mark of a mnemonic."""
-    catalogue = pathlib.Path(BUILD) / f"po/{code}/LC_MESSAGES/mesh.mo"
-    with open(catalogue, "rb") as file:
+    with open(catalogue(code), "rb") as file:
         known = gettext.GNUTranslations(file)
     plain = {text.replace("_", ""): said.replace("_", "") for text, said in known._catalog.items() if isinstance(text, str)}
     plain.pop("", None)
@@ -23,7 +27,7 @@ def texts(code):
 
 def show_languages(node):
     """Lets the programs of a node find all catalogues of the build tree where they would be installed."""
-    options = json.loads((pathlib.Path(BUILD) / "meson-info/intro-buildoptions.json").read_text())
+    options = json.loads((BUILD / "meson-info/intro-buildoptions.json").read_text())
     prefix = next(option["value"] for option in options if option["name"] == "prefix")
     node.run("sh", "-ec", f"""
         there={prefix}/share/locale

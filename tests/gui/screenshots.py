@@ -1,18 +1,17 @@
 """Takes a picture of every page of the window: light, dark, as narrow as a phone, in German. From the running app, with a
 real meshd and other nodes, into build/screenshots (or where $MESH_SCREENSHOTS says). Words choose some: screenshots.py dark.
 
-   [laptop, tower, phone, rechner] a desktop each · meshd, polkitd     [nas, printer, away] meshd     [server] mesh.example"""
+   [laptop, tower, phone, rechner, handy] a desktop each · meshd, polkitd   [nas, printer, away] meshd   [server] mesh.example"""
 import gettext
-import json
 import os
 import pathlib
 import re
 import sys
 
 from desk import REPO, Desk, Lab, find_program, need_desktop, open_seats, wait_until
+from languages import BUILD, catalogue, show_languages
 
 PATH = "/org/meshvpn/Mesh"
-BUILD = pathlib.Path(os.environ.get("MESH_BUILD", REPO / "build/obj"))
 WIDE, NARROW = (900, 700), (360, 720)
 # Name of the variant, of its node; size; what the app is told.
 VARIANTS = [
@@ -20,6 +19,7 @@ VARIANTS = [
     ("dark", "tower", WIDE, {"ADW_DEBUG_COLOR_SCHEME": "prefer-dark"}),
     ("narrow", "phone", NARROW, {"ADW_DEBUG_COLOR_SCHEME": "prefer-light"}),
     ("german", "rechner", WIDE, {"ADW_DEBUG_COLOR_SCHEME": "prefer-light", "LANGUAGE": "de"}),
+    ("german-narrow", "handy", NARROW, {"ADW_DEBUG_COLOR_SCHEME": "prefer-light", "LANGUAGE": "de"}),
 ]
 
 
@@ -62,23 +62,6 @@ class Tour:
 
     def see(self, role, text):
         return self.window.find(role, self.said(text))
-
-
-def show_language(node, code):
-    """Lets programs on a node find the catalogue that the build made, where it would be installed."""
-    options = json.loads((BUILD / "meson-info/intro-buildoptions.json").read_text())
-    prefix = next(option["value"] for option in options if option["name"] == "prefix")
-    node.run("sh", "-ec", f"""
-        place={prefix}/share/locale; there=$place
-        while [ ! -d "$there" ]; do there=$(dirname "$there"); done
-        mkdir -p /run/words/up /run/words/work
-        mount -t overlay overlay "$there" -o "lowerdir=$there,upperdir=/run/words/up,workdir=/run/words/work"
-        mkdir -p "$place/{code}/LC_MESSAGES"; cp "$0" "$place/{code}/LC_MESSAGES/mesh.mo"
-        chmod -R a+rX "$place/{code}" """, catalogue(code))
-
-
-def catalogue(code):
-    return BUILD / f"po/{code}/LC_MESSAGES/mesh.mo"
 
 
 def before_a_network(tour):
@@ -150,7 +133,7 @@ def dialogs(tour):
 def take_variant(lab, variant, name, size, env):
     node = open_seats(lab.node(name), ann="active")
     if "LANGUAGE" in env:
-        show_language(node, env["LANGUAGE"])
+        show_languages(node)
     tour = Tour(lab, Desk(node, "ann", size="x".join(map(str, size))), variant, size, env)
     before_a_network(tour)
     network(tour)
