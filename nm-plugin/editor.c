@@ -20,9 +20,9 @@ enum { SPACING = 12, MARGIN = 18, OPEN_TIMEOUT_MS = 10000 };
 typedef struct {
     GObject          parent;
     GtkWidget       *page;   /* ref */
-    GtkWidget       *combo;  /* of page: the joined networks, and an entry */
-    GtkWidget       *note;   /* of page: what is wrong, or what to do */
-    GCancellable    *cancel; /* of every call; what answers later finds the editor gone */
+    GtkWidget       *combo;  /* ref; of page: the joined networks, and an entry */
+    GtkWidget       *note;   /* ref; of page: what is wrong, or what to do */
+    GCancellable    *cancel; /* of every call; what answers later finds editor or page gone */
     GDBusConnection *bus;    /* ref; NULL: not there yet */
     guint            signal;
 } MeshVpnEditor;
@@ -38,6 +38,7 @@ static GObjectClass *parent_class;
 
 /* ---- what is shown ---- */
 
+/* NULL: GTK 3 has destroyed the page. */
 static GtkWidget *get_entry(MeshVpnEditor *self)
 {
 #if GTK_MAJOR_VERSION >= 4
@@ -49,7 +50,9 @@ static GtkWidget *get_entry(MeshVpnEditor *self)
 
 static const char *get_text(MeshVpnEditor *self)
 {
-    return editor_get_text(get_entry(self));
+    GtkWidget *entry = get_entry(self);
+
+    return entry != NULL ? editor_get_text(entry) : "";
 }
 
 static void say(MeshVpnEditor *self, const char *text)
@@ -219,8 +222,8 @@ static void build(MeshVpnEditor *self)
     GtkWidget *button = gtk_button_new_with_label(_("Join a Network…"));
 
     self->page = g_object_ref_sink(gtk_box_new(GTK_ORIENTATION_VERTICAL, SPACING));
-    self->combo = gtk_combo_box_text_new_with_entry();
-    self->note = gtk_label_new("");
+    self->combo = g_object_ref_sink(gtk_combo_box_text_new_with_entry());
+    self->note = g_object_ref_sink(gtk_label_new(""));
     gtk_widget_set_hexpand(self->combo, TRUE);
     gtk_label_set_xalign(GTK_LABEL(self->note), 0);
 #if GTK_MAJOR_VERSION >= 4
@@ -239,8 +242,11 @@ static void build(MeshVpnEditor *self)
     editor_append(self->page, self->note);
     editor_append(self->page, button);
     editor_show(self->page);
-    g_signal_connect(get_entry(self), "changed", G_CALLBACK(on_changed), self);
-    g_signal_connect(button, "clicked", G_CALLBACK(on_join_clicked), self);
+    g_signal_connect_object(get_entry(self), "changed", G_CALLBACK(on_changed), self, 0);
+    g_signal_connect_object(button, "clicked", G_CALLBACK(on_join_clicked), self, 0);
+    /* Which of the two goes first, page or editor, is the program's to say. */
+    g_signal_connect_object(self->page, "destroy", G_CALLBACK(g_cancellable_cancel), self->cancel,
+                            G_CONNECT_SWAPPED);
 }
 
 /* ---- the interface ---- */
@@ -280,10 +286,11 @@ static void editor_finalize(GObject *object)
 
     g_cancellable_cancel(self->cancel);
     g_object_unref(self->cancel);
-    g_signal_handlers_disconnect_by_data(get_entry(self), self);
     if (self->signal != 0)
         g_dbus_connection_signal_unsubscribe(self->bus, self->signal);
     g_clear_object(&self->bus);
+    g_object_unref(self->combo);
+    g_object_unref(self->note);
     g_object_unref(self->page);
     parent_class->finalize(object);
 }
