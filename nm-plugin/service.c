@@ -2,7 +2,8 @@
  * network. It opens no device and does no crypto: meshd has the network up, and what meshd says of
  * it goes on to NetworkManager, again at each change.
  *
- * It runs as root for whoever may edit a connection, and asks for nothing above `connect`. */
+ * It runs as root for whoever may edit a connection: all that he reaches by it is Up and Down, of a
+ * network that this host has joined. */
 #include "nm-plugin/config.h"
 #include "nm-plugin/session.h"
 #include "nm-plugin/settings.h"

@@ -41,6 +41,7 @@ BY_ARGUMENTS = (
     ("Network", "Set", "({'dns': <'red'>},)", ("set-dns",)),
     ("Network", "Set", "({'port': <'red'>},)", ("configure",)),
     ("Network", "Set", "({'dns': <'red'>, 'port': <'red'>},)", ("set-dns", "configure")),
+    ("Network", "Up", "({'manager': <'red'>},)", ("configure",)),
     ("Daemon", "Join", f"('{MOVE}', @a{{sv}} {{}})", ("set-server",)),
 )
 # Words that the dialog has to say, by the verb; the network's name where the call is about one.

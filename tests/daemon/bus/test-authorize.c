@@ -374,6 +374,9 @@ static const VerbCase verb_cases[] = {
     { "both", "Network", "Set", "({'port': <uint16 1>, 'dns': <true>},)", "configure set-dns" },
     { "unknown-option", "Network", "Set", "({'dns': <true>, 'colour': <1>},)",
       "set-dns configure" },
+    { "manager", "Network", "Up", "({'manager': <'NetworkManager'>},)", "configure" },
+    { "manager-among-others", "Network", "Up", "({'temporary': <true>, 'manager': <''>},)",
+      "connect configure" },
     { "twice", "Network", "Set", "({'dns': <true>, 'dns': <false>},)", "set-dns" },
 };
 
