@@ -1,5 +1,6 @@
 #include "gui/fix.h"
 
+#include "gui/named.h"
 #include "gui/netcheck.h"
 #include "gui/window.h"
 
@@ -128,6 +129,7 @@ static void on_checked(GObject *source, GAsyncResult *result, gpointer user_data
         text = gui_netcheck_dup_words(found);
         dialog = adw_message_dialog_new(GTK_WINDOW(window), _("Connection of This Computer"), text);
         adw_message_dialog_add_response(ADW_MESSAGE_DIALOG(dialog), "close", _("_Close"));
+        gui_named_dialog(dialog);
         gtk_window_present(GTK_WINDOW(dialog));
     }
     end(work, error);
@@ -175,6 +177,7 @@ void gui_fix_leave(GtkWidget *from, GuiNetwork *network)
                                   "To come back you need a new link."));
     adw_message_dialog_add_responses(ADW_MESSAGE_DIALOG(dialog), "cancel", _("_Cancel"), "leave",
                                      _("_Leave"), NULL);
+    gui_named_dialog(dialog);
     adw_message_dialog_set_response_appearance(ADW_MESSAGE_DIALOG(dialog), "leave",
                                                ADW_RESPONSE_DESTRUCTIVE);
     adw_message_dialog_set_default_response(ADW_MESSAGE_DIALOG(dialog), "cancel");

@@ -34,6 +34,16 @@ void gui_named_entry(AdwEntryRow *row)
     name_buttons(GTK_WIDGET(row));
 }
 
+void gui_named_dialog(GtkWidget *widget)
+{
+    GtkWidget *child = gtk_widget_get_first_child(widget);
+
+    if (GTK_IS_BUTTON(widget) && gtk_button_get_use_underline(GTK_BUTTON(widget)))
+        gtk_accessible_reset_property(GTK_ACCESSIBLE(widget), GTK_ACCESSIBLE_PROPERTY_LABEL);
+    for (; child != NULL; child = gtk_widget_get_next_sibling(child))
+        gui_named_dialog(child);
+}
+
 static GtkWidget *find_search(GtkWidget *widget)
 {
     GtkWidget *child = gtk_widget_get_first_child(widget), *found = NULL;
@@ -65,11 +75,23 @@ static void name_toasts(GtkWidget *widget, bool inside)
         name_toasts(child, inside);
 }
 
+/* libadwaita would show a toast again once a newer one has gone: old news, in a widget without
+ * names. */
+static void replace_toast(GtkWidget *overlay, AdwToast *toast)
+{
+    AdwToast *last = g_object_get_data(G_OBJECT(overlay), "mesh-toast");
+
+    if (last != NULL)
+        adw_toast_dismiss(last);
+    g_object_set_data_full(G_OBJECT(overlay), "mesh-toast", g_object_ref(toast), g_object_unref);
+}
+
 void gui_named_toast(GtkWidget *overlay, const char *text)
 {
     g_autofree char *escaped = g_markup_escape_text(text, -1);
     AdwToast        *toast = adw_toast_new(escaped);
 
+    replace_toast(overlay, toast);
     adw_toast_set_priority(toast, ADW_TOAST_PRIORITY_HIGH);
     if (ADW_IS_TOAST_OVERLAY(overlay))
         adw_toast_overlay_add_toast(ADW_TOAST_OVERLAY(overlay), toast);

@@ -38,6 +38,16 @@ static void add_relay(GString *words, GVariant *relay)
     g_string_append_c(words, '\n');
 }
 
+static void add_nat(GString *words, GVariant *found)
+{
+    const char *kind = "unknown", *text = "";
+
+    g_variant_lookup(found, "nat", "&s", &kind);
+    g_variant_lookup(found, "nat-text", "&s", &text);
+    if (text[0] != '\0' && strcmp(kind, "unknown") != 0) /* else it would say that it has no news */
+        g_string_append_printf(words, "%s\n", text);
+}
+
 char *gui_netcheck_dup_words(GVariant *found)
 {
     g_autoptr(GString) words = g_string_new(NULL);
@@ -47,8 +57,7 @@ char *gui_netcheck_dup_words(GVariant *found)
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++)
         if (g_variant_lookup(found, rows[i].key, "&s", &value) && strcmp(value, rows[i].value) == 0)
             g_string_append_printf(words, "%s\n", _(rows[i].words));
-    if (g_variant_lookup(found, "nat-text", "&s", &value) && value[0] != '\0')
-        g_string_append_printf(words, "%s\n", value);
+    add_nat(words, found);
     for (gsize i = 0; relays != NULL && i < g_variant_n_children(relays); i++) {
         g_autoptr(GVariant) relay = g_variant_get_child_value(relays, i);
 
