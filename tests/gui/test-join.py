@@ -95,6 +95,8 @@ def by_click(lab, desk, window, link):
     alone.find("label", re.compile(r"^mesh\.example:443$"))
     shown = desk.node.run("ps", "-o", "args", "-p", alone.pid).stdout
     assert "mesh-gui" in shown and "k=" not in shown, shown
+    limits = desk.node.run("cat", f"/proc/{alone.pid}/limits").stdout
+    assert re.search(r"^Max core file size +0 +0 ", limits, re.M), limits
     for log in lab.dir.glob("*.log"):
         assert link not in log.read_text(errors="replace"), f"{log.name} has the link"
     lab.ok("a click on a link opens the dialog with it; refusals are the daemon's words; nothing shows the link")
