@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+"""How soon a network that is switched on carries packets: tests/bench/connect.py [ROUNDS (5)]; the build is in MESH_BUILD.
+
+   [a] ann's desktop · meshd, NetworkManager ══ internet ══ [b] meshd        [server] mesh.example
+
+The time from a click on the window's switch, and from the start of `nmcli connection up`, until the answer to an echo has
+come back through the tunnel; an echo is asked for every 20 ms. Peers, server and daemon run; only the network was off."""
+import os
+import pathlib
+import statistics
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+for folder in ("nm", "gui"):
+    sys.path.insert(0, str(HERE.parent / folder))
+from desk import Desk, Lab, need_desktop, open_seats, wait_until
+
+from nmlab import NetworkManager, need_nm
+
+SWITCH = "Connect to home"
+ECHO = r"""
+import select, socket, struct, sys, time
+def checksum(data):
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+s, number = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP), 0
+s.setblocking(False)
+while True:
+    head = struct.pack("!BBHHH", 8, 0, 0, 4711, number & 0xffff)
+    try:
+        s.sendto(head[:2] + struct.pack("!H", checksum(head)) + head[4:], (sys.argv[1], 0))
+    except OSError:
+        pass # no way there
+    number, end = number + 1, time.monotonic() + 0.02
+    while (left := end - time.monotonic()) > 0:
+        if not select.select([s], [], [], left)[0]:
+            continue
+        data, sender = s.recvfrom(2048)
+        if sender[0] == sys.argv[1] and data[20] == 0 and data[24:26] == struct.pack("!H", 4711):
+            print(time.monotonic(), flush=True)
+"""
+
+
+def replies(node):
+    return [float(line) for line in node.log("echo").splitlines()]
+
+
+def is_silent(node):
+    return time.monotonic() - replies(node)[-1] > 0.5
+
+
+def measure(node, connect, disconnect):
+    """Milliseconds from the start of connect(), which gets what disconnect() found, to the first answer."""
+    found = disconnect()
+    wait_until(lambda: is_silent(node), 20, "no answers")
+    began = time.monotonic()
+    connect(found)
+    wait_until(lambda: replies(node)[-1] > began, 30, "an answer")
+    return 1000 * (next(at for at in replies(node) if at > began) - began)
+
+
+def show(name, rounds):
+    listed = " ".join(f"{value:.0f}" for value in rounds)
+    print(f"{name:24} {statistics.median(rounds):7.0f} ms, median of {listed}", flush=True)
+
+
+def by_click(node, desk, rounds):
+    window = desk.launch("mesh-gui")
+
+    def has_state(on):
+        switch = window.find("check box", SWITCH)
+        return ("checked" in switch.states) == on and node.network().state == ("up" if on else "down")
+
+    def disconnect():
+        wait_until(lambda: has_state(True), 20, "the switch is on")
+        window.click("check box", SWITCH)
+        wait_until(lambda: has_state(False), 20, "the switch is off")
+        return window.find("check box", SWITCH) # found before: only the click is measured
+
+    show("click in the window", [measure(node, lambda switch: switch.click(), disconnect) for _ in range(rounds)])
+    desk.stop("mesh-gui")
+
+
+def by_nmcli(node, manager, rounds):
+    node.mesh("down")
+    manager.cli("connection", "add", "type", "vpn", "vpn-type", "mesh", "con-name", "home", "ifname", "*", "vpn.data",
+                "network=home")
+    manager.cli("connection", "up", "home")
+    wait_until(lambda: not is_silent(node), 30, "answers")
+    show("nmcli connection up", [measure(node, lambda _: manager.cli("connection", "up", "home"),
+                                         lambda: manager.cli("connection", "down", "home")) for _ in range(rounds)])
+
+
+def main():
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    need_desktop()
+    need_nm()
+    os.environ.setdefault("MESH_BUILD", str(HERE.parent.parent / "build/obj"))
+    with Lab() as lab:
+        a, b = lab.node("a"), lab.node("b")
+        manager = NetworkManager(a, bus=lambda *policies: open_seats(a, *policies, ann="active"))
+        link = lab.server.setup("home")
+        lab.server.up()
+        for node, text in ((a, link), (b, None)):
+            node.up()
+            node.join(text or lab.server.key("home"))
+        a.reaches(b.addresses()[4])
+        a.start("echo", sys.executable, "-c", ECHO, b.addresses()[4])
+        wait_until(lambda: replies(a), 20, "answers")
+        by_click(a, Desk(a, "ann"), rounds)
+        by_nmcli(a, manager, rounds)
+
+
+main()
