@@ -12,7 +12,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { MAX_A_TURN = 64, BACKLOG = 16 }; /* datagrams or connections, then other sources */
+enum {
+    MAX_A_TURN = 64, /* datagrams or connections, then other sources */
+    BACKLOG = 16,
+    MAX_CHOICES = 16 /* ports that the kernel chooses */
+};
 
 /* One address: its two sockets. */
 typedef struct {
@@ -190,6 +194,30 @@ static uint16_t get_port(int fd)
     return ntohs(address.any.sa_family == AF_INET ? address.in.sin_port : address.in6.sin6_port);
 }
 
+/* Both sockets on one port; the kernel's choice for UDP may be taken over TCP, then it chooses
+ * again. */
+static int open_pair(Door *door, Place *place)
+{
+    bool any = place->port == 0;
+    int  held[MAX_CHOICES], n = 0, rc;
+
+    do {
+        rc = door->udp = open_socket(place, SOCK_DGRAM);
+        if (rc < 0)
+            break;
+        place->port = get_port(door->udp);
+        rc = door->tcp = open_socket(place, SOCK_STREAM);
+        if (rc != -EADDRINUSE || !any)
+            break;
+        held[n++] = door->udp; /* open until the end, or it might be chosen again */
+        door->udp = -1;
+        place->port = 0;
+    } while (n < MAX_CHOICES);
+    while (n-- > 0)
+        close(held[n]);
+    return rc;
+}
+
 static Door *open_door(DnsResolver *self, Place *place, GError **error)
 {
     Door *door = g_new0(Door, 1);
@@ -198,12 +226,8 @@ static Door *open_door(DnsResolver *self, Place *place, GError **error)
 
     door->owner = self;
     door->addr = *place->addr;
-    door->tcp = -1;
-    rc = door->udp = open_socket(place, SOCK_DGRAM);
-    if (rc >= 0) {
-        place->port = get_port(door->udp);
-        rc = door->tcp = open_socket(place, SOCK_STREAM);
-    }
+    door->udp = door->tcp = -1;
+    rc = open_pair(door, place);
     if (rc < 0) {
         mesh_error_set_errno(error, MESH_ERROR_HOST, rc, "cannot answer DNS on %s port %u",
                              mesh_ip_format_addr(place->addr, text), place->port);

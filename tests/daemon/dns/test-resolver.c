@@ -6,7 +6,10 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <glib.h>
+#include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -280,6 +283,41 @@ static void test_stop(Fixture *f, gconstpointer data)
     close(fd);
 }
 
+/* Every other port that the kernel can choose for UDP is taken over TCP. */
+static void test_taken(Fixture *f, gconstpointer data)
+{
+    const char *range = "/proc/sys/net/ipv4/ip_local_port_range";
+    int         home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), taken[8];
+    FILE       *choices;
+
+    (void)data;
+    if (unshare(CLONE_NEWNET) < 0 || (choices = fopen(range, "we")) == NULL) {
+        g_test_skip("may not make a network namespace");
+        (void)setns(home, CLONE_NEWNET);
+        close(home);
+        return;
+    }
+    fputs("40000 40015", choices);
+    g_assert_cmpint(fclose(choices), ==, 0);
+    for (int i = 0; i < 8; i++) {
+        struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(40000 + 2 * i) };
+
+        taken[i] = socket(AF_INET, SOCK_STREAM, 0);
+        g_assert_cmpint(bind(taken[i], (struct sockaddr *)&at, sizeof at), ==, 0);
+    }
+    f->listen.early = true; /* nobody gives the loopback interface its address here */
+    for (int i = 0; i < 16; i++) {
+        dns_resolver_stop(f->resolver);
+        apply(f);
+        g_assert_cmpuint(dns_resolver_get_port(f->resolver), >=, 40000);
+    }
+    dns_resolver_stop(f->resolver);
+    for (int i = 0; i < 8; i++)
+        close(taken[i]);
+    g_assert_cmpint(setns(home, CLONE_NEWNET), ==, 0);
+    close(home);
+}
+
 #define ADD(name_, function_) \
     g_test_add("/dns/resolver/" name_, Fixture, NULL, set_up, function_, tear_down)
 
@@ -294,5 +332,6 @@ int main(int argc, char **argv)
     ADD("apply-again", test_apply_again);
     ADD("early", test_early);
     ADD("stop", test_stop);
+    ADD("taken", test_taken);
     return g_test_run();
 }
