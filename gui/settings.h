@@ -23,3 +23,13 @@ bool gui_settings_get(GuiSetting setting);
 
 /* Writes it whole; leaves alone what others keep in the file. */
 bool gui_settings_set(GuiSetting setting, bool value, GError **error);
+
+/* A window's size when it is not maximized, in logical pixels; 0: not known. */
+typedef struct {
+    int  width, height;
+    bool maximized;
+} GuiSettingsSize;
+
+/* As the last window was; what is missing, or no size of a window, is 0. */
+GuiSettingsSize gui_settings_get_size(void);
+bool            gui_settings_set_size(const GuiSettingsSize *size, GError **error);

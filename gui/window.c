@@ -10,6 +10,7 @@
 #include "gui/page-status.h"
 #include "gui/page-welcome.h"
 #include "gui/row-network.h"
+#include "gui/settings.h"
 #include "gui/words.h"
 
 #include <glib/gi18n.h>
@@ -271,6 +272,35 @@ static const GActionEntry actions[] = {
     { .name = "search", .activate = on_search },
 };
 
+/* ---- its size ---- */
+
+static void restore_size(GuiWindow *self)
+{
+    const GuiSettingsSize size = gui_settings_get_size();
+
+    if (size.width > 0 && size.height > 0)
+        gtk_window_set_default_size(GTK_WINDOW(self), size.width, size.height);
+    if (size.maximized)
+        gtk_window_maximize(GTK_WINDOW(self));
+}
+
+/* When it is closed, and when the program is quit. */
+static void save_size(GuiWindow *self)
+{
+    GuiSettingsSize size = { .maximized = gtk_window_is_maximized(GTK_WINDOW(self)) };
+    g_autoptr(GError) error = NULL;
+
+    gtk_window_get_default_size(GTK_WINDOW(self), &size.width, &size.height);
+    if (!gui_settings_set_size(&size, &error))
+        g_warning("the window's size is not remembered: %s", error->message);
+}
+
+static gboolean on_close_request(GtkWindow *window)
+{
+    save_size(GUI_WINDOW(window));
+    return GTK_WINDOW_CLASS(gui_window_parent_class)->close_request(window);
+}
+
 /* ---- the object ---- */
 
 static void gui_window_dispose(GObject *object)
@@ -295,6 +325,7 @@ static void gui_window_class_init(GuiWindowClass *class)
     g_type_ensure(GUI_TYPE_PAGE_WELCOME);
     g_type_ensure(GUI_TYPE_BAR_PROBLEM);
     G_OBJECT_CLASS(class)->dispose = gui_window_dispose;
+    GTK_WINDOW_CLASS(class)->close_request = on_close_request;
     gtk_widget_class_set_template_from_resource(widget, "/org/meshvpn/Mesh/ui/window.ui");
     gtk_widget_class_bind_template_child(widget, GuiWindow, toasts);
     gtk_widget_class_bind_template_child(widget, GuiWindow, top);
@@ -337,6 +368,9 @@ GuiWindow *gui_window_new(GuiApplication *application)
         g_signal_connect_object(self->client, shown[i], G_CALLBACK(show), self, G_CONNECT_SWAPPED);
     g_signal_connect_object(networks, "items-changed", G_CALLBACK(show), self,
                             G_CONNECT_SWAPPED | G_CONNECT_AFTER);
+    restore_size(self);
+    g_signal_connect_object(application, "shutdown", G_CALLBACK(save_size), self,
+                            G_CONNECT_SWAPPED);
     show(self);
     return self;
 }

@@ -65,6 +65,25 @@ static void test_others(void)
     g_assert_nonnull(g_strstr_len(text, -1, "[notifications]\nfiles=false\n"));
 }
 
+static void test_size(void)
+{
+    const GuiSettingsSize size = { 640, 480, true };
+    g_autofree char      *path = dup_file();
+    g_autoptr(GError) error = NULL;
+    GuiSettingsSize got;
+
+    clear();
+    got = gui_settings_get_size();
+    g_assert_true(got.width == 0 && got.height == 0 && !got.maximized);
+    g_assert_true(gui_settings_set_size(&size, &error));
+    g_assert_true(gui_settings_set(GUI_SETTING_NOTIFY_LOST, false, &error));
+    got = gui_settings_get_size();
+    g_assert_true(got.width == 640 && got.height == 480 && got.maximized);
+    put(path, "[window]\nwidth=-5\nheight=99999999\nmaximized=perhaps\n");
+    got = gui_settings_get_size();
+    g_assert_true(got.width == 0 && got.height == 0 && !got.maximized);
+}
+
 static void test_damaged(void)
 {
     g_autofree char *path = dup_file();
@@ -102,6 +121,7 @@ int main(int argc, char **argv)
     g_test_add_func("/settings/default", test_default);
     g_test_add_func("/settings/set", test_set);
     g_test_add_func("/settings/others", test_others);
+    g_test_add_func("/settings/size", test_size);
     g_test_add_func("/settings/damaged", test_damaged);
     g_test_add_func("/settings/no-folder", test_no_folder);
     status = g_test_run();

@@ -95,6 +95,12 @@ def survives(lab, desk, window, other):
     lab.ok("the daemon is killed and starts again: the window was there all the time")
 
 
+def size_of(desk):
+    """Width and height of the window."""
+    found = desk.run("xdotool", "getwindowgeometry", "--shell", desk.windows("Mesh")[-1]).stdout
+    return tuple(int(re.search(f"{name}=(\\d+)", found)[1]) for name in ("WIDTH", "HEIGHT"))
+
+
 def by_keys(lab, desk, window):
     node = desk.node
     desk.activate("Mesh")
@@ -119,9 +125,19 @@ def by_keys(lab, desk, window):
     desk.key("space")
     node.wait_until(lambda a: a.network().state == "up", what="the network is on")
     lab.ok("Tab and space switch the network")
+    desk.resize("Mesh", 560, 480)
+    wait_until(lambda: size_of(desk) == (560, 480), 20, "the new size")
     desk.key("ctrl+q")
     assert window.close() == 0
     lab.ok("Ctrl+Q ends the window")
+    window = desk.launch("mesh-gui")
+    wait_until(lambda: size_of(desk) == (560, 480), 20, "a window of that size")
+    desk.resize("Mesh", 660, 500)
+    wait_until(lambda: size_of(desk) == (660, 500), 20, "the new size")
+    window.click("push button", "Close")
+    assert window.close() == 0
+    assert "width=660" in desk.run("cat", f"{desk.home}/.config/mesh/desktop.ini").stdout.replace(" ", "")
+    lab.ok("the window comes back in the size that it had, however it was ended")
 
 
 def main():
