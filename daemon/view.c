@@ -265,6 +265,7 @@ static void free_peer(gpointer data)
 
     mesh_member_unref(peer->member);
     path_clear_info(&peer->path);
+    g_clear_pointer(&peer->owner, g_ref_string_release);
     g_free(peer);
 }
 
@@ -289,6 +290,8 @@ GPtrArray *meshd_view_list_peers(MeshdEngine *engine)
         view->member = mesh_member_ref(peer->member);
         view->wg = peer->wg;
         view->online = peer->online;
+        view->last_seen = peer->last_seen;
+        view->owner = peer->owner != NULL ? g_ref_string_acquire(peer->owner) : NULL;
         view->has_ip4 = meshd_parts_has_ip(engine->parts, AF_INET) && peer->member->ip4.family != 0;
         if (path == NULL || !path_explain(path, &peer->wg, &view->path))
             view->path.reason = g_strdup("the network is down");

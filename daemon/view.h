@@ -33,7 +33,9 @@ typedef struct {
     MeshMember *member;
     MeshKey     wg;
     bool        online;
-    bool        has_ip4; /* and this host uses IPv4 in this network */
+    bool        has_ip4;   /* and this host uses IPv4 in this network */
+    uint32_t    last_seen; /* unix seconds, by the server; 0: online, or not known */
+    char       *owner;     /* a user of the server, interned GRefString; NULL: nobody */
     PathInfo    path;
 } MeshdPeerView;
 

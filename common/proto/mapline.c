@@ -38,6 +38,9 @@ static void put_peer(MeshJsonOut *out, const char *name, const MeshPeer *peer)
     put_signed(out, "k", peer->k);
     put_signed(out, "e", peer->e);
     mesh_jsonout_bool(out, "on", peer->online);
+    mesh_jsonout_text(out, "owner", peer->owner);
+    if (!peer->online && peer->last_seen != 0)
+        mesh_jsonout_int(out, "seen", peer->last_seen);
     mesh_jsonout_close(out, '}');
 }
 
@@ -93,12 +96,19 @@ static void put_delta(MeshJsonOut *out, const MeshMapline *line)
     put_signed(out, "tip", line->tip);
 }
 
+static void put_numbers(MeshJsonOut *out, const char *name, const uint32_t *numbers, size_t n)
+{
+    mesh_jsonout_open(out, name, '[');
+    for (size_t i = 0; i < n; i++)
+        mesh_jsonout_int(out, NULL, numbers[i]);
+    mesh_jsonout_close(out, ']');
+}
+
 static void put_presence(MeshJsonOut *out, const MeshMapline *line)
 {
-    mesh_jsonout_open(out, "i", '[');
-    for (size_t i = 0; i < line->n_indexes; i++)
-        mesh_jsonout_int(out, NULL, line->indexes[i]);
-    mesh_jsonout_close(out, ']');
+    put_numbers(out, "i", line->indexes, line->n_indexes);
+    if (line->type == MESH_MAPLINE_OFF && line->seen != NULL)
+        put_numbers(out, "seen", line->seen, line->n_indexes);
     if (line->all)
         mesh_jsonout_bool(out, "all", true);
     if (line->end)

@@ -14,6 +14,7 @@
 
 #define MESH_MAPLINE_MAX_BYTES 65536 /* a line without its newline */
 #define MESH_MAPLINE_PEERS_MAX 16384 /* a "peers" line of several peers */
+#define MESH_MAPLINE_OWNER_MAX 128   /* bytes of a user's name */
 
 typedef enum {
     MESH_MAPLINE_HELLO,
@@ -35,10 +36,12 @@ typedef enum {
 
 /* A peer as the server tells it. Who holds one holds a reference on each object. */
 typedef struct {
-    uint32_t    index; /* fixed for this node in this network */
+    uint32_t    index;     /* fixed for this node in this network */
+    uint32_t    last_seen; /* unix seconds; 0: online, or not known */
     bool        online;
     MeshSigned *m, *k;
-    MeshSigned *e; /* NULL: none */
+    MeshSigned *e;     /* NULL: none */
+    char       *owner; /* the user it belongs to: an interned GRefString; NULL: nobody, not known */
 } MeshPeer;
 
 typedef struct {
@@ -71,6 +74,7 @@ typedef struct {
     MeshSigned     *e;         /* ep */
     size_t          n_indexes; /* on, off */
     uint32_t       *indexes;
+    uint32_t       *seen;                 /* off: last_seen of each; NULL: not told */
     bool            all, end;             /* on: the opening list of all present; its last line */
     unsigned        retry_in_s, spread_s; /* restart */
     bool            expired;              /* revoked: "expired", else "removed" */

@@ -16,6 +16,7 @@ void mesh_mapline_clear_peer(MeshPeer *peer)
     g_clear_pointer(&peer->m, mesh_signed_unref);
     g_clear_pointer(&peer->k, mesh_signed_unref);
     g_clear_pointer(&peer->e, mesh_signed_unref);
+    g_clear_pointer(&peer->owner, g_ref_string_release);
 }
 
 void mesh_mapline_free(MeshMapline *self)
@@ -27,6 +28,7 @@ void mesh_mapline_free(MeshMapline *self)
     g_free(self->peers);
     g_free(self->gone);
     g_free(self->indexes);
+    g_free(self->seen);
     mesh_signed_unref(self->tip);
     mesh_signed_unref(self->m);
     mesh_signed_unref(self->p);
@@ -37,14 +39,14 @@ void mesh_mapline_free(MeshMapline *self)
 
 /* Everything that any line has; each reader takes its own fields from it. */
 typedef struct {
-    uint64_t    time, hb, epoch, ver, count, from, to, index, retry_in, spread, relays;
+    uint64_t    time, hb, epoch, ver, count, from, to, index, retry_in, spread, relays, last_seen;
     bool        on, all, end;
     MeshAddr    observed;
     MeshKey     node;
     uint64_t    serial;
-    const char *why;
+    const char *why, *owner;
     JsonObject *tip, *network, *m, *p, *k, *e, *set;
-    JsonArray  *peers, *gone, *indexes;
+    JsonArray  *peers, *gone, *indexes, *seen;
 } Raw;
 
 #define FIELD(name_, type_, required_, member_)                          \
@@ -59,9 +61,46 @@ typedef struct {
     }
 
 static const MeshJsonField peer_fields[] = {
-    INT("i", true, index, UINT32_MAX), FIELD("m", OBJECT, true, m), FIELD("k", OBJECT, true, k),
-    FIELD("e", OBJECT, false, e),      FIELD("on", BOOL, true, on),
+    INT("i", true, index, UINT32_MAX),
+    FIELD("m", OBJECT, true, m),
+    FIELD("k", OBJECT, true, k),
+    FIELD("e", OBJECT, false, e),
+    FIELD("on", BOOL, true, on),
+    FIELD("owner", TEXT, false, owner),
+    INT("seen", false, last_seen, UINT32_MAX),
 };
+
+/* A name goes to people's screens and terminals: nothing that moves or turns what stands there. */
+static bool is_shown_as_it_is(gunichar c)
+{
+    switch (g_unichar_type(c)) {
+    case G_UNICODE_CONTROL:
+    case G_UNICODE_FORMAT:
+    case G_UNICODE_LINE_SEPARATOR:
+    case G_UNICODE_PARAGRAPH_SEPARATOR:
+        return false;
+    default:
+        return true;
+    }
+}
+
+/* @name: UTF-8, as all JSON that was parsed. Sets @peer's owner. */
+static bool take_owner(const char *name, const char *path, MeshPeer *peer, GError **error)
+{
+    bool ok = strlen(name) <= MESH_MAPLINE_OWNER_MAX;
+
+    for (const char *at = name; ok && *at != '\0'; at = g_utf8_next_char(at))
+        ok = is_shown_as_it_is(g_utf8_get_char(at));
+    if (!ok) {
+        g_set_error(error, MESH_ERROR, MESH_ERROR_BAD_JSON,
+                    "%s.owner: not a name of at most %d bytes without control characters", path,
+                    MESH_MAPLINE_OWNER_MAX);
+        return false;
+    }
+    if (name[0] != '\0')
+        peer->owner = g_ref_string_new_intern(name);
+    return true;
+}
 
 /* Decodes @object (NULL: absent) into @slot. */
 static bool take_signed(JsonObject *object, const char *path, const char *name, MeshSigned **slot,
@@ -87,12 +126,14 @@ bool mesh_mapline_decode_peer(JsonObject *object, const char *path, MeshPeer *ou
         return false;
     if (!take_signed(raw.m, path, "m", &peer.m, error) ||
         !take_signed(raw.k, path, "k", &peer.k, error) ||
-        !take_signed(raw.e, path, "e", &peer.e, error)) {
+        !take_signed(raw.e, path, "e", &peer.e, error) ||
+        (raw.owner != NULL && !take_owner(raw.owner, path, &peer, error))) {
         mesh_mapline_clear_peer(&peer);
         return false;
     }
     peer.index = (uint32_t)raw.index;
     peer.online = raw.on;
+    peer.last_seen = raw.on ? 0 : (uint32_t)raw.last_seen;
     *out_peer = peer;
     return true;
 }
@@ -251,10 +292,32 @@ static bool read_ep(JsonObject *object, MeshMapline *line, GError **error)
     return take_signed(raw.e, "ep", "e", &line->e, error);
 }
 
+/* Owned, also of an empty array; NULL: one of them is none of 32 bits. */
+static uint32_t *take_numbers(JsonArray *array, const char *path, const char *name, GError **error)
+{
+    unsigned             n = json_array_get_length(array);
+    g_autofree uint32_t *numbers = g_new0(uint32_t, n + 1);
+
+    for (unsigned i = 0; i < n; i++) {
+        JsonNode *node = json_array_get_element(array, i);
+        bool whole = JSON_NODE_HOLDS_VALUE(node) && json_node_get_value_type(node) == G_TYPE_INT64;
+        int64_t value = whole ? json_node_get_int(node) : -1;
+
+        if (value < 0 || value > UINT32_MAX) {
+            g_set_error(error, MESH_ERROR, MESH_ERROR_BAD_JSON,
+                        "%s.%s[%u]: not a number of 32 bits", path, name, i);
+            return NULL;
+        }
+        numbers[i] = (uint32_t)value;
+    }
+    return g_steal_pointer(&numbers);
+}
+
 static bool read_presence(JsonObject *object, MeshMapline *line, GError **error)
 {
     static const MeshJsonField fields[] = {
         FIELD("i", ARRAY, true, indexes),
+        FIELD("seen", ARRAY, false, seen),
         FIELD("all", BOOL, false, all),
         FIELD("end", BOOL, false, end),
     };
@@ -266,19 +329,17 @@ static bool read_presence(JsonObject *object, MeshMapline *line, GError **error)
     line->all = raw.all;
     line->end = raw.end;
     line->n_indexes = json_array_get_length(raw.indexes);
-    line->indexes = g_new0(uint32_t, line->n_indexes);
-    for (unsigned i = 0; i < line->n_indexes; i++) {
-        JsonNode *node = json_array_get_element(raw.indexes, i);
-        bool whole = JSON_NODE_HOLDS_VALUE(node) && json_node_get_value_type(node) == G_TYPE_INT64;
-        int64_t value = whole ? json_node_get_int(node) : -1;
-
-        if (value < 0 || value > UINT32_MAX) {
-            g_set_error(error, MESH_ERROR, MESH_ERROR_BAD_JSON, "%s.i[%u]: not an index", name, i);
-            return false;
-        }
-        line->indexes[i] = (uint32_t)value;
+    line->indexes = take_numbers(raw.indexes, name, "i", error);
+    if (line->indexes == NULL)
+        return false;
+    if (line->type != MESH_MAPLINE_OFF || raw.seen == NULL)
+        return true;
+    if (json_array_get_length(raw.seen) != line->n_indexes) {
+        g_set_error(error, MESH_ERROR, MESH_ERROR_BAD_JSON, "%s.seen: not as many as in i", name);
+        return false;
     }
-    return true;
+    line->seen = take_numbers(raw.seen, name, "seen", error);
+    return line->seen != NULL;
 }
 
 static bool read_restart(JsonObject *object, MeshMapline *line, GError **error)

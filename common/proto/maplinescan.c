@@ -4,6 +4,25 @@
 
 #include "common/proto/scan.h"
 
+/* What need not be there. */
+static bool scan_about(MeshScan *scan, MeshPeer *out)
+{
+    char     owner[MESH_MAPLINE_OWNER_MAX + 1];
+    uint64_t seen = 0;
+
+    if (mesh_scan_word(scan, ",\"owner\":\"")) {
+        if (!mesh_scan_text(scan, owner, sizeof(owner)) || owner[0] == '\0')
+            return false;
+        out->owner = g_ref_string_new_intern(owner);
+    }
+    if (out->online || !mesh_scan_word(scan, ",\"seen\":"))
+        return true;
+    if (!mesh_scan_int(scan, &seen) || seen > UINT32_MAX)
+        return false;
+    out->last_seen = (uint32_t)seen;
+    return true;
+}
+
 static bool scan_peer(MeshScan *scan, MeshPeer *out)
 {
     MeshPeer peer = { 0 };
@@ -21,7 +40,7 @@ static bool scan_peer(MeshScan *scan, MeshPeer *out)
         ok = peer.e != NULL;
     }
     ok = ok && mesh_scan_word(scan, ",\"on\":") && mesh_scan_bool(scan, &peer.online) &&
-         mesh_scan_word(scan, "}");
+         scan_about(scan, &peer) && mesh_scan_word(scan, "}");
     if (!ok) {
         mesh_mapline_clear_peer(&peer);
         return false;

@@ -57,7 +57,9 @@ void mesh_netmap_free(MeshNetmap *self)
 static MeshPeer ref_peer(const MeshPeer *peer)
 {
     return (MeshPeer){ .index = peer->index,
+                       .last_seen = peer->last_seen,
                        .online = peer->online,
+                       .owner = peer->owner != NULL ? g_ref_string_acquire(peer->owner) : NULL,
                        .m = mesh_signed_ref(peer->m),
                        .k = mesh_signed_ref(peer->k),
                        .e = mesh_signed_ref(peer->e) };
@@ -298,11 +300,14 @@ static bool apply_ep(MeshNetmap *self, const MeshMapline *line, MeshNetmapChange
     return true;
 }
 
-static bool set_online(MeshPeer *peer, bool online)
+/* @last_seen 0: not told; who was off already keeps what he had. */
+static bool set_online(MeshPeer *peer, bool online, uint32_t last_seen)
 {
-    bool changed = peer->online != online;
+    uint32_t seen = online ? 0 : last_seen != 0 ? last_seen : peer->last_seen;
+    bool     changed = peer->online != online || peer->last_seen != seen;
 
     peer->online = online;
+    peer->last_seen = seen;
     return changed;
 }
 
@@ -314,7 +319,7 @@ static bool apply_presence(MeshNetmap *self, const MeshMapline *line, MeshNetmap
     (void)error;
     if (online && line->all && !self->in_presence) { /* who is not in the list is off */
         for (guint i = 0; i < self->peers->len; i++)
-            changed |= set_online(&g_array_index(self->peers, MeshPeer, i), false);
+            changed |= set_online(&g_array_index(self->peers, MeshPeer, i), false, 0);
     }
     if (online && line->all)
         self->in_presence = !line->end;
@@ -322,7 +327,7 @@ static bool apply_presence(MeshNetmap *self, const MeshMapline *line, MeshNetmap
         MeshPeer *peer = find_peer(self, line->indexes[i]);
 
         if (peer != NULL)
-            changed |= set_online(peer, online);
+            changed |= set_online(peer, online, line->seen != NULL ? line->seen[i] : 0);
     }
     if (changed)
         *out_change = MESH_NETMAP_PRESENCE;

@@ -34,6 +34,7 @@ char *mesh_netmap_encode(const MeshNetmap *self, size_t *out_len)
         g_autofree char *text = NULL;
 
         peer.online = false;
+        peer.last_seen = 0;
         text = mesh_mapline_encode_peer(&peer);
         g_string_append(out.text, text);
         g_string_append_c(out.text, '\n');
@@ -92,6 +93,7 @@ static bool read_peer(MeshNetmap *self, uint64_t at, MeshSpan *text, GError **er
             return false;
     }
     peer.online = false; /* whatever the file says: presence is news of this connection */
+    peer.last_seen = 0;
     g_array_append_val(self->peers, peer);
     if (at > 0 && g_array_index(self->peers, MeshPeer, at - 1).index >= peer.index)
         return fail(error, at, "not in the order of the indexes");

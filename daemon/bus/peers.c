@@ -17,7 +17,7 @@ enum {
 typedef struct {
     MeshKey  node;
     uint64_t serial;
-    guint    reason; /* its hash */
+    guint    words; /* hash of the reason, the owner and when it was seen */
     PathKind kind;
     bool     online, has_ip4;
     unsigned round; /* of the last comparison that met it */
@@ -105,6 +105,9 @@ static GVariant *make_peer(const MeshdPeerView *peer, BusPeersDetail detail)
                               format_node(&peer->member->node, node, sizeof node)));
     g_variant_builder_add(&dict, "{sv}", "addresses", make_addresses(peer));
     g_variant_builder_add(&dict, "{sv}", "online", g_variant_new_boolean(peer->online));
+    g_variant_builder_add(&dict, "{sv}", "owner",
+                          g_variant_new_string(peer->owner != NULL ? peer->owner : ""));
+    g_variant_builder_add(&dict, "{sv}", "last-seen", g_variant_new_int64(peer->last_seen));
     g_variant_builder_add(&dict, "{sv}", "path",
                           g_variant_new_string(path_kind_name(peer->path.kind)));
     g_variant_builder_add(&dict, "{sv}", "reason", g_variant_new_string(reason));
@@ -171,11 +174,20 @@ void bus_peers_free(BusPeers *self)
     g_free(self);
 }
 
+/* Eight bytes less for each peer than keeping them apart. */
+static guint hash_words(const MeshdPeerView *peer)
+{
+    guint hash = g_str_hash(peer->path.reason);
+
+    hash = hash * 31 + (peer->owner != NULL ? g_str_hash(peer->owner) : 0);
+    return hash * 31 + peer->last_seen;
+}
+
 static Told make_told(const BusPeers *self, const MeshdPeerView *peer)
 {
     return (Told){ .node = peer->member->node,
                    .serial = peer->member->serial,
-                   .reason = g_str_hash(peer->path.reason),
+                   .words = hash_words(peer),
                    .kind = peer->path.kind,
                    .online = peer->online,
                    .has_ip4 = peer->has_ip4,
@@ -187,7 +199,7 @@ static bool note_peer(BusPeers *self, const MeshdPeerView *peer)
 {
     Told  now = make_told(self, peer);
     Told *told = g_hash_table_lookup(self->told, &now.node);
-    bool  news = told == NULL || told->serial != now.serial || told->reason != now.reason ||
+    bool  news = told == NULL || told->serial != now.serial || told->words != now.words ||
                 told->kind != now.kind || told->online != now.online ||
                 told->has_ip4 != now.has_ip4;
 

@@ -265,6 +265,7 @@ static void judge_peers(LockGate *self, const MeshNetmap *map, const MeshAcl *po
         g_free(g_array_index(passed, LockPeer, i).endpoints);
         g_free(g_array_index(passed, LockPeer, i).relay);
         g_free(g_array_index(passed, LockPeer, i).tcp);
+        g_clear_pointer(&g_array_index(passed, LockPeer, i).owner, g_ref_string_release);
     }
 }
 

@@ -349,6 +349,8 @@ LockPeersEnd lock_peers_judge(LockPeers *self, const LockPeersRules *rules, cons
     out->e_waits = waits != 0;
     out->peer.index = peer->index;
     out->peer.online = peer->online;
+    out->peer.last_seen = peer->last_seen;
+    out->peer.owner = peer->owner != NULL ? g_ref_string_acquire(peer->owner) : NULL;
     out->peer.member = mesh_member_ref(known->member);
     out->peer.wg = known->wg;
     out->peer.k_seq = known->k_seq;

@@ -25,6 +25,7 @@ static void clear_peer(gpointer peer)
     g_free(((LockPeer *)peer)->endpoints);
     g_free(((LockPeer *)peer)->relay);
     g_free(((LockPeer *)peer)->tcp);
+    g_clear_pointer(&((LockPeer *)peer)->owner, g_ref_string_release);
 }
 
 static void clear_left_out(gpointer left_out)
@@ -106,6 +107,8 @@ void lock_build_add_peer(LockVerified *self, const LockPeer *peer)
     copy.endpoints = g_memdup2(peer->endpoints, peer->n_endpoints * sizeof(*peer->endpoints));
     copy.relay = g_memdup2(peer->relay, sizeof(*peer->relay));
     copy.tcp = g_memdup2(peer->tcp, sizeof(*peer->tcp));
+    if (copy.owner != NULL)
+        g_ref_string_acquire(copy.owner);
     g_array_append_val(self->peers, copy);
 }
 

@@ -29,6 +29,8 @@ typedef struct {
     uint64_t            e_seq;         /* 0: no valid E */
     size_t              n_endpoints;   /* at most LOCK_MAX_ENDPOINTS */
     MeshRecordEndpoint *endpoints;     /* those worth a try, best kind first; owned by the map */
+    char               *owner;         /* the server says so, see MeshPeer; the map's */
+    uint32_t            last_seen;     /* the same: unix seconds; 0: online, or not known */
     bool                has_probe_key; /* this and the following: of E */
     MeshKey             probe_key;
     size_t              n_relays;

@@ -94,6 +94,8 @@ void core_networks_apply(Core *core, CoreChange *change)
 
     core_users_apply(core, change);
     core_relays_apply(core, change);
+    for (guint i = 0; change->more != NULL && i < change->more->len; i++)
+        core_networks_apply(core, g_ptr_array_index(change->more, i));
     if (change->added) {
         add_network(core, change);
         return;

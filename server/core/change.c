@@ -27,6 +27,7 @@ void core_change_done(CoreChange *self)
     g_clear_pointer(&self->facts, g_ptr_array_unref);
     g_clear_pointer(&self->gone, g_array_unref);
     g_clear_pointer(&self->forgotten, g_array_unref);
+    g_clear_pointer(&self->more, g_ptr_array_unref);
 }
 
 bool core_change_open(CoreChange *self, GError **error)

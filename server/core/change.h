@@ -13,7 +13,7 @@ enum {
     CORE_LOG_LIFE_S = 24 * 3600, /* the same in time */
 };
 
-typedef struct {
+typedef struct CoreChange {
     StoreTx          *tx; /* storage thread, inside the transaction only */
     const CoreSigner *signer;
     int64_t           now; /* unix seconds, one for the whole change */
@@ -23,16 +23,17 @@ typedef struct {
     bool              bumped;         /* the version was raised: network.ver is the new one */
     bool              added, removed; /* the network itself */
     bool              network_changed, policy_changed;
-    GPtrArray        *put;        /* of owned CoreNodeRow: the whole new state of nodes */
-    GArray           *gone;       /* of CoreTombRow: removed for ever */
-    GArray           *forgotten;  /* of MeshKey: tombstones that are no more */
-    CoreNodeRow      *subject;    /* who a registration is about, as it is now; owned */
-    CoreUserRow       user;       /* id 0: no user changed; else as it is after the change */
-    bool              user_gone;  /* removed */
-    CoreRelayRow      relay;      /* entry.id 0: no relay changed; else as it is after the change */
-    bool              relay_gone; /* removed */
-    uint64_t          relays_ver; /* with relay: the new version of the map */
-    GPtrArray        *facts; /* of owned CoreNodeRow: what no peer sees (os, version) changed */
+    GPtrArray        *put;       /* of owned CoreNodeRow: the whole new state of nodes */
+    GArray           *gone;      /* of CoreTombRow: removed for ever */
+    GArray           *forgotten; /* of MeshKey: tombstones that are no more */
+    CoreNodeRow      *subject;   /* who a registration is about, as it is now; owned */
+    CoreUserRow       user;      /* id 0: no user changed; else as it is after the change */
+    bool              user_gone; /* removed */
+    GPtrArray   *more;  /* of owned CoreChange: of networks, in the same transaction; NULL: none */
+    CoreRelayRow relay; /* entry.id 0: no relay changed; else as it is after the change */
+    bool         relay_gone; /* removed */
+    uint64_t     relays_ver; /* with relay: the new version of the map */
+    GPtrArray   *facts;      /* of owned CoreNodeRow: what no peer sees (os, version) changed */
 } CoreChange;
 
 void core_change_init(CoreChange *self, StoreTx *tx, const CoreSigner *signer,

@@ -5,6 +5,7 @@
 #include "common/proto/tip.h"
 #include "common/std/clock.h"
 #include "server/core/delta.h"
+#include "server/core/presence.h"
 #include "server/core/vouch.h"
 
 #include <string.h>
@@ -13,6 +14,7 @@
 #define MIN_HB_S     15
 #define MAX_HB_S     900
 #define MAX_PRESENCE 4000 /* indexes in a line: at most 12 bytes each */
+#define MAX_ABSENCE  2500 /* the same with times, which take as much again */
 
 static void clear_line(gpointer data)
 {
@@ -89,10 +91,13 @@ MeshSigned *core_netmap_get_tip(CoreNetwork *network)
 
 MeshPeer core_netmap_make_peer(const CoreNode *node)
 {
-    bool fresh = node->e != NULL && node->e_exp > mesh_clock_wall_s();
+    const CoreUserRow *user = g_hash_table_lookup(node->network->users, &node->row->owner);
+    bool               fresh = node->e != NULL && node->e_exp > mesh_clock_wall_s();
 
     return (MeshPeer){ .index = node->row->index,
                        .online = node->online,
+                       .last_seen = core_presence_get_seen(node),
+                       .owner = user != NULL ? (char *)user->name : NULL,
                        .m = node->row->m,
                        .k = node->row->k,
                        .e = fresh ? node->e : NULL };
@@ -209,11 +214,18 @@ static GBytes *encode_indexes(MeshMapline *line, const uint32_t *indexes, size_t
     return core_netmap_encode(line);
 }
 
-GBytes *core_netmap_encode_presence(bool on, const uint32_t *indexes, size_t n)
+void core_netmap_add_presence(GArray *lines, const GArray *indexes, const GArray *seen)
 {
-    MeshMapline line = { .type = on ? MESH_MAPLINE_ON : MESH_MAPLINE_OFF };
+    guint max = seen != NULL ? MAX_ABSENCE : MAX_PRESENCE;
 
-    return encode_indexes(&line, indexes, n);
+    for (guint at = 0; at < indexes->len; at += max) {
+        MeshMapline line = { .type = seen != NULL ? MESH_MAPLINE_OFF : MESH_MAPLINE_ON,
+                             .seen = seen != NULL ? &g_array_index(seen, uint32_t, at) : NULL };
+
+        core_netmap_take(lines, CORE_LINE_PRESENCE, 0,
+                         encode_indexes(&line, &g_array_index(indexes, uint32_t, at),
+                                        MIN(indexes->len - at, max)));
+    }
 }
 
 /* The endpoints of one chunk but @without's: lines in one piece. Owned. */
@@ -277,6 +289,26 @@ static void add_presence(GArray *lines, const CoreNode *viewer)
     } while (at < present->len);
 }
 
+/* When those who are not present were: who comes back with a cursor has missed their going. A
+ * snapshot says it of each. */
+static void add_absence(GArray *lines, const CoreNode *viewer)
+{
+    const CoreNetwork *network = viewer->network;
+    g_autoptr(GArray) absent = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    g_autoptr(GArray) seen = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+
+    for (guint i = 0; i < network->by_index->len; i++) {
+        const CoreNode *node = g_array_index(network->by_index, CoreNode *, i);
+        uint32_t        at = node != NULL ? core_presence_get_seen(node) : 0;
+
+        if (at == 0 || node == viewer || node->row->state != CORE_NODE_ACTIVE)
+            continue;
+        g_array_append_val(absent, node->row->index);
+        g_array_append_val(seen, at);
+    }
+    core_netmap_add_presence(lines, absent, seen);
+}
+
 void core_netmap_add_opening(GArray *lines, const CoreNode *viewer, const CoreCaller *caller,
                              const CoreMapArgs *args)
 {
@@ -296,6 +328,8 @@ void core_netmap_add_opening(GArray *lines, const CoreNode *viewer, const CoreCa
     else
         add_endpoints(lines, viewer);
     add_presence(lines, viewer);
+    if (!snapshot)
+        add_absence(lines, viewer);
 }
 
 /* --- the last line of a stream --------------------------------------------------------------- */

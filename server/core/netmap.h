@@ -30,7 +30,8 @@ MeshPeer    core_netmap_make_peer(const CoreNode *node);
 MeshSigned *core_netmap_get_tip(CoreNetwork *network);
 
 GBytes *core_netmap_get_ep(CoreNode *node); /* borrowed */
-GBytes *core_netmap_encode_presence(bool on, const uint32_t *indexes, size_t n);
+/* Adds "on" lines; with @seen, which is last_seen of each, "off" lines. */
+void    core_netmap_add_presence(GArray *lines, const GArray *indexes, const GArray *seen);
 GBytes *core_netmap_encode_restart(unsigned retry_in_s, unsigned spread_s);
 /* replaced, resync or revoked. @expired: revoked says so, else removed. */
 GBytes *core_netmap_encode_end(MeshMaplineType type, bool expired);

@@ -4,11 +4,10 @@
 #include "common/std/clock.h"
 #include "server/core/delta.h"
 #include "server/core/netmap.h"
+#include "server/core/presence.h"
 #include "server/core/waiters.h"
 
 #include <string.h>
-
-#define PRESENCE_A_LINE 4000 /* indexes: at most 12 bytes each */
 
 /* One flush in the making. */
 typedef struct {
@@ -16,6 +15,7 @@ typedef struct {
     GHashTable  *encoded; /* CoreNode → owned text: peers in deltas */
     GHashTable *shared; /* version told last → owned GArray of CoreLine, for all of that version */
     GArray     *on, *off; /* indexes */
+    GArray     *seen;     /* of off: when */
 } Flush;
 
 /* --- when ------------------------------------------------------------------------------------ */
@@ -75,9 +75,14 @@ static void collect_presence(Flush *flush)
     for (guint i = 0; i < news->len; i++) {
         CoreNode *node = g_ptr_array_index(news, i);
 
+        uint32_t seen = core_presence_get_seen(node);
+
         node->in_news = false;
-        if (node->row->state == CORE_NODE_ACTIVE)
-            g_array_append_val(node->online ? flush->on : flush->off, node->row->index);
+        if (node->row->state != CORE_NODE_ACTIVE)
+            continue;
+        g_array_append_val(node->online ? flush->on : flush->off, node->row->index);
+        if (!node->online)
+            g_array_append_val(flush->seen, seen);
     }
     g_ptr_array_set_size(news, 0);
 }
@@ -92,14 +97,6 @@ static void add_endpoints(const Flush *flush, GArray *lines, const CoreNode *vie
         if (node != viewer && node->e != NULL && node->row->state == CORE_NODE_ACTIVE)
             core_netmap_add(lines, CORE_LINE_EP, node->row->index, core_netmap_get_ep(node));
     }
-}
-
-static void add_presence(GArray *lines, bool on, const GArray *indexes)
-{
-    for (guint at = 0; at < indexes->len; at += PRESENCE_A_LINE)
-        core_netmap_take(lines, CORE_LINE_PRESENCE, 0,
-                         core_netmap_encode_presence(on, &g_array_index(indexes, uint32_t, at),
-                                                     MIN(indexes->len - at, PRESENCE_A_LINE)));
 }
 
 static void add_relays(GArray *lines, const CoreNetwork *network)
@@ -123,8 +120,8 @@ static GArray *make_lines(Flush *flush, const CoreNode *viewer, uint64_t ver)
     }
     add_relays(lines, flush->network);
     add_endpoints(flush, lines, viewer);
-    add_presence(lines, true, flush->on);
-    add_presence(lines, false, flush->off);
+    core_netmap_add_presence(lines, flush->on, NULL);
+    core_netmap_add_presence(lines, flush->off, flush->seen);
     return lines;
 }
 
@@ -179,6 +176,7 @@ void core_news_flush(Core *core, CoreNetwork *network)
     flush.shared = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, free_lines);
     flush.on = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     flush.off = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    flush.seen = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     collect_presence(&flush);
     for (guint i = network->streams->len; i-- > 0;) /* backwards: one may end */
         tell(core, &flush, g_ptr_array_index(network->streams, i));
@@ -191,4 +189,5 @@ void core_news_flush(Core *core, CoreNetwork *network)
     g_hash_table_unref(flush.shared);
     g_array_unref(flush.on);
     g_array_unref(flush.off);
+    g_array_unref(flush.seen);
 }

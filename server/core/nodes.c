@@ -109,13 +109,16 @@ bool core_nodes_set(CoreChange *change, const MeshKey *node, const CoreManage *r
 {
     CoreNodeRow *row = get(change, node, error);
     bool         visible = request->name != NULL || request->ip4 != NULL || request->expires >= 0;
+    bool         given;
 
     if (row == NULL)
         return false;
-    if (owner >= 0)
+    given = owner >= 0 && owner != row->owner;
+    if (given)
         row->owner = owner;
-    if (!visible)
-        return core_change_put_facts(change, row, error);
+    if (!visible) /* peers see an active node's owner, beside its M */
+        return given && row->state == CORE_NODE_ACTIVE ? core_change_put(change, row, false, error)
+                                                       : core_change_put_facts(change, row, error);
     if (!set_visible(change, row, request, error))
         return drop(row);
     if (request->expires > 0 && request->expires <= change->now)

@@ -119,6 +119,11 @@ void core_presence_set_e(Core *core, CoreNode *node, MeshSigned *object, const M
 
 /* --- last seen ------------------------------------------------------------------------------- */
 
+uint32_t core_presence_get_seen(const CoreNode *node)
+{
+    return node->online ? 0 : (uint32_t)CLAMP(node->row->last_seen, 0, UINT32_MAX);
+}
+
 typedef struct {
     MeshNetworkId net;
     MeshKey       node;

@@ -27,5 +27,8 @@ bool core_presence_check_e(const CoreNode *node, MeshSigned *object, MeshRecordE
 /* Takes over a checked E if its seq is above the stored one, and tells the others. */
 void core_presence_set_e(Core *core, CoreNode *node, MeshSigned *object, const MeshRecordE *record);
 
+/* When its peers are told that it was online last, unix seconds; 0: it is, or it never was. */
+uint32_t core_presence_get_seen(const CoreNode *node);
+
 /* Writes every newer last_seen to the database. */
 void core_presence_save(Core *core);

@@ -3,6 +3,7 @@
 #include "server/core/users.h"
 
 #include "common/glib/error.h"
+#include "server/core/nodes.h"
 
 #include <string.h>
 
@@ -124,10 +125,72 @@ bool core_users_add(CoreChange *change, const CoreManage *request, GError **erro
     return save(change, STORE_ACCOUNT_INSERT, &row, error);
 }
 
+typedef struct {
+    MeshNetworkId net;
+    CoreNodeRow  *row; /* owned */
+} Owned;
+
+static void clear_owned(gpointer owned)
+{
+    g_clear_pointer(&((Owned *)owned)->row, core_rows_free_node);
+}
+
+static bool on_owned(const StoreRow *row, void *user_data)
+{
+    Owned owned = { .row = g_new0(CoreNodeRow, 1) };
+
+    core_rows_read_node(row, &owned.net, owned.row);
+    g_array_append_val((GArray *)user_data, owned);
+    return true;
+}
+
+static void free_change(gpointer change)
+{
+    core_change_done(change);
+    g_free(change);
+}
+
+/* The change that the next node of @net goes into: few under one version, so that its delta fits a
+ * line. Borrowed from @change; NULL: @error. */
+static CoreChange *open_more(CoreChange *change, const MeshNetworkId *net, GError **error)
+{
+    guint       n = change->more->len;
+    CoreChange *last = n > 0 ? g_ptr_array_index(change->more, n - 1) : NULL;
+
+    if (last != NULL && mesh_network_equal_id(&last->net, net) &&
+        last->put->len < CORE_NODES_RENEW_BATCH)
+        return last;
+    last = g_new0(CoreChange, 1);
+    core_change_init(last, change->tx, change->signer, net);
+    g_ptr_array_add(change->more, last);
+    return core_change_open(last, error) ? last : NULL;
+}
+
+/* The peers of each active node of user @id are told it anew, for his name is another. */
+static bool tell_nodes(CoreChange *change, int64_t id, GError **error)
+{
+    g_autoptr(GArray) nodes = g_array_new(FALSE, FALSE, sizeof(Owned));
+    StoreCall call = { STORE_ARGS(STORE_ARG_INT(id), STORE_ARG_INT(CORE_NODE_ACTIVE)),
+                       .on_row = on_owned, .user_data = nodes };
+    bool      ok;
+
+    g_array_set_clear_func(nodes, clear_owned);
+    change->more = g_ptr_array_new_with_free_func(free_change);
+    ok = store_query(change->tx, STORE_NODE_OF_OWNER, &call, error);
+    for (guint i = 0; ok && i < nodes->len; i++) {
+        Owned      *owned = &g_array_index(nodes, Owned, i);
+        CoreChange *more = open_more(change, &owned->net, error);
+
+        ok = more != NULL && core_change_put(more, g_steal_pointer(&owned->row), false, error);
+    }
+    return ok;
+}
+
 bool core_users_set(CoreChange *change, int64_t id, const CoreManage *request, GError **error)
 {
     Others      others = { .self = id };
     CoreUserRow row;
+    bool        renamed;
 
     if (!get_user(change, id, &row, error))
         return false;
@@ -135,8 +198,10 @@ bool core_users_set(CoreChange *change, int64_t id, const CoreManage *request, G
         return refuse(MESH_ERROR_NOT_FOUND, "this user was removed", error);
     if (request->name != NULL && !check_name(change, request->name, &others, error))
         return false;
+    renamed = request->name != NULL && strcmp(request->name, row.name) != 0;
     take_values(&row, request);
-    return save(change, STORE_ACCOUNT_SET, &row, error);
+    return save(change, STORE_ACCOUNT_SET, &row, error) &&
+           (!renamed || tell_nodes(change, id, error));
 }
 
 bool core_users_remove(CoreChange *change, int64_t id, GError **error)

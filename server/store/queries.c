@@ -67,6 +67,8 @@ static const char *const texts[STORE_N_QUERIES] = {
     /* of user ?1 in any network, but not in state ?2 and not node ?4 of network ?3 */
     [STORE_NODE_OWNED] = "SELECT count(*) FROM node WHERE owner=?1 AND state<>?2"
                          " AND NOT (network=?3 AND node=?4)",
+    [STORE_NODE_OF_OWNER] = "SELECT " NODE_COLUMNS " FROM node WHERE owner=?1 AND state=?2"
+                            " ORDER BY network, idx",
     [STORE_NODE_WITH_IP4] = "SELECT node FROM node WHERE network=?1 AND ip4=?2",
 
     /* addresses from ?2 on that are taken or held back, ascending */

@@ -114,8 +114,80 @@ static void test_delta(void)
     mesh_mapline_clear_peer(&put);
 }
 
+/* The JSON of a peer with @more behind its "on", read by itself and within a line; where both are
+ * refused, @want is said. Returns the peer, or one without objects. */
+static MeshPeer read_about(bool online, const char *more, const char *want)
+{
+    MeshPeer         peer = fixture_peer(1), out = { 0 };
+    g_autofree char *whole = NULL, *text = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(MeshMapline) line = NULL;
+
+    peer.online = online;
+    whole = mesh_mapline_encode_peer(&peer);
+    whole[strlen(whole) - 1] = '\0';
+    text = g_strconcat("{\"t\":\"peers\",\"peers\":[", whole, more, "}]}", NULL);
+    line = mesh_mapline_decode(text, strlen(text), &error);
+    mesh_mapline_clear_peer(&peer);
+    if (want != NULL) {
+        g_assert_null(line);
+        g_assert_error(error, MESH_ERROR, MESH_ERROR_BAD_JSON);
+        g_assert_cmpstr(error->message, ==, want);
+        return out;
+    }
+    g_assert_no_error(error);
+    out = line->peers[0];
+    line->n_peers = 0;
+    return out;
+}
+
+static void assert_about(bool online, const char *more, const char *owner, uint32_t last_seen)
+{
+    MeshPeer peer = read_about(online, more, NULL);
+
+    g_assert_cmpstr(peer.owner, ==, owner);
+    g_assert_cmpuint(peer.last_seen, ==, last_seen);
+    mesh_mapline_clear_peer(&peer);
+}
+
+/* Who a peer belongs to and when it was seen, in the encoder's form and in others. */
+static void test_about(void)
+{
+    static const char bad_name[] =
+        "peers[0].owner: not a name of at most 128 bytes without control characters";
+    g_autofree char *full = g_strnfill(MESH_MAPLINE_OWNER_MAX, 'x');
+    g_autofree char *longest = g_strdup_printf(",\"owner\":\"%s\"", full);
+    g_autofree char *longer = g_strdup_printf(",\"owner\":\"%sx\"", full);
+    MeshPeer         ann = read_about(false, ",\"owner\":\"ann\",\"seen\":1790000000", NULL);
+    MeshPeer         other = read_about(true, ", \"owner\": \"ann\"", NULL);
+    g_autofree char *again = mesh_mapline_encode_peer(&ann);
+
+    g_assert_cmpstr(ann.owner, ==, "ann");
+    g_assert_true(ann.owner == other.owner); /* one text for all peers of a user */
+    g_assert_true(g_str_has_suffix(again, ",\"on\":false,\"owner\":\"ann\",\"seen\":1790000000}"));
+    mesh_mapline_clear_peer(&ann);
+    mesh_mapline_clear_peer(&other);
+    assert_about(false, "", NULL, 0);
+    assert_about(false, ",\"seen\":4294967295", NULL, UINT32_MAX);
+    assert_about(true, ",\"seen\":5", NULL, 0); /* it is here: whatever is said */
+    assert_about(false, ",\"owner\":\"\",\"seen\":0", NULL, 0);
+    assert_about(false, ",\"seen\":7,\"owner\":\"J\\u00fcrg\"", "J\303\274rg", 7);
+    assert_about(true, longest, full, 0);
+    read_about(true, longer, bad_name);
+    read_about(true, ",\"owner\":\"a\\nb\"", bad_name);
+    read_about(true, ",\"owner\":\"\\u001b[2J\"", bad_name);
+    read_about(true, ",\"owner\":\"\\u0085\"", bad_name);
+    read_about(true, ",\"owner\":\"\\u202egnp\"", bad_name); /* turns what follows */
+    read_about(true, ",\"owner\":7", "peers[0].owner: a text was expected");
+    read_about(false, ",\"seen\":4294967296",
+               "peers[0].seen: 4294967296 is not within 0 … 4294967295");
+    read_about(false, ",\"seen\":-1", "peers[0].seen: -1 is not within 0 … 4294967295");
+    read_about(false, ",\"seen\":\"now\"", "peers[0].seen: a whole number was expected");
+}
+
 static void test_small_lines(void)
 {
+    uint32_t times[] = { 1790000000, 0 };
     uint32_t indexes[] = { 1, 4294967295u };
     g_autoptr(MeshSigned) e = fixture_e(2, 1, "192.0.2.1:5", MESH_RECORD_STATIC);
     MeshMapline ep = { .type = MESH_MAPLINE_EP, .index = 4, .e = e };
@@ -123,6 +195,10 @@ static void test_small_lines(void)
         .type = MESH_MAPLINE_ON, .n_indexes = 2, .indexes = indexes, .all = true, .end = true
     };
     MeshMapline off = { .type = MESH_MAPLINE_OFF };
+    MeshMapline gone = {
+        .type = MESH_MAPLINE_OFF, .n_indexes = 2, .indexes = indexes, .seen = times
+    };
+    g_autoptr(MeshMapline) gone2 = round_trip(&gone);
     MeshMapline restart = { .type = MESH_MAPLINE_RESTART, .retry_in_s = 2, .spread_s = 9 };
     MeshMapline revoked = { .type = MESH_MAPLINE_REVOKED, .expired = true };
     MeshMapline replaced = { .type = MESH_MAPLINE_REPLACED };
@@ -139,6 +215,8 @@ static void test_small_lines(void)
     g_assert_cmpuint(on2->indexes[1], ==, 4294967295u);
     g_assert_true(on2->all && on2->end);
     g_assert_cmpuint(off2->n_indexes, ==, 0);
+    g_assert_null(off2->seen);
+    g_assert_cmpmem(gone2->seen, sizeof times, times, sizeof times);
     g_assert_cmpuint(restart2->retry_in_s, ==, 2);
     g_assert_cmpuint(restart2->spread_s, ==, 9);
     g_assert_true(revoked2->expired);
@@ -171,8 +249,14 @@ static const BadCase bad[] = {
     { "delta-backwards", "{\"t\":\"delta\",\"from\":5,\"to\":5}", "delta.to: not above from" },
     { "delta-gone", "{\"t\":\"delta\",\"from\":5,\"to\":6,\"gone\":[{\"i\":1,\"node\":\"x\"}]}",
       "delta.gone[0].node: not a key (base64url, 43 characters)" },
-    { "on-texts", "{\"t\":\"on\",\"i\":[1,\"2\"]}", "on.i[1]: not an index" },
-    { "off-negative", "{\"t\":\"off\",\"i\":[-1]}", "off.i[0]: not an index" },
+    { "on-texts", "{\"t\":\"on\",\"i\":[1,\"2\"]}", "on.i[1]: not a number of 32 bits" },
+    { "off-negative", "{\"t\":\"off\",\"i\":[-1]}", "off.i[0]: not a number of 32 bits" },
+    { "off-seen-fewer", "{\"t\":\"off\",\"i\":[1,2],\"seen\":[5]}",
+      "off.seen: not as many as in i" },
+    { "off-seen-large", "{\"t\":\"off\",\"i\":[1],\"seen\":[4294967296]}",
+      "off.seen[0]: not a number of 32 bits" },
+    { "off-seen-text", "{\"t\":\"off\",\"i\":[1],\"seen\":\"1\"}",
+      "off.seen: an array was expected" },
     { "restart", "{\"t\":\"restart\",\"retry_in_s\":5}", "restart.spread_s: missing" },
     { "revoked", "{\"t\":\"revoked\",\"why\":\"bored\"}",
       "revoked.why: neither removed nor expired" },
@@ -226,6 +310,7 @@ int main(int argc, char **argv)
     g_test_add_func("/mapline/relays", test_relays);
     g_test_add_func("/mapline/snapshot", test_snapshot);
     g_test_add_func("/mapline/delta", test_delta);
+    g_test_add_func("/mapline/owner-and-seen", test_about);
     g_test_add_func("/mapline/small-lines", test_small_lines);
     g_test_add_func("/mapline/unknown-and-long", test_unknown_and_long);
     g_test_add_func("/mapline/cut", test_cut);

@@ -186,6 +186,51 @@ static void test_presence(void)
     g_assert_cmpint(apply(map, &ep), ==, MESH_NETMAP_NOTHING);
 }
 
+static void test_last_seen(void)
+{
+    g_autoptr(MeshNetmap) map = mesh_netmap_new(), copy = NULL, again = NULL;
+    uint32_t    both[] = { 1, 2 }, times[] = { 1790000000, 1790000005 }, one = 1, none = 0;
+    MeshPeer    owned = fixture_peer(3);
+    MeshMapline off = { .type = MESH_MAPLINE_OFF, .n_indexes = 2, .indexes = both };
+    MeshMapline mute = { .type = MESH_MAPLINE_OFF, .n_indexes = 1, .indexes = &one };
+    MeshMapline on = { .type = MESH_MAPLINE_ON, .n_indexes = 1, .indexes = &one };
+    MeshMapline all = { .type = MESH_MAPLINE_ON, .all = true, .end = true };
+    MeshMapline delta = {
+        .type = MESH_MAPLINE_DELTA, .from = 5, .to = 6, .n_peers = 1, .peers = &owned
+    };
+    size_t           len;
+    g_autofree char *text = NULL;
+
+    off.seen = times;
+    apply_snapshot(map, 5, 1, 3);
+    g_assert_cmpint(apply(map, &off), ==, MESH_NETMAP_PRESENCE);
+    g_assert_cmpuint(mesh_netmap_find_peer(map, 1)->last_seen, ==, 1790000000);
+    g_assert_cmpuint(mesh_netmap_find_peer(map, 2)->last_seen, ==, 1790000005);
+    g_assert_cmpint(apply(map, &off), ==, MESH_NETMAP_NOTHING);
+    mute.seen = &none;
+    g_assert_cmpint(apply(map, &mute), ==, MESH_NETMAP_NOTHING); /* nothing is better known */
+    g_assert_cmpint(apply(map, &all), ==, MESH_NETMAP_PRESENCE); /* 3 is gone too, who knows when */
+    g_assert_cmpuint(mesh_netmap_find_peer(map, 1)->last_seen, ==, 1790000000);
+    g_assert_cmpuint(mesh_netmap_find_peer(map, 3)->last_seen, ==, 0);
+    g_assert_cmpint(apply(map, &on), ==, MESH_NETMAP_PRESENCE);
+    g_assert_cmpuint(mesh_netmap_find_peer(map, 1)->last_seen, ==, 0);
+    mute.seen = NULL; /* by an older server */
+    g_assert_cmpint(apply(map, &mute), ==, MESH_NETMAP_PRESENCE);
+    g_assert_cmpuint(mesh_netmap_find_peer(map, 1)->last_seen, ==, 0);
+
+    owned.owner = g_ref_string_new_intern("ann");
+    g_assert_cmpint(apply(map, &delta), ==, MESH_NETMAP_CHANGED);
+    mesh_mapline_clear_peer(&owned);
+    copy = mesh_netmap_copy(map);
+    g_assert_cmpstr(mesh_netmap_find_peer(copy, 3)->owner, ==, "ann");
+    g_assert_null(mesh_netmap_find_peer(copy, 2)->owner);
+    g_assert_cmpuint(mesh_netmap_find_peer(copy, 2)->last_seen, ==, 1790000005);
+    text = mesh_netmap_encode(copy, &len); /* the owner is of the version, the rest is not */
+    again = mesh_netmap_decode(text, len, NULL);
+    g_assert_cmpstr(mesh_netmap_find_peer(again, 3)->owner, ==, "ann");
+    g_assert_cmpuint(mesh_netmap_find_peer(again, 2)->last_seen, ==, 0);
+}
+
 static void test_hello(void)
 {
     g_autoptr(MeshNetmap) map = mesh_netmap_new();
@@ -239,6 +284,7 @@ int main(int argc, char **argv)
     }
     g_test_add_func("/netmap/delta/content", test_delta);
     g_test_add_func("/netmap/presence", test_presence);
+    g_test_add_func("/netmap/last-seen", test_last_seen);
     g_test_add_func("/netmap/hello", test_hello);
     g_test_add_func("/netmap/cache", test_cache);
     return g_test_run();

@@ -29,6 +29,7 @@ static void free_peer(gpointer data)
 
     mesh_member_unref(peer->member);
     g_free(peer->path.reason);
+    g_clear_pointer(&peer->owner, g_ref_string_release);
     g_free(peer);
 }
 
@@ -88,6 +89,37 @@ static void test_row(gconstpointer data)
     bus_peers_free(told);
 }
 
+/* What the server says beside what it signs is news of its own. */
+static void test_about(void)
+{
+    BusPeers *told = bus_peers_new();
+    Heard     heard = { 0 };
+    g_autoptr(GPtrArray) peers = make_peers(0, 3, 1);
+    MeshdPeerView *one = peers->pdata[1];
+    g_autoptr(GVariant) page = NULL;
+    g_autoptr(GVariant) row = NULL;
+    const char *owner = NULL;
+    gint64      last_seen = 0;
+
+    g_assert_true(bus_peers_compare(told, peers, on_emit, &heard));
+    g_assert_cmpuint(heard.changed, ==, 3);
+    one->owner = g_ref_string_new_intern("ann");
+    g_assert_true(bus_peers_compare(told, peers, on_emit, &heard));
+    g_assert_cmpuint(heard.changed, ==, 4);
+    one->last_seen = UINT32_MAX;
+    g_assert_true(bus_peers_compare(told, peers, on_emit, &heard));
+    g_assert_cmpuint(heard.changed, ==, 5);
+    g_assert_true(bus_peers_compare(told, peers, on_emit, &heard));
+    g_assert_cmpuint(heard.changed, ==, 5);
+    page = g_variant_ref_sink(bus_peers_make_page(peers, "", 0, BUS_PEERS_LIST));
+    row = g_variant_get_child_value(page, 1);
+    g_assert_true(g_variant_lookup(row, "owner", "&s", &owner));
+    g_assert_true(g_variant_lookup(row, "last-seen", "x", &last_seen));
+    g_assert_cmpstr(owner, ==, "ann");
+    g_assert_cmpint(last_seen, ==, UINT32_MAX);
+    bus_peers_free(told);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -96,5 +128,6 @@ int main(int argc, char **argv)
 
         g_test_add_data_func(path, &rows[i], test_row);
     }
+    g_test_add_func("/bus/peers/owner-and-last-seen", test_about);
     return g_test_run();
 }

@@ -285,6 +285,46 @@ static void test_grace(Rig *rig, gconstpointer unused)
     core_answer_free(answer);
 }
 
+/* The "off" line of who follows, that of who comes back with a cursor, and the peer of a snapshot
+ * say the same time: when the node was there last, not when its grace was over. */
+static void test_last_seen(Rig *rig, gconstpointer unused)
+{
+    MeshNetworkId    net;
+    g_autofree char *id = rig_network(rig, "home", NULL, &net);
+    MeshJoinlink     link = rig_key(rig, "home", true);
+    RigNode          a = rig_node(&net, "a"), b = rig_node(&net, "b");
+    uint64_t         stream, ver;
+    CoreAnswer      *answer;
+    int64_t          before, after;
+
+    (void)unused;
+    rig_assert(rig_register(rig, &a, &link), 200, NULL);
+    rig_assert(rig_register(rig, &b, &link), 200, NULL);
+    stream = rig_open(rig, &b, 0, 0);
+    g_autoptr(MeshMapline) end = rig_next_line(rig, stream, MESH_MAPLINE_SNAP_END);
+    ver = end->ver;
+    answer = rig_wait(rig, rig_open(rig, &a, 0, 0));
+    before = mesh_clock_wall_s();
+    core_close_map(rig->core, answer->stream);
+    core_answer_free(answer);
+    move(rig, 0); /* closed, before the clock moves */
+    after = mesh_clock_wall_s();
+    move(rig, 11);
+    g_autoptr(MeshMapline) off = rig_next_line(rig, stream, MESH_MAPLINE_OFF);
+    g_assert_cmpuint(off->n_indexes, ==, 1);
+    g_assert_nonnull(off->seen);
+    g_assert_cmpint(off->seen[0], >=, before);
+    g_assert_cmpint(off->seen[0], <=, after);
+    g_autoptr(MeshMapline) again = rig_next_line(rig, rig_open(rig, &b, 1, ver), MESH_MAPLINE_OFF);
+    g_assert_cmpuint(again->n_indexes, ==, 1);
+    g_assert_cmpuint(again->indexes[0], ==, off->indexes[0]);
+    g_assert_cmpuint(again->seen[0], ==, off->seen[0]);
+    g_autoptr(MeshMapline) peers = rig_next_line(rig, rig_open(rig, &b, 0, 0), MESH_MAPLINE_PEERS);
+    g_assert_false(peers->peers[0].online);
+    g_assert_cmpuint(peers->peers[0].last_seen, ==, off->seen[0]);
+    g_assert_null(peers->peers[0].owner);
+}
+
 static void test_key_expires(Rig *rig, gconstpointer unused)
 {
     MeshNetworkId    net;
@@ -412,6 +452,7 @@ int main(int argc, char **argv)
     ADD("approve-after-its-end", test_approve_too_late);
     ADD("address-returns-after-a-day", test_address_returns);
     ADD("offline-after-10-s", test_grace);
+    ADD("last-seen", test_last_seen);
     ADD("key-expires", test_key_expires);
     ADD("held-registration-ends", test_held_registration_ends);
     ADD("registrations-are-paced", test_register_paced);

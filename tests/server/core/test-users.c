@@ -181,12 +181,92 @@ static void test_remove(Rig *rig, gconstpointer unused)
     rig_assert(rig_register(rig, &a, NULL), 200, NULL);
 }
 
+static void rename_user(Rig *rig, const char *user, const char *name)
+{
+    CoreManage set = request(CORE_USER_SET);
+
+    set.user = user;
+    set.name = name;
+    rig_assert(rig_manage(rig, &set), 200, NULL);
+}
+
+static void give(Rig *rig, const char *node, const char *user)
+{
+    CoreManage set = request(CORE_NODE_SET);
+
+    set.network = "home";
+    set.node = node;
+    set.user = user;
+    rig_assert(rig_manage(rig, &set), 200, NULL);
+}
+
+/* Reads deltas until @n nodes were told, all of them as @owner's. */
+static void expect_owner(Rig *rig, uint64_t stream, unsigned n, const char *owner)
+{
+    for (unsigned told = 0; told < n;) {
+        g_autoptr(MeshMapline) delta = rig_next_line(rig, stream, MESH_MAPLINE_DELTA);
+
+        g_assert_cmpuint(delta->n_gone, ==, 0);
+        for (size_t i = 0; i < delta->n_peers; i++, told++)
+            g_assert_cmpstr(delta->peers[i].owner, ==, owner);
+    }
+}
+
+/* A node's change of user and a user's change of name are told as deltas, in every network, and
+ * nothing that was signed is signed again. */
+static void test_owner_is_told(Rig *rig, gconstpointer unused)
+{
+    MeshNetworkId    home, work;
+    g_autofree char *home_id = rig_network(rig, "home", "10.9.0.0/16", &home);
+    g_autofree char *work_id = rig_network(rig, "work", "10.8.0.0/16", &work);
+    RigNode          watcher = rig_node(&home, "watcher"), afar = rig_node(&work, "afar");
+    MeshJoinlink keys[2], free_keys[2] = { rig_key(rig, "home", true), rig_key(rig, "work", true) };
+    uint64_t     at_home, at_work;
+    g_autoptr(MeshSigned) m = NULL;
+
+    (void)unused;
+    add_user(rig, "ann", 0);
+    keys[0] = user_key(rig, "home", "ann");
+    keys[1] = user_key(rig, "work", "ann");
+    rig_assert(rig_register(rig, &watcher, &free_keys[0]), 200, NULL);
+    rig_assert(rig_register(rig, &afar, &free_keys[1]), 200, NULL);
+    at_home = rig_open(rig, &watcher, 0, 0);
+    at_work = rig_open(rig, &afar, 0, 0);
+    for (unsigned i = 0; i < 6; i++) { /* more than fit one version */
+        static const char *const names[] = { "n0", "n1", "n2", "n3", "n4", "n5" };
+        RigNode                  node = rig_node(i == 0 ? &work : &home, names[i]);
+
+        rig_assert(rig_register(rig, &node, &keys[i == 0]), 200, NULL);
+        expect_owner(rig, i == 0 ? at_work : at_home, 1, "ann");
+    }
+    rename_user(rig, "ann", "anna");
+    expect_owner(rig, at_home, 5, "anna");
+    expect_owner(rig, at_work, 1, "anna");
+    rename_user(rig, "anna", "anna"); /* nothing */
+    give(rig, "n1", "");
+    g_autoptr(MeshMapline) nobody = rig_next_line(rig, at_home, MESH_MAPLINE_DELTA);
+    g_assert_cmpuint(nobody->n_peers, ==, 1);
+    g_assert_null(nobody->peers[0].owner);
+    m = mesh_signed_ref(nobody->peers[0].m);
+    give(rig, "n1", ""); /* nothing */
+    give(rig, "n1", "anna");
+    g_autoptr(MeshMapline) back = rig_next_line(rig, at_home, MESH_MAPLINE_DELTA);
+    g_assert_cmpstr(back->peers[0].owner, ==, "anna");
+    g_assert_true(mesh_signed_equal(back->peers[0].m, m));
+    g_assert_cmpuint(back->to, ==, nobody->to + 1);
+    rig_restart(rig);
+    g_autoptr(MeshMapline) peers =
+        rig_next_line(rig, rig_open(rig, &watcher, 0, 0), MESH_MAPLINE_PEERS);
+    g_assert_cmpstr(peers->peers[0].owner, ==, "anna");
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add("/users/limit-in-all-networks", Rig, NULL, rig_start, test_limit, rig_stop);
     g_test_add("/users/suspend-and-free", Rig, NULL, rig_start, test_suspend, rig_stop);
     g_test_add("/users/expired-stays-expired", Rig, NULL, rig_start, test_expired_stays, rig_stop);
+    g_test_add("/users/owner-is-told", Rig, NULL, rig_start, test_owner_is_told, rig_stop);
     g_test_add("/users/remove", Rig, NULL, rig_start, test_remove, rig_stop);
     return g_test_run();
 }
