@@ -70,7 +70,23 @@ static void print_json(const CliNetwork *network, GPtrArray *peers)
     cli_output_print_json(&out);
 }
 
-static void add_row(CliTable *table, GVariant *peer)
+/* Who it belongs to, and when the server saw it last. */
+static void add_about(CliTable *table, GVariant *peer)
+{
+    const char *owner = "";
+    gint64      seen_s = 0;
+    g_autoptr(GDateTime) seen = NULL;
+    g_autofree char *text = NULL;
+
+    g_variant_lookup(peer, "owner", "&s", &owner);
+    g_variant_lookup(peer, "last-seen", "x", &seen_s);
+    seen = seen_s > 0 ? g_date_time_new_from_unix_local(seen_s) : NULL;
+    text = seen != NULL ? g_date_time_format(seen, "%F %H:%M:%S") : g_strdup("-");
+    cli_output_table_add(table, owner[0] != '\0' ? owner : "-");
+    cli_output_table_add(table, text);
+}
+
+static void add_row(CliTable *table, GVariant *peer, bool is_long)
 {
     const char             *name = "", *path = "", *reason = "", *endpoint = "", *relay = "";
     gboolean                online = false, tls = false;
@@ -97,6 +113,8 @@ static void add_row(CliTable *table, GVariant *peer)
     cli_output_table_add(table, name);
     cli_output_table_add(table, list);
     cli_output_table_add(table, online ? _("yes") : _("no"));
+    if (is_long)
+        add_about(table, peer);
     rtt = rtt_us != 0 && strcmp(path, "direct") == 0
               ? g_strdup_printf(_("%.1f ms"), (double)rtt_us / 1000)
               : g_strdup("-");
@@ -108,23 +126,28 @@ static void add_row(CliTable *table, GVariant *peer)
     cli_output_table_add(table, reason);
 }
 
-static void print_table(GPtrArray *peers)
+static void print_table(GPtrArray *peers, bool is_long)
 {
     const char *const titles[] = { _("NAME"), _("ADDRESSES"), _("ONLINE"), _("PATH"), _("VIA"),
                                    _("RTT"),  _("RX/TX"),     _("REASON"), NULL };
-    g_autoptr(CliTable) table = cli_output_table_new(titles);
+    const char *const more[] = { _("NAME"),      _("ADDRESSES"), _("ONLINE"), _("OWNER"),
+                                 _("LAST SEEN"), _("PATH"),      _("VIA"),    _("RTT"),
+                                 _("RX/TX"),     _("REASON"),    NULL };
+    g_autoptr(CliTable) table = cli_output_table_new(is_long ? more : titles);
     g_autofree char *text = NULL;
 
     for (unsigned i = 0; i < peers->len; i++)
-        add_row(table, peers->pdata[i]);
+        add_row(table, peers->pdata[i], is_long);
     text = cli_output_table_format(table);
     fputs(text, stdout);
 }
 
 static CliExit run_peers(CliArguments *arguments, GError **error)
 {
-    gboolean           json = false;
+    gboolean           json = false, is_long = false;
     const GOptionEntry entries[] = {
+        { "long", 'l', 0, G_OPTION_ARG_NONE, &is_long,
+          N_("Tell the owner too, and when the server saw it last"), NULL },
         { "json", 0, 0, G_OPTION_ARG_NONE, &json, N_("Print JSON"), NULL },
         { NULL },
     };
@@ -143,7 +166,7 @@ static CliExit run_peers(CliArguments *arguments, GError **error)
     if (json)
         print_json(network, peers);
     else
-        print_table(peers);
+        print_table(peers, is_long);
     return CLI_OK;
 }
 

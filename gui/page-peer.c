@@ -4,6 +4,7 @@
 #include "gui/peer-ping.h"
 #include "gui/peer-traffic.h"
 #include "gui/row-copy.h"
+#include "gui/words.h"
 
 #include <glib/gi18n.h>
 #include <string.h>
@@ -34,16 +35,6 @@ static void set_row(GtkWidget *row, const char *text)
     gtk_widget_set_visible(row, *text != '\0');
 }
 
-/* Owned. @unix_s: 0: not known, which is "". */
-static char *dup_time(gint64 unix_s)
-{
-    g_autoptr(GDateTime) utc = unix_s > 0 ? g_date_time_new_from_unix_utc(unix_s) : NULL;
-    g_autoptr(GDateTime) local = utc == NULL ? NULL : g_date_time_to_local(utc);
-
-    /* Translators: date and time of day, for g_date_time_format() */
-    return local == NULL ? g_strdup("") : g_date_time_format(local, _("%x %X"));
-}
-
 static void show_addresses(GuiPagePeer *self)
 {
     const char *const *addresses = gui_peer_get_addresses(self->peer);
@@ -70,8 +61,8 @@ static void show(GuiPagePeer *self)
 
     g_object_get(self->peer, "tags", &tags, "last-seen", &seen_s, NULL);
     tag_text = tags == NULL ? g_strdup("") : g_strjoinv(", ", tags);
-    seen = dup_time(gui_peer_is_online(self->peer) ? 0 : seen_s);
-    handshake = dup_time(gui_peer_get_statistics(self->peer)->last_handshake);
+    seen = gui_words_dup_time(gui_peer_is_online(self->peer) ? 0 : seen_s);
+    handshake = gui_words_dup_time(gui_peer_get_statistics(self->peer)->last_handshake);
     show_addresses(self);
     set_row(self->owner, gui_peer_get_text(self->peer, "owner"));
     set_row(self->seen, seen);

@@ -81,16 +81,32 @@ static void show(GuiRowPeer *self)
     name_row(self, path);
 }
 
+/* Why there is no direct way, and of who is offline when he was seen. */
+static char *dup_tip(GuiPeer *peer)
+{
+    const char      *reason = gui_peer_get_text(peer, "reason");
+    gint64           seen_s = 0;
+    g_autofree char *time = NULL, *seen = NULL;
+
+    g_object_get(peer, "last-seen", &seen_s, NULL);
+    if (gui_peer_is_online(peer) || seen_s == 0)
+        return g_strdup(reason);
+    time = gui_words_dup_time(seen_s);
+    /* Translators: %s is a date and a time of day */
+    seen = g_strdup_printf(_("last seen %s"), time);
+    return g_strconcat(reason, reason[0] != '\0' ? "\n" : "", seen, NULL);
+}
+
 static gboolean on_query_tooltip(GtkWidget *widget, int x, int y, gboolean keyboard,
                                  GtkTooltip *tooltip)
 {
-    GuiRowPeer *self = GUI_ROW_PEER(widget);
-    const char *reason = self->peer != NULL ? gui_peer_get_text(self->peer, "reason") : "";
+    GuiRowPeer      *self = GUI_ROW_PEER(widget);
+    g_autofree char *text = self->peer != NULL ? dup_tip(self->peer) : g_strdup("");
 
     (void)x, (void)y, (void)keyboard;
-    if (reason[0] == '\0')
+    if (text[0] == '\0')
         return false;
-    gtk_tooltip_set_text(tooltip, reason);
+    gtk_tooltip_set_text(tooltip, text);
     return true;
 }
 

@@ -74,3 +74,12 @@ char *gui_words_dup_state(GuiNetwork *network)
     return g_strdup_printf(ngettext("%u of %u peer online", "%u of %u peers online", total), online,
                            total);
 }
+
+char *gui_words_dup_time(gint64 unix_s)
+{
+    g_autoptr(GDateTime) utc = unix_s > 0 ? g_date_time_new_from_unix_utc(unix_s) : NULL;
+    g_autoptr(GDateTime) local = utc == NULL ? NULL : g_date_time_to_local(utc);
+
+    /* Translators: date and time of day, for g_date_time_format() */
+    return local == NULL ? g_strdup("") : g_date_time_format(local, _("%x %X"));
+}

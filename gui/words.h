@@ -18,3 +18,6 @@ char *gui_words_dup_way(const char *path, const char *relay, bool online);
 
 /* Owned. The state of a network in a few words: "Off", "3 of 5 peers online", "Server offline". */
 char *gui_words_dup_state(GuiNetwork *network);
+
+/* Owned. Date and time of day, here; @unix_s 0: not known, which is "". */
+char *gui_words_dup_time(gint64 unix_s);
