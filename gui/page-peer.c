@@ -142,6 +142,19 @@ static void build_about(GuiPagePeer *self, AdwPreferencesPage *page)
     self->wg_key = add_copy_row(group, _("WireGuard key"), _("Copy WireGuard key"));
 }
 
+/* The list of peers, which is followed for its own sake, is not seen beside this page. */
+static void gui_page_peer_map(GtkWidget *widget)
+{
+    GTK_WIDGET_CLASS(gui_page_peer_parent_class)->map(widget);
+    gui_peers_hold(gui_network_get_peers(GUI_PAGE_PEER(widget)->network));
+}
+
+static void gui_page_peer_unmap(GtkWidget *widget)
+{
+    gui_peers_release(gui_network_get_peers(GUI_PAGE_PEER(widget)->network));
+    GTK_WIDGET_CLASS(gui_page_peer_parent_class)->unmap(widget);
+}
+
 static void gui_page_peer_dispose(GObject *object)
 {
     GuiPagePeer *self = GUI_PAGE_PEER(object);
@@ -154,6 +167,8 @@ static void gui_page_peer_dispose(GObject *object)
 static void gui_page_peer_class_init(GuiPagePeerClass *klass)
 {
     G_OBJECT_CLASS(klass)->dispose = gui_page_peer_dispose;
+    GTK_WIDGET_CLASS(klass)->map = gui_page_peer_map;
+    GTK_WIDGET_CLASS(klass)->unmap = gui_page_peer_unmap;
 }
 
 static void gui_page_peer_init(GuiPagePeer *self)

@@ -70,6 +70,13 @@ def path(lab, window):
     lab.ok("the path, and those before it")
 
 
+def changes(lab, window):
+    for before, after in (("b", "bee"), ("bee", "b")):
+        lab.server.ctl("node", "rename", "--network", "home", before, after)
+        window.wait_for(lambda after=after: value(window, "Name") == f"{after}.home.mesh", f"the name {after}")
+    lab.ok("the page follows what becomes of the peer")
+
+
 def without_rights(lab, desk):
     window = open_page(desk)
     window.find("push button", "Show Details…")
@@ -100,6 +107,7 @@ def main():
         echoes(lab, desk, window)
         traffic(lab, desk, window)
         path(lab, window)
+        changes(lab, window)
         without_rights(lab, Desk(a, "bob", size="1000x1400"))
 
 
