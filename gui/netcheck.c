@@ -14,6 +14,28 @@ static const struct {
     { "udp6", "no", N_("No packet passes by IPv6: UDP is blocked, or there is no internet.") },
 };
 
+/* Each kind of "nat"; one that is not here is newer than this window, and the service's words do.
+ */
+static const struct {
+    const char *kind, *words;
+} nats[] = {
+    { "open", N_("No NAT and no firewall stand before this computer.") },
+    { "firewall", N_("A firewall lets in answers only; there is no NAT.") },
+    { "full-cone", N_("The NAT keeps one port and lets everybody in.") },
+    { "cone", N_("The NAT keeps one port for all destinations.") },
+    { "restricted",
+      N_("The NAT keeps one port and lets in whoever was written to, from any port.") },
+    { "port-restricted", N_("The NAT keeps one port and lets in answers only.") },
+    { "address-dependent", N_("The NAT takes another port for each address: some peers may stay "
+                              "reached by a relay.") },
+    { "symmetric", N_("The NAT takes a random port for each destination: a direct way is searched "
+                      "for, and not always found.") },
+    { "sequential", N_("The NAT takes the next port for each destination: a direct way is "
+                       "searched for.") },
+    { "block", N_("The NAT takes a port of a small range for each destination: a direct way is "
+                  "searched for.") },
+};
+
 static void add_relay(GString *words, GVariant *relay)
 {
     const char      *name = "";
@@ -44,6 +66,9 @@ static void add_nat(GString *words, GVariant *found)
 
     g_variant_lookup(found, "nat", "&s", &kind);
     g_variant_lookup(found, "nat-text", "&s", &text);
+    for (size_t i = 0; i < G_N_ELEMENTS(nats); i++)
+        if (strcmp(kind, nats[i].kind) == 0)
+            text = _(nats[i].words);
     if (text[0] != '\0' && strcmp(kind, "unknown") != 0) /* else it would say that it has no news */
         g_string_append_printf(words, "%s\n", text);
 }
