@@ -8,21 +8,23 @@
 
 #include <string.h>
 
-/* The first window of a type; NULL: none is open. */
-static GtkWindow *find_window(GuiApplication *application, GType type)
+/* The first window of a type; NULL: none is open. The application knows the main one alone. */
+static GtkWindow *find_window(GType type)
 {
-    GList *windows = gtk_application_get_windows(GTK_APPLICATION(application));
+    GListModel *windows = gtk_window_get_toplevels();
 
-    for (; windows != NULL; windows = windows->next) {
-        if (G_TYPE_CHECK_INSTANCE_TYPE(windows->data, type))
-            return windows->data;
+    for (unsigned i = 0; i < g_list_model_get_n_items(windows); i++) {
+        g_autoptr(GtkWindow) window = g_list_model_get_item(windows, i);
+
+        if (G_TYPE_CHECK_INSTANCE_TYPE(window, type))
+            return window; /* GTK holds it, too */
     }
     return NULL;
 }
 
 static GtkWindow *open_main(GuiApplication *application)
 {
-    GtkWindow *window = find_window(application, GUI_TYPE_WINDOW);
+    GtkWindow *window = find_window(GUI_TYPE_WINDOW);
 
     if (window == NULL) {
         window = GTK_WINDOW(gui_window_new(application));
@@ -42,7 +44,7 @@ static void on_join(GSimpleAction *action, GVariant *parameter, gpointer user_da
     GuiApplication *self = user_data;
     const char     *link = g_variant_get_string(parameter, NULL);
     GtkWindow      *parent = open_main(self);
-    GtkWindow      *dialog = find_window(self, GUI_TYPE_DIALOG_JOIN);
+    GtkWindow      *dialog = find_window(GUI_TYPE_DIALOG_JOIN);
 
     (void)action;
     if (dialog == NULL) {
@@ -58,7 +60,7 @@ static void on_preferences(GSimpleAction *action, GVariant *parameter, gpointer 
 {
     GuiApplication *self = user_data;
     GtkWindow      *parent = open_main(self);
-    GtkWindow      *window = find_window(self, GUI_TYPE_PREFERENCES);
+    GtkWindow      *window = find_window(GUI_TYPE_PREFERENCES);
 
     (void)action, (void)parameter;
     if (window == NULL)

@@ -15,8 +15,10 @@ struct _GuiDialogJoin {
     char                 *path;    /* owned; of the network that was joined; NULL: none yet */
     GCancellable         *cancel;  /* owned; of what is under way; cancelled when the dialog goes */
     GtkFileChooserNative *chooser; /* owned; NULL unless it is open */
+    char                 *next; /* owned, secret; a link that came while one is joined; or NULL */
     GtkWidget            *link, *server, *error, *options, *node_name, *only6;
-    GtkWidget *cancel_button, *join, *paste, *open, *stack, *spinner, *result, *warnings, *done;
+    GtkWidget *cancel_button, *join, *paste, *open, *stack, *busy, *spinner, *result, *warnings,
+        *done;
 };
 
 G_DEFINE_FINAL_TYPE(GuiDialogJoin, gui_dialog_join, ADW_TYPE_WINDOW)
@@ -35,6 +37,8 @@ static void show_error(GuiDialogJoin *self, const char *text)
 
 static void free_secret(char *text)
 {
+    if (text == NULL)
+        return;
     sodium_memzero(text, strlen(text));
     g_free(text);
 }
@@ -57,12 +61,57 @@ static void on_link_changed(GuiDialogJoin *self)
     gtk_widget_set_sensitive(self->join, good);
 }
 
+static bool is_on_page(GuiDialogJoin *self, const char *name)
+{
+    return g_str_equal(gtk_stack_get_visible_child_name(GTK_STACK(self->stack)), name);
+}
+
+static void show_page(GuiDialogJoin *self, const char *name)
+{
+    bool form = g_str_equal(name, "form");
+
+    gtk_stack_set_visible_child_name(GTK_STACK(self->stack), name);
+    gtk_widget_set_visible(self->join, form);
+    gtk_widget_set_visible(self->cancel_button, !g_str_equal(name, "result"));
+    gtk_spinner_set_spinning(GTK_SPINNER(self->spinner), g_str_equal(name, "busy"));
+}
+
+/* Keeps a link until what is under way is over, and says so; NULL: there is none any more. */
+static void set_next(GuiDialogJoin *self, const char *link)
+{
+    g_clear_pointer(&self->next, free_secret);
+    self->next = g_strdup(link);
+    adw_status_page_set_description(
+        ADW_STATUS_PAGE(self->busy),
+        link == NULL ? NULL
+                     : _("Another join link has come. It is shown as soon as this one is done."));
+}
+
+static void show_state(GuiDialogJoin *self);
+
+/* From a result back to the form, as if the dialog were opened for another network. */
+static void start_over(GuiDialogJoin *self)
+{
+    g_signal_handlers_disconnect_by_func(self->network, show_state, self);
+    g_signal_emit(self, signals[JOINED], 0, self->network);
+    g_clear_object(&self->network);
+    g_clear_pointer(&self->path, g_free);
+    gtk_editable_set_text(GTK_EDITABLE(self->node_name), "");
+    gtk_switch_set_active(GTK_SWITCH(self->only6), FALSE);
+    show_page(self, "form");
+    gtk_widget_grab_focus(self->link);
+}
+
 void gui_dialog_join_set_link(GuiDialogJoin *self, const char *link)
 {
     char *copy;
 
-    if (g_strcmp0(gtk_stack_get_visible_child_name(GTK_STACK(self->stack)), "form") != 0)
+    if (is_on_page(self, "busy")) {
+        set_next(self, link);
         return;
+    }
+    if (is_on_page(self, "result"))
+        start_over(self);
     if (strlen(link) > MESH_JOINLINK_MAX) {
         show_error(self, _("This is not a join link: it is too long."));
         return;
@@ -70,6 +119,19 @@ void gui_dialog_join_set_link(GuiDialogJoin *self, const char *link)
     copy = g_strdup(link);
     gtk_editable_set_text(GTK_EDITABLE(self->link), g_strstrip(copy));
     free_secret(copy);
+}
+
+/* Shows the link that came meanwhile; false: none did. */
+static bool take_next(GuiDialogJoin *self)
+{
+    char *link = g_steal_pointer(&self->next);
+
+    if (link == NULL)
+        return false;
+    set_next(self, NULL);
+    gui_dialog_join_set_link(self, link);
+    free_secret(link);
+    return true;
 }
 
 static void on_qr_read(GObject *source, GAsyncResult *result, gpointer user_data)
@@ -161,16 +223,6 @@ static void on_open(GuiDialogJoin *self)
     gtk_native_dialog_show(GTK_NATIVE_DIALOG(self->chooser));
 }
 
-static void show_page(GuiDialogJoin *self, const char *name)
-{
-    bool form = g_str_equal(name, "form");
-
-    gtk_stack_set_visible_child_name(GTK_STACK(self->stack), name);
-    gtk_widget_set_visible(self->join, form);
-    gtk_widget_set_visible(self->cancel_button, !g_str_equal(name, "result"));
-    gtk_spinner_set_spinning(GTK_SPINNER(self->spinner), g_str_equal(name, "busy"));
-}
-
 /* What became of it, again whenever the network's state changes. */
 static void show_state(GuiDialogJoin *self)
 {
@@ -222,6 +274,17 @@ static void show_warnings(GuiDialogJoin *self, const char *const *warnings)
     gtk_widget_set_visible(self->warnings, *text != '\0');
 }
 
+/* The error stays, even beside another link: which server it is of is said with it then. */
+static void show_failure(GuiDialogJoin *self, const GError *error)
+{
+    const char      *server = adw_action_row_get_subtitle(ADW_ACTION_ROW(self->server));
+    g_autofree char *text = g_strdup_printf("%s: %s", server, error->message);
+
+    show_page(self, "form");
+    show_error(self, take_next(self) ? text : error->message);
+    gtk_widget_grab_focus(self->link);
+}
+
 static void on_joined(GObject *source, GAsyncResult *result, gpointer user_data)
 {
     g_autoptr(GuiDialogJoin) self = user_data;
@@ -232,9 +295,7 @@ static void on_joined(GObject *source, GAsyncResult *result, gpointer user_data)
     if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
         return;
     if (reply == NULL) {
-        show_page(self, "form");
-        show_error(self, error->message);
-        gtk_widget_grab_focus(self->link);
+        show_failure(self, error);
         return;
     }
     g_variant_get(reply, "(o^a&s)", &self->path, &warnings);
@@ -269,6 +330,29 @@ static void on_join(GuiDialogJoin *self)
     gui_client_call_async(self->client, &call, self->cancel, on_joined, g_object_ref(self));
 }
 
+static void on_done(GuiDialogJoin *self)
+{
+    if (!take_next(self))
+        gtk_window_close(GTK_WINDOW(self));
+}
+
+/* Not before it is on the screen: GTK 4.8 forgets to tell screen readers of a window whose focus
+ * was set earlier. */
+static gboolean focus_link(gpointer user_data)
+{
+    GuiDialogJoin *self = user_data;
+
+    if (gtk_widget_get_mapped(GTK_WIDGET(self)) && is_on_page(self, "form"))
+        gtk_widget_grab_focus(self->link);
+    return G_SOURCE_REMOVE;
+}
+
+static void gui_dialog_join_map(GtkWidget *widget)
+{
+    GTK_WIDGET_CLASS(gui_dialog_join_parent_class)->map(widget);
+    g_idle_add_full(G_PRIORITY_DEFAULT_IDLE, focus_link, g_object_ref(widget), g_object_unref);
+}
+
 static gboolean gui_dialog_join_close_request(GtkWindow *window)
 {
     GuiDialogJoin *self = GUI_DIALOG_JOIN(window);
@@ -290,6 +374,7 @@ static void gui_dialog_join_dispose(GObject *object)
     g_clear_object(&self->network);
     g_clear_object(&self->client);
     g_clear_pointer(&self->path, g_free);
+    g_clear_pointer(&self->next, free_secret);
     G_OBJECT_CLASS(gui_dialog_join_parent_class)->dispose(object);
 }
 
@@ -302,6 +387,7 @@ static void gui_dialog_join_class_init(GuiDialogJoinClass *klass)
     GtkWidgetClass *widget_class = GTK_WIDGET_CLASS(klass);
 
     G_OBJECT_CLASS(klass)->dispose = gui_dialog_join_dispose;
+    widget_class->map = gui_dialog_join_map;
     GTK_WINDOW_CLASS(klass)->close_request = gui_dialog_join_close_request;
     signals[JOINED] = g_signal_new("joined", GUI_TYPE_DIALOG_JOIN, G_SIGNAL_RUN_LAST, 0, NULL, NULL,
                                    NULL, G_TYPE_NONE, 1, GUI_TYPE_NETWORK);
@@ -309,12 +395,13 @@ static void gui_dialog_join_class_init(GuiDialogJoinClass *klass)
                                                 "/org/meshvpn/Mesh/ui/dialog-join.ui");
     BIND(cancel_button), BIND(link), BIND(server), BIND(error), BIND(options), BIND(node_name),
         BIND(only6);
-    BIND(join), BIND(paste), BIND(open), BIND(stack), BIND(spinner), BIND(result);
+    BIND(join), BIND(paste), BIND(open), BIND(stack), BIND(busy), BIND(spinner), BIND(result);
     BIND(warnings), BIND(done);
     gtk_widget_class_bind_template_callback(widget_class, on_link_changed);
     gtk_widget_class_bind_template_callback(widget_class, on_join);
     gtk_widget_class_bind_template_callback(widget_class, on_paste);
     gtk_widget_class_bind_template_callback(widget_class, on_open);
+    gtk_widget_class_bind_template_callback(widget_class, on_done);
     gtk_widget_class_bind_template_callback(widget_class, gtk_window_close);
     gtk_widget_class_add_binding_action(widget_class, GDK_KEY_Escape, 0, "window.close", NULL);
 }
