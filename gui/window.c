@@ -48,6 +48,16 @@ void gui_window_toast_error(GuiWindow *self, const GError *error)
 
 /* ---- pages over the peers ---- */
 
+/* By the leaflet's own order: that of its widgets is another. */
+static GtkWidget *find_last_page(GuiWindow *self)
+{
+    g_autoptr(GtkSelectionModel) pages = adw_leaflet_get_pages(self->pages);
+    const guint n = g_list_model_get_n_items(G_LIST_MODEL(pages));
+    g_autoptr(AdwLeafletPage) last = g_list_model_get_item(G_LIST_MODEL(pages), n - 1);
+
+    return adw_leaflet_page_get_child(last);
+}
+
 static void on_page_shown(GuiWindow *self)
 {
     GtkWidget *shown = adw_leaflet_get_visible_child(self->pages);
@@ -56,7 +66,7 @@ static void on_page_shown(GuiWindow *self)
     if (adw_leaflet_get_child_transition_running(self->pages))
         return;
     for (;;) { /* what lies behind the page that is seen now was left */
-        last = gtk_widget_get_last_child(GTK_WIDGET(self->pages));
+        last = find_last_page(self);
         if (last == shown || last == self->page_network)
             return;
         adw_leaflet_remove(self->pages, last);

@@ -77,6 +77,13 @@ def changes(lab, window):
     lab.ok("the page follows what becomes of the peer")
 
 
+def leaves(lab, window):
+    window.click("push button", "Back")
+    window.gone("filler", "GuiPagePeer")
+    window.find("list item", re.compile("^b, online"))
+    lab.ok("the way back leads to the peers, and nothing of the page stays")
+
+
 def without_rights(lab, desk):
     window = open_page(desk)
     window.find("push button", "Show Details…")
@@ -108,6 +115,7 @@ def main():
         traffic(lab, desk, window)
         path(lab, window)
         changes(lab, window)
+        leaves(lab, window)
         without_rights(lab, Desk(a, "bob", size="1000x1400"))
 
 
