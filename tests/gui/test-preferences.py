@@ -103,6 +103,21 @@ def notes(lab, desk, window):
     lab.ok("told what happened while nobody looked, unless it was switched off; nothing at a normal start")
 
 
+def stops(lab, desk, window):
+    """An upgrade takes less than the time that passes before this is told."""
+    node = desk.node
+    desk.activate("Mesh")
+    desk.notes()
+    node.stop("meshd", kill=True)
+    seen = wait_until(desk.notes, 60, "told that the service is gone")
+    assert [(note["title"], note["body"]) for note in seen] == [
+        ("Connection lost", "The Mesh service has stopped.")], seen
+    node.up()
+    wait_until(lambda: any(note == {"id": seen[0]["id"], "closed": True} for note in desk.notes()), 30,
+               "what was told is taken back")
+    lab.ok("told that the service has stopped, until it is back")
+
+
 def keys(lab, desk, window):
     desk.activate("Mesh")
     desk.key("ctrl+question")
@@ -143,6 +158,7 @@ def main():
         networks(lab, desk, window)
         proxy_and_login(lab, desk, window)
         notes(lab, desk, window)
+        stops(lab, desk, window)
         keys(lab, desk, window)
 
 
