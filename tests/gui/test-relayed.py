@@ -1,0 +1,47 @@
+"""A peer that only a relay reaches: the list says so and why, its page says what would help.
+
+   [a] ann's desktop ─ symmetric NAT ══ wan ══ symmetric NAT ─ [b]          [server] mesh.example, with its relay"""
+import re
+
+from desk import Desk, Lab, need_desktop, open_seats
+
+WHY = "both ends are behind NATs that use another port for each destination"
+REASON = "no direct way was found"
+REMEDY = "a UDP port that a router forwards"
+
+
+def below(window, title):
+    """What stands below a row's title; "" while there is no such row."""
+    rows = window.all("list item", title)
+    return " ".join(node.name for node in window.all("label", inside=rows[0]) if node.name != title) if rows else ""
+
+
+def main():
+    need_desktop()
+    with Lab() as lab:
+        lab.server.setup("home")
+        lab.server.up()
+        a, b = (lab.node(name, behind=lab.nat(f"r{name}", kind="symmetric", v6=False)) for name in "ab")
+        open_seats(a, ann="active")
+        for node in (a, b):
+            node.up()
+            node.join(lab.server.key("home"))
+            node.mesh("set", "--hard-nat=off")
+        a.reaches(b.addresses()[4])
+        desk = Desk(a, "ann", size="1000x1400")
+        window = desk.launch("mesh-gui")
+        desk.resize("Mesh", "1000", "1380")
+        row = re.compile("^b, online, by relay server")
+        window.wait_for(lambda: [node for node in window.all("list item", row) if REASON in node.description],
+                        "the list says why it is a relay")
+        assert a.peer("b").path == "relay"
+        lab.ok("the list says that a relay is used, and why")
+        window.find("list item", row).mouse("Mesh")
+        window.wait_for(lambda: below(window, "Reached").startswith("by relay server"), "the page says that it is a relay")
+        window.wait_for(lambda: WHY in below(window, "Why not directly"), "the page says why")
+        window.wait_for(lambda: REMEDY in below(window, "What would help"), "the page says what would help")
+        desk.picture("peer-relayed")
+        lab.ok("the page says why, and what would help")
+
+
+main()
