@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How soon a network that is switched on carries packets: tests/bench/connect.py [ROUNDS (5)]; the build is in MESH_BUILD.
+"""How soon a network that is switched on carries packets: tests/bench/connect.py BUILD [ROUNDS (5)]
 
    [a] ann's desktop · meshd, NetworkManager ══ internet ══ [b] meshd        [server] mesh.example
 
@@ -95,10 +95,12 @@ def by_nmcli(node, manager, rounds):
 
 
 def main():
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    if len(sys.argv) < 2:
+        sys.exit("usage: tests/bench/connect.py BUILD [ROUNDS]")
+    os.environ["MESH_BUILD"] = str(pathlib.Path(sys.argv[1]).resolve())
+    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 5
     need_desktop()
     need_nm()
-    os.environ.setdefault("MESH_BUILD", str(HERE.parent.parent / "build/obj"))
     with Lab() as lab:
         a, b = lab.node("a"), lab.node("b")
         manager = NetworkManager(a, bus=lambda *policies: open_seats(a, *policies, ann="active"))
