@@ -139,12 +139,17 @@ static unsigned hold(const RelayOut *out, const RelaySession *from, RelaySession
     int64_t left_ns;
 
     if (from->stream == NULL || to->stream == NULL || to->queue == NULL ||
-        relay_queue_get_bytes(to->queue) < RELAY_HOLD_BYTES || to->n_held == RELAY_MAX_HELD)
+        relay_queue_get_bytes(to->queue) < RELAY_HOLD_BYTES)
         return 0;
     if (to->full_ns == 0)
         to->full_ns = out->now_ns;
     left_ns = to->full_ns + RELAY_HOLD_MS * INT64_C(1000000) - out->now_ns;
     if (left_ns <= 0)
+        return 0;
+    for (unsigned i = 0; i < to->n_held; i++) /* of an earlier run of the same read */
+        if (to->held[i] == from->number)
+            return (unsigned)(left_ns / 1000000) + 1;
+    if (to->n_held == RELAY_MAX_HELD)
         return 0;
     to->held[to->n_held++] = from->number;
     return (unsigned)(left_ns / 1000000) + 1;
