@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 static const CliCommand *const commands[] = {
 #define CLI_COMMAND(name) &cli_cmd_##name,
@@ -105,8 +106,17 @@ static bool is_one_of(const char *text, const char *a, const char *b, const char
     return strcmp(text, a) == 0 || strcmp(text, b) == 0 || strcmp(text, c) == 0;
 }
 
+/* Join links and the proxy's password are in this memory: it is dumped to no file. */
+static void close_memory(void)
+{
+    const struct rlimit none = { 0, 0 };
+
+    (void)setrlimit(RLIMIT_CORE, &none); /* lowering it is always allowed */
+}
+
 int main(int argc, char **argv)
 {
+    close_memory();
     mesh_language_init(MESH_LOCALEDIR);
     mesh_log_init("mesh", MESH_LOG_WARNING);
     if (argc < 2) {
