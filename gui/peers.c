@@ -265,9 +265,9 @@ static bool work(GuiPeers *self, Parcel *parcel, gint64 until)
 
 static gboolean on_slice(gpointer user_data)
 {
-    GuiPeers *self = user_data;
-    gint64    until = g_get_monotonic_time() + SLICE_US;
-    Parcel   *parcel = g_queue_peek_head(&self->inbox);
+    g_autoptr(GuiPeers) self = g_object_ref(user_data); /* what is told may let go of it */
+    gint64  until = g_get_monotonic_time() + SLICE_US;
+    Parcel *parcel = g_queue_peek_head(&self->inbox);
 
     if (parcel == NULL) {
         self->slice_id = 0;
