@@ -49,13 +49,31 @@ bool core_addresses_check_prefix4(const MeshPrefix *prefix, GError **error)
     return false;
 }
 
-MeshPrefix core_addresses_random4(void)
+static MeshPrefix make_pool4(unsigned at)
 {
-    uint8_t bytes[4] = { 10, 0, 0, 0 };
+    const uint8_t bytes[4] = { 10, (uint8_t)(64 | at), 0, 0 };
 
-    mesh_key_random(&bytes[1], 1);
-    bytes[1] = (uint8_t)(64 | (bytes[1] & 63));
     return (MeshPrefix){ .addr = mesh_ip_make_addr(AF_INET, bytes), .bits = 16 };
+}
+
+void core_addresses_use4(uint64_t *used, const MeshPrefix *prefix)
+{
+    for (unsigned i = 0; i < 64; i++) {
+        MeshPrefix one = make_pool4(i);
+
+        if (prefix->addr.family == AF_INET && mesh_ip_overlaps(&one, prefix))
+            *used |= UINT64_C(1) << i;
+    }
+}
+
+MeshPrefix core_addresses_random4(uint64_t used)
+{
+    uint8_t at = 0;
+
+    do
+        mesh_key_random(&at, 1);
+    while (used != UINT64_MAX && (used >> (at & 63) & 1) != 0);
+    return make_pool4(at & 63);
 }
 
 MeshPrefix core_addresses_random6(void)

@@ -15,9 +15,13 @@ void core_addresses_range4(const MeshPrefix *prefix, uint32_t *out_low, uint32_t
 /* An IPv4 prefix an owner may choose: /8 … /30 of private or shared space. Sets @error. */
 bool core_addresses_check_prefix4(const MeshPrefix *prefix, GError **error);
 
-/* Random ones for a new network: a /16 of 10.64.0.0/10, a ULA /48. */
-MeshPrefix core_addresses_random4(void);
+/* Random ones for a new network: a /16 of 10.64.0.0/10, a ULA /48. @used: the /16s that another
+ * network of this server has, for whoever is in both; if all are, any. */
+MeshPrefix core_addresses_random4(uint64_t used);
 MeshPrefix core_addresses_random6(void);
+
+/* Notes in @used what @prefix has of them. */
+void core_addresses_use4(uint64_t *used, const MeshPrefix *prefix);
 
 /* Sets @row's IPv4 address: the lowest free one; none in a network without IPv4.
  * MESH_ERROR_FULL: all are taken. */

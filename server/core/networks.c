@@ -15,12 +15,12 @@ static bool bad(const char *text, GError **error)
     return false;
 }
 
-static bool choose_ip4(const char *text, MeshPrefix *out_prefix, GError **error)
+static bool choose_ip4(const char *text, uint64_t used, MeshPrefix *out_prefix, GError **error)
 {
     MeshPrefix prefix = { 0 };
 
     if (text == NULL) {
-        *out_prefix = core_addresses_random4();
+        *out_prefix = core_addresses_random4(used);
         return true;
     }
     if (strcmp(text, "none") != 0) {
@@ -38,6 +38,7 @@ typedef struct {
     const MeshNetworkId *id;
     unsigned             count;
     bool                 name_taken, id_taken;
+    uint64_t             used4; /* of what a new one's prefix is chosen among */
 } Others;
 
 static bool on_other(const StoreRow *row, void *user_data)
@@ -47,6 +48,7 @@ static bool on_other(const StoreRow *row, void *user_data)
 
     core_rows_read_network(row, &other);
     others->count++;
+    core_addresses_use4(&others->used4, &other.net.ip4);
     if (mesh_network_equal_id(&other.net.id, others->id))
         others->id_taken = true;
     else if (strcmp(other.net.name, others->name) == 0)
@@ -98,7 +100,7 @@ bool core_networks_create(CoreChange *change, const CoreManage *request, GError 
     if (request->name == NULL)
         return bad("name: missing", error);
     if (!check_name(change, request->name, &others, error) ||
-        !choose_ip4(request->ip4, &row->net.ip4, error))
+        !choose_ip4(request->ip4, others.used4, &row->net.ip4, error))
         return false;
     if (others.count >= CORE_NETWORKS_MAX || others.id_taken) {
         g_set_error_literal(error, MESH_ERROR, MESH_ERROR_FULL, "this server has no room for more");

@@ -49,7 +49,7 @@ static void test_random(void)
     g_assert_cmpint(mesh_ip_parse_prefix("10.64.0.0/10", &pool), ==, 0);
     g_assert_cmpint(mesh_ip_parse_prefix("fd00::/8", &ula), ==, 0);
     for (unsigned i = 0; i < 1000; i++) {
-        MeshPrefix four = core_addresses_random4(), six = core_addresses_random6();
+        MeshPrefix four = core_addresses_random4(0), six = core_addresses_random6();
         MeshPrefix masked4 = mesh_ip_mask_prefix(&four), masked6 = mesh_ip_mask_prefix(&six);
         g_autoptr(GError) error = NULL;
 
@@ -63,6 +63,30 @@ static void test_random(void)
     }
 }
 
+/* Networks of one server have prefixes apart as long as there are any. */
+static void test_apart(void)
+{
+    MeshPrefix prefix;
+    uint64_t   used = 0;
+
+    for (unsigned i = 0; i < 64; i++) {
+        uint64_t before = used;
+
+        prefix = core_addresses_random4(used);
+        core_addresses_use4(&used, &prefix);
+        g_assert_cmpuint((guint)__builtin_popcountll(used ^ before), ==, 1);
+    }
+    g_assert_true(used == UINT64_MAX);
+    prefix = core_addresses_random4(used);
+    g_assert_cmpuint(prefix.bits, ==, 16);
+    used = 0;
+    g_assert_cmpint(mesh_ip_parse_prefix("10.64.0.0/11", &prefix), ==, 0);
+    core_addresses_use4(&used, &prefix);
+    g_assert_true(used == 0xffffffff);
+    core_addresses_use4(&used, &(MeshPrefix){ 0 });
+    g_assert_true(used == 0xffffffff);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -73,5 +97,6 @@ int main(int argc, char **argv)
         g_test_add_data_func(path, &cases[i], test_range);
     }
     g_test_add_func("/addresses/random-prefixes", test_random);
+    g_test_add_func("/addresses/apart", test_apart);
     return g_test_run();
 }
