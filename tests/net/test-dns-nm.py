@@ -45,24 +45,29 @@ route1=::/0,fe80::1
 """
 
 
+def root_of(path):
+    """Where the package of this file is unpacked, or "" where it is installed; None: neither."""
+    found = unpacked(path)
+    return found[:-len(path)] if found else None
+
+
 def programs():
-    """The unpacked packages' root, or "" where they are installed; None: neither."""
-    found = unpacked("/usr/sbin/NetworkManager"), unpacked("/usr/sbin/dnsmasq")
-    return found[0][:-len("/usr/sbin/NetworkManager")] if all(found) else None
+    """The roots of NetworkManager and of dnsmasq, as of root_of(): each may be installed without the other."""
+    return root_of("/usr/sbin/NetworkManager"), root_of("/usr/sbin/dnsmasq")
 
 
-def prepare(a, upstream, root):
+def prepare(a, upstream, root, dnsmasq):
     """A computer that NetworkManager brings up by itself."""
     a.sh(f"""
         mkdir -p /etc/NetworkManager/system-connections /var/lib/NetworkManager
         mount -o remount,ro,bind /sys
-        [ -z "{root}" ] || mount -t overlay overlay /usr/sbin -o lowerdir={root}/usr/sbin:/usr/sbin
+        [ -z "{dnsmasq}" ] || mount -t overlay overlay /usr/sbin -o lowerdir={dnsmasq}/usr/sbin:/usr/sbin
         rm -f /etc/resolv.conf; echo '# of before' > /etc/resolv.conf
         ip addr flush dev wan0; ip link set wan0 down""")
     a.run("sh", "-ec", "umask 077; cat > /etc/NetworkManager/system-connections/wan.nmconnection",
           text=WAN.format(host=a, server=upstream.ip4))
     share = f"{root}/usr/share"
-    a.bus_up(f"{share}/dbus-1/system.d/{NM}.conf", f"{share}/dbus-1/system.d/dnsmasq.conf",
+    a.bus_up(f"{share}/dbus-1/system.d/{NM}.conf", f"{dnsmasq}/usr/share/dbus-1/system.d/dnsmasq.conf",
              "/usr/share/dbus-1/system.d/org.freedesktop.PolicyKit1.conf")
     start_polkit(a, f"{share}/polkit-1/actions/{NM}.policy")
 
@@ -71,7 +76,7 @@ def start_nm(a, root, mode="default", manager="file", unmanaged=""):
     a.run("sh", "-ec", "cat > /etc/NetworkManager/NetworkManager.conf",
           text=CONFIG.format(mode=mode, manager=manager, unmanaged=unmanaged, level=os.environ.get("NM_LEVEL", "INFO")))
     a.start("nm", f"{root}/usr/sbin/NetworkManager", "--debug",
-            LD_LIBRARY_PATH=f"{root}/usr/lib/x86_64-linux-gnu")
+            LD_LIBRARY_PATH=":".join(f"{place}/usr/lib/x86_64-linux-gnu" for place in programs()))
     wait_until(lambda: a.run("busctl", "get-property", NM, "/org/freedesktop/NetworkManager", NM,
                              "State", check=False).stdout == "u 70\n", 30, "NetworkManager connected")
 
@@ -198,8 +203,8 @@ def refusals(lab, a, root, nas):
 
 def main():
     need("getent", "busctl")
-    root = programs()
-    if root is None or not os.path.exists(POLKITD):
+    root, dnsmasq = programs()
+    if None in (root, dnsmasq) or not os.path.exists(POLKITD):
         print("missing: network-manager, dnsmasq-base or polkitd (see ./run deps)", flush=True)
         sys.exit(77)
     with Lab() as lab:
@@ -208,7 +213,7 @@ def main():
         lab.server.up()
         lab.server.ctl("network", "create", "away")
         a, nas, far = (lab.node(name) for name in ("a", "nas", "far"))
-        prepare(a, upstream, root)
+        prepare(a, upstream, root, dnsmasq)
         start_nm(a, root)
         before = resolv(a)
         for node, networks in ((nas, ("home",)), (far, ("away",)), (a, ("home", "away"))):
