@@ -29,6 +29,25 @@ static void free_network(gpointer data)
     g_free(network);
 }
 
+GVariant *cli_client_ask_peer(const CliArguments *arguments, const char *method,
+                              CliClient **out_client, const CliNetwork **out_network,
+                              GError **error)
+{
+    g_autoptr(GVariant) reply = NULL;
+    char *peer = cli_main_get_argument(arguments, 1);
+
+    if (peer == NULL) {
+        g_set_error_literal(error, MESH_ERROR, MESH_ERROR_INVALID_ARGUMENT,
+                            _("name a peer, see \"mesh peers\""));
+        return NULL;
+    }
+    *out_network = cli_client_open(arguments, 2, out_client, error);
+    if (*out_network != NULL)
+        reply =
+            cli_client_call(*out_client, *out_network, method, g_variant_new("(s)", peer), error);
+    return reply != NULL ? g_variant_get_child_value(reply, 0) : NULL;
+}
+
 GVariant *cli_client_get(const CliNetwork *network, const char *property)
 {
     return g_dbus_proxy_get_cached_property(network->proxy, property);
@@ -205,6 +224,15 @@ const CliNetwork *cli_client_find(CliClient *self, const char *wish, GError **er
         g_set_error(error, MESH_ERROR, MESH_ERROR_NO_SUCH_NETWORK,
                     _("no network \"%s\": see \"mesh networks\""), wish);
     return found;
+}
+
+const CliNetwork *cli_client_open(const CliArguments *arguments, int at, CliClient **out_client,
+                                  GError **error)
+{
+    *out_client = cli_client_new(error);
+    return *out_client != NULL
+               ? cli_client_find(*out_client, cli_main_get_argument(arguments, at), error)
+               : NULL;
 }
 
 GVariant *cli_client_call(CliClient *self, const CliNetwork *network, const char *method,

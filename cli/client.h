@@ -1,6 +1,8 @@
 /* cli/client.h: meshd over the system bus. One thread; calls wait. */
 #pragma once
 
+#include "cli/cli.h"
+
 #include <gio/gio.h>
 #include <stdbool.h>
 
@@ -22,6 +24,18 @@ GPtrArray *cli_client_list(CliClient *self);
 /** cli_client_find: by name or id, or (@wish NULL) the only one. NULL: MESH_ERROR_NO_SUCH_NETWORK,
  * or MESH_ERROR_INVALID_ARGUMENT when one has to be named. Borrowed. */
 const CliNetwork *cli_client_find(CliClient *self, const char *wish, GError **error);
+
+/** cli_client_open: asks meshd, and finds the network that argument @at names. @out_client (NULL
+ * before) is the caller's to free, also when the network is not found. */
+const CliNetwork *cli_client_open(const CliArguments *arguments, int at, CliClient **out_client,
+                                  GError **error);
+
+/** cli_client_ask_peer: @method about the peer that the first argument names; the network is that
+ * of the second: @out_network, which is @out_client's (as of cli_client_open()). Returns: the
+ * answer, owned. MESH_ERROR_INVALID_ARGUMENT: no peer is named. */
+GVariant *cli_client_ask_peer(const CliArguments *arguments, const char *method,
+                              CliClient **out_client, const CliNetwork **out_network,
+                              GError **error);
 
 /** cli_client_call: a method of a network (@network) or of the daemon (NULL); @arguments floating.
  * Returns: owned reply; errors in our domain, without D-Bus words. */

@@ -43,27 +43,15 @@ static CliExit run_why(CliArguments *arguments, GError **error)
         { NULL },
     };
     g_autoptr(CliClient) client = NULL;
-    g_autoptr(GVariant) reply = NULL;
     g_autoptr(GVariant) why = NULL;
     const CliNetwork *network;
     MeshJsonOut       out;
 
     if (!cli_main_parse(&cli_cmd_why, entries, arguments, 2, error))
         return CLI_USAGE;
-    if (arguments->argc < 2) {
-        g_set_error_literal(error, MESH_ERROR, MESH_ERROR_INVALID_ARGUMENT,
-                            _("name a peer, see \"mesh peers\""));
-        return CLI_USAGE;
-    }
-    client = cli_client_new(error);
-    network =
-        client != NULL ? cli_client_find(client, cli_main_get_argument(arguments, 2), error) : NULL;
-    if (network != NULL)
-        reply = cli_client_call(client, network, "Why", g_variant_new("(s)", arguments->argv[1]),
-                                error);
-    if (reply == NULL)
+    why = cli_client_ask_peer(arguments, "Why", &client, &network, error);
+    if (why == NULL)
         return CLI_FAILED;
-    why = g_variant_get_child_value(reply, 0);
     if (!json) {
         print_why(why);
         return CLI_OK;

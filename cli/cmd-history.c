@@ -86,26 +86,14 @@ static CliExit run_history(CliArguments *arguments, GError **error)
         { NULL },
     };
     g_autoptr(CliClient) client = NULL;
-    g_autoptr(GVariant) reply = NULL;
     g_autoptr(GVariant) steps = NULL;
     const CliNetwork *network;
 
     if (!cli_main_parse(&cli_cmd_history, entries, arguments, 2, error))
         return CLI_USAGE;
-    if (arguments->argc < 2) {
-        g_set_error_literal(error, MESH_ERROR, MESH_ERROR_INVALID_ARGUMENT,
-                            _("name a peer, see \"mesh peers\""));
-        return CLI_USAGE;
-    }
-    client = cli_client_new(error);
-    network =
-        client != NULL ? cli_client_find(client, cli_main_get_argument(arguments, 2), error) : NULL;
-    if (network != NULL)
-        reply = cli_client_call(client, network, "PathHistory",
-                                g_variant_new("(s)", arguments->argv[1]), error);
-    if (reply == NULL)
+    steps = cli_client_ask_peer(arguments, "PathHistory", &client, &network, error);
+    if (steps == NULL)
         return CLI_FAILED;
-    steps = g_variant_get_child_value(reply, 0);
     if (!g_variant_is_of_type(steps, G_VARIANT_TYPE("a(xsss)"))) {
         g_set_error_literal(error, MESH_ERROR, MESH_ERROR_BAD_ANSWER,
                             _("meshd answers in a form of its own: is it another version?"));

@@ -208,9 +208,7 @@ static CliExit run_leave(CliArguments *arguments, GError **error)
 
     if (!cli_main_parse(&cli_cmd_leave, entries, arguments, 1, error))
         return CLI_USAGE;
-    client = cli_client_new(error);
-    network =
-        client != NULL ? cli_client_find(client, cli_main_get_argument(arguments, 1), error) : NULL;
+    network = cli_client_open(arguments, 1, &client, error);
     if (network == NULL)
         return CLI_FAILED;
     g_variant_builder_init(&dict, G_VARIANT_TYPE_VARDICT);

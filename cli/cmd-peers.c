@@ -157,9 +157,7 @@ static CliExit run_peers(CliArguments *arguments, GError **error)
 
     if (!cli_main_parse(&cli_cmd_peers, entries, arguments, 1, error))
         return CLI_USAGE;
-    client = cli_client_new(error);
-    network =
-        client != NULL ? cli_client_find(client, cli_main_get_argument(arguments, 1), error) : NULL;
+    network = cli_client_open(arguments, 1, &client, error);
     peers = network != NULL ? fetch(client, network, error) : NULL;
     if (peers == NULL)
         return CLI_FAILED;

@@ -151,9 +151,7 @@ static CliExit run_ping(CliArguments *arguments, GError **error)
     if (!cli_main_parse(&cli_cmd_ping, entries, arguments, 2, error) ||
         !check_options(&options, arguments->argc, error))
         return CLI_USAGE;
-    client = cli_client_new(error);
-    network =
-        client != NULL ? cli_client_find(client, cli_main_get_argument(arguments, 2), error) : NULL;
+    network = cli_client_open(arguments, 2, &client, error);
     if (network == NULL)
         return CLI_FAILED;
     return ping(client, network, &options, arguments->argv[1], error);

@@ -21,9 +21,7 @@ static CliExit switch_network(const CliCommand *command, const char *method,
 
     if (!cli_main_parse(command, entries, arguments, 1, error))
         return CLI_USAGE;
-    client = cli_client_new(error);
-    network =
-        client != NULL ? cli_client_find(client, cli_main_get_argument(arguments, 1), error) : NULL;
+    network = cli_client_open(arguments, 1, &client, error);
     if (network == NULL)
         return CLI_FAILED;
     g_variant_builder_init(&dict, G_VARIANT_TYPE_VARDICT);
@@ -165,9 +163,7 @@ static CliExit run_set(CliArguments *arguments, GError **error)
     if (!cli_main_parse(&cli_cmd_set, entries, arguments, 1, error) ||
         !check_settings(&settings, error))
         return CLI_USAGE;
-    client = cli_client_new(error);
-    network =
-        client != NULL ? cli_client_find(client, cli_main_get_argument(arguments, 1), error) : NULL;
+    network = cli_client_open(arguments, 1, &client, error);
     if (network == NULL)
         return CLI_FAILED;
     make_options(&settings, &dict);
