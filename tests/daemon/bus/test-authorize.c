@@ -5,6 +5,7 @@
 #include "daemon/bus/authorize.h"
 #include "daemon/bus/options.h"
 #include "mesh-dbus.h"
+#include "tests/daemon/bus/connection.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -94,26 +95,13 @@ static void on_polkit_call(GDBusConnection *connection, const char *sender, cons
 
 static const GDBusInterfaceVTable polkit_vtable = { .method_call = on_polkit_call };
 
-static GDBusConnection *connect_to(GTestDBus *bus)
-{
-    GDBusConnectionFlags flags = G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT |
-                                 G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION;
-    g_autoptr(GError) error = NULL;
-    GDBusConnection *connection =
-        g_dbus_connection_new_for_address_sync(g_test_dbus_get_bus_address(bus), flags, NULL, NULL,
-                                               &error);
-
-    g_assert_no_error(error);
-    return connection;
-}
-
 static void start_polkit(Fixture *f)
 {
     g_autoptr(GDBusNodeInfo) node = g_dbus_node_info_new_for_xml(polkit_xml, NULL);
     g_autoptr(GVariant) reply = NULL;
     g_autoptr(GError) error = NULL;
 
-    f->polkit = connect_to(f->bus);
+    f->polkit = connection_make(f->bus);
     f->object =
         g_dbus_connection_register_object(f->polkit, "/org/freedesktop/PolicyKit1/Authority",
                                           node->interfaces[0], &polkit_vtable, f, NULL, &error);
@@ -160,8 +148,8 @@ static void set_up(Fixture *f, gconstpointer data)
     f->answer = c->answer;
     f->bus = g_test_dbus_new(G_TEST_DBUS_NONE);
     g_test_dbus_up(f->bus);
-    f->server = connect_to(f->bus);
-    f->client = connect_to(f->bus);
+    f->server = connection_make(f->bus);
+    f->client = connection_make(f->bus);
     if (c->answer != NO_POLKIT)
         start_polkit(f);
     f->skeleton = mesh_dbus_network_skeleton_new();

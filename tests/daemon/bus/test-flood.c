@@ -2,6 +2,7 @@
  * hears of them, those of another one are not touched by it. */
 #include "common/glib/error.h"
 #include "daemon/bus/flood.h"
+#include "tests/daemon/bus/connection.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -43,19 +44,6 @@ static void on_call(GDBusConnection *connection, const char *sender, const char 
 
 static const GDBusInterfaceVTable vtable = { .method_call = on_call };
 
-static GDBusConnection *connect_to(GTestDBus *bus)
-{
-    GDBusConnectionFlags flags = G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT |
-                                 G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION;
-    g_autoptr(GError) error = NULL;
-    GDBusConnection *connection =
-        g_dbus_connection_new_for_address_sync(g_test_dbus_get_bus_address(bus), flags, NULL, NULL,
-                                               &error);
-
-    g_assert_no_error(error);
-    return connection;
-}
-
 static void set_up(Fixture *f, gconstpointer data)
 {
     g_autoptr(GDBusNodeInfo) node = g_dbus_node_info_new_for_xml(xml, NULL);
@@ -64,9 +52,9 @@ static void set_up(Fixture *f, gconstpointer data)
     (void)data;
     f->bus = g_test_dbus_new(G_TEST_DBUS_NONE);
     g_test_dbus_up(f->bus);
-    f->server = connect_to(f->bus);
-    f->client = connect_to(f->bus);
-    f->other = connect_to(f->bus);
+    f->server = connection_make(f->bus);
+    f->client = connection_make(f->bus);
+    f->other = connection_make(f->bus);
     f->waiting = g_ptr_array_new();
     f->flood = bus_flood_start(f->server);
     f->object = g_dbus_connection_register_object(f->server, PATH, node->interfaces[0], &vtable, f,
