@@ -2,6 +2,8 @@
 #include "tests/daemon/joined.h"
 
 #include "common/glib/error.h"
+#include "common/glib/log.h"
+#include "common/std/clock.h"
 #include "daemon/view.h"
 #include "tests/common/proto/objects.h"
 #include "tests/daemon/fakes.h"
@@ -23,7 +25,7 @@ static int64_t get_wall(void *user_data)
     return g_get_real_time() * 1000 + joined_late_s * INT64_C(1000000000);
 }
 
-const MeshClockSource joined_clock_source = { .boot_ns = get_boot, .wall_ns = get_wall };
+static const MeshClockSource clock_source = { .boot_ns = get_boot, .wall_ns = get_wall };
 
 static void on_added(MeshdEngine *engine, void *user_data)
 {
@@ -223,4 +225,16 @@ void joined_join_whole(Joined *f)
     joined_send_map(true, 100);
     g_assert_true(f->done);
     g_assert_no_error(f->error);
+}
+
+int joined_run(int argc, char **argv, const JoinedTest *tests, size_t n_tests)
+{
+    g_test_init(&argc, &argv, NULL);
+    mesh_log_init("test", MESH_LOG_ERROR);
+    fixture_start();
+    mesh_clock_set_source(&clock_source);
+    joined_began_s = mesh_clock_wall_s() - 10;
+    for (size_t i = 0; i < n_tests; i++)
+        g_test_add(tests[i].name, Joined, NULL, joined_set_up, tests[i].run, joined_tear_down);
+    return g_test_run();
 }

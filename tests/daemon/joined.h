@@ -1,7 +1,6 @@
 /* tests/daemon/joined.h: networks of a daemon on fakes (fakes.h), and their server's part. */
 #pragma once
 
-#include "common/std/clock.h"
 #include "daemon/networks.h"
 
 #include <glib.h>
@@ -13,8 +12,6 @@
 /* How far the wall clock is ahead of the real one; when the test began, by it. */
 extern int64_t joined_late_s, joined_began_s;
 
-extern const MeshClockSource joined_clock_source;
-
 typedef struct {
     char          *dir, *link;
     MeshdNetworks *networks;
@@ -22,6 +19,14 @@ typedef struct {
     GError        *error;
     unsigned       n_added, n_removed;
 } Joined;
+
+typedef struct {
+    const char *name;
+    void (*run)(Joined *f, gconstpointer data);
+} JoinedTest;
+
+/* The program of these tests. Returns its exit status. */
+int joined_run(int argc, char **argv, const JoinedTest *tests, size_t n_tests);
 
 void         joined_on_done(MeshdEngine *engine, const GError *error, void *user_data);
 void         joined_start(Joined *f);

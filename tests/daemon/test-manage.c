@@ -3,7 +3,6 @@
 #include "daemon/manage.h"
 
 #include "common/glib/error.h"
-#include "common/glib/log.h"
 #include "tests/common/proto/objects.h"
 #include "tests/daemon/fakes.h"
 #include "tests/daemon/joined.h"
@@ -182,10 +181,7 @@ static void test_refused_back(Joined *f, gconstpointer data)
     assert_host(f, true);
 }
 
-static const struct {
-    const char *name;
-    void (*run)(Joined *f, gconstpointer data);
-} tests[] = {
+static const JoinedTest tests[] = {
     { "/manage/alone", test_alone },
     { "/manage/over-and-back", test_over_and_back },
     { "/manage/wished-meanwhile", test_wished_meanwhile },
@@ -198,12 +194,5 @@ static const struct {
 
 int main(int argc, char **argv)
 {
-    g_test_init(&argc, &argv, NULL);
-    mesh_log_init("test", MESH_LOG_ERROR);
-    fixture_start();
-    mesh_clock_set_source(&joined_clock_source);
-    joined_began_s = mesh_clock_wall_s() - 10;
-    for (size_t i = 0; i < G_N_ELEMENTS(tests); i++)
-        g_test_add(tests[i].name, Joined, NULL, joined_set_up, tests[i].run, joined_tear_down);
-    return g_test_run();
+    return joined_run(argc, argv, tests, G_N_ELEMENTS(tests));
 }

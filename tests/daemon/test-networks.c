@@ -1,7 +1,6 @@
 /* Tests of daemon/{networks,engine,membership,parts}.c: joining, failing, leaving, starting again;
  * on fakes of server, data plane and host network. */
 #include "common/glib/error.h"
-#include "common/glib/log.h"
 #include "common/std/hash.h"
 #include "daemon/view.h"
 #include "tests/common/proto/objects.h"
@@ -574,10 +573,7 @@ static void test_mends(Joined *f, gconstpointer data)
     g_assert_false(fakes.applied);
 }
 
-static const struct {
-    const char *name;
-    void (*run)(Joined *f, gconstpointer data);
-} tests[] = {
+static const JoinedTest tests[] = {
     { "/networks/join", test_join },
     { "/networks/join-twice", test_join_twice },
     { "/networks/other-server", test_other_server },
@@ -610,12 +606,5 @@ static const struct {
 
 int main(int argc, char **argv)
 {
-    g_test_init(&argc, &argv, NULL);
-    mesh_log_init("test", MESH_LOG_ERROR);
-    fixture_start();
-    mesh_clock_set_source(&joined_clock_source);
-    joined_began_s = mesh_clock_wall_s() - 10;
-    for (size_t i = 0; i < G_N_ELEMENTS(tests); i++)
-        g_test_add(tests[i].name, Joined, NULL, joined_set_up, tests[i].run, joined_tear_down);
-    return g_test_run();
+    return joined_run(argc, argv, tests, G_N_ELEMENTS(tests));
 }
