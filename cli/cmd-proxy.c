@@ -23,7 +23,7 @@ static bool read_line(FILE *from, char out_url[URL_SIZE], GError **error)
     if (fgets(out_url, URL_SIZE, from) == NULL)
         return refuse(error, _("standard input holds no proxy"));
     g_strstrip(out_url);
-    return true;
+    return out_url[0] != '\0' || refuse(error, _("standard input holds no proxy"));
 }
 
 /* A password does not end up in a list of processes: with one, the URL comes by standard input. */
@@ -36,6 +36,8 @@ static bool read_choice(const char *argument, char out_url[URL_SIZE], GError **e
         }
         return read_line(stdin, out_url, error);
     }
+    if (argument[0] == '\0')
+        return refuse(error, _("the proxy is empty"));
     if (strchr(argument, '@') != NULL)
         return refuse(error, _("with a name and a password give the proxy on standard input: mesh "
                                "proxy -"));
@@ -46,17 +48,22 @@ static bool read_choice(const char *argument, char out_url[URL_SIZE], GError **e
 static CliExit show(CliClient *client, bool json, GError **error)
 {
     g_autofree char *proxy = cli_client_dup_daemon_text(client, "Proxy", error);
+    g_autofree char *exempt = cli_client_dup_daemon_text(client, "ProxyExempt", NULL);
     MeshJsonOut      out;
 
     if (proxy == NULL)
         return cli_main_get_exit(*error);
     if (!json) {
         printf("%s\n", proxy);
+        if (exempt != NULL && exempt[0] != '\0' && strchr(proxy, ':') != NULL)
+            printf(_("except %s\n"), exempt);
         return CLI_OK;
     }
     mesh_jsonout_init(&out);
     mesh_jsonout_open(&out, NULL, '{');
     mesh_jsonout_text(&out, "proxy", proxy);
+    if (exempt != NULL) /* NULL: an older daemon does not tell */
+        mesh_jsonout_text(&out, "exempt", exempt);
     mesh_jsonout_close(&out, '}');
     cli_output_print_json(&out);
     return CLI_OK;
@@ -99,8 +106,6 @@ static CliExit take_desktop(CliClient *client, const char *exempt, GError **erro
     exit = set(client, found.url, exempt, error);
     if (exit == CLI_OK)
         exit = show(client, false, error);
-    if (exit == CLI_OK && exempt[0] != '\0')
-        printf(_("except %s\n"), exempt);
     cli_desktop_clear(&found);
     return exit;
 }
@@ -130,9 +135,10 @@ static CliExit run_proxy(CliArguments *arguments, GError **error)
     client = cli_client_new(error);
     if (client == NULL)
         return CLI_NO_DAEMON;
-    exit = argument == NULL ? show(client, json, error)
-           : desktop        ? take_desktop(client, exempt, error)
-                            : set(client, url, exempt, error);
+    if (argument == NULL && exempt == NULL)
+        exit = show(client, json, error);
+    else /* "": the proxy stays, the hosts alone change */
+        exit = desktop ? take_desktop(client, exempt, error) : set(client, url, exempt, error);
     mesh_key_wipe(url, sizeof url);
     return exit;
 }

@@ -16,12 +16,14 @@ enum { MAX_EXEMPT = 4096 }; /* characters */
 /* The document: the choice, a line break, the exempt hosts. */
 static struct {
     char *path;
-    char *shown; /* NULL: "auto" */
+    char *shown;  /* NULL: "auto" */
+    char *exempt; /* NULL: none */
 } self;
 
 static bool check_exempt(const char *exempt, GError **error)
 {
-    if (exempt == NULL || (strlen(exempt) <= MAX_EXEMPT && strpbrk(exempt, "\r\n") == NULL))
+    if (exempt == NULL || (strlen(exempt) <= MAX_EXEMPT && strpbrk(exempt, "\r\n") == NULL &&
+                           g_utf8_validate(exempt, -1, NULL)))
         return true;
     g_set_error(error, MESH_ERROR, MESH_ERROR_INVALID_ARGUMENT,
                 "proxy: the hosts that need none are one line of at most %d characters",
@@ -47,6 +49,8 @@ static bool use(const char *choice, const char *exempt, GError **error)
     mesh_proxy_configure(is_auto ? NULL : &proxy, exempt);
     g_free(self.shown);
     self.shown = is_auto ? NULL : is_none ? g_strdup(NONE) : format(&proxy);
+    g_free(self.exempt);
+    self.exempt = g_strdup(exempt);
     mesh_proxy_wipe(&proxy);
     return true;
 }
@@ -85,11 +89,10 @@ void meshd_proxy_start(const char *state_dir)
     g_free(text);
 }
 
-bool meshd_proxy_set(const char *choice, const char *exempt, GError **error)
+static bool set(const char *choice, const char *exempt, GError **error)
 {
-    g_autofree char *was = g_strdup(self.shown);
     g_autoptr(GBytes) document = NULL;
-    MeshProxy proxy;
+    MeshProxy proxy = { .port = 0 };
     bool      named = strcmp(choice, AUTO) != 0 && strcmp(choice, NONE) != 0;
     char     *text;
 
@@ -106,7 +109,49 @@ bool meshd_proxy_set(const char *choice, const char *exempt, GError **error)
     return true;
 }
 
+/* What was chosen is on disk alone, since it may hold a password. @out: to be wiped and freed. */
+static bool load_choice(char **out, GError **error)
+{
+    g_autoptr(GError) reason = NULL;
+    g_autoptr(GBytes) document = meshd_document_load(self.path, &reason);
+    gsize       len = 0;
+    const char *data, *line_end;
+
+    if (g_error_matches(reason, MESH_ERROR, MESH_ERROR_NOT_FOUND)) {
+        *out = g_strdup(AUTO);
+        return true;
+    }
+    if (document == NULL) {
+        g_propagate_error(error, g_steal_pointer(&reason));
+        return false;
+    }
+    data = g_bytes_get_data(document, &len);
+    line_end = len > 0 ? memchr(data, '\n', len) : NULL;
+    *out = g_strndup(data, line_end != NULL ? (gsize)(line_end - data) : len);
+    return true;
+}
+
+bool meshd_proxy_set(const char *choice, const char *exempt, GError **error)
+{
+    char *kept = NULL;
+    bool  done;
+
+    if (choice[0] != '\0')
+        return set(choice, exempt, error);
+    if (!load_choice(&kept, error))
+        return false;
+    done = set(kept, exempt, error);
+    mesh_key_wipe(kept, strlen(kept));
+    g_free(kept);
+    return done;
+}
+
 char *meshd_proxy_describe(void)
 {
     return g_strdup(self.shown != NULL ? self.shown : AUTO);
+}
+
+const char *meshd_proxy_get_exempt(void)
+{
+    return self.exempt != NULL ? self.exempt : "";
 }

@@ -9,7 +9,7 @@ enum {
     LOOK_TIMEOUT_MS = 10000, /* a daemon that answers later than that is told to be silent */
     START_TIMEOUT_MS = 60000,
 };
-enum { VERSION, PROXY, N_TEXTS }; /* properties of the daemon that are strings */
+enum { VERSION, PROXY, PROXY_EXEMPT, N_TEXTS }; /* properties of the daemon that are strings */
 enum {
     PROP_STATE = 1,
     PROP_DETAIL,
@@ -20,8 +20,8 @@ enum {
     N_PROPS = PROP_FIRST_TEXT + N_TEXTS,
 };
 
-static const char *const text_names[N_TEXTS] = { "version", "proxy" };
-static const char *const text_dbus[N_TEXTS] = { "Version", "Proxy" };
+static const char *const text_names[N_TEXTS] = { "version", "proxy", "proxy-exempt" };
+static const char *const text_dbus[N_TEXTS] = { "Version", "Proxy", "ProxyExempt" };
 
 struct _GuiClient {
     GObject          parent;
@@ -185,6 +185,7 @@ static void forget_daemon(GuiClient *self)
 
     g_variant_dict_init(&dict, NULL);
     g_variant_dict_insert(&dict, "ApiVersion", "u", 0);
+    g_variant_dict_insert(&dict, "ProxyExempt", "s", "");
     g_variant_dict_insert_value(&dict, "Features", g_variant_new_strv(NULL, 0));
     nothing = g_variant_ref_sink(g_variant_dict_end(&dict));
     take_daemon(self, nothing);

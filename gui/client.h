@@ -5,7 +5,7 @@
  *   "state" (GuiClientState as int)   "detail" (string): the reason in other words, or ""
  *   "networks" (GListModel of GuiNetwork, sorted by name; kept while the daemon restarts)
  *   "version" (string, "" unknown)    "api-version" (uint; 0: a daemon from before it was told)
- *   "features" (GStrv)                "proxy" (string)
+ *   "features" (GStrv)                "proxy", "proxy-exempt" (string)
  */
 #pragma once
 
@@ -13,7 +13,7 @@
 #include "gui/network.h"
 
 /* The newest ApiVersion that this window knows of. */
-#define GUI_CLIENT_API_VERSION 1u
+#define GUI_CLIENT_API_VERSION 2u
 
 typedef enum {
     GUI_CLIENT_STARTING,      /* nothing is known yet */

@@ -13,13 +13,14 @@
 
 enum {
     MAX_LOG_LINES = 500, /* in one answer */
-    API_VERSION = 1,     /* raised with each addition to data/dbus/ */
+    API_VERSION = 2,     /* raised with each addition to data/dbus/ */
 };
 
-static const char *const features[] = { "dns",        "hard-nat",   "lan",     "log",
-                                        "netcheck",   "networks",   "nm",      "path-history",
-                                        "peer-relay", "ping",       "portmap", "proxy",
-                                        "repair",     "statistics", "why",     NULL };
+static const char *const features[] = {
+    "dns",          "hard-nat",     "lan",        "log",  "netcheck", "networks",
+    "nm",           "path-history", "peer-relay", "ping", "portmap",  "proxy",
+    "proxy-exempt", "repair",       "statistics", "why",  NULL
+};
 
 /* A link without a secret joins nothing: it moves a joined network to another address. */
 const char *bus_daemon_judge(const char *interface, const char *method, GVariant *arguments)
@@ -155,6 +156,7 @@ static void show_proxy(MeshDBusDaemon *skeleton)
     g_autofree char *proxy = meshd_proxy_describe();
 
     mesh_dbus_daemon_set_proxy(skeleton, proxy);
+    mesh_dbus_daemon_set_proxy_exempt(skeleton, meshd_proxy_get_exempt());
 }
 
 static gboolean handle_set_proxy(MeshDBusDaemon *skeleton, GDBusMethodInvocation *invocation,

@@ -157,7 +157,7 @@ static void open_stage(Stage *stage, const char *address, unsigned n_peers)
     g_signal_connect(stage->network, "handle-unwatch", G_CALLBACK(on_unwatch), stage);
     stage->daemon = mesh_dbus_daemon_skeleton_new();
     mesh_dbus_daemon_set_version(stage->daemon, "9.9");
-    mesh_dbus_daemon_set_api_version(stage->daemon, 1);
+    mesh_dbus_daemon_set_api_version(stage->daemon, GUI_CLIENT_API_VERSION);
     mesh_dbus_daemon_set_features(stage->daemon, features);
     g_assert_true(g_dbus_interface_skeleton_export(G_DBUS_INTERFACE_SKELETON(stage->daemon),
                                                    stage->bus, GUI_CALL_PATH, &error));
