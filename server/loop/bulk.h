@@ -12,7 +12,7 @@ void loop_conn_set_bulk(LoopConn *self);
  * is taken. Returns: false: nothing was written; it is to be queued. */
 bool loop_conn_pass(LoopConn *self, const void *data, size_t len);
 
-/* Reads nothing for at most @ms from now; 0: reads again. Instead of a deadline. */
+/* Reads nothing for at most @ms from now; 0: reads again. A deadline goes on. */
 void loop_conn_pause(LoopConn *self, unsigned ms);
 
 /* At the end of this round the connection goes to the shard that all of @key are on, without a

@@ -46,7 +46,8 @@ typedef struct {
 
 struct LoopConn {
     LoopSource   source;
-    LoopAlarm    alarm;
+    LoopAlarm    alarm; /* the deadline: of the handshake, the owner's, of the end */
+    LoopAlarm    rest;  /* the end of a pause */
     LoopShard   *shard;
     LoopConn    *next_dirty;
     LoopConn    *older, *newer; /* of those that are awake, by @used_ms */
@@ -342,12 +343,15 @@ static void on_alarm(LoopAlarm *alarm)
 
     if (self->state == CONN_HANDSHAKE)
         (void)atomic_fetch_add(&loop->handshakes_failed, 1);
-    if (self->state == CONN_OPEN && self->paused)
-        loop_conn_pause(self, 0);
-    else if (self->state == CONN_OPEN)
+    if (self->state == CONN_OPEN)
         loop->config.events->expired(self);
     else
         loop_conn_abort(self);
+}
+
+static void on_rest(LoopAlarm *alarm)
+{
+    loop_conn_pause((LoopConn *)((char *)alarm - offsetof(LoopConn, rest)), 0);
 }
 
 static void set_options(int fd)
@@ -368,6 +372,7 @@ static void destroy(LoopConn *self)
     if (self->was_opened)
         loop->config.events->closed(self);
     loop_shard_set_alarm(self->shard, &self->alarm, 0);
+    loop_shard_set_alarm(self->shard, &self->rest, 0);
     if (self->id != 0)
         loop_shard_remove(self->shard, self->id);
     free(self->move);
@@ -391,6 +396,7 @@ void loop_conn_adopt(LoopShard *shard, int fd, const MeshEndpoint *peer)
     }
     self->source.ready = on_ready;
     self->alarm.fire = on_alarm;
+    self->rest.fire = on_rest;
     self->shard = shard;
     self->peer = *peer;
     self->fd = fd;
@@ -442,6 +448,7 @@ static void leave(LoopConn *self)
         return;
     }
     loop_shard_set_alarm(self->shard, &self->alarm, 0);
+    loop_shard_set_alarm(self->shard, &self->rest, 0);
     (void)epoll_ctl(self->shard->epoll, EPOLL_CTL_DEL, self->fd, NULL);
     loop_shard_remove(self->shard, self->id);
     leave_awake(self);
@@ -570,7 +577,7 @@ void loop_conn_pause(LoopConn *self, unsigned ms)
     if (self->state != CONN_OPEN || (ms == 0 && !self->paused))
         return;
     self->paused = ms > 0;
-    loop_shard_set_alarm(self->shard, &self->alarm, ms);
+    loop_shard_set_alarm(self->shard, &self->rest, ms);
     if (!self->paused)
         make_dirty(self);
 }

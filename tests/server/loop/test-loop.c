@@ -23,8 +23,9 @@
 #endif
 
 /* An echo: "bye" ends the connection, "bulk" makes it one of much traffic, "big" asks for more than
- * a socket holds, "move" sends it to the shard of the others that said so, "hold" is a pause, and
- * from "pass" on all that comes goes to who moved first. */
+ * a socket holds, "move" sends it to the shard of the others that said so, "hold" is a pause,
+ * "late" and "soon" are one before and after a deadline is set that is over sooner, "then" is one
+ * that ends before the deadline, and from "pass" on all that comes goes to who moved first. */
 typedef struct {
     Loop                *loop;
     atomic_int           opened, closed, delivered, moved, passed;
@@ -100,7 +101,16 @@ static void on_input(LoopConn *conn, const uint8_t *data, size_t len)
         move(talk);
     if (len == 4 && memcmp(data, "hold", 4) == 0)
         loop_conn_pause(conn, 20);
-
+    if (len == 4 && memcmp(data, "late", 4) == 0)
+        loop_conn_pause(conn, 60000);
+    if (len == 4 && (memcmp(data, "late", 4) == 0 || memcmp(data, "soon", 4) == 0))
+        loop_conn_set_deadline(conn, 1);
+    if (len == 4 && memcmp(data, "soon", 4) == 0)
+        loop_conn_pause(conn, 60000);
+    if (len == 4 && memcmp(data, "then", 4) == 0) {
+        loop_conn_set_deadline(conn, 20);
+        loop_conn_pause(conn, 1);
+    }
     if (len == 3 && memcmp(data, "big", 3) == 0) {
         item.data = g_malloc0(BIG_BYTES);
         item.len = BIG_BYTES;
@@ -466,6 +476,23 @@ static void test_pause(void)
     g_assert_false(atomic_load(&echo.expired));
 }
 
+/* Neither a pause nor its end takes the place of the deadline. */
+static void test_pause_and_deadline(gconstpointer order)
+{
+    Echo   echo;
+    Client client;
+    char   byte;
+
+    start(&echo, base_config);
+    client = client_open(&echo);
+    say(&client, order);
+    hear(&client, order);
+    g_assert_cmpint(SSL_read(client.ssl, &byte, 1), <=, 0);
+    g_assert_true(atomic_load(&echo.expired));
+    client_close(&client);
+    finish(&echo);
+}
+
 static void test_only_tls13(void)
 {
     Echo      echo;
@@ -657,6 +684,9 @@ int main(int argc, char **argv)
     g_test_add_func("/loop/stop-while-they-move", test_stop_moving);
     g_test_add_func("/loop/pass", test_pass);
     g_test_add_func("/loop/pause", test_pause);
+    g_test_add_data_func("/loop/pause-then-deadline", "late", test_pause_and_deadline);
+    g_test_add_data_func("/loop/deadline-then-pause", "soon", test_pause_and_deadline);
+    g_test_add_data_func("/loop/deadline-after-pause", "then", test_pause_and_deadline);
     g_test_add_func("/loop/tls-1.3-with-the-server-key-only", test_only_tls13);
     g_test_add_func("/loop/silent-handshake-is-closed", test_silent_handshake);
     g_test_add_func("/loop/deadline", test_deadline);
