@@ -51,8 +51,8 @@ typedef struct {
     bool              lan;       /* the user's wish: announce ourselves to members on our links */
     bool              dns;       /* the user's wish: point this host at the names */
     bool              floors;    /* what may not be fallen below is on disk: not to go on without */
-    bool     managed;    /* NetworkManager sets addresses, routes, DNS; for now: not on disk */
-    uint16_t peer_relay; /* the user's wish: UDP port of a relay for other nodes; 0: none */
+    bool              managed;   /* NetworkManager sets addresses, routes, DNS; never on disk */
+    uint16_t peer_relay;         /* the user's wish: UDP port of a relay for other nodes; 0: none */
 } MeshdProfile;
 
 /** meshd_profile_new: new keys for the network of @link, which has been checked by its parser. */

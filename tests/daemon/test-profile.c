@@ -50,6 +50,18 @@ static void test_round_trip(void)
     g_assert_cmpint(after->stage, ==, MESHD_PROFILE_JOINING);
 }
 
+/* Who sets the addresses is a matter of this run: after a start it is us, until we are told. */
+static void test_managed_stays_here(void)
+{
+    g_autoptr(MeshdProfile) profile = make_profile();
+    g_autoptr(GBytes) before = meshd_profile_encode(profile);
+    g_autoptr(GBytes) after = NULL;
+
+    profile->managed = true;
+    after = meshd_profile_encode(profile);
+    g_assert_true(g_bytes_equal(before, after));
+}
+
 static void test_secret_goes(void)
 {
     g_autoptr(MeshdProfile) profile = make_profile();
@@ -98,6 +110,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_assert_cmpint(mesh_key_init(), ==, 0);
     g_test_add_func("/profile/round-trip", test_round_trip);
+    g_test_add_func("/profile/managed-stays-here", test_managed_stays_here);
     g_test_add_func("/profile/secret-goes", test_secret_goes);
     for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
         g_autofree char *path = g_strconcat("/profile/bad/", bad[i].name, NULL);
