@@ -115,6 +115,17 @@ static MeshEndpoint find_gateway(MeshdNetworks *self, int family, MeshPrefix *ou
     return (MeshEndpoint){ 0 };
 }
 
+/* Whether the host's packets to @nat64 would go into one of our own networks, and so never out. */
+static bool is_inside(MeshdNetworks *self, const MeshPrefix *nat64)
+{
+    g_autoptr(GArray) own = list_prefixes(self, NULL);
+
+    for (unsigned i = 0; i < own->len; i++)
+        if (mesh_ip_overlaps(&g_array_index(own, MeshdClashPrefix, i).prefix, nat64))
+            return true;
+    return false;
+}
+
 void meshd_host_tell(MeshdNetworks *self, MeshdEngine *engine, bool kick)
 {
     g_autoptr(GArray) addrs = list_addrs(self);
@@ -124,6 +135,8 @@ void meshd_host_tell(MeshdNetworks *self, MeshdEngine *engine, bool kick)
     MeshPrefix   none, nat64 = { .bits = 0 };
     MeshEndpoint gateway6 = find_gateway(self, AF_INET6, &nat64);
 
+    if (nat64.bits != 0 && is_inside(self, &nat64))
+        nat64.bits = 0;
     for (unsigned i = 0; i < others->len; i++)
         g_array_append_val(foreign, g_array_index(others, MeshdClashPrefix, i).prefix);
     meshd_engine_set_host(engine,

@@ -143,6 +143,11 @@ MeshPrefix net_monitor_find64(const NetMonitor *self, const MeshAddr *router, un
     return net_pref64_find(&self->prefixes, router, ifindex, mesh_clock_boot_ms());
 }
 
+void net_monitor_prefer64(NetMonitor *self, const MeshAddr *router, unsigned ifindex)
+{
+    net_pref64_prefer(&self->prefixes, router, ifindex);
+}
+
 void net_monitor_stop(NetMonitor *self)
 {
     if (self == NULL)

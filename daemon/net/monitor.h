@@ -10,4 +10,8 @@ NetMonitor *net_monitor_start(NetChangedFunc changed, void *user_data, GError **
 
 /** net_monitor_find64: the NAT64 prefix that @router announced on the interface; bits 0: none. */
 MeshPrefix net_monitor_find64(const NetMonitor *self, const MeshAddr *router, unsigned ifindex);
-void       net_monitor_stop(NetMonitor *self); /* NULL is fine */
+
+/** net_monitor_prefer64: the host's IPv6 goes through @router: others' announcements cannot
+ * displace its own, and only its own are told. */
+void net_monitor_prefer64(NetMonitor *self, const MeshAddr *router, unsigned ifindex);
+void net_monitor_stop(NetMonitor *self); /* NULL is fine */

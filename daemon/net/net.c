@@ -276,14 +276,19 @@ void net_undo(Net *self, const char *ifname)
 GArray *net_list_routes(Net *self, GError **error)
 {
     g_autoptr(GArray) routes = g_array_new(false, true, sizeof(NetRoute));
+    bool first = true;
 
     if (!net_routes_list(self->sock, 0, routes, error))
         return NULL;
     for (guint i = 0; i < routes->len; i++) {
         NetRoute *route = &g_array_index(routes, NetRoute, i);
 
-        if (route->destination.bits == 0 && route->gateway.family == AF_INET6)
-            route->nat64 = net_monitor_find64(self->monitor, &route->gateway, route->ifindex);
+        if (route->destination.bits != 0 || route->gateway.family != AF_INET6)
+            continue;
+        if (first)
+            net_monitor_prefer64(self->monitor, &route->gateway, route->ifindex);
+        first = false;
+        route->nat64 = net_monitor_find64(self->monitor, &route->gateway, route->ifindex);
     }
     return g_steal_pointer(&routes);
 }

@@ -18,6 +18,18 @@ enum {
 
 static const uint8_t lengths[] = { 96, 64, 56, 48, 40, 32 }; /* by their code */
 
+/* Whether hosts can be behind it: not what only this host or this link has. Of ::/8 only the two
+ * that were given to NAT64s (RFC 6052 §2.1, RFC 8215); the others would lead packets nowhere. */
+static bool is_usable(const MeshAddr *addr)
+{
+    static const uint8_t well_known[] = { 0x00, 0x64, 0xff, 0x9b };
+    MeshIpClass class = mesh_ip_class(addr);
+
+    if (addr->bytes[0] == 0)
+        return memcmp(addr->bytes, well_known, sizeof well_known) == 0;
+    return class == MESH_IP_GLOBAL || class == MESH_IP_PRIVATE;
+}
+
 /* Lifetime and length of prefix share 16 bits. */
 static bool read_option(MeshReader *r, int64_t now_ms, NetPref64Row *out)
 {
@@ -32,8 +44,7 @@ static bool read_option(MeshReader *r, int64_t now_ms, NetPref64Row *out)
     memset(bytes + out->prefix.bits / 8, 0, sizeof bytes - out->prefix.bits / 8);
     out->prefix.addr = mesh_ip_make_addr(AF_INET6, bytes);
     out->until_ms = now_ms + (int64_t)(both >> 3) * LIFE_UNIT_S * 1000;
-    return mesh_ip_class(&out->prefix.addr) != MESH_IP_MULTICAST &&
-           mesh_ip_class(&out->prefix.addr) != MESH_IP_LINK_LOCAL;
+    return is_usable(&out->prefix.addr);
 }
 
 int net_pref64_read(MeshSpan payload, int64_t now_ms, NetPref64Row *out_row)
@@ -64,27 +75,44 @@ static bool is_same(const NetPref64Row *a, const NetPref64Row *b)
            a->prefix.bits == b->prefix.bits && mesh_ip_equal_addr(&a->prefix.addr, &b->prefix.addr);
 }
 
+/* Of the router that we send through: only such count. */
+static bool is_ours(const NetPref64 *self, const NetPref64Row *row)
+{
+    return row->ifindex == self->ifindex && mesh_ip_equal_addr(&row->router, &self->router);
+}
+
 static bool drop_ended(NetPref64 *self, int64_t now_ms)
 {
-    size_t n = 0, before = self->n;
+    size_t n = 0;
+    bool   ours = false;
 
     for (size_t i = 0; i < self->n; i++)
         if (self->rows[i].until_ms > now_ms)
             self->rows[n++] = self->rows[i];
+        else
+            ours |= is_ours(self, &self->rows[i]);
     self->n = n;
-    return n != before;
+    return ours;
 }
 
-static size_t find_place(const NetPref64 *self)
+/* Of our router's rows, or of the others. Returns: NET_MAX_PREF64: there are none. */
+static size_t find_soonest(const NetPref64 *self, bool ours)
 {
-    size_t at = 0;
+    size_t at = NET_MAX_PREF64;
 
-    if (self->n < NET_MAX_PREF64)
-        return self->n;
-    for (size_t i = 1; i < self->n; i++)
-        if (self->rows[i].until_ms < self->rows[at].until_ms)
+    for (size_t i = 0; i < self->n; i++)
+        if (is_ours(self, &self->rows[i]) == ours &&
+            (at == NET_MAX_PREF64 || self->rows[i].until_ms < self->rows[at].until_ms))
             at = i;
     return at;
+}
+
+/* Returns: NET_MAX_PREF64: there is none for @row. */
+static size_t find_place(const NetPref64 *self, const NetPref64Row *row)
+{
+    size_t at = self->n < NET_MAX_PREF64 ? self->n : find_soonest(self, false);
+
+    return at == NET_MAX_PREF64 && is_ours(self, row) ? find_soonest(self, true) : at;
 }
 
 bool net_pref64_note(NetPref64 *self, const NetPref64Row *row, int64_t now_ms)
@@ -96,13 +124,18 @@ bool net_pref64_note(NetPref64 *self, const NetPref64Row *row, int64_t now_ms)
         at++;
     if (at < self->n) {
         self->rows[at].until_ms = row->until_ms;
-    } else if (row->until_ms > now_ms) {
-        at = find_place(self);
+    } else if (row->until_ms > now_ms && (at = find_place(self, row)) < NET_MAX_PREF64) {
         self->rows[at] = *row;
         self->n = at == self->n ? at + 1 : self->n;
-        changed = true;
+        changed = is_ours(self, row);
     }
     return drop_ended(self, now_ms) || changed;
+}
+
+void net_pref64_prefer(NetPref64 *self, const MeshAddr *router, unsigned ifindex)
+{
+    self->router = *router;
+    self->ifindex = ifindex;
 }
 
 MeshPrefix net_pref64_find(const NetPref64 *self, const MeshAddr *router, unsigned ifindex,

@@ -2,7 +2,8 @@
  * them on; inside daemon/net only. Thread: main loop.
  *
  * The kernel checks that an announcement comes from the link itself; who on the link it is, nobody
- * does. So a prefix counts only while its router is the one that the host sends through. */
+ * does. So a prefix counts only while its router is the one that the host sends through, and what
+ * that one said gives way to nobody else's. */
 #pragma once
 
 #include "common/std/attr.h"
@@ -21,8 +22,11 @@ typedef struct {
     int64_t    until_ms; /* boot clock */
 } NetPref64Row;
 
-/** NetPref64: zeros: none. A new one takes the place of the one that ends first. */
+/** NetPref64: zeros: none. A new one takes the place of the one that ends first, of another router
+ * than ours as long as there is such. */
 typedef struct {
+    MeshAddr     router; /* that the host sends through; family 0: not known */
+    unsigned     ifindex;
     size_t       n;
     NetPref64Row rows[NET_MAX_PREF64];
 } NetPref64;
@@ -32,7 +36,12 @@ typedef struct {
  * malformed. Pure; any thread. */
 MESH_CHECKED int net_pref64_read(MeshSpan payload, int64_t now_ms, NetPref64Row *out_row);
 
-/** net_pref64_note: takes @row, what has ended goes. Returns: whether other prefixes count now. */
+/** net_pref64_prefer: the host sends through @router from now on. What it announced is looked up
+ * anew by the caller. */
+void net_pref64_prefer(NetPref64 *self, const MeshAddr *router, unsigned ifindex);
+
+/** net_pref64_note: takes @row, unless only rows of our router would give way to another's; what
+ * has ended goes. Returns: whether our router announces others now. */
 bool net_pref64_note(NetPref64 *self, const NetPref64Row *row, int64_t now_ms);
 
 /** net_pref64_find: what @router on @ifindex announced. Returns: bits 0: nothing. */

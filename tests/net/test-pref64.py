@@ -59,6 +59,23 @@ def check_stranger(lab, router, a):
     lab.ok("taken back with a lifetime of 0; a neighbour's announcement does not count")
 
 
+def check_refused(lab, router, a):
+    """What is no NAT64's, and what would lead into the mesh; then a good one, to know that those were heard."""
+    announce(router, 0)
+    wait_until(lambda: "with NAT64" not in a.log("meshd").rsplit("the host's network changed", 1)[1], LIMIT_S,
+               "it is taken back")
+    seen = says(a)
+    inside = a.network().prefixes[-1].split("/")[0]
+    announce(router, 600, "::")
+    announce(router, 600, inside)
+    wait_until(lambda: f"with NAT64 {inside}" in a.log("meshd"), LIMIT_S, "the last is heard")
+    announce(router, 0, inside)
+    announce(router, 600)
+    wait_until(lambda: says(a) > seen, LIMIT_S, "announced again")
+    assert says(a) == seen + 1 and "NAT64, ::/96" not in a.log("meshd") and f"NAT64, {inside}" not in a.log("meshd")
+    lab.ok("a prefix that nothing can be behind, or that is the mesh's own, is refused")
+
+
 def check_end(lab, router, a):
     before = a.log("meshd").count("the host's network changed")
     announce(router, 8) # the shortest there is
@@ -86,6 +103,7 @@ def main():
             node.join(text or lab.server.key("home"))
         check_direct(lab, router, a, b)
         check_stranger(lab, router, a)
+        check_refused(lab, router, a)
         check_end(lab, router, a)
         a.stop("flow")
 

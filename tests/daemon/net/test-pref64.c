@@ -28,6 +28,12 @@ static const Case cases[] = {
     { "behind-the-prefix", 18, "025d0064ff9bffff", "64:ff9b::/32", 600000 },
     { "multicast", 20, "ff02", NULL, 0 },
     { "link-local", 20, "fe80", NULL, 0 },
+    { "zero", 20, "000000000000000000000000", NULL, 0 },
+    { "zero-of-32-bits", 18, "025d0000", NULL, 0 },
+    { "mapped", 20, "00000000000000000000ffff", NULL, 0 },
+    { "of-no-use-yet", 20, "0001", NULL, 0 },
+    { "local-use", 18, "025b0064ff9b0001", "64:ff9b:1::/48", 600000 },
+    { "unique-local", 20, "fd01", "fd01:ff9b::/96", 600000 },
     { "another-option", 16, "19", NULL, 0 },
     { "longer-option", 17, "03", NULL, 0 },
     { "no-option", 2, "0000", NULL, 0 },
@@ -87,6 +93,7 @@ static void test_table(void)
     NetPref64Row row = make_row(0, 100), other = make_row(0, 100);
     MeshAddr     router = row.router;
 
+    net_pref64_prefer(&table, &router, 3);
     g_assert_true(net_pref64_note(&table, &row, 0));
     g_assert_cmpint(net_pref64_next_ms(&table), ==, 100);
     row.until_ms = 200;
@@ -116,6 +123,36 @@ static void test_bound(void)
     g_assert_cmpint(net_pref64_next_ms(&table), ==, 1000 + 200 - NET_MAX_PREF64);
 }
 
+/* A neighbour fills the table for as long as it can; our router's own goes in, stays, and may be
+ * renewed and replaced by its own. What others say is no news. */
+static void test_share(void)
+{
+    NetPref64    table = { .n = 0 };
+    NetPref64Row row, ours = make_row(0, 500);
+    MeshAddr     router = ours.router;
+
+    net_pref64_prefer(&table, &router, 3);
+    for (unsigned i = 0; i < 200; i++) {
+        row = make_row((uint8_t)i, 65528000);
+        row.router.bytes[14] = (uint8_t)(1 + i);
+        if (i == 100)
+            g_assert_true(net_pref64_note(&table, &ours, 0));
+        g_assert_false(net_pref64_note(&table, &row, 0));
+    }
+    g_assert_cmpuint(table.n, ==, NET_MAX_PREF64);
+    g_assert_cmpuint(net_pref64_find(&table, &router, 3, 1).bits, ==, 96);
+    for (unsigned i = 1; i < 20; i++) {
+        ours = make_row((uint8_t)i, 500 + i);
+        g_assert_true(net_pref64_note(&table, &ours, 0));
+    }
+    g_assert_false(net_pref64_note(&table, &row, 0)); /* no place for it */
+    g_assert_cmpint(net_pref64_next_ms(&table), ==, 500 + 20 - NET_MAX_PREF64);
+    row = make_row(1, 65528000);
+    row.ifindex = 4; /* the same name on another link is somebody else */
+    g_assert_false(net_pref64_note(&table, &row, 0));
+    g_assert_cmpuint(net_pref64_find(&table, &router, 4, 1).bits, ==, 0);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -126,5 +163,6 @@ int main(int argc, char **argv)
     }
     g_test_add_func("/pref64/table", test_table);
     g_test_add_func("/pref64/bound", test_bound);
+    g_test_add_func("/pref64/share", test_share);
     return g_test_run();
 }
