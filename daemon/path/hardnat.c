@@ -34,8 +34,8 @@ enum {
     GUESS_BURSTS = 4,      /* then it is taken for a hard NAT that nobody has noticed */
     OPENER_TTL = 2,        /* clears our own router, does not reach the other's */
     BOTH_SOCKETS = 25,
-    BOTH_PACKETS = 3 * BOTH_SOCKETS, /* one of each may be lost, or come too early */
-    BOTH_AHEAD = 13, /* of the last port: where each aims, amid the other's sockets */
+    BOTH_PACKETS = 3 * BOTH_SOCKETS,     /* one of each may be lost, or come too early */
+    BOTH_AHEAD = (BOTH_SOCKETS + 1) / 2, /* of the last port: amid the other's sockets */
     CANARY_MS = 1000,
     CANARY_BAD = 2,          /* in a row: one ping may be lost by chance */
     CANARY_LEAST_US = 50000, /* a round trip may grow by so much whatever it was */
@@ -261,11 +261,14 @@ static void win(PathHardnat *self, size_t at, WireEvent *event, const MeshProbe 
 
 /* Both sides hard: both open 25 sockets whose ports count up from the last, and all of them send to
  * the middle one of the other's. */
-static void aim(PathHardnat *self, const MeshProbeNat *nat)
+static bool aim(PathHardnat *self, const MeshProbeNat *nat)
 {
-    int step = nat->step != 0 ? nat->step : 1;
+    uint16_t port = path_hardports_foretell(nat, BOTH_AHEAD);
 
-    self->target.port = (uint16_t)(nat->block_last + BOTH_AHEAD * step);
+    if (port == 0)
+        return false;
+    self->target.port = port;
+    return true;
 }
 
 static void ask_base(PathHardnat *self)
@@ -462,16 +465,20 @@ static bool may_meet(const PathSeek *seek)
 
 static void begin_both(PathSeek *seek, const MeshProbe *call_of_peer)
 {
-    PathHardnat *self;
+    static const PathHardplan plan = { .n_sockets = BOTH_PACKETS, .n_ports = BOTH_PACKETS };
+    PathHardnat              *self;
 
-    if (!may_start(seek, true) || !may_meet(seek))
+    if (!may_start(seek, true) || !may_spend(seek, &plan, true) || !may_meet(seek))
         return;
     self = start(seek, true);
     self->both = true;
-    self->n_packets = BOTH_PACKETS;
+    self->n_packets = plan.n_sockets;
+    self->n_theirs = plan.n_ports;
     self->called = call_of_peer != NULL;
-    if (self->called)
-        aim(self, &call_of_peer->nat);
+    if (self->called && !aim(self, &call_of_peer->nat)) {
+        end(self, "the peer's ports begin anew before we meet them");
+        return;
+    }
     mesh_key_random(&self->txid, sizeof self->txid);
     if (self->called)
         self->txid = call_of_peer->txid;
@@ -564,7 +571,7 @@ void path_hardnat_take_call(PathSeek *seek, const MeshProbe *probe)
         return;
     }
     path_hardports_plan(&probe->nat, (probe->flags & MESH_PROBE_HALF) != 0, &plan);
-    if (!may_start(seek, false) || !may_spend(seek, &plan, false))
+    if (plan.n_sockets == 0 || !may_start(seek, false) || !may_spend(seek, &plan, false))
         return;
     self = start(seek, false);
     self->called = true;
@@ -585,8 +592,10 @@ void path_hardnat_take_ack(PathSeek *seek, const MeshProbe *probe)
     if (self == NULL || !self->hard_side || self->phase != CALLING || self->txid != probe->txid)
         return;
     seek->nat = probe->nat;
-    if (self->both)
-        aim(self, &probe->nat);
+    if (self->both && !aim(self, &probe->nat)) {
+        end(self, "the peer's ports begin anew before we meet them");
+        return;
+    }
     self->phase = SENDING;
     count_round(self);
     wait_for(self, EACH_MS);

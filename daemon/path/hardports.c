@@ -24,6 +24,19 @@ static size_t get_block(const MeshProbeNat *nat)
     return nat->block_last > nat->block_first ? (size_t)nat->block_last - nat->block_first + 1 : 0;
 }
 
+/* The first port of a block that is pinged: those below are others' services, and no mapping of
+ * ours is among them, as no socket of ours is (RFC 4787 §4.2.1). */
+static int get_first(const MeshProbeNat *nat)
+{
+    return nat->block_first < FIRST_PORT ? FIRST_PORT : nat->block_first;
+}
+
+/* How many ports of a block are pinged at most. */
+static size_t get_usable(const MeshProbeNat *nat)
+{
+    return nat->block_last < get_first(nat) ? 0 : (size_t)(nat->block_last - get_first(nat)) + 1;
+}
+
 double path_hardports_chance(size_t n, size_t k, size_t among)
 {
     double missed = 1;
@@ -80,7 +93,7 @@ void path_hardports_plan(const MeshProbeNat *nat, bool half, PathHardplan *out_p
     if (nat->step != 0)
         *out_plan = (PathHardplan){ STEP_SOCKETS, STEPS, STEPS, 1 };
     else if (block > 0 && block <= MAX_BLOCK)
-        plan_block(block, out_plan);
+        plan_block(get_usable(nat), out_plan);
     else
         plan_random(block, half, out_plan);
 }
@@ -147,11 +160,18 @@ size_t path_hardports_choose(const MeshProbeNat *nat, const PathHardplan *plan, 
     if (nat->step != 0) {
         choose_foretold(&choice, seen, nat->step);
     } else if (block > 0) {
-        choose_among(&choice, nat->block_first, block);
+        choose_among(&choice, get_first(nat), get_usable(nat));
     } else {
         if (seen != 0)
             choose_steps(&choice, seen, 1, STEPS_NEAR); /* who counts, counts up */
         choose_among(&choice, FIRST_PORT, N_PORTS);
     }
     return choice.n;
+}
+
+uint16_t path_hardports_foretell(const MeshProbeNat *nat, int ahead)
+{
+    int port = nat->block_last + ahead * (nat->step != 0 ? nat->step : 1);
+
+    return port < FIRST_PORT || port > UINT16_MAX ? 0 : (uint16_t)port;
 }

@@ -36,3 +36,7 @@ double path_hardports_chance(size_t n, size_t k, size_t among);
  * open yet. Returns: how many: n_ports of that plan, or fewer at an end of the range. */
 size_t path_hardports_choose(const MeshProbeNat *nat, const PathHardplan *plan, uint16_t seen,
                              uint16_t out_ports[PATH_HARDPORTS_MAX]);
+
+/** path_hardports_foretell: the port that a NAT whose last was block_last gives to the socket
+ * @ahead of it, if it counts. Returns: 0: its range ends before that. */
+uint16_t path_hardports_foretell(const MeshProbeNat *nat, int ahead);

@@ -1,4 +1,5 @@
 /* Tests of daemon/path/hardnat.c: who begins when, and that no search goes beyond its bounds. */
+#include "common/std/clock.h"
 #include "common/std/endpoint.h"
 #include "common/std/key.h"
 #include "daemon/path/relayhome.h"
@@ -172,13 +173,17 @@ static void test_rounds(void)
 /* A NAT with so small a block would have too little left for the others behind it. */
 static void test_small_block(void)
 {
-    HardlabSide *hard = &lab.sides[0];
+    HardlabSide *hard = &lab.sides[0], *easy = &lab.sides[1];
+    MeshProbe    call = { .type = MESH_PROBE_CALL, .flags = MESH_PROBE_HARD, .txid = 80 };
 
     hardlab_set_up(MESH_PROBE_BY_ADDRESS_AND_PORT, MESH_PROBE_INDEPENDENT);
     hard->host.nat.block_first = 20480;
     hard->host.nat.block_last = 20480 + 255;
     path_hardnat_consider(&hard->seek, 8);
     g_assert_null(hard->seek.hard);
+    call.nat = hard->host.nat;
+    path_hardnat_take_call(&easy->seek, &call); /* from one that does not mind */
+    g_assert_null(easy->seek.hard);
     hardlab_tear_down();
 }
 
@@ -242,6 +247,43 @@ static void test_unwanted(void)
     wait_for(hard->seek.hard == NULL);
     g_assert_cmpuint(easy->n_acks, ==, 0);
     g_assert_cmpuint(hard->seek.n_hard[1], ==, 0); /* it was no round */
+    hardlab_tear_down();
+}
+
+/* Both sides hard: 75 packets of each, which what an attempt may cost has to hold. */
+static void test_both(void)
+{
+    static const unsigned cost = 2 * 75;
+    HardlabSide          *side = &lab.sides[0], *other = &lab.sides[1];
+    MeshProbe             call = { .type = MESH_PROBE_CALL,
+                                   .flags = MESH_PROBE_HARD,
+                                   .txid = 79,
+                                   .nat = { .mapping = MESH_PROBE_BY_ADDRESS_AND_PORT,
+                                            .step = 1,
+                                            .block_first = 40000,
+                                            .block_last = 40000 } };
+
+    hardlab_set_up(MESH_PROBE_BY_ADDRESS_AND_PORT, MESH_PROBE_BY_ADDRESS_AND_PORT);
+    lab.apart = true;
+    for (int i = 0; i < 2; i++) {
+        lab.sides[i].host.nat.step = lab.sides[i].seek.nat.step = 1;
+        lab.sides[i].seek.hard_spent_ms = mesh_clock_boot_ms();
+        lab.sides[i].seek.hard_spent = PATH_HARDPORTS_BUDGET - cost + 1;
+    }
+    path_hardnat_consider(&side->seek, 8);
+    g_assert_null(side->seek.hard);
+    path_hardnat_take_call(&other->seek, &call);
+    g_assert_null(other->seek.hard);
+    call.nat.block_first = call.nat.block_last = 65530; /* we would aim beyond its last port */
+    other->seek.hard_spent--;
+    path_hardnat_take_call(&other->seek, &call);
+    g_assert_null(other->seek.hard);
+    call.nat.block_first = call.nat.block_last = 40000;
+    path_hardnat_take_call(&other->seek, &call);
+    g_assert_nonnull(other->seek.hard);
+    side->seek.hard_spent--;
+    path_hardnat_consider(&side->seek, 8);
+    g_assert_nonnull(side->seek.hard);
     hardlab_tear_down();
 }
 
@@ -433,6 +475,7 @@ int main(int argc, char **argv)
     g_test_add_func("/hardnat/one-at-a-time", test_one_at_a_time);
     g_test_add_func("/hardnat/target", test_target);
     g_test_add_func("/hardnat/unwanted", test_unwanted);
+    g_test_add_func("/hardnat/both", test_both);
     g_test_add_func("/hardnat/canary", test_canary);
     g_test_add_func("/hardnat/won", test_won);
     g_test_add_func("/hardnat/refused", test_refused);

@@ -139,6 +139,44 @@ static void test_block(void)
     }
 }
 
+/* What reaches below 1024 is searched where it does not, as if it began there. */
+static void test_low(void)
+{
+    MeshProbeNat low = make_nat(0, 600, 2047), same = make_nat(0, 1024, 2047);
+    MeshProbeNat under = make_nat(0, 1, 1023), few = make_nat(0, 1, 1279);
+    uint16_t     ports[PATH_HARDPORTS_MAX];
+    PathHardplan plan, want;
+
+    path_hardports_plan(&low, false, &plan);
+    path_hardports_plan(&same, false, &want);
+    g_assert_cmpuint(plan.n_sockets, ==, want.n_sockets);
+    g_assert_cmpuint(plan.n_ports, ==, want.n_ports);
+    g_assert_cmpuint(path_hardports_choose(&low, &plan, 1500, ports), ==, plan.n_ports);
+    path_hardports_plan(&under, false, &plan);
+    g_assert_cmpuint(plan.n_sockets, ==, 0);
+    path_hardports_plan(&few, false, &plan); /* 256 that may be pinged */
+    g_assert_cmpuint(plan.n_sockets, ==, 0);
+}
+
+/* A counter whose range ends is not followed to ports that are nobody's, or others' services. */
+static void test_foretell(void)
+{
+    static const struct {
+        int      step;
+        unsigned last, want;
+    } cases[] = {
+        { 1, 40000, 40013 }, { 0, 40000, 40013 }, { -1, 40000, 39987 }, { 2, 65509, 65535 },
+        { 2, 65510, 0 },     { 1, 65530, 0 },     { -1, 1037, 1024 },   { -1, 1036, 0 },
+        { 1, 1011, 1024 },   { 1, 1010, 0 },      { INT16_MAX, 5, 0 },  { INT16_MIN, 65535, 0 },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        MeshProbeNat nat = make_nat(cases[i].step, 0, cases[i].last);
+
+        g_assert_cmpuint(path_hardports_foretell(&nat, 13), ==, cases[i].want);
+    }
+}
+
 /* Nothing is known: who counts is met at once, the rest is drawn from everywhere. */
 static void test_unknown(void)
 {
@@ -190,6 +228,8 @@ int main(int argc, char **argv)
     g_test_add_func("/hardports/caps", test_caps);
     g_test_add_func("/hardports/steps", test_steps);
     g_test_add_func("/hardports/block", test_block);
+    g_test_add_func("/hardports/low", test_low);
+    g_test_add_func("/hardports/foretell", test_foretell);
     g_test_add_func("/hardports/unknown", test_unknown);
     g_test_add_func("/hardports/wide", test_wide);
     return g_test_run();
