@@ -123,20 +123,26 @@ static void on_objects(GDBusConnection *bus, const char *sender, const char *pat
     plugin_network_list_async(bus, false, self->cancel, on_listed, self);
 }
 
+/* Owned; NULL: none, which was said, or the editor may be gone. */
+static GDBusConnection *take_bus(MeshVpnEditor *self, GAsyncResult *result)
+{
+    g_autoptr(GError) error = NULL;
+    GDBusConnection *bus = g_bus_get_finish(result, &error);
+
+    if (bus == NULL && !g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+        say(self, error->message);
+    return bus;
+}
+
 static void on_bus(GObject *source, GAsyncResult *result, gpointer user_data)
 {
-    MeshVpnEditor *self = user_data;
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GDBusConnection) bus = g_bus_get_finish(result, &error);
+    MeshVpnEditor   *self = user_data;
+    GDBusConnection *bus = take_bus(self, result);
 
     (void)source;
-    if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
-        return; /* the editor may be gone */
-    if (bus == NULL) {
-        say(self, error->message);
+    if (bus == NULL)
         return;
-    }
-    self->bus = g_object_ref(bus);
+    self->bus = bus;
     self->signal =
         g_dbus_connection_signal_subscribe(bus, PLUGIN_MESHD_NAME,
                                            "org.freedesktop.DBus.ObjectManager", NULL,
@@ -163,16 +169,11 @@ static void on_opened(GObject *source, GAsyncResult *result, gpointer user_data)
 static void on_session_bus(GObject *source, GAsyncResult *result, gpointer user_data)
 {
     MeshVpnEditor *self = user_data;
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GDBusConnection) bus = g_bus_get_finish(result, &error);
+    g_autoptr(GDBusConnection) bus = take_bus(self, result);
 
     (void)source;
-    if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
-        return; /* the editor may be gone */
-    if (bus == NULL) {
-        say(self, error->message);
+    if (bus == NULL)
         return;
-    }
     g_dbus_connection_call(bus, WINDOW_NAME, WINDOW_PATH, "org.freedesktop.Application", "Activate",
                            g_variant_new("(a{sv})", NULL), NULL, G_DBUS_CALL_FLAGS_NONE,
                            OPEN_TIMEOUT_MS, self->cancel, on_opened, self);
