@@ -4,6 +4,7 @@
  *
  * It runs as root for whoever may edit a connection: all that he reaches by it is Up and Down, of a
  * network that this host has joined. */
+#include "nm-plugin/active.h"
 #include "nm-plugin/config.h"
 #include "nm-plugin/session.h"
 #include "nm-plugin/settings.h"
@@ -18,8 +19,9 @@ enum { LEAVE_S = 3 };
 
 typedef struct {
     NMVpnServicePlugin parent;
-    PluginSession     *session; /* NULL: none */
-    PluginConfig      *told;    /* what NetworkManager heard last; NULL: nothing */
+    PluginActive      *active; /* NULL: none; and so both of these */
+    PluginSession     *session;
+    PluginConfig      *told; /* what NetworkManager heard last; NULL: nothing */
 } MeshVpnService;
 
 typedef struct {
@@ -95,14 +97,18 @@ static const PluginSessionEvents session_events = { on_changed, on_ended };
 
 static void stop(MeshVpnService *self)
 {
-    g_clear_pointer(&self->session, plugin_session_stop);
+    plugin_session_stop(g_steal_pointer(&self->session), plugin_active_is_switched_off(self->active)
+                                                             ? PLUGIN_SESSION_SWITCH_OFF
+                                                             : PLUGIN_SESSION_GIVE_BACK);
+    g_clear_pointer(&self->active, plugin_active_free);
     g_clear_pointer(&self->told, plugin_config_free);
 }
 
 static gboolean service_connect(NMVpnServicePlugin *plugin, NMConnection *connection,
                                 GError **error)
 {
-    MeshVpnService *self = (MeshVpnService *)plugin;
+    MeshVpnService  *self = (MeshVpnService *)plugin;
+    GDBusConnection *bus = nm_vpn_service_plugin_get_connection(plugin);
     g_autoptr(GError) refused = NULL;
 
     if (!plugin_settings_check(connection, &refused)) {
@@ -112,9 +118,9 @@ static gboolean service_connect(NMVpnServicePlugin *plugin, NMConnection *connec
         return FALSE;
     }
     stop(self);
+    self->active = plugin_active_new(bus, nm_connection_get_uuid(connection));
     self->session =
-        plugin_session_start(nm_vpn_service_plugin_get_connection(plugin),
-                             plugin_settings_get_network(connection), &session_events, self);
+        plugin_session_start(bus, plugin_settings_get_network(connection), &session_events, self);
     return TRUE;
 }
 

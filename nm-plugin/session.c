@@ -168,12 +168,14 @@ static void on_meshd_gone(GDBusConnection *bus, const char *name, gpointer user_
 
 /* ---- begin ---- */
 
-static GVariant *make_options(void)
+/* @name NULL: none. */
+static GVariant *make_options(const char *name, GVariant *value)
 {
     GVariantDict dict;
 
     g_variant_dict_init(&dict, NULL);
-    g_variant_dict_insert(&dict, "manager", "s", MANAGER);
+    if (name != NULL)
+        g_variant_dict_insert_value(&dict, name, value);
     return g_variant_new("(@a{sv})", g_variant_dict_end(&dict));
 }
 
@@ -230,8 +232,8 @@ static void on_listed(GObject *source, GAsyncResult *result, gpointer user_data)
     self->path = g_strdup(network->path);
     follow(self);
     g_dbus_connection_call(self->bus, PLUGIN_MESHD_NAME, self->path, PLUGIN_MESHD_INTERFACE, "Up",
-                           make_options(), NULL, G_DBUS_CALL_FLAGS_NONE, UP_TIMEOUT_MS,
-                           self->cancel, on_up, self);
+                           make_options("manager", g_variant_new_string(MANAGER)), NULL,
+                           G_DBUS_CALL_FLAGS_NONE, UP_TIMEOUT_MS, self->cancel, on_up, self);
 }
 
 PluginSession *plugin_session_start(GDBusConnection *bus, const char *network,
@@ -256,16 +258,26 @@ typedef struct {
     char            *path;
 } Leave;
 
-/* No answer is waited for: should it be lost, our leaving the bus says the same. */
-static void give_back(Leave *leave)
+static void end_leave(Leave *leave)
 {
-    g_dbus_connection_call(leave->bus, PLUGIN_MESHD_NAME, leave->path, PLUGIN_MESHD_INTERFACE,
-                           "Down", make_options(), NULL, G_DBUS_CALL_FLAGS_NO_AUTO_START,
-                           CALL_TIMEOUT_MS, NULL, NULL, NULL);
     g_object_unref(leave->bus);
     g_free(leave->path);
     g_free(leave);
     n_leaving--;
+}
+
+static void call_down(Leave *leave, GVariant *options, GAsyncReadyCallback done)
+{
+    g_dbus_connection_call(leave->bus, PLUGIN_MESHD_NAME, leave->path, PLUGIN_MESHD_INTERFACE,
+                           "Down", options, NULL, G_DBUS_CALL_FLAGS_NO_AUTO_START, CALL_TIMEOUT_MS,
+                           NULL, done, leave);
+}
+
+/* No answer is waited for: should it be lost, our leaving the bus says the same. */
+static void give_back(Leave *leave)
+{
+    call_down(leave, make_options("manager", g_variant_new_string(MANAGER)), NULL);
+    end_leave(leave);
 }
 
 static void on_restored(GObject *source, GAsyncResult *result, gpointer user_data)
@@ -274,14 +286,32 @@ static void on_restored(GObject *source, GAsyncResult *result, gpointer user_dat
     give_back(user_data);
 }
 
-static void leave(PluginSession *self)
+/* What cannot be kept (a full disk) is off until meshd starts again. */
+static void on_down(GObject *source, GAsyncResult *result, gpointer user_data)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) reply =
+        g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, &error);
+    Leave *leave = user_data;
+
+    if (reply == NULL) {
+        g_dbus_error_strip_remote_error(error);
+        g_warning("%s", error->message);
+        call_down(leave, make_options("temporary", g_variant_new_boolean(true)), NULL);
+    }
+    end_leave(leave);
+}
+
+static void leave(PluginSession *self, PluginSessionStop how)
 {
     Leave *rest = g_new0(Leave, 1);
 
     n_leaving++;
     rest->bus = g_object_ref(self->bus);
     rest->path = g_strdup(self->path);
-    if (self->released)
+    if (how == PLUGIN_SESSION_SWITCH_OFF) /* the interface goes, so nobody needs it back */
+        call_down(rest, make_options(NULL, NULL), on_down);
+    else if (self->released)
         plugin_device_restore_async(self->bus, self->ifname, on_restored, rest);
     else
         give_back(rest);
@@ -292,13 +322,13 @@ bool plugin_session_is_leaving(void)
     return n_leaving > 0;
 }
 
-void plugin_session_stop(PluginSession *self)
+void plugin_session_stop(PluginSession *self, PluginSessionStop how)
 {
     if (self == NULL)
         return;
     g_cancellable_cancel(self->cancel);
     if (self->path != NULL)
-        leave(self);
+        leave(self, how);
     if (self->name_watch != 0)
         g_bus_unwatch_name(self->name_watch);
     for (size_t i = 0; i < G_N_ELEMENTS(self->signals); i++)

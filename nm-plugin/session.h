@@ -15,6 +15,11 @@ typedef enum {
     PLUGIN_SESSION_NO_MEMBER,  /* removed, expired, not approved yet */
 } PluginSessionEnd;
 
+typedef enum {
+    PLUGIN_SESSION_GIVE_BACK,  /* it ended for NetworkManager alone: as it was without */
+    PLUGIN_SESSION_SWITCH_OFF, /* down, until it is switched on by anyone */
+} PluginSessionStop;
+
 /* In either the session may be stopped. */
 typedef struct {
     /* It is up: for the first time, or something of it is another. @network: borrowed. */
@@ -27,8 +32,8 @@ typedef struct {
 PluginSession *plugin_session_start(GDBusConnection *bus, const char *network,
                                     const PluginSessionEvents *events, void *user_data);
 
-/** plugin_session_stop: gives it back; no event comes after. NULL is fine. */
-void plugin_session_stop(PluginSession *self);
+/** plugin_session_stop: no event comes after. NULL is fine. */
+void plugin_session_stop(PluginSession *self, PluginSessionStop how);
 
-/** plugin_session_is_leaving: giving back takes a few turns of the main loop, and goes on. */
+/** plugin_session_is_leaving: stopping takes a few turns of the main loop, and goes on. */
 bool plugin_session_is_leaving(void);

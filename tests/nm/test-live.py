@@ -3,6 +3,7 @@ killed, it ends.
 
    [a] in home and away, with NetworkManager   [b] in home   [c] in away"""
 import os
+import re
 import signal
 
 from nmlab import Lab, NetworkManager, need_nm, wait_until
@@ -20,8 +21,36 @@ def sessions(a):
     return peer.last_handshake, a.network("home").listen_port
 
 
+def link_lost(a, nm):
+    """The connection under it ends, and comes again."""
+    nm.down("wan")
+    wait_until(lambda: not nm.is_up("my mesh"), 20, "its end")
+    nm.up("wan")
+
+
+def service_lost(a, nm):
+    for pid in nm.services():
+        os.kill(inside(a, pid), signal.SIGKILL)
+    wait_until(lambda: not nm.is_up("my mesh"), 20, "its end")
+
+
+def manager_lost(a, nm):
+    a.stop("nm", kill=True)
+    nm.start()
+
+
+def manager_stopped(a, nm):
+    a.stop("nm")
+    nm.start()
+
+
+def deleted(a, nm):
+    nm.cli("connection", "delete", "my mesh")
+    nm.add("my mesh", "home")
+
+
 def hand_over(lab, a, b, nm):
-    """Up by mesh, then in NetworkManager too, and back: a stream of echoes and one TCP connection go through it all."""
+    """Up by mesh, then in NetworkManager too, and back by whatever is nobody's wish: the same device, the same session."""
     theirs = b.addresses("home")
     assert shown(a) == ("up", "meshd"), shown(a)
     wait_until(lambda: len(nm.addresses("mesh0")) == 2, 20, "both families")
@@ -30,23 +59,50 @@ def hand_over(lab, a, b, nm):
     a.reaches(theirs[4])
     before = sessions(a)
     index = a.run("cat", "/sys/class/net/mesh0/ifindex").stdout
-    for _ in range(2):
+    # One that ends leaves its routes, and of an interface that nobody gave back 1.42 may take no name servers.
+    ends = {link_lost: True, deleted: True, manager_stopped: False, manager_lost: False, service_lost: False}
+    for end, orderly in ends.items():
         nm.up("my mesh")
-        assert shown(a) == ("up", "NetworkManager"), shown(a)
-        assert nm.addresses("mesh0") == ours, (ours, nm.addresses("mesh0"))
-        assert "77" not in nm.routes("mesh0").values(), nm.routes("mesh0")
+        assert shown(a) == ("up", "NetworkManager"), (end, shown(a))
+        assert nm.addresses("mesh0") == ours, (end, ours, nm.addresses("mesh0"))
+        assert "77" not in nm.routes("mesh0").values(), (end, nm.routes("mesh0"))
         wait_until(lambda: getent(a, "ahostsv4", "b.home.mesh") == [theirs[4]], 20, "b by name")
         a.reaches(theirs[4])
         a.reaches(theirs[6])
-        nm.down("my mesh")
-        a.wait_until(lambda n: shown(n) == ("up", "meshd"), 20, "meshd has it again")
-        wait_until(lambda: nm.addresses("mesh0") == ours and set(nm.routes("mesh0").values()) <= {"77", "kernel"}, 20,
-                   "addresses and routes are meshd's")
-        wait_until(lambda: getent(a, "ahostsv4", "b.home.mesh") == [theirs[4]], 30, "b by name")
+        end(a, nm)
+        a.wait_until(lambda n: shown(n) == ("up", "meshd"), 20, f"meshd has it again after {end.__name__}")
+        wait_until(lambda: nm.addresses("mesh0") == ours and a.sh("ip route show dev mesh0 proto 77").stdout, 20,
+                   f"addresses and routes are meshd's after {end.__name__}")
+        if orderly:
+            wait_until(lambda: set(nm.routes("mesh0").values()) <= {"77", "kernel"}, 20, "no routes but these")
+            wait_until(lambda: getent(a, "ahostsv4", "b.home.mesh") == [theirs[4]], 30, f"b by name after {end.__name__}")
         a.reaches(theirs[4])
     assert sessions(a) == before, (sessions(a), before)
     assert a.run("cat", "/sys/class/net/mesh0/ifindex").stdout == index
-    lab.ok("up by mesh, connected by NetworkManager and back, twice: the same device, the same session")
+    lab.ok(f"up by mesh, connected by NetworkManager and back, {len(ends)} ways: the same device, the same session")
+
+
+def switched_off(lab, a, b, nm):
+    """nmcli connection down is off, also where mesh up had it up, until somebody switches it on."""
+    nm.up("my mesh")
+    nm.down("my mesh")
+    a.wait_until(lambda n: shown(n) == ("down", "meshd"), 20, "off")
+    wait_until(lambda: "mesh0" not in a.sh("ip -br link").stdout, 20, "no interface")
+    assert re.search(r"^home .*\bdown\b", a.mesh("status", "home").stdout, re.M), a.mesh("status", "home").stdout
+    a.stop("meshd")
+    a.up()
+    assert shown(a) == ("down", "meshd"), shown(a)
+    nm.up("my mesh")
+    a.mesh("up", "home")
+    assert shown(a) == ("up", "NetworkManager"), shown(a)
+    nm.down("my mesh")
+    a.wait_until(lambda n: shown(n) == ("down", "meshd"), 20, "off, whoever switched it on last")
+    a.mesh("up", "home")
+    a.stop("meshd")
+    a.up()
+    a.wait_until(lambda n: shown(n) == ("up", "meshd"), 20, "on, by mesh up")
+    a.reaches(b.addresses("home")[4])
+    lab.ok("nmcli connection down: off, after the next start too, until mesh up or NetworkManager has it on")
 
 
 def wish_meanwhile(lab, a, b, nm):
@@ -55,7 +111,7 @@ def wish_meanwhile(lab, a, b, nm):
     nm.up("my mesh")
     a.mesh("up", "home")
     assert shown(a) == ("up", "NetworkManager"), shown(a)
-    nm.down("my mesh")
+    service_lost(a, nm)
     a.wait_until(lambda n: shown(n) == ("up", "meshd"), 20, "it stays up")
     a.reaches(b.addresses("home")[4])
     nm.up("my mesh")
@@ -171,6 +227,7 @@ def main():
         a.wait_until(lambda n: n.peer("b", "home").online and n.peer("c", "away").online, 20, "peers")
         nm.add("my mesh", "home")
         hand_over(lab, a, b, nm)
+        switched_off(lab, a, b, nm)
         wish_meanwhile(lab, a, b, nm)
         changes(lab, a, b, nm)
         two(lab, a, b, c, nm)
