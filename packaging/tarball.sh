@@ -30,7 +30,7 @@ cp "$share"/dbus-1/system.d/org.meshvpn.Mesh1.conf "$share"/dbus-1/system-servic
 cp -r "$share"/dbus-1/interfaces "$top/dbus/"
 cp "$share"/polkit-1/actions/org.meshvpn.Mesh1.policy "$share"/polkit-1/rules.d/50-mesh.rules "$top/polkit/"
 cp "$stage"/usr/lib/sysusers.d/*.conf "$top/sysusers/"
-cp "$share"/man/man1/mesh.1 "$share"/man/man8/* "$top/man/"
+cp "$share"/man/man1/mesh.1 "$share"/man/man8/mesh*.8 "$top/man/"
 cp -r "$share"/locale "$top/locale"
 cp "$share"/bash-completion/completions/mesh*.bash "$top/completions/"
 sed -e "s/@VERSION@/$version/; s/@GLIBC@/$glibc/; s/@MACHINE@/$(uname -m)/" "$here/install.sh" >"$top/install.sh"
