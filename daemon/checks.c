@@ -80,7 +80,7 @@ static void start_thread(MeshdChecks *self, LockWork *work)
     g_task_run_in_thread(task, run_work);
 }
 
-void meshd_checks_start(MeshdChecks *self, const MeshNetmap *map)
+void meshd_checks_start(MeshdChecks *self, const MeshNetmap *map, size_t n_waiting)
 {
     unsigned  n_threads = MIN(g_get_num_processors(), MAX_THREADS);
     LockWork *work, *part;
@@ -88,7 +88,7 @@ void meshd_checks_start(MeshdChecks *self, const MeshNetmap *map)
     if (self->n_running > 0)
         return;
     self->batch = self->batch == 0 ? FIRST_PEERS : MIN(16 * self->batch, MOST_PEERS);
-    work = lock_gate_take_work(self->gate, map, self->batch);
+    work = n_waiting > 0 ? lock_gate_take_work(self->gate, map, self->batch) : NULL;
     if (work == NULL) {
         self->batch = 0;
         return;

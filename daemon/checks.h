@@ -13,5 +13,6 @@ MeshdChecks *meshd_checks_new(LockGate *gate, void (*done)(void *user_data), voi
 void         meshd_checks_free(MeshdChecks *self); /* what runs ends unheard; NULL is fine */
 
 /** meshd_checks_start: gives what waits of @map to threads, if something does and none works
- * already. The first batch is small, so that some peers are there soon; then they grow. */
-void meshd_checks_start(MeshdChecks *self, const MeshNetmap *map);
+ * already. The first batch is small, so that some peers are there soon; then they grow.
+ * @n_waiting: how many peers the gate said wait for something; 0: nobody is looked for. */
+void meshd_checks_start(MeshdChecks *self, const MeshNetmap *map, size_t n_waiting);

@@ -272,7 +272,7 @@ static void verify_rest(MeshdEngine *self, const MeshNetmap *map, LockVerified *
     }
     if (head->n_waiting > 0 && self->news_ms == 0)
         self->news_ms = now_ms;
-    meshd_checks_start(self->checks, map);
+    meshd_checks_start(self->checks, map, head->n_waiting + head->n_unheard);
     tidy_later(self, map);
     if (head->n_waiting == 0)
         save_floors(self);

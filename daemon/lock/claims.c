@@ -84,9 +84,27 @@ static void take_ours(Taken *taken, const LockClaims *claims)
     g_hash_table_insert(taken->addrs, (gpointer)&claims->self->ip6, (gpointer)OURSELVES);
 }
 
-void lock_claims_settle(const LockClaims *claims, LockVerified *out)
+bool lock_claims_are_ours(const LockClaims *claims, const LockVerified *map)
+{
+    const MeshMember *self = claims->self;
+
+    return lock_verified_find_node(map, &self->node) != NULL ||
+           (claims->own_wg != NULL && lock_verified_find_wg(map, claims->own_wg) != NULL) ||
+           lock_verified_find_addr(map, &self->ip4) != NULL ||
+           lock_verified_find_addr(map, &self->ip6) != NULL;
+}
+
+static int compare_indexes(gconstpointer a, gconstpointer b)
+{
+    uint32_t x = (*(const LockPeer *const *)a)->index, y = (*(const LockPeer *const *)b)->index;
+
+    return x < y ? -1 : x > y;
+}
+
+GPtrArray *lock_claims_settle(const LockClaims *claims, LockVerified *out)
 {
     g_autofree Ranked *ranked = g_new0(Ranked, claims->peers->len + 1);
+    GPtrArray         *winners = g_ptr_array_new_with_free_func(lock_build_unref);
     Taken              taken = {
                      g_hash_table_new(lock_keyhash_hash, lock_keyhash_equal),
                      g_hash_table_new(lock_keyhash_hash, lock_keyhash_equal),
@@ -94,7 +112,7 @@ void lock_claims_settle(const LockClaims *claims, LockVerified *out)
     };
 
     for (guint i = 0; i < claims->peers->len; i++) {
-        ranked[i].peer = &g_array_index(claims->peers, LockPeer, i);
+        ranked[i].peer = claims->peers->pdata[i];
         ranked[i].runs = runs(claims->running, ranked[i].peer);
     }
     qsort(ranked, claims->peers->len, sizeof(*ranked), compare_rank);
@@ -107,9 +125,11 @@ void lock_claims_settle(const LockClaims *claims, LockVerified *out)
             continue;
         }
         take(&taken, ranked[i].peer);
-        lock_build_add_peer(out, ranked[i].peer);
+        g_ptr_array_add(winners, (gpointer)lock_build_ref(ranked[i].peer));
     }
+    g_ptr_array_sort(winners, compare_indexes);
     g_hash_table_unref(taken.nodes);
     g_hash_table_unref(taken.wgs);
     g_hash_table_unref(taken.addrs);
+    return winners;
 }

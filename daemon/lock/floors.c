@@ -150,6 +150,7 @@ static bool is_blank(const LockHash *hash)
 
 /* One number and the body it came with: never lower, and equal only with the same bytes. */
 typedef struct {
+    LockFloor      *floor;
     uint64_t       *number;
     LockHash       *hash;
     const char     *what; /* "membership: serial" */
@@ -170,6 +171,7 @@ static bool take_step(LockFloors *self, const Step *step, GError **error)
     }
     *step->number = step->value;
     *step->hash = *step->with;
+    step->floor->moves++;
     self->changed = true;
     return true;
 }
@@ -184,7 +186,8 @@ bool lock_floors_take_member(LockFloors *self, const MeshMember *member, const L
         return false;
     if (floor->gone > 0 && member->serial <= floor->gone)
         return rollback(error, "it was removed from the network");
-    step = (Step){ &floor->serial, &floor->m_hash, "membership: serial", member->serial, hash };
+    step =
+        (Step){ floor, &floor->serial, &floor->m_hash, "membership: serial", member->serial, hash };
     return take_step(self, &step, error);
 }
 
@@ -196,7 +199,7 @@ bool lock_floors_take_k(LockFloors *self, const MeshKey *node, uint64_t seq, con
 
     if (floor == NULL)
         return false;
-    step = (Step){ &floor->k_seq, &floor->k_hash, "record: seq", seq, hash };
+    step = (Step){ floor, &floor->k_seq, &floor->k_hash, "record: seq", seq, hash };
     return take_step(self, &step, error);
 }
 
@@ -227,6 +230,7 @@ void lock_floors_take_gone(LockFloors *self, const MeshGone *gone)
     if (floor == NULL || floor->gone >= gone->serial)
         return;
     floor->gone = gone->serial;
+    floor->moves++;
     self->changed = true;
 }
 

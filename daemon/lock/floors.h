@@ -24,6 +24,7 @@ typedef struct {
     uint64_t serial, k_seq;
     uint64_t gone;  /* removed with this serial; 0: never */
     uint64_t e_seq; /* in memory alone: E lives a day */
+    unsigned moves; /* the same: how often anything but e_seq was raised */
     LockHash m_hash, k_hash;
 } LockFloor;
 

@@ -25,6 +25,7 @@ struct LockGate {
     MeshSigned   *set;     /* the statement over all M that was judged last; NULL: none */
     GBytes       *vouched; /* the bodies that it proves, until all were opened; NULL: none */
     LockVerified *running; /* in the data plane */
+    LockVerified *last;    /* that came of the last map; NULL: none yet. The next is made from it */
     MeshSigned   *tips[2]; /* hello's and the delta's that were taken last */
 };
 
@@ -54,6 +55,7 @@ void lock_gate_free(LockGate *self)
     mesh_signed_unref(self->set);
     g_clear_pointer(&self->vouched, g_bytes_unref);
     lock_verified_unref(self->running);
+    lock_verified_unref(self->last);
     mesh_signed_unref(self->tips[HELLO_TIP]);
     mesh_signed_unref(self->tips[DELTA_TIP]);
     g_free(self);
@@ -221,6 +223,19 @@ static void take_set(LockGate *self, const MeshNetmap *map)
     self->vouched = lock_vouched_list(map, &self->net, &self->server);
 }
 
+/* Nearly always nobody claims what another has. */
+static void settle_peers(LockGate *self, GPtrArray *passed, LockVerified *out)
+{
+    LockClaims claims = { passed, self->has_wg ? &self->wg : NULL, lock_build_head(out)->self,
+                          self->running };
+    g_autoptr(GPtrArray) winners = NULL;
+
+    if (lock_build_set_peers(out, passed, self->last) && !lock_claims_are_ours(&claims, out))
+        return;
+    winners = lock_claims_settle(&claims, out);
+    (void)lock_build_set_peers(out, winners, self->last); /* they are apart: that was settled */
+}
+
 /* Judges the peers of @map under @policy and settles their conflicts. */
 static void judge_peers(LockGate *self, const MeshNetmap *map, const MeshAcl *policy,
                         LockVerified *out)
@@ -234,9 +249,9 @@ static void judge_peers(LockGate *self, const MeshNetmap *map, const MeshAcl *po
                                 .check = &check,
                                 .left = &left };
     LockVerifiedHead *head = lock_build_head(out);
-    g_autoptr(GArray) passed = g_array_new(FALSE, TRUE, sizeof(LockPeer));
-    LockClaims claims = { passed, self->has_wg ? &self->wg : NULL, head->self, self->running };
+    g_autoptr(GPtrArray) passed = g_ptr_array_new_with_free_func(lock_build_unref);
 
+    lock_peers_begin(self->peers, &rules);
     for (size_t i = 0; i < mesh_netmap_count(map); i++) {
         const MeshPeer *peer = mesh_netmap_get_peer(map, i);
         LockVerdict     verdict;
@@ -244,7 +259,7 @@ static void judge_peers(LockGate *self, const MeshNetmap *map, const MeshAcl *po
 
         switch (lock_peers_judge(self->peers, &rules, peer, &verdict, &why)) {
         case LOCK_PEERS_PASSED:
-            g_array_append_val(passed, verdict.peer);
+            g_ptr_array_add(passed, (gpointer)verdict.peer);
             head->n_unheard += verdict.e_waits ? 1 : 0;
             break;
         case LOCK_PEERS_REFUSED:
@@ -259,14 +274,7 @@ static void judge_peers(LockGate *self, const MeshNetmap *map, const MeshAcl *po
     }
     if (head->n_waiting == 0)
         g_clear_pointer(&self->vouched, g_bytes_unref); /* nobody asks any more */
-    lock_claims_settle(&claims, out);
-    for (guint i = 0; i < passed->len; i++) {
-        mesh_member_unref(g_array_index(passed, LockPeer, i).member);
-        g_free(g_array_index(passed, LockPeer, i).endpoints);
-        g_free(g_array_index(passed, LockPeer, i).relay);
-        g_free(g_array_index(passed, LockPeer, i).tcp);
-        g_clear_pointer(&g_array_index(passed, LockPeer, i).owner, g_ref_string_release);
-    }
+    settle_peers(self, passed, out);
 }
 
 static GArray *flatten(const LockVerified *verified, const MeshAcl *policy, GError **error)
@@ -312,9 +320,10 @@ static LockVerified *verify_under(LockGate *self, const MeshNetmap *map, MeshSig
     if (rows == NULL)
         return NULL;
     lock_build_set_policy(out, g_steal_pointer(&policy), rows);
-    lock_build_finish(out);
     if (!lock_floors_take_policy(self->floors, ver, p, error))
         return NULL;
+    lock_verified_unref(self->last);
+    self->last = lock_verified_ref(out);
     return g_steal_pointer(&out);
 }
 

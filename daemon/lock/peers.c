@@ -2,6 +2,7 @@
 #include "daemon/lock/peers.h"
 
 #include "common/glib/error.h"
+#include "daemon/lock/build.h"
 
 #include <sys/socket.h>
 
@@ -16,11 +17,29 @@ typedef struct {
     LockHash     m_hash, k_hash;
     char        *m_why, *k_why;    /* of the bad ones */
     MeshRecordE *ephemeral, *next; /* in use; verified, and to be judged. Owned */
+
+    /* Of the last judgement, if it was PASSED and all was opened. */
+    const LockPeer  *passed; /* reference; NULL: none, or something it came of is another now */
+    int64_t          until;  /* its next_change */
+    const LockFloor *floor;  /* by which it was judged; borrowed of the floors */
+    unsigned         moves;  /* of that, then */
+    unsigned         round;  /* LockPeers.round, then */
 } Known;
 
 struct LockPeers {
     GHashTable *known; /* index → owned Known */
+    /* what all are judged by; another round begins when it changes */
+    unsigned    round;
+    MeshPrefix  net4, net6;
+    GArray     *foreign; /* of MeshPrefix */
+    LockFloors *floors;  /* borrowed */
+    int64_t     now;
 };
+
+static void forget_verdict(Known *known)
+{
+    lock_build_unref((gpointer)g_steal_pointer(&known->passed));
+}
 
 /* All that hangs on the node key. */
 static void forget_records(Known *known)
@@ -37,6 +56,7 @@ static void free_known(gpointer data)
 {
     Known *known = data;
 
+    forget_verdict(known);
     forget_records(known);
     mesh_signed_unref(known->m);
     mesh_signed_unref(known->bad_m);
@@ -50,6 +70,7 @@ LockPeers *lock_peers_new(void)
     LockPeers *self = g_new0(LockPeers, 1);
 
     self->known = g_hash_table_new_full(NULL, NULL, NULL, free_known);
+    self->foreign = g_array_new(FALSE, TRUE, sizeof(MeshPrefix));
     return self;
 }
 
@@ -58,6 +79,7 @@ void lock_peers_free(LockPeers *self)
     if (self == NULL)
         return;
     g_hash_table_unref(self->known);
+    g_array_unref(self->foreign);
     g_free(self);
 }
 
@@ -151,6 +173,7 @@ void lock_peers_take(LockPeers *self, LockCheck *check)
 {
     Known *known = get_known(self, check->index);
 
+    forget_verdict(known);
     if (check->m_why != NULL) {
         remember(&known->bad_m, check->m);
         replace_text(&known->m_why, g_steal_pointer(&check->m_why));
@@ -333,40 +356,104 @@ static bool judge_k(Known *known, const LockPeersRules *rules, const MeshPeer *p
                               error);
 }
 
+static bool are_prefixes_alike(const GArray *a, const GArray *b)
+{
+    if (a->len != b->len)
+        return false;
+    for (guint i = 0; i < a->len; i++)
+        if (!mesh_ip_equal_prefix(&g_array_index(a, MeshPrefix, i),
+                                  &g_array_index(b, MeshPrefix, i)))
+            return false;
+    return true;
+}
+
+void lock_peers_begin(LockPeers *self, const LockPeersRules *rules)
+{
+    if (!mesh_ip_equal_prefix(&self->net4, &rules->policy->net4) ||
+        !mesh_ip_equal_prefix(&self->net6, &rules->policy->net6) ||
+        !are_prefixes_alike(self->foreign, rules->foreign) || self->floors != rules->floors ||
+        rules->now < self->now)
+        self->round++;
+    self->net4 = rules->policy->net4;
+    self->net6 = rules->policy->net6;
+    self->floors = rules->floors;
+    self->now = rules->now;
+    g_array_set_size(self->foreign, 0);
+    if (rules->foreign->len > 0)
+        g_array_append_vals(self->foreign, rules->foreign->data, rules->foreign->len);
+}
+
+/* Would judging @peer anew come to what it came to the last time? */
+static bool stands(const LockPeers *self, const Known *known, const MeshPeer *peer)
+{
+    const LockPeer *passed = known->passed;
+
+    return passed != NULL && known->round == self->round && self->now < known->until &&
+           known->moves == known->floor->moves && passed->online == peer->online &&
+           passed->last_seen == peer->last_seen && passed->owner == peer->owner &&
+           mesh_signed_equal(known->m, peer->m) && mesh_signed_equal(known->k, peer->k) &&
+           (peer->e == NULL || mesh_signed_equal(known->e, peer->e));
+}
+
+static void note_verdict(LockPeers *self, Known *known, const LockVerdict *verdict)
+{
+    known->passed = lock_build_ref(verdict->peer);
+    known->until = verdict->next_change;
+    known->floor = lock_floors_find(self->floors, &known->member->node);
+    known->moves = known->floor->moves;
+    known->round = self->round;
+}
+
+static const LockPeer *make_peer(Known *known, const LockPeersRules *rules, const MeshPeer *peer,
+                                 int64_t *next_change)
+{
+    const MeshRecordE *ephemeral = judge_e(known, rules);
+    LockPeer           made = { .index = peer->index,
+                                .online = peer->online,
+                                .last_seen = peer->last_seen,
+                                .member = mesh_member_ref(known->member),
+                                .wg = known->wg,
+                                .k_seq = known->k_seq };
+
+    made.owner = peer->owner != NULL ? g_ref_string_acquire(peer->owner) : NULL;
+    if (ephemeral == NULL)
+        return lock_build_share(&made);
+    made.e_seq = ephemeral->seq;
+    *next_change = MIN(*next_change, ephemeral->exp);
+    take_endpoints(rules, ephemeral, &made);
+    made.has_probe_key = ephemeral->has_probe_key;
+    made.probe_key = ephemeral->probe_key;
+    made.n_relays = ephemeral->n_relays;
+    memcpy(made.relays, ephemeral->relays, sizeof made.relays);
+    if (ephemeral->relay.port != 0)
+        made.relay = g_memdup2(&ephemeral->relay, sizeof ephemeral->relay);
+    if (ephemeral->tcp.addr.family != 0 && is_worth_trying(rules, &ephemeral->tcp.addr))
+        made.tcp = g_memdup2(&ephemeral->tcp, sizeof ephemeral->tcp);
+    return lock_build_share(&made);
+}
+
 LockPeersEnd lock_peers_judge(LockPeers *self, const LockPeersRules *rules, const MeshPeer *peer,
                               LockVerdict *out, GError **error)
 {
-    unsigned           waits = open_some(self, rules, peer);
-    Known             *known;
-    const MeshRecordE *ephemeral;
+    Known   *known = g_hash_table_lookup(self->known, GUINT_TO_POINTER(peer->index));
+    unsigned waits;
 
     *out = (LockVerdict){ .next_change = INT64_MAX };
+    if (known != NULL && stands(self, known, peer)) {
+        out->peer = lock_build_ref(known->passed);
+        out->next_change = known->until;
+        return LOCK_PEERS_PASSED;
+    }
+    waits = open_some(self, rules, peer);
     if ((waits & (LOCK_CHECK_M | LOCK_CHECK_K)) != 0)
         return LOCK_PEERS_WAITING;
     known = get_known(self, peer->index);
+    forget_verdict(known);
     if (!judge_member(known, rules, peer, out, error) || !judge_k(known, rules, peer, error))
         return LOCK_PEERS_REFUSED;
     out->e_waits = waits != 0;
-    out->peer.index = peer->index;
-    out->peer.online = peer->online;
-    out->peer.last_seen = peer->last_seen;
-    out->peer.owner = peer->owner != NULL ? g_ref_string_acquire(peer->owner) : NULL;
-    out->peer.member = mesh_member_ref(known->member);
-    out->peer.wg = known->wg;
-    out->peer.k_seq = known->k_seq;
-    ephemeral = judge_e(known, rules);
-    if (ephemeral == NULL)
-        return LOCK_PEERS_PASSED;
-    out->peer.e_seq = ephemeral->seq;
-    out->next_change = MIN(out->next_change, ephemeral->exp);
-    take_endpoints(rules, ephemeral, &out->peer);
-    out->peer.has_probe_key = ephemeral->has_probe_key;
-    out->peer.probe_key = ephemeral->probe_key;
-    out->peer.n_relays = ephemeral->n_relays;
-    memcpy(out->peer.relays, ephemeral->relays, sizeof out->peer.relays);
-    if (ephemeral->relay.port != 0)
-        out->peer.relay = g_memdup2(&ephemeral->relay, sizeof ephemeral->relay);
-    if (ephemeral->tcp.addr.family != 0 && is_worth_trying(rules, &ephemeral->tcp.addr))
-        out->peer.tcp = g_memdup2(&ephemeral->tcp, sizeof ephemeral->tcp);
+    out->peer = make_peer(known, rules, peer, &out->next_change);
+    if (!out->e_waits)
+        note_verdict(self, known, out);
     return LOCK_PEERS_PASSED;
 }

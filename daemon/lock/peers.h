@@ -1,10 +1,10 @@
 /* daemon/lock/peers.h: judges one peer at a time: M, K and E. Inside of daemon/lock; main loop
  * only.
  *
- * What was opened once, with good or bad end, is remembered by index and bytes, so that a delta
- * costs only what changed. Opening costs signatures: a few peers are opened at once, many are left
- * waiting, listed for a LockWork, and judged when that has come back. Conflicts between peers are
- * gate.c's business. */
+ * What was opened once, with good or bad end, is remembered by index and bytes, and so is who
+ * passed, so that a delta costs only what changed. Opening costs signatures: a few peers are opened
+ * at once, many are left waiting, listed for a LockWork, and judged when that has come back.
+ * Conflicts between peers are gate.c's business. */
 #pragma once
 
 #include "common/proto/acl.h"
@@ -33,12 +33,11 @@ typedef struct {
 LockPeers *lock_peers_new(void);
 void       lock_peers_free(LockPeers *self); /* NULL is fine */
 
-/* peer.member is a reference that the caller drops, peer.endpoints are his to free. */
 typedef struct {
-    LockPeer peer;
-    char     name[MESH_NETWORK_NAME_SIZE]; /* "" until M verified */
-    int64_t  next_change; /* when this judgement ends by time alone; INT64_MAX: never */
-    bool     e_waits;     /* it passed, but its newest endpoints were not opened yet */
+    const LockPeer *peer; /* of one that passed, else NULL; a reference that the caller drops */
+    char            name[MESH_NETWORK_NAME_SIZE]; /* "" until M verified */
+    int64_t         next_change; /* when this judgement ends by time alone; INT64_MAX: never */
+    bool            e_waits;     /* it passed, but its newest endpoints were not opened yet */
 } LockVerdict;
 
 typedef enum {
@@ -46,6 +45,10 @@ typedef enum {
     LOCK_PEERS_REFUSED,
     LOCK_PEERS_WAITING, /* its M or K was not opened yet: it is not there */
 } LockPeersEnd;
+
+/* Before the peers of a map are judged one after the other: what they are judged by may have
+ * changed. Who passed before, and of whom nothing changed since, passes as the same LockPeer. */
+void lock_peers_begin(LockPeers *self, const LockPeersRules *rules);
 
 /* REFUSED: left out, @error says why; @out->name and @out->next_change count then too. */
 LockPeersEnd lock_peers_judge(LockPeers *self, const LockPeersRules *rules, const MeshPeer *peer,

@@ -2,9 +2,9 @@
 #include "daemon/lock/verified.h"
 
 #include "daemon/lock/build.h"
-#include "daemon/lock/keyhash.h"
+#include "daemon/lock/compare.h"
+#include "daemon/lock/lookup.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 struct LockVerified {
@@ -13,19 +13,44 @@ struct LockVerified {
     MeshAcl         *policy; /* owned; head.policy */
     GArray          *rows;   /* owned, of MeshAclRow; head.rows */
     char            *policy_error;
-    GArray          *peers;    /* of LockPeer, by index; each holds a reference on member */
+    GPtrArray       *peers;    /* of const LockPeer *, by index; references */
     GArray          *left_out; /* of LockLeftOut; each owns its reason */
-    /* lookups, borrowed from peers: key → LockPeer */
-    GHashTable *by_node, *by_wg, *by_name, *by_addr;
+    LockLookup      *lookup;   /* of peers */
 };
 
-static void clear_peer(gpointer peer)
+/* A peer as it is shared. */
+typedef struct {
+    LockPeer  peer; /* first: it is known by its address */
+    grefcount refs;
+} Shared;
+
+const LockPeer *lock_build_share(const LockPeer *peer)
 {
-    mesh_member_unref(((LockPeer *)peer)->member);
-    g_free(((LockPeer *)peer)->endpoints);
-    g_free(((LockPeer *)peer)->relay);
-    g_free(((LockPeer *)peer)->tcp);
-    g_clear_pointer(&((LockPeer *)peer)->owner, g_ref_string_release);
+    Shared *shared = g_new(Shared, 1);
+
+    shared->peer = *peer;
+    g_ref_count_init(&shared->refs);
+    return &shared->peer;
+}
+
+const LockPeer *lock_build_ref(const LockPeer *peer)
+{
+    g_ref_count_inc(&((Shared *)(gpointer)peer)->refs);
+    return peer;
+}
+
+void lock_build_unref(gpointer peer)
+{
+    Shared *shared = peer;
+
+    if (shared == NULL || !g_ref_count_dec(&shared->refs))
+        return;
+    mesh_member_unref(shared->peer.member);
+    g_free(shared->peer.endpoints);
+    g_free(shared->peer.relay);
+    g_free(shared->peer.tcp);
+    g_clear_pointer(&shared->peer.owner, g_ref_string_release);
+    g_free(shared);
 }
 
 static void clear_left_out(gpointer left_out)
@@ -39,14 +64,9 @@ LockVerified *lock_build_new(void)
 
     g_ref_count_init(&self->refs);
     self->head.next_change = INT64_MAX;
-    self->peers = g_array_new(FALSE, TRUE, sizeof(LockPeer));
-    g_array_set_clear_func(self->peers, clear_peer);
+    self->peers = g_ptr_array_new_with_free_func(lock_build_unref);
     self->left_out = g_array_new(FALSE, TRUE, sizeof(LockLeftOut));
     g_array_set_clear_func(self->left_out, clear_left_out);
-    self->by_node = g_hash_table_new(lock_keyhash_hash, lock_keyhash_equal);
-    self->by_wg = g_hash_table_new(lock_keyhash_hash, lock_keyhash_equal);
-    self->by_name = g_hash_table_new(g_str_hash, g_str_equal);
-    self->by_addr = g_hash_table_new(lock_keyhash_hash_addr, lock_keyhash_equal_addr);
     return self;
 }
 
@@ -61,11 +81,8 @@ void lock_verified_unref(LockVerified *self)
 {
     if (self == NULL || !g_ref_count_dec(&self->refs))
         return;
-    g_hash_table_unref(self->by_node);
-    g_hash_table_unref(self->by_wg);
-    g_hash_table_unref(self->by_name);
-    g_hash_table_unref(self->by_addr);
-    g_array_unref(self->peers);
+    lock_lookup_free(self->lookup);
+    g_ptr_array_unref(self->peers);
     g_array_unref(self->left_out);
     g_clear_pointer(&self->rows, g_array_unref);
     mesh_acl_free(self->policy);
@@ -99,19 +116,6 @@ void lock_build_set_policy_error(LockVerified *self, char *text)
     self->head.policy_error = text;
 }
 
-void lock_build_add_peer(LockVerified *self, const LockPeer *peer)
-{
-    LockPeer copy = *peer;
-
-    mesh_member_ref(copy.member);
-    copy.endpoints = g_memdup2(peer->endpoints, peer->n_endpoints * sizeof(*peer->endpoints));
-    copy.relay = g_memdup2(peer->relay, sizeof(*peer->relay));
-    copy.tcp = g_memdup2(peer->tcp, sizeof(*peer->tcp));
-    if (copy.owner != NULL)
-        g_ref_string_acquire(copy.owner);
-    g_array_append_val(self->peers, copy);
-}
-
 void lock_build_leave_out(LockVerified *self, uint32_t index, const char *name, const char *reason)
 {
     LockLeftOut left_out = { .index = index, .reason = g_strdup(reason) };
@@ -123,27 +127,45 @@ void lock_build_leave_out(LockVerified *self, uint32_t index, const char *name, 
     g_array_append_val(self->left_out, left_out);
 }
 
-static int compare_peers(const void *a, const void *b)
+static const LockPeer *peer_at(const GPtrArray *peers, guint at)
 {
-    uint32_t x = ((const LockPeer *)a)->index, y = ((const LockPeer *)b)->index;
-
-    return x < y ? -1 : x > y;
+    return at < peers->len ? peers->pdata[at] : NULL;
 }
 
-void lock_build_finish(LockVerified *self)
+void lock_verified_compare(const LockVerified *before, const LockVerified *now, GPtrArray *gone,
+                           GPtrArray *added)
 {
-    g_array_sort(self->peers, compare_peers);
-    for (guint i = 0; i < self->peers->len; i++) {
-        LockPeer *peer = &g_array_index(self->peers, LockPeer, i);
+    guint n = now->peers->len, n_before = before != NULL ? before->peers->len : 0;
 
-        g_hash_table_insert(self->by_node, &peer->member->node, peer);
-        g_hash_table_insert(self->by_wg, &peer->wg, peer);
-        if (!g_hash_table_contains(self->by_name, peer->member->name))
-            g_hash_table_insert(self->by_name, peer->member->name, peer);
-        if (peer->member->ip4.family != 0)
-            g_hash_table_insert(self->by_addr, &peer->member->ip4, peer);
-        g_hash_table_insert(self->by_addr, &peer->member->ip6, peer);
+    for (guint i = 0, j = 0; i < n_before || j < n;) {
+        const LockPeer *old = i < n_before ? before->peers->pdata[i] : NULL;
+        const LockPeer *peer = peer_at(now->peers, j);
+
+        i += old != NULL && (peer == NULL || old->index <= peer->index) ? 1 : 0;
+        j += peer != NULL && (old == NULL || peer->index <= old->index) ? 1 : 0;
+        if (old == peer)
+            continue;
+        if (old != NULL && (peer == NULL || old->index <= peer->index))
+            g_ptr_array_add(gone, (gpointer)old);
+        if (peer != NULL && (old == NULL || peer->index <= old->index))
+            g_ptr_array_add(added, (gpointer)peer);
     }
+}
+
+bool lock_build_set_peers(LockVerified *self, GPtrArray *peers, const LockVerified *base)
+{
+    g_autoptr(GPtrArray) gone = g_ptr_array_new();
+    g_autoptr(GPtrArray) added = g_ptr_array_new();
+    bool apart = true;
+
+    lock_lookup_free(self->lookup);
+    g_ptr_array_unref(self->peers);
+    self->peers = g_ptr_array_ref(peers);
+    lock_verified_compare(base, self, gone, added);
+    self->lookup = lock_lookup_new(base != NULL ? base->lookup : NULL, gone, added);
+    for (guint i = 0; apart && i < added->len; i++)
+        apart = !lock_lookup_is_shared(self->lookup, added->pdata[i]);
+    return apart;
 }
 
 const LockVerifiedHead *lock_verified_get_head(const LockVerified *self)
@@ -158,42 +180,57 @@ size_t lock_verified_count(const LockVerified *self)
 
 const LockPeer *lock_verified_get_peer(const LockVerified *self, size_t at)
 {
-    return &g_array_index(self->peers, LockPeer, at);
+    return self->peers->pdata[at];
 }
 
 const LockPeer *lock_verified_find_index(const LockVerified *self, uint32_t index)
 {
-    LockPeer wanted = { .index = index };
+    guint low = 0, high = self->peers->len;
 
-    if (self->peers->len == 0)
-        return NULL;
-    return bsearch(&wanted, self->peers->data, self->peers->len, sizeof(LockPeer), compare_peers);
+    while (low < high) {
+        guint           middle = low + (high - low) / 2;
+        const LockPeer *peer = self->peers->pdata[middle];
+
+        if (peer->index == index)
+            return peer;
+        if (peer->index < index)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
 }
 
 const LockPeer *lock_verified_find_node(const LockVerified *self, const MeshKey *node)
 {
-    return g_hash_table_lookup(self->by_node, node);
+    return lock_lookup_find_node(self->lookup, node);
 }
 
 const LockPeer *lock_verified_find_wg(const LockVerified *self, const MeshKey *wg)
 {
-    return g_hash_table_lookup(self->by_wg, wg);
+    return lock_lookup_find_wg(self->lookup, wg);
 }
 
 const LockPeer *lock_verified_find_name(const LockVerified *self, const char *name)
 {
-    return g_hash_table_lookup(self->by_name, name);
+    return lock_lookup_find_name(self->lookup, name);
 }
 
 const LockPeer *lock_verified_find_addr(const LockVerified *self, const MeshAddr *addr)
 {
-    return g_hash_table_lookup(self->by_addr, addr);
+    return lock_lookup_find_addr(self->lookup, addr);
+}
+
+const LockPeer *lock_verified_find_addr_from(const LockVerified *self, const MeshAddr *addr,
+                                             MeshAddr *out_addr)
+{
+    return lock_lookup_find_addr_from(self->lookup, addr, out_addr);
 }
 
 static bool are_peers_alike(const LockPeer *a, const LockPeer *b)
 {
     /* a member is opened once and shared by all maps that follow */
-    return a->member == b->member && mesh_key_equal(&a->wg, &b->wg);
+    return a == b || (a->member == b->member && mesh_key_equal(&a->wg, &b->wg));
 }
 
 static bool are_rows_alike(const MeshAclRow *a, const MeshAclRow *b)
@@ -215,8 +252,7 @@ bool lock_verified_is_alike(const LockVerified *a, const LockVerified *b)
         if (!are_rows_alike(&x->rows[i], &y->rows[i]))
             return false;
     for (guint i = 0; i < a->peers->len; i++)
-        if (!are_peers_alike(&g_array_index(a->peers, LockPeer, i),
-                             &g_array_index(b->peers, LockPeer, i)))
+        if (!are_peers_alike(a->peers->pdata[i], b->peers->pdata[i]))
             return false;
     return true;
 }

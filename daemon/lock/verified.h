@@ -19,7 +19,7 @@
 
 typedef struct LockVerified LockVerified;
 
-/* A peer that passed. */
+/* A peer that passed. Immutable: a map in which nothing of it changed has the very same one. */
 typedef struct {
     uint32_t            index;
     bool                online; /* the server says so */
@@ -28,14 +28,14 @@ typedef struct {
     uint64_t            k_seq;
     uint64_t            e_seq;         /* 0: no valid E */
     size_t              n_endpoints;   /* at most LOCK_MAX_ENDPOINTS */
-    MeshRecordEndpoint *endpoints;     /* those worth a try, best kind first; owned by the map */
+    MeshRecordEndpoint *endpoints;     /* those worth a try, best kind first; its own */
     char               *owner;         /* the server says so, see MeshPeer; the map's */
     uint32_t            last_seen;     /* the same: unix seconds; 0: online, or not known */
     bool                has_probe_key; /* this and the following: of E */
     MeshKey             probe_key;
     size_t              n_relays;
     uint16_t            relays[MESH_RECORD_MAX_RELAYS];
-    MeshRecordRelay    *relay; /* that it keeps for others; NULL: none; owned by the map */
+    MeshRecordRelay    *relay; /* that it keeps for others; NULL: none; its own */
     MeshEndpoint       *tcp;   /* where a router takes TCP for it; the same */
 } LockPeer;
 
