@@ -144,12 +144,19 @@ void gui_fix_check(GtkWidget *from, GuiNetwork *network)
 
 /* ---- leaving ---- */
 
+/* The dialog went without an answer, with its window. */
+static void on_leave_gone(GtkWidget *dialog, gpointer user_data)
+{
+    (void)dialog;
+    end(user_data, NULL);
+}
+
 static void on_leave_response(AdwMessageDialog *dialog, const char *response, gpointer user_data)
 {
     Work        *work = user_data;
     GVariantDict options;
 
-    (void)dialog;
+    g_signal_handlers_disconnect_by_func(dialog, on_leave_gone, work);
     if (strcmp(response, "leave") != 0) {
         end(work, NULL);
         return;
@@ -165,6 +172,7 @@ void gui_fix_leave(GtkWidget *from, GuiNetwork *network)
 {
     GuiWindow *window = get_window(from);
     GtkWidget *dialog;
+    Work      *work;
 
     if (window == NULL)
         return;
@@ -182,7 +190,9 @@ void gui_fix_leave(GtkWidget *from, GuiNetwork *network)
                                                ADW_RESPONSE_DESTRUCTIVE);
     adw_message_dialog_set_default_response(ADW_MESSAGE_DIALOG(dialog), "cancel");
     adw_message_dialog_set_close_response(ADW_MESSAGE_DIALOG(dialog), "cancel");
-    g_signal_connect(dialog, "response", G_CALLBACK(on_leave_response), begin(from, network));
+    work = begin(from, network);
+    g_signal_connect(dialog, "response", G_CALLBACK(on_leave_response), work);
+    g_signal_connect(dialog, "destroy", G_CALLBACK(on_leave_gone), work);
     gtk_window_present(GTK_WINDOW(dialog));
 }
 

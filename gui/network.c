@@ -73,7 +73,9 @@ struct _GuiNetwork {
     unsigned         next_watch, subscription;
     char            *watched; /* peer of the Watch that was sent last; NULL: none */
     unsigned         watched_ms;
-    unsigned         busy; /* calls of Up and Down under way */
+    GTask           *calling; /* borrowed: the Up or Down under way, its callback drops it */
+    GTask           *pending; /* owned: the wish after it, the last one alone */
+    bool             calling_up, pending_up;
 };
 
 G_DEFINE_FINAL_TYPE(GuiNetwork, gui_network, G_TYPE_OBJECT)
@@ -176,7 +178,7 @@ static void gui_network_get_property(GObject *object, guint id, GValue *value, G
     if (id == PROP_UP)
         g_value_set_boolean(value, is_up(self));
     else if (id == PROP_BUSY)
-        g_value_set_boolean(value, self->busy > 0);
+        g_value_set_boolean(value, self->calling != NULL);
     else if (id == PROP_PEERS)
         g_value_set_object(value, self->peers);
     else
@@ -199,36 +201,78 @@ GVariant *gui_network_call_finish(GuiNetwork *self, GAsyncResult *result, GError
     return g_task_propagate_pointer(G_TASK(result), error);
 }
 
-static void add_busy(GuiNetwork *self, int step)
+static void return_nothing(GTask *task)
 {
-    const bool was = self->busy > 0;
+    GVariant *nothing = g_variant_ref_sink(g_variant_new_tuple(NULL, 0));
 
-    self->busy = (unsigned)((int)self->busy + step);
-    if (was != (self->busy > 0))
-        g_object_notify_by_pspec(G_OBJECT(self), props[PROP_BUSY]);
+    g_task_return_pointer(task, nothing, (GDestroyNotify)g_variant_unref);
+}
+
+static void begin_up(GuiNetwork *self, GTask *task, bool up);
+
+/* @is_up: what the call before it has brought about, of which the daemon tells a moment later. */
+static void begin_pending(GuiNetwork *self, bool is_up)
+{
+    GTask *task = g_steal_pointer(&self->pending);
+
+    if (task != NULL && self->pending_up != is_up) {
+        begin_up(self, task, self->pending_up);
+        return;
+    }
+    g_object_notify_by_pspec(G_OBJECT(self), props[PROP_BUSY]);
+    if (task != NULL)
+        return_nothing(task);
+    g_clear_object(&task);
 }
 
 static void on_up_done(GObject *source, GAsyncResult *result, gpointer user_data)
 {
+    GuiNetwork *self = GUI_NETWORK(source);
     g_autoptr(GTask) task = user_data;
     GError   *error = NULL;
     GVariant *reply = g_task_propagate_pointer(G_TASK(result), &error);
 
-    add_busy(GUI_NETWORK(source), -1);
+    self->calling = NULL;
+    begin_pending(self, reply != NULL ? self->calling_up : is_up(self));
     if (reply != NULL)
         g_task_return_pointer(task, reply, (GDestroyNotify)g_variant_unref);
     else
         g_task_return_error(task, error);
 }
 
-void gui_network_set_up_async(GuiNetwork *self, bool up, GCancellable *cancel,
-                              GAsyncReadyCallback done, gpointer user_data)
+/* Takes @task. */
+static void begin_up(GuiNetwork *self, GTask *task, bool up)
 {
     const GuiCall call = { up ? "Up" : "Down", g_variant_new("(a{sv})", NULL) };
 
-    add_busy(self, 1);
-    gui_network_call_async(self, &call, cancel, on_up_done,
-                           g_task_new(self, cancel, done, user_data));
+    self->calling = task;
+    self->calling_up = up;
+    gui_network_call_async(self, &call, g_task_get_cancellable(task), on_up_done, task);
+}
+
+/* Takes @task. One wish waits at most: the one before it is of no use any more. */
+static void set_pending(GuiNetwork *self, GTask *task, bool up)
+{
+    g_autoptr(GTask) before = g_steal_pointer(&self->pending);
+
+    self->pending = task;
+    self->pending_up = up;
+    if (before != NULL)
+        g_task_return_new_error(before, G_IO_ERROR, G_IO_ERROR_CANCELLED, "%s",
+                                up ? "switched on again" : "switched off again");
+}
+
+void gui_network_set_up_async(GuiNetwork *self, bool up, GCancellable *cancel,
+                              GAsyncReadyCallback done, gpointer user_data)
+{
+    GTask *task = g_task_new(self, cancel, done, user_data);
+
+    if (self->calling != NULL) {
+        set_pending(self, task, up);
+        return;
+    }
+    begin_up(self, task, up);
+    g_object_notify_by_pspec(G_OBJECT(self), props[PROP_BUSY]);
 }
 
 /* ---- watching ---- */

@@ -43,7 +43,9 @@ void      gui_network_call_async(GuiNetwork *self, const GuiCall *call, GCancell
                                  GAsyncReadyCallback done, gpointer user_data);
 GVariant *gui_network_call_finish(GuiNetwork *self, GAsyncResult *result, GError **error);
 
-/* Brings it up or down; "busy" is true until it is done. Ends with gui_network_call_finish(). */
+/* Brings it up or down; "busy" is true until it is done. While one such call is under way the last
+ * wish waits for its end and is carried out then; G_IO_ERROR_CANCELLED: another took its place
+ * before. Ends with gui_network_call_finish(). */
 void gui_network_set_up_async(GuiNetwork *self, bool up, GCancellable *cancel,
                               GAsyncReadyCallback done, gpointer user_data);
 

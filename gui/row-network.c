@@ -72,7 +72,7 @@ static gboolean on_state_set(GtkSwitch *toggle, gboolean wish, GuiRowNetwork *se
     if (self->showing)
         return GDK_EVENT_STOP;
     g_object_get(self->network, "up", &up, "busy", &busy, NULL);
-    if (busy || up == wish) {
+    if (!busy && up == wish) {
         show_switch(self);
         return GDK_EVENT_STOP;
     }

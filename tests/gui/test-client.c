@@ -22,7 +22,10 @@ typedef struct {
     unsigned                  name, lists, watches, unwatches, interval_ms;
     char                     *watched; /* peer of the last Watch */
     bool                      refuse;  /* Up and Down */
-    bool                      jump;    /* a serial is left out behind the next page */
+    bool                      hold;    /* Up */
+    unsigned                  ups, downs;
+    GDBusMethodInvocation    *held; /* the Up that has no answer yet */
+    bool                      jump; /* a serial is left out behind the next page */
 } Stage;
 
 static void wait_until(bool (*holds)(gpointer data), gpointer data)
@@ -100,8 +103,23 @@ static gboolean on_up(MeshDBusNetwork *network, GDBusMethodInvocation *invocatio
                                                    "not you");
         return true;
     }
+    stage->ups++;
+    if (stage->hold) {
+        stage->held = invocation;
+        return true;
+    }
     mesh_dbus_network_set_state(network, "up");
     mesh_dbus_network_complete_up(network, invocation);
+    return true;
+}
+
+static gboolean on_down(MeshDBusNetwork *network, GDBusMethodInvocation *invocation,
+                        GVariant *options, Stage *stage)
+{
+    (void)options;
+    stage->downs++;
+    mesh_dbus_network_set_state(network, "down");
+    mesh_dbus_network_complete_down(network, invocation);
     return true;
 }
 
@@ -153,6 +171,7 @@ static void open_stage(Stage *stage, const char *address, unsigned n_peers)
     mesh_dbus_network_set_server_state(stage->network, "connected");
     g_signal_connect(stage->network, "handle-list-peers", G_CALLBACK(on_list), stage);
     g_signal_connect(stage->network, "handle-up", G_CALLBACK(on_up), stage);
+    g_signal_connect(stage->network, "handle-down", G_CALLBACK(on_down), stage);
     g_signal_connect(stage->network, "handle-watch", G_CALLBACK(on_watch), stage);
     g_signal_connect(stage->network, "handle-unwatch", G_CALLBACK(on_unwatch), stage);
     stage->daemon = mesh_dbus_daemon_skeleton_new();
@@ -375,6 +394,41 @@ static void test_up_is_refused(Fixture *f, gconstpointer data)
     g_assert_false(busy);
 }
 
+static bool is_held(gpointer data)
+{
+    return ((Stage *)data)->held != NULL;
+}
+
+/* Of wishes while a call is under way the last one counts, and is one call. */
+static void test_up_and_down_at_once(Fixture *f, gconstpointer data)
+{
+    const bool wishes[] = { true, false, true, false };
+    Wish       made[G_N_ELEMENTS(wishes)] = { 0 };
+    gboolean   busy;
+
+    (void)data;
+    f->stage.hold = true;
+    for (size_t i = 0; i < G_N_ELEMENTS(wishes); i++)
+        gui_network_set_up_async(f->wish.network, wishes[i], NULL, on_called, &made[i]);
+    wait_until(is_held, &f->stage);
+    g_assert_cmpuint(f->stage.ups + f->stage.downs, ==, 1);
+    mesh_dbus_network_complete_up(f->stage.network, f->stage.held);
+    for (size_t i = 0; i < G_N_ELEMENTS(wishes); i++)
+        wait_until(is_done, &made[i]);
+    for (size_t i = 0; i < G_N_ELEMENTS(wishes); i++)
+        g_clear_pointer(&made[i].reply, g_variant_unref);
+    g_assert_cmpuint(f->stage.ups, ==, 1);
+    g_assert_cmpuint(f->stage.downs, ==, 1);
+    g_assert_no_error(made[0].error);
+    g_assert_error(made[1].error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+    g_assert_error(made[2].error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+    g_assert_no_error(made[3].error);
+    g_clear_error(&made[1].error);
+    g_clear_error(&made[2].error);
+    g_object_get(f->wish.network, "busy", &busy, NULL);
+    g_assert_false(busy);
+}
+
 static void test_peers(Fixture *f, gconstpointer data)
 {
     GuiPeers *peers = gui_network_get_peers(f->wish.network);
@@ -530,6 +584,8 @@ int main(int argc, char **argv)
                tear_down);
     g_test_add("/gui/network/up-is-refused", Fixture, GUINT_TO_POINTER(0), set_up,
                test_up_is_refused, tear_down);
+    g_test_add("/client/up-and-down-at-once", Fixture, GUINT_TO_POINTER(0), set_up,
+               test_up_and_down_at_once, tear_down);
     g_test_add("/gui/peers/pages-and-changes", Fixture, GUINT_TO_POINTER(2500), set_up, test_peers,
                tear_down);
     g_test_add("/gui/peers/gap", Fixture, GUINT_TO_POINTER(2500), set_up, test_gap, tear_down);

@@ -3,6 +3,7 @@ does, and all of it without a mouse.
 
    [a] ann, bob: a desktop each · meshd          [b] another node          [server] mesh.example"""
 import re
+import signal
 
 from desk import Desk, Lab, need_desktop, open_seats, wait_until
 
@@ -69,6 +70,29 @@ def switches(lab, desk, window):
     node.mesh("up")
     wait_until(lambda: is_on(window), 20, "a switch that is on")
     lab.ok("the switch follows what others do")
+
+
+def changes_mind(lab, desk, window):
+    """The daemon stands still, so that each click but the first finds a call under way."""
+    node = desk.node
+    count = lambda: node.log("meshd").count("network home: up")
+    for clicks in (2, 3):
+        before, shown = count(), is_on(window)
+        node.processes["meshd"].send_signal(signal.SIGSTOP)
+        for _ in range(clicks):
+            window.click("check box", SWITCH)
+            shown = not shown
+            window.wait_for(lambda shown=shown: is_on(window) == shown, "the slider follows the hand")
+        node.processes["meshd"].send_signal(signal.SIGCONT)
+        if clicks == 2: # it went down in between
+            node.wait_until(lambda a, before=before: count() > before and a.network().state == "up", what="up again")
+        else:
+            node.wait_until(lambda a: a.network().state == "down", what="down")
+            assert count() == before, "it stays as the last click wanted it"
+        window.wait_for(lambda: is_on(window) == (clicks == 2), "a switch that stands where the network is")
+    node.mesh("up")
+    wait_until(lambda: is_on(window), 20, "a switch that is on")
+    lab.ok("of clicks while a call is under way the last one counts")
 
 
 def refusal(lab, node):
@@ -151,6 +175,7 @@ def main():
         window = first_run(lab, desk)
         sees_peers(lab, desk, window, b)
         switches(lab, desk, window)
+        changes_mind(lab, desk, window)
         refusal(lab, a)
         sees_peer_go(lab, window, b)
         survives(lab, desk, window, b)
