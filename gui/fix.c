@@ -105,11 +105,14 @@ static void on_repaired(GObject *source, GAsyncResult *result, gpointer user_dat
     end(work, error);
 }
 
-static void repair(GtkWidget *from, GuiClient *client, GuiNetwork *network)
+void gui_fix_repair(GtkWidget *from, GuiNetwork *network)
 {
     const GuiCall call = { "Repair", NULL };
+    GuiWindow    *window = get_window(from);
 
-    gui_client_call_async(client, &call, NULL, on_repaired, begin(from, network));
+    if (window != NULL)
+        gui_client_call_async(gui_window_get_client(window), &call, NULL, on_repaired,
+                              begin(from, network));
 }
 
 /* ---- what stands before this host ---- */
@@ -230,7 +233,7 @@ void gui_fix_run(GtkWidget *from, GuiNetwork *network, const GuiProblem *problem
     else if (problem->fix == GUI_FIX_RESTART)
         gtk_widget_activate_action(from, "app.restart", NULL);
     else if (problem->fix == GUI_FIX_REPAIR)
-        repair(from, client, network);
+        gui_fix_repair(from, network);
     else if (network != NULL)
         run_of_network(from, network, problem->fix);
 }

@@ -15,6 +15,9 @@ void gui_fix_run(GtkWidget *from, GuiNetwork *network, const GuiProblem *problem
 /* Asks, then leaves @network. */
 void gui_fix_leave(GtkWidget *from, GuiNetwork *network);
 
+/* Has the daemon mend what it can, and bring up what failed. */
+void gui_fix_repair(GtkWidget *from, GuiNetwork *network);
+
 /* Looks at what stands before this host, and tells it in a dialog. */
 void gui_fix_check(GtkWidget *from, GuiNetwork *network);
 

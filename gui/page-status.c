@@ -10,7 +10,7 @@ struct _GuiPageStatus {
     GuiNetwork       *network; /* NULL: of the client */
     const GuiProblem *problem; /* NULL: none was shown yet */
     AdwStatusPage    *page;
-    GtkButton        *fix;
+    GtkButton        *fix, *again;
     GtkLabel         *detail;
 };
 
@@ -37,6 +37,9 @@ static void show_detail(GuiPageStatus *self, const char *detail)
     gtk_widget_set_visible(GTK_WIDGET(self->fix),
                            self->problem->fix != GUI_FIX_NONE &&
                                (self->problem->fix != GUI_FIX_INSTALL || command != NULL));
+    /* Who has typed the command of a network's page wants to know at once whether it helped. */
+    gtk_widget_set_visible(GTK_WIDGET(self->again),
+                           self->network != NULL && self->problem->fix == GUI_FIX_COPY);
 }
 
 void gui_page_status_show(GuiPageStatus *self, GuiNetwork *network, const GuiProblem *problem,
@@ -60,6 +63,12 @@ static void on_fix_clicked(GtkButton *button, GuiPageStatus *self)
     gui_fix_run(GTK_WIDGET(button), self->network, self->problem);
 }
 
+static void on_again_clicked(GtkButton *button, GuiPageStatus *self)
+{
+    if (self->network != NULL)
+        gui_fix_repair(GTK_WIDGET(button), self->network);
+}
+
 static void gui_page_status_dispose(GObject *object)
 {
     g_clear_object(&GUI_PAGE_STATUS(object)->network);
@@ -74,11 +83,14 @@ static void gui_page_status_class_init(GuiPageStatusClass *class)
     gtk_widget_class_set_template_from_resource(widget, "/org/meshvpn/Mesh/ui/page-status.ui");
     gtk_widget_class_bind_template_child(widget, GuiPageStatus, page);
     gtk_widget_class_bind_template_child(widget, GuiPageStatus, fix);
+    gtk_widget_class_bind_template_child(widget, GuiPageStatus, again);
     gtk_widget_class_bind_template_child(widget, GuiPageStatus, detail);
     gtk_widget_class_bind_template_callback(widget, on_fix_clicked);
+    gtk_widget_class_bind_template_callback(widget, on_again_clicked);
 }
 
 static void gui_page_status_init(GuiPageStatus *self)
 {
     gtk_widget_init_template(GTK_WIDGET(self));
+    gui_access_label(self->again, _("_Try Again"));
 }

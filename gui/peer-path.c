@@ -8,15 +8,26 @@
 
 enum { HISTORY_MAX = 64 };
 
+/* What is asked of the daemon, one after the other: an administrator is asked for a password once,
+ * and polkit remembers it; or refuses once, and nothing more is asked. */
+typedef struct {
+    const char *feature; /* that has it; NULL: every daemon */
+    const char *method;
+    void (*show)(GuiPeerPath *self, GVariant *reply);
+} Question;
+
 struct _GuiPeerPath {
-    AdwBin        parent_instance;
-    GuiNetwork   *network; /* owned */
-    GuiPeer      *peer;    /* owned */
-    GCancellable *cancel;  /* owned; of calls under way; NULL: not on the screen */
-    GtkWidget    *group, *now, *latency, *why, *remedy, *locked, *history; /* borrowed */
-    GtkWidget    *steps[HISTORY_MAX]; /* rows in the history, borrowed */
-    unsigned      n_steps;
-    bool          has_why, has_history;
+    AdwBin          parent_instance;
+    GuiClient      *client;            /* owned */
+    GuiNetwork     *network;           /* owned */
+    GuiPeer        *peer;              /* owned */
+    GCancellable   *cancel;            /* owned; of the call under way; NULL: not on the screen */
+    const Question *asking;            /* under way; NULL: none */
+    bool            loud;              /* a password may be asked for now */
+    bool            again, again_loud; /* all of it, once this is answered */
+    GtkWidget      *group, *now, *latency, *why, *remedy, *locked, *history; /* borrowed */
+    GtkWidget      *steps[HISTORY_MAX]; /* rows in the history, borrowed */
+    unsigned        n_steps;
 };
 
 G_DEFINE_FINAL_TYPE(GuiPeerPath, gui_peer_path, ADW_TYPE_BIN)
@@ -62,26 +73,11 @@ static void show_now(GuiPeerPath *self)
                                       : _("Why not directly"));
 }
 
-/* NotAuthorized opens the way to ask with a password; other errors are said on the row. */
-static void show_refusal(GuiPeerPath *self, const GError *error)
+static void show_why(GuiPeerPath *self, GVariant *reply)
 {
-    if (g_error_matches(error, MESH_ERROR, MESH_ERROR_NOT_AUTHORIZED))
-        gtk_widget_show(self->locked);
-}
-
-static void on_why(GObject *source, GAsyncResult *result, gpointer user_data)
-{
-    g_autoptr(GuiPeerPath) self = user_data;
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GVariant) reply = gui_network_call_finish(GUI_NETWORK(source), result, &error);
-    g_autoptr(GVariant) dict = NULL;
+    g_autoptr(GVariant) dict = g_variant_get_child_value(reply, 0);
     const char *why = "", *remedy = "";
 
-    if (reply == NULL) {
-        show_refusal(self, error);
-        return;
-    }
-    dict = g_variant_get_child_value(reply, 0);
     g_variant_lookup(dict, "why", "&s", &why);
     g_variant_lookup(dict, "remedy", "&s", &remedy);
     set_row(self->why, why);
@@ -113,22 +109,14 @@ static void clear_steps(GuiPeerPath *self)
         adw_expander_row_remove(ADW_EXPANDER_ROW(self->history), self->steps[--self->n_steps]);
 }
 
-static void on_history(GObject *source, GAsyncResult *result, gpointer user_data)
+static void show_history(GuiPeerPath *self, GVariant *reply)
 {
-    g_autoptr(GuiPeerPath) self = user_data;
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GVariant) reply = gui_network_call_finish(GUI_NETWORK(source), result, &error);
-    g_autoptr(GVariant) steps = NULL;
+    g_autoptr(GVariant) steps = g_variant_get_child_value(reply, 0);
     g_autofree char *count = NULL;
     gint64           time_us;
     const char      *path, *relay, *endpoint;
 
-    if (reply == NULL) {
-        show_refusal(self, error);
-        return;
-    }
     clear_steps(self);
-    steps = g_variant_get_child_value(reply, 0);
     for (size_t i = g_variant_n_children(steps); i-- > 0 && self->n_steps < HISTORY_MAX;) {
         g_autofree char *words = NULL;
 
@@ -141,19 +129,12 @@ static void on_history(GObject *source, GAsyncResult *result, gpointer user_data
     gtk_widget_set_visible(self->history, self->n_steps > 0);
 }
 
-static void on_details(GObject *source, GAsyncResult *result, gpointer user_data)
+static void show_details(GuiPeerPath *self, GVariant *reply)
 {
-    g_autoptr(GuiPeerPath) self = user_data;
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GVariant) reply = gui_network_call_finish(GUI_NETWORK(source), result, &error);
-    g_autoptr(GVariant) peers = NULL, dict = NULL;
+    g_autoptr(GVariant) peers = g_variant_get_child_value(reply, 2);
+    g_autoptr(GVariant) dict = NULL;
     const char *node = "";
 
-    if (reply == NULL) {
-        show_refusal(self, error);
-        return;
-    }
-    peers = g_variant_get_child_value(reply, 2);
     if (g_variant_n_children(peers) == 0)
         return;
     dict = g_variant_get_child_value(peers, 0);
@@ -162,38 +143,94 @@ static void on_details(GObject *source, GAsyncResult *result, gpointer user_data
         g_signal_emit(self, signals[DETAILS], 0, dict);
 }
 
-static void ask(GuiPeerPath *self, const char *method, GVariant *arguments, bool quiet,
-                GAsyncReadyCallback done)
+static const Question questions[] = { { "why", "Why", show_why },
+                                      { "path-history", "PathHistory", show_history },
+                                      { NULL, "InspectPeers", show_details },
+                                      { NULL, NULL, NULL } };
+
+static void ask_from(GuiPeerPath *self, const Question *question);
+
+static void ask_all(GuiPeerPath *self, bool loud)
 {
-    GuiCall call = { .method = method, .arguments = arguments, .quiet = quiet };
-
-    gui_network_call_async(self->network, &call, self->cancel, done, g_object_ref(self));
-}
-
-static void ask_all(GuiPeerPath *self, bool quiet)
-{
-    const char      *name = gui_peer_get_text(self->peer, "name");
-    g_autofree char *before = gui_peer_path_dup_before(name);
-
     if (self->cancel == NULL)
         return;
-    /* One after the other: an administrator is asked once, and polkit remembers it. */
-    if (self->has_why)
-        ask(self, "Why", g_variant_new("(s)", name), quiet, on_why);
-    if (self->has_history)
-        ask(self, "PathHistory", g_variant_new("(s)", name), quiet, on_history);
-    ask(self, "InspectPeers", g_variant_new("(su)", before, 1), quiet, on_details);
+    if (self->asking != NULL) {
+        self->again = true;
+        self->again_loud = self->again_loud || loud;
+        return;
+    }
+    self->loud = loud;
+    ask_from(self, questions);
+}
+
+static void end_asking(GuiPeerPath *self)
+{
+    const bool again = self->again, loud = self->again_loud;
+
+    self->asking = NULL;
+    self->again = self->again_loud = false;
+    if (again)
+        ask_all(self, loud);
+}
+
+/* Other errors than a refusal, such as of a network that is down, leave the row as it is. */
+static void on_answer(GObject *source, GAsyncResult *result, gpointer user_data)
+{
+    g_autoptr(GuiPeerPath) self = user_data;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) reply = gui_network_call_finish(GUI_NETWORK(source), result, &error);
+
+    if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED)) {
+        end_asking(self);
+        return;
+    }
+    if (g_error_matches(error, MESH_ERROR, MESH_ERROR_NOT_AUTHORIZED)) {
+        gtk_widget_show(self->locked);
+        end_asking(self);
+        return;
+    }
+    if (reply != NULL)
+        self->asking->show(self, reply);
+    ask_from(self, self->asking + 1);
+}
+
+static GVariant *make_arguments(GuiPeerPath *self, const Question *question)
+{
+    const char      *name = gui_peer_get_text(self->peer, "name");
+    g_autofree char *before = NULL;
+
+    if (question->show != show_details)
+        return g_variant_new("(s)", name);
+    before = gui_peer_path_dup_before(name);
+    return g_variant_new("(su)", before, 1);
+}
+
+/* The page may have left the screen meanwhile. */
+static void ask_from(GuiPeerPath *self, const Question *question)
+{
+    GuiCall call = { .quiet = !self->loud };
+
+    while (question->feature != NULL && !gui_client_offers(self->client, question->feature))
+        question++;
+    if (question->method == NULL || self->cancel == NULL) {
+        end_asking(self);
+        return;
+    }
+    self->asking = question;
+    call.method = question->method;
+    call.arguments = make_arguments(self, question);
+    gui_network_call_async(self->network, &call, self->cancel, on_answer, g_object_ref(self));
 }
 
 static void on_changed(GuiPeerPath *self)
 {
     show_now(self);
-    ask_all(self, true);
+    ask_all(self, false);
 }
 
 static void on_unlock(GuiPeerPath *self)
 {
-    ask_all(self, false);
+    ask_all(self, true);
 }
 
 static void gui_peer_path_map(GtkWidget *widget)
@@ -219,6 +256,7 @@ static void gui_peer_path_dispose(GObject *object)
     GuiPeerPath *self = GUI_PEER_PATH(object);
 
     g_clear_object(&self->cancel);
+    g_clear_object(&self->client);
     g_clear_object(&self->network);
     g_clear_object(&self->peer);
     G_OBJECT_CLASS(gui_peer_path_parent_class)->dispose(object);
@@ -274,10 +312,9 @@ GtkWidget *gui_peer_path_new(GuiClient *client, GuiNetwork *network, GuiPeer *pe
 {
     GuiPeerPath *self = g_object_new(GUI_TYPE_PEER_PATH, NULL);
 
+    self->client = g_object_ref(client);
     self->network = g_object_ref(network);
     self->peer = g_object_ref(peer);
-    self->has_why = gui_client_offers(client, "why");
-    self->has_history = gui_client_offers(client, "path-history");
     for (size_t i = 0; i < 3; i++) {
         static const char *const news[] = { "notify::path", "notify::relay", "notify::online" };
 

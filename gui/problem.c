@@ -110,7 +110,7 @@ static const GuiProblem of_network[] = {
       N_("Another network of this computer has the same addresses."), NULL, GUI_FIX_NONE, NULL },
     { "no-tun", "dialog-error-symbolic", N_("No Tunnel Device"),
       N_("This system has no TUN devices, or has not loaded the module for them."),
-      N_("_Copy Command"), GUI_FIX_COPY, "sudo modprobe tun" },
+      N_("_Copy Command"), GUI_FIX_COPY, "sudo modprobe tun && sudo systemctl restart meshd" },
     { "no-permission", "changes-prevent-symbolic", N_("The Service Lacks Rights"),
       N_("The Mesh service may not make its network interface. Start it as its systemd unit does."),
       N_("_Copy Command"), GUI_FIX_COPY, "sudo systemctl restart meshd" },

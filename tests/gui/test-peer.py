@@ -6,6 +6,8 @@ import re
 
 from desk import Desk, Lab, need_desktop, open_seats, wait_until
 
+from authority import Agent # after desk, which says where it is
+
 
 def open_page(desk):
     window = desk.launch("mesh-gui")
@@ -92,7 +94,25 @@ def without_rights(lab, desk):
     window.find("label", re.compile("not allowed|not authori", re.IGNORECASE))
     window.find("push button", "Start Ping")
     desk.picture("peer-refused")
-    lab.ok("who may not look is told so, and asked for nothing unasked")
+    lab.ok("who may not look is told so")
+    return window
+
+
+def asks_once(lab, desk, window):
+    """A stand-in for the dialog of an administrator's password counts how often it is asked."""
+    agent = Agent(desk.node)
+    agent.stand_by(window, "deny")
+    window.click("push button", "Back")
+    window.find("list item", re.compile("^b, online")).mouse("Mesh")
+    window.click("push button", "Show Details…")
+    wait_until(lambda: agent.prompts(), 20, "a dialog")
+    agent.stand_by(window, "approve")
+    window.click("push button", "Show Details…")
+    window.find("list item", "WireGuard key")
+    window.find("list item", "History")
+    window.gone("push button", "Show Details…")
+    assert [verb for verb, _ in agent.prompts()] == ["inspect", "inspect"], agent.prompts()
+    lab.ok("a page that opens asks for no password; Show Details does once, and no more after a refusal")
 
 
 def main():
@@ -116,7 +136,8 @@ def main():
         path(lab, window)
         changes(lab, window)
         leaves(lab, window)
-        without_rights(lab, Desk(a, "bob", size="1000x1400"))
+        bob = Desk(a, "bob", size="1000x1400")
+        asks_once(lab, bob, without_rights(lab, bob))
 
 
 main()
