@@ -154,6 +154,7 @@ static size_t open_batch(void *context, WireSeg *segs, size_t n_segs)
 
 const WireAead wire_aead_ipsecmb = {
     .name = "ipsec-mb",
+    .is_shared = true,
     .context_new = context_new,
     .context_free = context_free,
     .seal_batch = seal_batch,

@@ -2,8 +2,8 @@
  *
  * ChaCha20-Poly1305 (RFC 8439), no additional data, nonce = 32 zero bits ‖ 64-bit little-endian
  * counter (WireGuard paper §5.4.6). Bulk only: handshakes use libsodium in noise.c.
- * A context is one key in one direction for one thread: nothing in it is shared, nothing is
- * allocated after it was made. */
+ * A context is one key in one direction, for one thread unless the engine says otherwise; nothing
+ * is allocated after it was made. */
 #pragma once
 
 #include "common/std/attr.h"
@@ -29,7 +29,8 @@ typedef struct {
 } WireSeg;
 
 typedef struct {
-    const char *name; /* for logs and statistics */
+    const char *name;      /* for logs and statistics */
+    bool        is_shared; /* a context never changes: any threads may use it at once */
 
     /* A context for @key, sealing or opening. NULL: out of memory. */
     void *(*context_new)(const uint8_t key[WIRE_AEAD_KEY_BYTES], bool seal);

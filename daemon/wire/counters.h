@@ -25,6 +25,12 @@ static inline void wire_count(WireCount *count, uint64_t n)
                           memory_order_relaxed);
 }
 
+/* For the few that several threads count, once a run at most. */
+static inline void wire_count_shared(WireCount *count, uint64_t n)
+{
+    atomic_fetch_add_explicit(count, n, memory_order_relaxed);
+}
+
 static inline uint64_t wire_count_read(const WireCount *count)
 {
     return atomic_load_explicit(count, memory_order_relaxed);

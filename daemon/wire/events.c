@@ -5,15 +5,22 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-int wire_events_init(WireEvents *self)
+static bool is_needed(unsigned ring, unsigned n_shards)
+{
+    return ring < WIRE_THREAD_HANDSHAKE + 2 * n_shards - 1 || ring == WIRE_MAX_THREADS;
+}
+
+int wire_events_init(WireEvents *self, unsigned n_shards)
 {
     int rc = 0;
 
     *self = (WireEvents){ .bell = { -1, -1 } };
     if (pipe2(self->bell, O_CLOEXEC | O_NONBLOCK) < 0)
         return -errno;
-    for (unsigned i = 0; rc == 0 && i < WIRE_N_EVENT_RINGS; i++)
-        rc = mesh_ring_new(sizeof(WireEvent), WIRE_EVENTS_PER_THREAD, &self->rings[i]);
+    for (unsigned i = 0; rc == 0 && i < WIRE_N_EVENT_RINGS; i++) {
+        if (is_needed(i, n_shards))
+            rc = mesh_ring_new(sizeof(WireEvent), WIRE_EVENTS_PER_THREAD, &self->rings[i]);
+    }
     if (rc < 0)
         wire_events_done(self);
     return rc;
@@ -40,7 +47,7 @@ static void ring_bell(WireEvents *self)
     }
 }
 
-bool wire_events_push(WireEvents *self, WireThread from, const WireEvent *event)
+bool wire_events_push(WireEvents *self, unsigned from, const WireEvent *event)
 {
     bool fits = mesh_ring_push(self->rings[from], event);
 
@@ -50,7 +57,7 @@ bool wire_events_push(WireEvents *self, WireThread from, const WireEvent *event)
 
 bool wire_events_push_strange(WireEvents *self, const WireEvent *event)
 {
-    bool fits = mesh_ring_push(self->rings[WIRE_N_THREADS], event);
+    bool fits = mesh_ring_push(self->rings[WIRE_MAX_THREADS], event);
 
     ring_bell(self);
     return fits;
@@ -64,7 +71,7 @@ int wire_events_fd(const WireEvents *self)
 static bool pop_any(WireEvents *self, WireEvent *out_event)
 {
     for (unsigned i = 0; i < WIRE_N_EVENT_RINGS; i++) {
-        if (mesh_ring_pop(self->rings[i], out_event))
+        if (self->rings[i] != NULL && mesh_ring_pop(self->rings[i], out_event))
             return true;
     }
     return false;
@@ -78,8 +85,10 @@ bool wire_events_pop(WireEvents *self, WireEvent *out_event)
 
     if (pop_any(self, out_event))
         return true;
-    for (unsigned i = 0; i < WIRE_N_EVENT_RINGS; i++)
-        mesh_ring_hush(self->rings[i]);
+    for (unsigned i = 0; i < WIRE_N_EVENT_RINGS; i++) {
+        if (self->rings[i] != NULL)
+            mesh_ring_hush(self->rings[i]);
+    }
     while (read(self->bell[0], bytes, sizeof(bytes)) > 0) {
     }
     atomic_store(&self->rung, false);
@@ -93,7 +102,9 @@ uint64_t wire_events_lost(const WireEvents *self)
 {
     uint64_t lost = 0;
 
-    for (unsigned i = 0; i < WIRE_N_EVENT_RINGS; i++)
-        lost += mesh_ring_dropped(self->rings[i]);
+    for (unsigned i = 0; i < WIRE_N_EVENT_RINGS; i++) {
+        if (self->rings[i] != NULL)
+            lost += mesh_ring_dropped(self->rings[i]);
+    }
     return lost;
 }

@@ -255,7 +255,7 @@ static int make_initiation(WireExchange *self, WirePeer *peer, uint8_t out[WIRE_
     int            rc;
 
     abandon(self, peer);
-    rc = wire_index_reserve(self->plane->index, peer, &index);
+    rc = wire_index_reserve(self->plane->index, peer, peer->shard, &index);
     if (rc < 0)
         return rc;
     talk->pending.local_index = index;
@@ -330,7 +330,7 @@ static int add_keypair(WireExchange *self, WirePeer *peer, WireHandshake *handsh
                              .remote_index = handshake->remote_index,
                              .initiator = initiator,
                              .now_ms = self->now_ms,
-                             .n_lanes = WIRE_N_LANES };
+                             .n_lanes = self->plane->n_shards };
     int             rc;
 
     wire_noise_derive(handshake, send_key, receive_key);
@@ -366,7 +366,7 @@ static void respond(WireExchange *self, WirePeer *peer, WireHandshake *handshake
     MeshKey    ephemeral;
     int        rc;
 
-    if (wire_index_reserve(self->plane->index, peer, &handshake->local_index) < 0)
+    if (wire_index_reserve(self->plane->index, peer, peer->shard, &handshake->local_index) < 0)
         return;
     mesh_key_make_private(&ephemeral);
     rc = wire_noise_create_response(handshake, &peer->talk->remote, &ephemeral, bytes);

@@ -12,6 +12,7 @@
 #include "common/codec/relayframe.h"
 #include "common/std/clock.h"
 #include "daemon/wire/ecn.h"
+#include "daemon/wire/handed.h"
 #include "daemon/wire/state.h"
 #include "daemon/wire/strays.h"
 #include "daemon/wire/udp.h"
@@ -39,6 +40,7 @@ typedef struct {
 
 struct WireInbound {
     WirePlane       *plane;
+    unsigned         shard;
     WireCounters    *counters;
     WireUdpReceiver *receivers[WIRE_N_SOCKETS];
     bool             ready[WIRE_N_SOCKETS]; /* may hold more */
@@ -56,19 +58,21 @@ struct WireInbound {
     WirePacket          accepted[WIRE_UDP_MAX_RECEIVE];
     size_t              n_accepted;
     WireStrays          strays;
-    bool                untold; /* a stream's end found no room among the events */
+    bool                has_handed; /* something to the first in thread */
+    bool                untold;     /* a stream's end found no room among the events */
     WireQueuedMessage   message;
     WireEvent           event;
 };
 
-int wire_inbound_new(WirePlane *plane, WireInbound **out_self)
+int wire_inbound_new(WirePlane *plane, unsigned shard, WireInbound **out_self)
 {
     WireInbound *self = calloc(1, sizeof(*self));
 
     if (self == NULL)
         return -ENOMEM;
     self->plane = plane;
-    self->counters = &plane->counters[WIRE_THREAD_IN];
+    self->shard = shard;
+    self->counters = &plane->counters[wire_thread_in(shard)];
     for (int s = 0; s < WIRE_N_SOCKETS; s++) {
         if (wire_udp_receiver_new(self->counters, &self->receivers[s]) < 0) {
             wire_inbound_free(self);
@@ -101,7 +105,7 @@ static void drop(WireInbound *self, WireDrop why)
 static void push_event(WireInbound *self)
 {
     self->event.time_ns = (uint64_t)self->now_ns;
-    if (!wire_events_push(&self->plane->events, WIRE_THREAD_IN, &self->event))
+    if (!wire_events_push(&self->plane->events, wire_thread_in(self->shard), &self->event))
         drop(self, WIRE_DROP_EVENTS);
 }
 
@@ -144,9 +148,23 @@ static void push_raw(WireInbound *self, bool authentic)
     WireEvents *events = &self->plane->events;
 
     self->event.time_ns = (uint64_t)self->now_ns;
-    if (!(authentic ? wire_events_push(events, WIRE_THREAD_IN, &self->event)
+    if (!(authentic ? wire_events_push(events, wire_thread_in(self->shard), &self->event)
                     : wire_events_push_strange(events, &self->event)))
         drop(self, WIRE_DROP_EVENTS);
+}
+
+/* Returns: false: this is the first in thread, it judges itself. */
+static bool hand_over(WireInbound *self, const WireDatagram *datagram)
+{
+    int rc;
+
+    if (self->shard == 0)
+        return false;
+    rc = wire_handed_put(self->plane->handed[self->shard], datagram);
+    self->has_handed = true;
+    if (rc < 0)
+        drop(self, rc == -ENOSPC ? WIRE_DROP_HANDSHAKES : WIRE_DROP_MALFORMED);
+    return true;
 }
 
 /* To the control thread: STUN, and datagrams of our own kinds. */
@@ -353,7 +371,8 @@ static void open_run(WireInbound *self, WireKeypair *keypair, size_t n)
             .counter = self->run[i].counter,
         };
     }
-    (void)wire_keypair_open(keypair, 0, self->segs, n);
+    (void)wire_keypair_open(keypair, self->shard, self->segs, n);
+    wire_keypair_lock_window(keypair);
     for (size_t i = 0; i < n; i++) {
         const WireDatagram *datagram = &self->datagrams[self->run[i].at];
 
@@ -372,18 +391,21 @@ static void open_run(WireInbound *self, WireKeypair *keypair, size_t n)
         data = true;
         accept_packet(self, keypair->peer, &self->segs[i], datagram);
     }
+    wire_keypair_unlock_window(keypair);
     if (last == NULL)
         return;
     credit(self, keypair, last, data);
-    wire_count(&keypair->peer->rx_data_bytes, outer);
+    wire_count_shared(&keypair->peer->rx_data_bytes, outer);
 }
 
 /* Of a session that is not ours: the control thread may know whose it was. */
-static void tell_stray(WireInbound *self, const WireHop *hop)
+static void tell_stray(WireInbound *self, const WireDatagram *datagram)
 {
     self->event.kind = WIRE_EVENT_STRAY;
-    set_event_way(self, hop);
-    if (wire_strays_is_news(&self->strays, &self->event.way, self->now_ns / 1000000))
+    set_event_way(self, datagram->hop);
+    if (!wire_strays_is_news(&self->strays, &self->event.way, self->now_ns / 1000000))
+        return;
+    if (!hand_over(self, datagram))
         push_raw(self, self->event.way.link != 0);
 }
 
@@ -406,7 +428,7 @@ static void take_run(WireInbound *self, size_t at, size_t n)
     if (keypair == NULL || !wire_keypair_may_receive(keypair, self->now_ns / 1000000)) {
         wire_count_drop(self->counters, WIRE_DROP_NO_SESSION, n_run);
         if (keypair == NULL)
-            tell_stray(self, self->datagrams[at].hop);
+            tell_stray(self, &self->datagrams[at]);
         return;
     }
     sort_run(self->run, n_run);
@@ -452,16 +474,19 @@ static void sort_out(WireInbound *self, size_t n)
         case WIRE_MESSAGE_INITIATION:
         case WIRE_MESSAGE_RESPONSE:
         case WIRE_MESSAGE_COOKIE:
-            queue_message(self, type, datagram);
+            if (!hand_over(self, datagram))
+                queue_message(self, type, datagram);
             break;
         case WIRE_MESSAGE_NONE:
-            pass_raw(self, datagram);
+            if (!hand_over(self, datagram))
+                pass_raw(self, datagram);
             break;
         }
     }
     wire_count_drop(self->counters, WIRE_DROP_TUN,
-                    self->n_accepted - wire_tun_write_batch(self->plane->tun, self->counters,
-                                                            self->accepted, self->n_accepted));
+                    self->n_accepted - wire_tun_write_batch(self->plane->tun, self->shard,
+                                                            self->counters, self->accepted,
+                                                            self->n_accepted));
 }
 
 static void take_batch(WireInbound *self, size_t n)
@@ -487,7 +512,7 @@ static bool take_adopted(WireInbound *self)
         size_t n = 0;
 
         if (!self->adopted_ready[s] || fd < 0)
-            continue;
+            continue; /* or another shard's */
         wire_udp_receiver_set_socket(self->adopted, s);
         do {
             n = wire_udp_receive(self->adopted, fd, self->datagrams);
@@ -548,7 +573,7 @@ static void report_end(WireInbound *self, uint8_t link, WireStream *stream)
     self->event.way = (WireWay){ .link = link };
     self->event.id = ended;
     self->event.time_ns = (uint64_t)self->now_ns;
-    if (wire_events_push(&self->plane->events, WIRE_THREAD_IN, &self->event))
+    if (wire_events_push(&self->plane->events, wire_thread_in(self->shard), &self->event))
         return;
     wire_stream_put_end_back(stream);
     self->untold = true;
@@ -575,12 +600,30 @@ static bool take_stream(WireInbound *self, uint8_t link, WireStream *stream, uin
     return n == WIRE_UDP_MAX_RECEIVE;
 }
 
+/* What other in threads handed over. Returns: true: there may be more. */
+static bool take_handed(WireInbound *self)
+{
+    bool more = false;
+
+    for (unsigned i = 1; self->shard == 0 && i < self->plane->n_shards; i++) {
+        WireFrameRing *ring = self->plane->handed[i];
+        size_t n = wire_handed_take(ring, self->datagrams, self->relayed, WIRE_UDP_MAX_RECEIVE);
+
+        memset(self->done, 0, sizeof(self->done));
+        if (n > 0)
+            sort_out(self, n);
+        wire_framering_release(ring);
+        more |= n == WIRE_UDP_MAX_RECEIVE;
+    }
+    return more;
+}
+
 static bool take_streams(WireInbound *self)
 {
     const WireLinks *links = &self->plane->links;
     bool             more = false;
 
-    if (atomic_load_explicit(&links->n_streams, memory_order_relaxed) == 0)
+    if (self->shard != 0 || atomic_load_explicit(&links->n_streams, memory_order_relaxed) == 0)
         return false;
     for (uint8_t link = 1; link <= WIRE_MAX_LINKS; link++) {
         uint32_t    peer;
@@ -602,14 +645,20 @@ bool wire_inbound_work(WireInbound *self)
         size_t n = 0;
 
         if (self->ready[s])
-            n = wire_udp_receive(self->receivers[s], self->plane->sockets.fds[s], self->datagrams);
+            n = wire_udp_receive(self->receivers[s], self->plane->sockets.fds[self->shard][s],
+                                 self->datagrams);
         if (n > 0)
             take_batch(self, n);
         self->ready[s] = n > 0; /* until it says that it is empty */
         more |= self->ready[s];
     }
     more |= take_adopted(self);
-    return take_streams(self) || more;
+    more |= take_handed(self);
+    more |= take_streams(self);
+    if (self->has_handed)
+        wire_mailbox_ring(&self->plane->to_in[0]);
+    self->has_handed = false;
+    return more;
 }
 
 void wire_inbound_wait(WireInbound *self)
@@ -619,12 +668,15 @@ void wire_inbound_wait(WireInbound *self)
     struct pollfd      fds[FIRST_ADOPTED + WIRE_MAX_SOCKETS];
 
     for (int s = 0; s < WIRE_N_SOCKETS; s++)
-        fds[s] = (struct pollfd){ .fd = sockets->fds[s], .events = POLLIN };
-    fds[WIRE_N_SOCKETS] =
-        (struct pollfd){ .fd = wire_mailbox_fd(&self->plane->to_in), .events = POLLIN };
+        fds[s] = (struct pollfd){ .fd = sockets->fds[self->shard][s], .events = POLLIN };
+    fds[WIRE_N_SOCKETS] = (struct pollfd){ .fd = wire_mailbox_fd(&self->plane->to_in[self->shard]),
+                                           .events = POLLIN };
     for (uint32_t s = 1; s <= n_adopted; s++)
         fds[FIRST_ADOPTED + s - 1] =
-            (struct pollfd){ .fd = atomic_load(&sockets->adopted[s]), .events = POLLIN };
+            (struct pollfd){ .fd = wire_sockets_shard_of(sockets, (uint8_t)s) == self->shard
+                                       ? atomic_load(&sockets->adopted[s])
+                                       : -1,
+                             .events = POLLIN };
     self->snapshot = NULL;
     wire_rcu_offline();
     (void)!poll(fds, FIRST_ADOPTED + n_adopted, self->untold ? UNTOLD_MS : -1);
@@ -635,5 +687,5 @@ void wire_inbound_wait(WireInbound *self)
     for (uint32_t s = 1; s <= n_adopted; s++)
         self->adopted_ready[s] = fds[FIRST_ADOPTED + s - 1].revents != 0;
     if (fds[WIRE_N_SOCKETS].revents != 0)
-        wire_mailbox_hush(&self->plane->to_in);
+        wire_mailbox_hush(&self->plane->to_in[self->shard]);
 }

@@ -8,8 +8,9 @@
 
 typedef struct WireInbound WireInbound;
 
-MESH_CHECKED int wire_inbound_new(WirePlane *plane, WireInbound **out_self); /* 0; -ENOMEM */
-void             wire_inbound_free(WireInbound *self);                       /* NULL is fine */
+MESH_CHECKED int wire_inbound_new(WirePlane *plane, unsigned shard,
+                                  WireInbound **out_self); /* 0; -ENOMEM */
+void             wire_inbound_free(WireInbound *self);     /* NULL is fine */
 
 /** wire_inbound_work: one round, of at most a batch a socket. Returns: false: both are empty; wait.
  */

@@ -1,6 +1,9 @@
 /* daemon/wire/index.c: 32-bit index → peer and keypair; see index.h.
  *
- *   index = salt (14 random bits) ‖ slot (18 bits)        chunks[slot / 1024] → entry[slot % 1024]
+ *   index = salt (11 random bits) ‖ slot (18 bits) ‖ number (3 bits)
+ *   chunks[slot / 1024] → entry[slot % 1024]              shard: number % shards
+ *
+ * Of the numbers that mean one shard any is taken, so with few shards the salt is longer.
  *
  * Chunks are made when first needed and never move, so readers need no lock for growth. A free slot
  * waits at the end of a queue: the one that was released longest ago is used next. */
@@ -15,6 +18,7 @@
 #include <stdlib.h>
 
 #define SLOT_BITS     18u
+#define NUMBERS       (1u << WIRE_INDEX_SHARD_BITS)
 #define CHUNK_ENTRIES 1024u
 #define N_CHUNKS      (WIRE_INDEX_MAX / CHUNK_ENTRIES)
 #define NO_SLOT       UINT32_MAX
@@ -39,7 +43,7 @@ typedef struct {
 struct WireIndexTable {
     _Atomic(Chunk *) chunks[N_CHUNKS]; /* owned */
     pthread_mutex_t  lock;
-    unsigned         n_chunks;
+    unsigned         n_chunks, n_shards;
     uint32_t         first_free, last_free; /* queue of free slots; NO_SLOT: empty */
 };
 
@@ -51,8 +55,19 @@ int wire_index_new(WireIndexTable **out_table)
         return -ENOMEM;
     pthread_mutex_init(&self->lock, NULL);
     self->first_free = self->last_free = NO_SLOT;
+    self->n_shards = 1;
     *out_table = self;
     return 0;
+}
+
+void wire_index_set_shards(WireIndexTable *self, unsigned n_shards)
+{
+    self->n_shards = n_shards;
+}
+
+static uint32_t slot_of(uint32_t index)
+{
+    return index >> WIRE_INDEX_SHARD_BITS & (WIRE_INDEX_MAX - 1);
 }
 
 void wire_index_free(WireIndexTable *self)
@@ -68,19 +83,25 @@ void wire_index_free(WireIndexTable *self)
 /* NULL: no index of ours can have this slot yet. */
 static Entry *get_entry(const WireIndexTable *self, uint32_t index)
 {
-    uint32_t slot = index & (WIRE_INDEX_MAX - 1);
+    uint32_t slot = slot_of(index);
     Chunk   *chunk = wire_rcu_load(&self->chunks[slot / CHUNK_ENTRIES]);
 
     return chunk == NULL ? NULL : &chunk->entries[slot % CHUNK_ENTRIES];
 }
 
+/* Of a slot whose chunk is there. */
+static Entry *get_slot(const WireIndexTable *self, uint32_t slot)
+{
+    return get_entry(self, slot << WIRE_INDEX_SHARD_BITS);
+}
+
 static void push_free(WireIndexTable *self, uint32_t slot)
 {
-    get_entry(self, slot)->next_free = NO_SLOT;
+    get_slot(self, slot)->next_free = NO_SLOT;
     if (self->last_free == NO_SLOT)
         self->first_free = slot;
     else
-        get_entry(self, self->last_free)->next_free = slot;
+        get_slot(self, self->last_free)->next_free = slot;
     self->last_free = slot;
 }
 
@@ -100,7 +121,15 @@ static int grow(WireIndexTable *self)
     return 0;
 }
 
-int wire_index_reserve(WireIndexTable *self, WirePeer *peer, uint32_t *out_index)
+/* One of the numbers that mean @shard. */
+static uint32_t choose_number(const WireIndexTable *self, unsigned shard, uint32_t random)
+{
+    unsigned n_numbers = (NUMBERS - shard + self->n_shards - 1) / self->n_shards;
+
+    return shard + self->n_shards * (random % n_numbers);
+}
+
+int wire_index_reserve(WireIndexTable *self, WirePeer *peer, unsigned shard, uint32_t *out_index)
 {
     uint32_t salt, slot;
     Entry   *entry;
@@ -112,11 +141,12 @@ int wire_index_reserve(WireIndexTable *self, WirePeer *peer, uint32_t *out_index
         rc = grow(self);
     if (rc == 0) {
         slot = self->first_free;
-        entry = get_entry(self, slot);
+        entry = get_slot(self, slot);
         self->first_free = entry->next_free;
         if (self->first_free == NO_SLOT)
             self->last_free = NO_SLOT;
-        entry->index = salt << SLOT_BITS | slot;
+        entry->index = salt << (SLOT_BITS + WIRE_INDEX_SHARD_BITS) | slot << WIRE_INDEX_SHARD_BITS |
+                       choose_number(self, shard, salt >> 16);
         entry->peer = peer;
         *out_index = entry->index;
     }
@@ -162,7 +192,7 @@ void wire_index_release(WireIndexTable *self, uint32_t index)
     if (entry != NULL && entry->index == index && entry->peer != NULL) {
         wire_rcu_publish(&entry->keypair, NULL);
         entry->peer = NULL;
-        push_free(self, index & (WIRE_INDEX_MAX - 1));
+        push_free(self, slot_of(index));
     }
     pthread_mutex_unlock(&self->lock);
 }

@@ -29,6 +29,8 @@ int wire_keypair_new(const WireAead *engine, const WireKeypairInit *init, WireKe
     unsigned     n_lanes = init->n_lanes == 0 ? 1 : init->n_lanes;
     WireKeypair *keypair;
 
+    if (engine->is_shared)
+        n_lanes = 1;
     if (n_lanes > WIRE_KEYPAIR_MAX_LANES)
         n_lanes = WIRE_KEYPAIR_MAX_LANES;
     keypair = calloc(1, sizeof *keypair + 2 * n_lanes * sizeof keypair->contexts[0]);

@@ -1,7 +1,8 @@
 /* daemon/wire/keypair.h: session keys: their limits, counters, and the three slots of a peer.
  *
  * A keypair is made by the handshake thread and read by shards under QSBR; it is immutable but for
- * its send counter (atomic), its replay window and its contexts (one thread each, see lanes). */
+ * its send counter (atomic), its replay window (see wire_keypair_lock_window()) and its contexts
+ * (one thread each, see lanes). */
 #pragma once
 
 #include "common/std/attr.h"
@@ -10,6 +11,7 @@
 #include "daemon/wire/rcu.h"
 #include "daemon/wire/replay.h"
 
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -47,7 +49,8 @@ struct WireKeypair {
     bool             initiator;
     unsigned         n_lanes;
     _Atomic uint64_t send_counter; /* next unused */
-    WireReplay       window;       /* after the tag was right; one thread */
+    _Atomic bool     busy;         /* somebody is at the window */
+    WireReplay       window;       /* after the tag was right; between lock and unlock */
     struct rcu_head  rcu;
     void            *contexts[]; /* [2 * lane]: seal, [2 * lane + 1]: open; owned */
 };
@@ -74,15 +77,33 @@ bool wire_keypair_wants_rekey_sending(const WireKeypair *keypair, int64_t now_ms
 /** … or because we received: initiator and ≥ 165 s. Once a key: wire_timers keeps the "once". */
 bool wire_keypair_wants_rekey_receiving(const WireKeypair *keypair, int64_t now_ms);
 
+/** wire_keypair_lock_window: once a run. Packets of one session come to one shard, so it is nearly
+ * always free; seldom another gets some, by an adopted socket, a relay over TLS or while the peer
+ * roams, and then the later of both waits for the few microseconds of a run. */
+static inline void wire_keypair_lock_window(WireKeypair *keypair)
+{
+    while (atomic_exchange_explicit(&keypair->busy, true, memory_order_acquire))
+        sched_yield();
+}
+
+static inline void wire_keypair_unlock_window(WireKeypair *keypair)
+{
+    atomic_store_explicit(&keypair->busy, false, memory_order_release);
+}
+
 /* Seal and open a run on @lane (the calling thread's). Counters come from wire_keypair_take(). */
 static inline void wire_keypair_seal(WireKeypair *keypair, unsigned lane, uint64_t first_counter,
                                      WireSeg *segs, size_t n_segs)
 {
-    keypair->engine->seal_batch(keypair->contexts[2 * lane], first_counter, segs, n_segs);
+    unsigned mine = lane < keypair->n_lanes ? lane : 0; /* shared */
+
+    keypair->engine->seal_batch(keypair->contexts[2 * mine], first_counter, segs, n_segs);
 }
 
 static inline size_t wire_keypair_open(WireKeypair *keypair, unsigned lane, WireSeg *segs,
                                        size_t n_segs)
 {
-    return keypair->engine->open_batch(keypair->contexts[2 * lane + 1], segs, n_segs);
+    unsigned mine = lane < keypair->n_lanes ? lane : 0;
+
+    return keypair->engine->open_batch(keypair->contexts[2 * mine + 1], segs, n_segs);
 }

@@ -12,6 +12,7 @@
 #include "daemon/wire/icmp.h"
 #include "daemon/wire/state.h"
 #include "daemon/wire/udp.h"
+#include "daemon/wire/waiting.h"
 
 enum {
     ASK_AGAIN_MS = 1000,     /* between two wishes for a session of one peer */
@@ -42,6 +43,7 @@ typedef struct {
 
 struct WireOutbound {
     WirePlane     *plane;
+    unsigned       shard;
     WireCounters  *counters;
     WireUdpSender *sender;
     WireSlab       slab;  /* what is read from the TUN */
@@ -51,6 +53,7 @@ struct WireOutbound {
 
     /* One round. */
     const WireSnapshot *snapshot;
+    const WireSnapshot *looked; /* that of the last round; not to be looked into */
     int64_t             now_ms;
     WireSuper           supers[WIRE_MAX_BATCH];
     WirePeer           *peers[WIRE_MAX_BATCH];    /* of each; NULL: done with */
@@ -70,22 +73,31 @@ struct WireOutbound {
     uint8_t ping[WIRE_PING_BYTES + WIRE_TAILROOM];
 };
 
-int wire_outbound_new(WirePlane *plane, WireOutbound **out_self)
+int wire_outbound_new(WirePlane *plane, unsigned shard, WireOutbound **out_self)
 {
     WireOutbound *self = calloc(1, sizeof(*self));
 
     if (self == NULL)
         return -ENOMEM;
     self->plane = plane;
-    self->counters = &plane->counters[WIRE_THREAD_OUT];
+    self->shard = shard;
+    self->counters = &plane->counters[wire_thread_out(shard)];
     if (wire_slab_init(&self->slab, WIRE_TUN_SLAB_BYTES) < 0 ||
         wire_slab_init(&self->arena, ARENA_BYTES) < 0 || wire_stage_init(&self->stage) < 0 ||
         wire_udp_sender_new(self->counters, plane->gso, &self->sender) < 0) {
         wire_outbound_free(self);
         return -ENOMEM;
     }
+    wire_udp_sender_set_shard(self->sender, shard);
     *out_self = self;
     return 0;
+}
+
+static void forget_staged(WireStaged *staged, void *data)
+{
+    (void)data;
+    wire_peer_unref(staged->owner);
+    staged->owner = NULL;
 }
 
 void wire_outbound_free(WireOutbound *self)
@@ -93,6 +105,7 @@ void wire_outbound_free(WireOutbound *self)
     if (self == NULL)
         return;
     wire_udp_sender_free(self->sender);
+    wire_stage_each(&self->stage, forget_staged, self);
     wire_stage_done(&self->stage);
     wire_slab_done(&self->arena);
     wire_slab_done(&self->slab);
@@ -101,7 +114,7 @@ void wire_outbound_free(WireOutbound *self)
 
 static void report(WireOutbound *self, const WireEvent *event)
 {
-    if (!wire_events_push(&self->plane->events, WIRE_THREAD_OUT, event))
+    if (!wire_events_push(&self->plane->events, wire_thread_out(self->shard), event))
         wire_count_drop(self->counters, WIRE_DROP_EVENTS, 1);
 }
 
@@ -114,7 +127,7 @@ static void account(WireOutbound *self, const SealedRun *sealed, const WireUdpRu
 
     for (size_t i = 0; i < run->n_sent; i++)
         outer += run->packets[i].len;
-    wire_count(&peer->tx_data_bytes, outer);
+    wire_count_shared(&peer->tx_data_bytes, outer);
     if (sealed->data) {
         wire_count(&self->counters->tx_packets, run->n_sent);
         wire_count(&self->counters->tx_bytes, outer - run->n_sent * WIRE_DATA_OVERHEAD);
@@ -211,9 +224,11 @@ static void flush(WireOutbound *self)
 /* Handshakes are asked for at most once a second: a batch to an absent peer is no news. */
 static bool ask_session(WireOutbound *self, WirePeer *peer)
 {
-    if (peer->asked_ms != 0 && self->now_ms - peer->asked_ms < ASK_AGAIN_MS)
+    int64_t asked_ms = atomic_load_explicit(&peer->asked_ms, memory_order_relaxed);
+
+    if (asked_ms != 0 && self->now_ms - asked_ms < ASK_AGAIN_MS)
         return false;
-    peer->asked_ms = self->now_ms;
+    atomic_store_explicit(&peer->asked_ms, self->now_ms, memory_order_relaxed);
     wire_peer_ask(self->plane, peer, WIRE_ASK_SESSION);
     return true;
 }
@@ -271,7 +286,7 @@ static void seal(WireOutbound *self, const Session *session, uint64_t counter,
         memcpy(behind, packet->data + packet->len, padding);
         memset(packet->data + packet->len, 0, padding);
     }
-    wire_keypair_seal(session->keypair, 0, counter, &seg, 1);
+    wire_keypair_seal(session->keypair, self->shard, counter, &seg, 1);
     if (padding > 0)
         memcpy(packet->data + packet->len, behind, padding);
     put_header(out, session->keypair->remote_index, counter);
@@ -360,22 +375,42 @@ static bool find_session(const WireOutbound *self, WirePeer *peer, Session *out)
     return true;
 }
 
+static void forget_asked(WirePeer *peer)
+{
+    if (atomic_load_explicit(&peer->asked_ms, memory_order_relaxed) != 0)
+        atomic_store_explicit(&peer->asked_ms, 0, memory_order_relaxed);
+}
+
 /* After something was queued. */
 static void look_at_age(WireOutbound *self, const Session *session)
 {
     if (wire_keypair_wants_rekey_sending(session->keypair, self->now_ms))
         (void)ask_session(self, session->peer);
     else
-        session->peer->asked_ms = 0; /* the wish came true: the next one is new */
+        forget_asked(session->peer); /* the wish came true: the next one is new */
+}
+
+static void drop_staged(WireOutbound *self, WirePeer *peer)
+{
+    WireStaged *staged = wire_stage_find(&self->stage, peer);
+
+    if (staged == NULL)
+        return;
+    wire_waiting_disown(self->shard, peer);
+    wire_count_drop(self->counters, WIRE_DROP_STAGED, wire_stage_drop(&self->stage, &staged));
+    wire_peer_unref(peer);
 }
 
 static void stage(WireOutbound *self, WirePeer *peer, WireSplit *split)
 {
-    WirePacket packet;
+    WireStaged *staged = wire_stage_find(&self->stage, peer);
+    WirePacket  packet;
 
     while (wire_split_next(split, &packet))
         wire_count_drop(self->counters, WIRE_DROP_STAGED,
-                        wire_stage_put(&self->stage, &peer->staged, &packet));
+                        wire_stage_put(&self->stage, &staged, &packet));
+    if (staged != NULL && staged->owner == NULL)
+        wire_waiting_own(self->plane, self->shard, peer, staged);
     if (ask_session(self, peer))
         report(self, &(WireEvent){ .kind = WIRE_EVENT_ACTIVE, .peer = peer->public_key });
 }
@@ -383,18 +418,18 @@ static void stage(WireOutbound *self, WirePeer *peer, WireSplit *split)
 /* Returns: true: what was staged is on its way; false: nothing was, or there is no session yet. */
 static bool send_staged(WireOutbound *self, WirePeer *peer)
 {
-    Session session;
-    size_t  n = 0;
+    WireStaged *staged = wire_stage_find(&self->stage, peer);
+    Session     session;
+    size_t      n = 0;
 
-    if (peer->staged == NULL || !find_session(self, peer, &session))
+    if (staged == NULL || !find_session(self, peer, &session))
         return false;
-    while (n < peer->staged->n_packets &&
-           queue_packet(self, &session, wire_stage_get(peer->staged, n)))
+    while (n < staged->n_packets && queue_packet(self, &session, wire_stage_get(staged, n)))
         n++;
-    wire_count_drop(self->counters, WIRE_DROP_STAGED, peer->staged->n_packets - n);
     look_at_age(self, &session);
     flush(self);
-    wire_stage_drop(&self->stage, &peer->staged);
+    wire_stage_skip(staged, n);
+    drop_staged(self, peer);
     return n > 0;
 }
 
@@ -448,9 +483,8 @@ static void send_run(WireOutbound *self, WirePeer *peer, size_t n)
             refuse(self, &self->gathered[i]->packet, WIRE_DROP_NO_ROUTE);
         return;
     }
-    if (peer->staged != NULL)
-        send_staged(self, peer); /* they came first */
-    ready = peer->staged == NULL && find_session(self, peer, &session);
+    (void)send_staged(self, peer); /* they came first */
+    ready = wire_stage_find(&self->stage, peer) == NULL && find_session(self, peer, &session);
     for (size_t i = 0; i < n; i++)
         ready = send_super(self, peer, ready ? &session : NULL, self->gathered[i]);
     if (ready)
@@ -516,23 +550,42 @@ static void obey(WireOutbound *self, WirePeer *peer, uint32_t bits)
     bool sent = false;
 
     if (bits & WIRE_TELL_DROP) {
-        wire_count_drop(self->counters, WIRE_DROP_STAGED,
-                        wire_stage_drop(&self->stage, &peer->staged));
-        peer->asked_ms = 0;
+        atomic_fetch_add(&peer->n_drops, 1);
+        drop_staged(self, peer);
+        forget_asked(peer);
     }
     if (bits & WIRE_TELL_FLUSH)
         sent = send_staged(self, peer);
     if ((bits & WIRE_TELL_KEEPALIVE) && !sent)
         send_keepalive(self, peer);
+    if (bits & (WIRE_TELL_DROP | WIRE_TELL_FLUSH))
+        wire_waiting_pass_on(self->plane, self->shard, peer);
+}
+
+/* What waits here, when another shard's out thread passed something on, or peers may have left. */
+static void look_at(WireStaged *staged, void *data)
+{
+    WireOutbound *self = data;
+
+    if (wire_waiting_is_over(self->snapshot, staged))
+        drop_staged(self, staged->owner);
+    else
+        (void)send_staged(self, staged->owner);
+}
+
+static void look_at_staged(WireOutbound *self, const WireSnapshot *before)
+{
+    if (wire_waiting_take(self->plane, self->shard) || before != self->snapshot)
+        wire_stage_each(&self->stage, look_at, self);
 }
 
 static bool read_notes(WireOutbound *self)
 {
     WireNote *note;
 
-    if (!wire_mailbox_has(&self->plane->to_out))
+    if (!wire_mailbox_has(&self->plane->to_out[self->shard]))
         return false;
-    note = wire_mailbox_take(&self->plane->to_out);
+    note = wire_mailbox_take(&self->plane->to_out[self->shard]);
     while (note != NULL) {
         WirePeer *peer = wire_peer_of_out_note(note);
         uint32_t  bits;
@@ -549,6 +602,8 @@ static bool send_pings(WireOutbound *self)
     WirePing ping;
     bool     any = false;
 
+    if (self->shard != 0)
+        return false;
     while (wire_pings_take(&self->plane->pings, &ping)) {
         self->supers[0] = (WireSuper){ .packet = { .data = self->ping, .len = ping.len } };
         memcpy(self->ping, ping.bytes, ping.len);
@@ -561,20 +616,24 @@ static bool send_pings(WireOutbound *self)
 static void report_gone(WireOutbound *self, int error)
 {
     self->tun_gone = true;
-    report(self, &(WireEvent){ .kind = WIRE_EVENT_FAILED, .id = error });
+    if (self->shard == 0)
+        report(self, &(WireEvent){ .kind = WIRE_EVENT_FAILED, .id = error });
 }
 
 bool wire_outbound_work(WireOutbound *self)
 {
-    bool busy;
-    int  n = 0;
+    const WireSnapshot *before = self->looked;
+    bool                busy;
+    int                 n = 0;
 
-    self->snapshot = wire_rcu_load(&self->plane->snapshot);
+    self->looked = self->snapshot = wire_rcu_load(&self->plane->snapshot);
     self->now_ms = mesh_clock_boot_ms(); /* once a batch */
     busy = read_notes(self);
+    look_at_staged(self, before);
     busy |= send_pings(self);
     if (!self->tun_gone)
-        n = wire_tun_read_batch(self->plane->tun, &self->slab, self->supers, WIRE_MAX_BATCH);
+        n = wire_tun_read_batch(self->plane->tun, self->shard, &self->slab, self->supers,
+                                WIRE_MAX_BATCH);
     if (n < 0)
         report_gone(self, n);
     if (n > 0)
@@ -585,9 +644,10 @@ bool wire_outbound_work(WireOutbound *self)
 void wire_outbound_wait(WireOutbound *self)
 {
     struct pollfd fds[] = {
-        { .fd = self->tun_gone ? -1 : wire_tun_fd(self->plane->tun), .events = POLLIN },
-        { .fd = wire_mailbox_fd(&self->plane->to_out), .events = POLLIN },
-        { .fd = mesh_ring_fd(self->plane->pings.ring), .events = POLLIN },
+        { .fd = self->tun_gone ? -1 : wire_tun_fd(self->plane->tun, self->shard),
+          .events = POLLIN },
+        { .fd = wire_mailbox_fd(&self->plane->to_out[self->shard]), .events = POLLIN },
+        { .fd = self->shard == 0 ? mesh_ring_fd(self->plane->pings.ring) : -1, .events = POLLIN },
     };
 
     self->snapshot = NULL;
@@ -595,7 +655,7 @@ void wire_outbound_wait(WireOutbound *self)
     (void)!poll(fds, MESH_N_ELEMENTS(fds), -1);
     wire_rcu_online();
     if (fds[1].revents != 0)
-        wire_mailbox_hush(&self->plane->to_out);
+        wire_mailbox_hush(&self->plane->to_out[self->shard]);
     if (fds[2].revents != 0)
         mesh_ring_hush(self->plane->pings.ring);
 }

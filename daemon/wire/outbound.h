@@ -8,8 +8,9 @@
 
 typedef struct WireOutbound WireOutbound;
 
-MESH_CHECKED int wire_outbound_new(WirePlane *plane, WireOutbound **out_self); /* 0; -ENOMEM */
-void             wire_outbound_free(WireOutbound *self);                       /* NULL is fine */
+MESH_CHECKED int wire_outbound_new(WirePlane *plane, unsigned shard,
+                                   WireOutbound **out_self); /* 0; -ENOMEM */
+void             wire_outbound_free(WireOutbound *self);     /* NULL is fine */
 
 /** wire_outbound_work: one round, of at most a batch. Returns: false: nothing was to do; wait. */
 bool wire_outbound_work(WireOutbound *self);

@@ -8,13 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-WirePeer *wire_peer_new(const WirePeerSpec *spec, WireIndexTable *index)
+WirePeer *wire_peer_new(const WirePeerSpec *spec, WireIndexTable *index, unsigned shard)
 {
     WirePeer *self = calloc(1, sizeof(*self));
 
     if (self == NULL)
         return NULL;
     self->public_key = spec->public_key;
+    self->shard = (uint8_t)shard;
     atomic_init(&self->references, 1);
     atomic_init(&self->keepalive_s, spec->keepalive_s);
     atomic_init(&self->taken_ns, spec->taken_ns);

@@ -18,7 +18,6 @@
 #include "daemon/wire/plane.h"
 #include "daemon/wire/route.h"
 #include "daemon/wire/slots.h"
-#include "daemon/wire/stage.h"
 #include "daemon/wire/timers.h"
 
 #define WIRE_PEER_IDLE_MS 30000 /* without data: then the next is told */
@@ -49,7 +48,8 @@ typedef struct {
 } WirePeerTalk;
 
 struct WirePeer {
-    MeshKey          public_key; /* constant */
+    MeshKey          public_key; /* constant, as the next */
+    uint8_t          shard;      /* gets its notes, and what names its sessions */
     _Atomic uint32_t references;
     _Atomic uint16_t keepalive_s; /* control thread */
     _Atomic bool     has_candidates;
@@ -65,16 +65,17 @@ struct WirePeer {
     WireRoute       *news;         /* owned; exchanged atomically by control and handshake thread */
 
     /* Outer bytes, by the thread that counts them. */
-    WireCount       rx_data_bytes, rx_handshake_bytes; /* in thread; handshake thread */
-    WireCount       tx_data_bytes, tx_handshake_bytes; /* out thread; handshake thread */
+    WireCount       rx_data_bytes, rx_handshake_bytes; /* in threads, shared; handshake thread */
+    WireCount       tx_data_bytes, tx_handshake_bytes; /* out threads, shared; handshake thread */
     WireCount       n_attempts;                        /* handshake thread */
     _Atomic int64_t handshake_ns;     /* wall clock of the last; handshake thread */
     _Atomic int64_t taken_ns;         /* greatest timestamp of its initiations. The same */
     _Atomic int64_t session_until_ms; /* boot clock: may send until then; 0: no session. The same */
 
-    /* Out thread only. */
-    WireStaged *staged;   /* NULL: nothing */
-    int64_t     asked_ms; /* for a session, last; not to ask with every batch */
+    /* Out threads. */
+    _Atomic int64_t  asked_ms;  /* for a session, last; not to ask with every batch */
+    _Atomic uint32_t staged_in; /* bits: shards where something waits */
+    _Atomic uint32_t n_drops;   /* WIRE_TELL_DROP obeyed; its own shard's out thread counts */
 
     /* Handshake thread only. */
     bool          is_judged; /* can_talk was found out, with the keys there are now */
@@ -97,7 +98,7 @@ struct WirePeer {
 };
 
 /* NULL: out of memory. One reference, the caller's. */
-WirePeer *wire_peer_new(const WirePeerSpec *spec, WireIndexTable *index);
+WirePeer *wire_peer_new(const WirePeerSpec *spec, WireIndexTable *index, unsigned shard);
 
 static inline void wire_peer_ref(WirePeer *self)
 {

@@ -10,6 +10,7 @@
 #include "common/std/clock.h"
 #include "common/std/endpoint.h"
 #include "common/std/hash.h"
+#include "daemon/wire/handed.h"
 #include "daemon/wire/handshake.h"
 #include "daemon/wire/shard.h"
 #include "daemon/wire/state.h"
@@ -27,6 +28,7 @@ typedef struct {
 static WirePeer *find_or_make_peer(const WirePeerSpec *spec, void *data)
 {
     Applying               *applying = data;
+    WirePlane              *plane = applying->plane;
     const WireSnapshotPeer *known = NULL;
     WirePeer               *peer;
 
@@ -34,7 +36,7 @@ static WirePeer *find_or_make_peer(const WirePeerSpec *spec, void *data)
         known = wire_snapshot_find(applying->old, &spec->public_key);
     if (known != NULL)
         return known->peer;
-    peer = wire_peer_new(spec, applying->plane->index);
+    peer = wire_peer_new(spec, plane->index, plane->next_shard++ % plane->n_shards);
     if (peer == NULL)
         return NULL;
     peer->next_new = applying->created;
@@ -97,7 +99,8 @@ int wire_plane_apply(WirePlane *self, const WireConfig *config)
     end_missing(self, old, news);
     start_changed(self, old, news);
     wire_snapshot_retire(old);
-    wire_mailbox_ring(&self->to_in); /* it may wait on sockets that are no more */
+    for (unsigned i = 0; i < self->n_shards; i++)
+        wire_mailbox_ring(&self->to_in[i]); /* it may wait on sockets that are no more */
     wire_mailbox_ring(&self->to_handshake);
     return 0;
 }
@@ -111,17 +114,37 @@ static int probe_gso(WirePlane *self, WireSwitch wish)
     return wish == WIRE_SWITCH_ON ? rc : 0;
 }
 
+/* As many as there are queues. */
+static int make_shards(WirePlane *self)
+{
+    int rc = 0;
+
+    for (unsigned i = 0; rc == 0 && wire_tun_fd(self->tun, i) >= 0; i++) {
+        self->n_shards = i + 1;
+        rc = wire_mailbox_init(&self->to_out[i]);
+        if (rc == 0)
+            rc = wire_mailbox_init(&self->to_in[i]);
+        if (rc == 0 && i > 0)
+            rc = wire_framering_new(WIRE_HANDED_BYTES, &self->handed[i]);
+    }
+    return rc;
+}
+
 /* The parts that need no thread. On failure wire_plane_stop() undoes what there is. */
 static int make_parts(WirePlane *self, const WirePlaneOptions *options)
 {
     WireConfig *empty = wire_config_new();
     Applying    applying = { .plane = self };
-    int         rc = empty == NULL ? -ENOMEM : 0;
+    int         rc = empty == NULL ? -ENOMEM : wire_tun_new(options, &self->tun);
 
+    if (rc == 0)
+        rc = make_shards(self);
     if (rc == 0)
         rc = wire_index_new(&self->index);
     if (rc == 0)
         rc = wire_flows_new(&self->flows);
+    if (rc == 0)
+        wire_index_set_shards(self->index, self->n_shards);
     if (rc == 0) {
         WireSnapshot *snapshot;
 
@@ -130,7 +153,7 @@ static int make_parts(WirePlane *self, const WirePlaneOptions *options)
             wire_rcu_publish(&self->snapshot, snapshot);
     }
     if (rc == 0)
-        rc = wire_events_init(&self->events);
+        rc = wire_events_init(&self->events, self->n_shards);
     if (rc == 0)
         rc = wire_pings_init(&self->pings);
     if (rc == 0)
@@ -142,15 +165,9 @@ static int make_parts(WirePlane *self, const WirePlaneOptions *options)
     if (rc == 0)
         rc = wire_mailbox_init(&self->to_handshake);
     if (rc == 0)
-        rc = wire_mailbox_init(&self->to_out);
-    if (rc == 0)
-        rc = wire_mailbox_init(&self->to_in);
-    if (rc == 0)
-        rc = wire_sockets_init(&self->sockets);
+        rc = wire_sockets_init(&self->sockets, self->n_shards);
     if (rc == 0)
         rc = probe_gso(self, options->gso);
-    if (rc == 0)
-        rc = wire_tun_new(options, &self->tun);
     wire_config_free(empty);
     return rc;
 }
@@ -163,8 +180,10 @@ static WirePlane *make_plane(void)
         return NULL;
     memset(self, 0, sizeof(*self));
     self->engine = wire_aead_best();
-    for (int s = 0; s < WIRE_N_SOCKETS; s++)
-        self->sockets.fds[s] = -1;
+    for (int s = 0; s < WIRE_N_SOCKETS; s++) {
+        for (unsigned n = 0; n < WIRE_MAX_SHARDS; n++)
+            self->sockets.fds[n][s] = -1;
+    }
     for (size_t s = 0; s <= WIRE_MAX_SOCKETS; s++)
         self->sockets.adopted[s] = -1;
     return self;
@@ -175,8 +194,8 @@ int wire_plane_start(const WirePlaneOptions *options, WirePlane **out_plane)
     WirePlane *self;
     int        rc = mesh_key_init();
 
-    if (options->shards > WIRE_N_LANES)
-        return -ENOTSUP;
+    if (options->shards > WIRE_MAX_SHARDS)
+        return -EINVAL;
     if (rc == 0)
         rc = mesh_hash_init();
     if (rc == 0)
@@ -189,8 +208,8 @@ int wire_plane_start(const WirePlaneOptions *options, WirePlane **out_plane)
     rc = make_parts(self, options);
     if (rc == 0)
         rc = wire_handshake_start(self, &self->handshaker);
-    if (rc == 0)
-        rc = wire_shard_start(self, &self->shard);
+    for (unsigned i = 0; rc == 0 && i < self->n_shards; i++)
+        rc = wire_shard_start(self, i, &self->shards[i]);
     if (rc < 0) {
         if (self->tun != NULL && options->tun_fd >= 0)
             wire_tun_give_back(self->tun); /* taken over on success only */
@@ -215,12 +234,14 @@ static void drop_notes(WirePlane *self)
             wire_peer_unref(peer);
         wire_peer_unref(peer);
     }
-    note = wire_mailbox_take(&self->to_out);
-    while (note != NULL) {
-        WirePeer *peer = wire_peer_of_out_note(note);
+    for (unsigned i = 0; i < self->n_shards; i++) {
+        note = wire_mailbox_take(&self->to_out[i]);
+        while (note != NULL) {
+            WirePeer *peer = wire_peer_of_out_note(note);
 
-        note = wire_mailbox_next(note, &bits);
-        wire_peer_unref(peer);
+            note = wire_mailbox_next(note, &bits);
+            wire_peer_unref(peer);
+        }
     }
 }
 
@@ -240,7 +261,8 @@ void wire_plane_stop(WirePlane *self)
     if (self == NULL)
         return;
     atomic_store_explicit(&self->stopping, true, memory_order_release);
-    wire_shard_stop(self->shard);
+    for (unsigned i = 0; i < self->n_shards; i++)
+        wire_shard_stop(self->shards[i]);
     wire_handshake_stop(self->handshaker);
     drop_notes(self);
     drop_peers(self);
@@ -252,8 +274,11 @@ void wire_plane_stop(WirePlane *self)
     wire_sockets_done(&self->sockets);
     wire_tun_free(self->tun);
     wire_mailbox_done(&self->to_handshake);
-    wire_mailbox_done(&self->to_out);
-    wire_mailbox_done(&self->to_in);
+    for (unsigned i = 0; i < self->n_shards; i++) {
+        wire_mailbox_done(&self->to_out[i]);
+        wire_mailbox_done(&self->to_in[i]);
+        wire_framering_free(self->handed[i]);
+    }
     mesh_ring_free(self->messages);
     mesh_ring_free(self->proven);
     wire_screen_free(self->screen);
@@ -387,7 +412,7 @@ void wire_plane_get_stats(WirePlane *self, WireStats *out_stats)
 {
     WireStats stats = { 0 };
 
-    for (int t = 0; t < WIRE_N_THREADS; t++) {
+    for (int t = 0; t < WIRE_MAX_THREADS; t++) {
         const WireCounters *counters = &self->counters[t];
 
         stats.rx_packets += wire_count_read(&counters->rx_packets);

@@ -2,6 +2,7 @@
 #include "daemon/wire/shard.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/std/thread.h"
@@ -10,6 +11,7 @@
 
 struct WireShard {
     WirePlane    *plane;
+    unsigned      number;
     WireOutbound *out;
     WireInbound  *in;
     MeshThread   *out_thread, *in_thread;
@@ -46,7 +48,18 @@ static void run_in(void *user_data)
     wire_rcu_unregister();
 }
 
-int wire_shard_start(WirePlane *plane, WireShard **out_shard)
+/* The first has the names of old. */
+static int start_thread(WireShard *self, const char *name, MeshThreadFunc run, MeshThread **out)
+{
+    char numbered[16];
+
+    if (self->number == 0)
+        return mesh_thread_start(name, run, self, out);
+    snprintf(numbered, sizeof(numbered), "%s-%u", name, self->number);
+    return mesh_thread_start(numbered, run, self, out);
+}
+
+int wire_shard_start(WirePlane *plane, unsigned number, WireShard **out_shard)
 {
     WireShard *self = calloc(1, sizeof(*self));
     int        rc;
@@ -54,13 +67,14 @@ int wire_shard_start(WirePlane *plane, WireShard **out_shard)
     if (self == NULL)
         return -ENOMEM;
     self->plane = plane;
-    rc = wire_outbound_new(plane, &self->out);
+    self->number = number;
+    rc = wire_outbound_new(plane, number, &self->out);
     if (rc == 0)
-        rc = wire_inbound_new(plane, &self->in);
+        rc = wire_inbound_new(plane, number, &self->in);
     if (rc == 0)
-        rc = mesh_thread_start("mesh-out", run_out, self, &self->out_thread);
+        rc = start_thread(self, "mesh-out", run_out, &self->out_thread);
     if (rc == 0)
-        rc = mesh_thread_start("mesh-in", run_in, self, &self->in_thread);
+        rc = start_thread(self, "mesh-in", run_in, &self->in_thread);
     if (rc < 0) {
         atomic_store(&plane->stopping, true);
         wire_shard_stop(self);
@@ -74,8 +88,8 @@ void wire_shard_stop(WireShard *self)
 {
     if (self == NULL)
         return;
-    wire_mailbox_ring(&self->plane->to_out);
-    wire_mailbox_ring(&self->plane->to_in);
+    wire_mailbox_ring(&self->plane->to_out[self->number]);
+    wire_mailbox_ring(&self->plane->to_in[self->number]);
     mesh_thread_join(self->out_thread);
     mesh_thread_join(self->in_thread);
     wire_outbound_free(self->out);

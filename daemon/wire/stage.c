@@ -63,6 +63,7 @@ size_t wire_stage_put(WireStage *self, WireStaged **inout_staged, const WirePack
         return 1;
     if (*inout_staged == NULL) {
         self->free = staged->next_free;
+        self->n_used++;
         *inout_staged = staged;
     }
     at = WIRE_STAGE_BLOCK_BYTES - staged->end >= need ? staged->end : 0;
@@ -79,6 +80,14 @@ size_t wire_stage_put(WireStage *self, WireStaged **inout_staged, const WirePack
     return n_dropped;
 }
 
+void wire_stage_each(WireStage *self, void (*done)(WireStaged *staged, void *data), void *data)
+{
+    for (size_t i = 0; self->n_used > 0 && i < WIRE_STAGE_BLOCKS; i++) {
+        if (self->blocks[i].owner != NULL)
+            done(&self->blocks[i], data);
+    }
+}
+
 size_t wire_stage_drop(WireStage *self, WireStaged **inout_staged)
 {
     WireStaged *staged = *inout_staged;
@@ -88,8 +97,10 @@ size_t wire_stage_drop(WireStage *self, WireStaged **inout_staged)
         return 0;
     n = staged->n_packets;
     staged->n_packets = staged->first = staged->end = 0;
+    staged->owner = NULL;
     staged->next_free = self->free;
     self->free = staged;
+    self->n_used--;
     *inout_staged = NULL;
     return n;
 }

@@ -17,6 +17,8 @@
                     */
 
 typedef struct WireStaged {
+    void              *owner; /* whose they are; NULL: nobody's */
+    uint32_t           mark;  /* the owner's */
     uint8_t           *room;
     size_t             end;              /* where in @room the next one goes, if it fits */
     size_t             first, n_packets; /* in @packets, a ring: wire_stage_get() */
@@ -28,6 +30,7 @@ typedef struct {
     WireSlab    slab; /* untouched blocks cost no memory */
     WireStaged *blocks;
     WireStaged *free;
+    size_t      n_used;
 } WireStage;
 
 MESH_CHECKED int wire_stage_init(WireStage *self); /* 0; -ENOMEM */
@@ -40,10 +43,30 @@ void             wire_stage_done(WireStage *self);
 MESH_CHECKED size_t wire_stage_put(WireStage *self, WireStaged **inout_staged,
                                    const WirePacket *packet);
 
+/** wire_stage_find: the block that belongs to @owner; NULL: none. Nothing waits, usually. */
+static inline WireStaged *wire_stage_find(const WireStage *self, const void *owner)
+{
+    for (size_t i = 0; self->n_used > 0 && i < WIRE_STAGE_BLOCKS; i++) {
+        if (self->blocks[i].owner == owner)
+            return &self->blocks[i];
+    }
+    return NULL;
+}
+
+/** wire_stage_each: calls @done for each block that has an owner; it may drop that block. */
+void wire_stage_each(WireStage *self, void (*done)(WireStaged *staged, void *data), void *data);
+
 /** wire_stage_get: the @n-th of those that wait, oldest first. */
 static inline WirePacket *wire_stage_get(WireStaged *staged, size_t n)
 {
     return &staged->packets[(staged->first + n) % WIRE_MAX_BATCH];
+}
+
+/** wire_stage_skip: the first @n of those that wait have gone. */
+static inline void wire_stage_skip(WireStaged *staged, size_t n)
+{
+    staged->first = (staged->first + n) % WIRE_MAX_BATCH;
+    staged->n_packets -= n;
 }
 
 /** wire_stage_drop: gives the block back; *inout_staged is NULL then. Returns packets it held. */

@@ -12,6 +12,7 @@
 #include "daemon/wire/counters.h"
 #include "daemon/wire/events.h"
 #include "daemon/wire/filter.h"
+#include "daemon/wire/framering.h"
 #include "daemon/wire/index.h"
 #include "daemon/wire/links.h"
 #include "daemon/wire/mailbox.h"
@@ -26,7 +27,6 @@
 #define WIRE_MAX_MESSAGES 1024u                    /* handshake messages queued */
 #define WIRE_MAX_PROVEN   256u                     /* and those of who has shown a cookie */
 #define WIRE_LOADED       (WIRE_MAX_MESSAGES / 8u) /* from here on we are under load */
-#define WIRE_N_LANES      1u                       /* shards */
 
 typedef struct WireShard      WireShard;
 typedef struct WireHandshaker WireHandshaker;
@@ -51,10 +51,12 @@ struct WirePlane {
 
     WireEvents       events;
     WirePings        pings;
-    WireMailbox      to_handshake, to_out;
-    WireMailbox      to_in;      /* rung only */
-    WireScreen      *screen;     /* in thread judges, handshake thread says by what */
-    MeshRing        *messages;   /* WireQueuedMessage: in thread → handshake thread */
+    WireMailbox      to_handshake, to_out[WIRE_MAX_SHARDS];
+    WireMailbox      to_in[WIRE_MAX_SHARDS]; /* rung only */
+    WireScreen      *screen; /* first in thread judges, handshake thread says by what */
+    WireFrameRing   *handed[WIRE_MAX_SHARDS]; /* handed.h: in thread of that shard → the first */
+    _Atomic bool     look[WIRE_MAX_SHARDS];   /* for that out thread: at what it staged */
+    MeshRing        *messages;   /* WireQueuedMessage: first in thread → handshake thread */
     MeshRing        *proven;     /* the same; read first: with a cookie, or an answer to ours */
     _Atomic uint32_t n_messages; /* in both */
     _Atomic bool     stopping;
@@ -65,9 +67,11 @@ struct WirePlane {
     _Atomic int64_t sent_ns; /* greatest timestamp sent; handshake thread */
 
     WireIdentity *identity_news; /* owned, guarded; exchanged atomically: control → handshake */
-    WireCounters  counters[WIRE_N_THREADS];
+    WireCounters  counters[WIRE_MAX_THREADS];
 
-    WireShard      *shard;
+    unsigned        n_shards;
+    unsigned        next_shard; /* of a peer to come; control thread */
+    WireShard      *shards[WIRE_MAX_SHARDS];
     WireHandshaker *handshaker;
 };
 
@@ -78,5 +82,5 @@ static inline void wire_peer_ask(WirePlane *plane, WirePeer *peer, uint32_t bits
 
 static inline void wire_peer_tell(WirePlane *plane, WirePeer *peer, uint32_t bits)
 {
-    wire_peer_post(peer, &peer->to_out, &plane->to_out, bits);
+    wire_peer_post(peer, &peer->to_out, &plane->to_out[peer->shard], bits);
 }

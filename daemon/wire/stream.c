@@ -13,6 +13,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,6 +53,7 @@ struct WireStream {
     _Atomic int       ended; /* negative errno; 0: it runs */
     bool              told;  /* in thread's: that it ended */
     WireFrameRing    *out[WIRE_STREAM_N_FROM];
+    _Atomic bool      out_busy; /* an out thread is at its ring */
     WireFrameRing    *in;
     _Atomic bool      in_full; /* rung when there is room again */
     _Atomic uint64_t  n_dropped;
@@ -84,14 +86,12 @@ bool wire_stream_has_ended(const WireStream *self)
     return atomic_load_explicit(&self->ended, memory_order_relaxed) != 0;
 }
 
-size_t wire_stream_send(WireStream *self, WireStreamFrom from, uint32_t index,
-                        const WirePacket *packets, size_t n_packets)
+/* Returns: how many fit. */
+static size_t put_data(WireFrameRing *ring, uint32_t index, const WirePacket *packets,
+                       size_t n_packets)
 {
-    WireFrameRing *ring = self->out[from];
-    size_t         n = 0;
+    size_t n = 0;
 
-    if (wire_stream_has_ended(self))
-        return 0;
     for (; n < n_packets; n++) {
         size_t   len = packets[n].len;
         uint8_t *at = NULL;
@@ -103,10 +103,28 @@ size_t wire_stream_send(WireStream *self, WireStreamFrom from, uint32_t index,
         put_head(at, MESH_RELAY_DATA, len, index);
         memcpy(at + HEAD, packets[n].data, len);
     }
-    if (n == 0)
+    if (n > 0)
+        wire_framering_commit(ring);
+    return n;
+}
+
+size_t wire_stream_send(WireStream *self, WireStreamFrom from, uint32_t index,
+                        const WirePacket *packets, size_t n_packets)
+{
+    size_t n;
+
+    if (wire_stream_has_ended(self))
         return 0;
-    wire_framering_commit(ring);
-    wire_mailbox_ring(&self->bell);
+    /* Of out threads there may be several. Each holds it for a run, and a relay over TLS is slow.
+     */
+    while (from == WIRE_STREAM_FROM_OUT &&
+           atomic_exchange_explicit(&self->out_busy, true, memory_order_acquire))
+        sched_yield();
+    n = put_data(self->out[from], index, packets, n_packets);
+    if (from == WIRE_STREAM_FROM_OUT)
+        atomic_store_explicit(&self->out_busy, false, memory_order_release);
+    if (n > 0)
+        wire_mailbox_ring(&self->bell);
     return n;
 }
 

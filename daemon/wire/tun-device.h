@@ -6,10 +6,21 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "daemon/wire/index.h"
 #include "daemon/wire/tun.h"
 
+typedef struct {
+    int fd;
+    int write_fd; /* the same, or one that the kernel gives nothing to: see tun-open.h */
+
+    /* In thread, after start. */
+    unsigned  kinds; /* WIRE_MERGE_…: what the kernel takes as one */
+    WireMerge merge;
+} WireTunQueue;
+
 struct WireTun {
-    int              fd;
+    WireTunQueue     queues[WIRE_MAX_SHARDS];
+    unsigned         n_queues;
     int              watch_fd;  /* rtnetlink; -1: none */
     bool             is_device; /* false: a socket pair in a test */
     bool             has_vnet;  /* each frame starts with a WireVnet */
@@ -19,12 +30,9 @@ struct WireTun {
     _Atomic bool     up;  /* the same */
 
     ssize_t (*write)(int fd, const struct iovec *parts, int n); /* writev(), or a test's */
-
-    /* In thread, after start. */
-    unsigned  kinds; /* WIRE_MERGE_…: what the kernel takes as one */
-    WireMerge merge;
 };
 
-/** wire_tun_probe: switches on what this kernel offers to a device with virtio header, and tries
- * whether it takes super-packets. Returns: 0; -EOPNOTSUPP: @wish is ON and there is nothing. */
+/** wire_tun_probe: of the first queue: switches on what this kernel offers to a device with virtio
+ * header, and tries whether it takes super-packets. Returns: 0; -EOPNOTSUPP: @wish is ON and there
+ * is nothing. */
 MESH_CHECKED int wire_tun_probe(WireTun *self, WireSwitch wish);

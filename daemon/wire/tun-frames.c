@@ -60,7 +60,7 @@ static bool takes(const WireTun *self, uint8_t kind)
     uint8_t frame[WIRE_MERGE_HEAD + PROBE_PAYLOAD];
     size_t  len = make_probe(kind, frame);
 
-    return write(self->fd, frame, len) >= 0 || errno == EIO;
+    return write(self->queues[0].fd, frame, len) >= 0 || errno == EIO;
 }
 
 int wire_tun_probe(WireTun *self, WireSwitch wish)
@@ -68,25 +68,26 @@ int wire_tun_probe(WireTun *self, WireSwitch wish)
     static const unsigned all = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
     static const uint8_t  kinds[] = { WIRE_MERGE_TCP4, WIRE_MERGE_TCP6, WIRE_MERGE_UDP4,
                                       WIRE_MERGE_UDP6 };
-    int                   size = WIRE_VNET_BYTES;
+    int                   size = WIRE_VNET_BYTES, fd = self->queues[0].fd;
+    unsigned             *found = &self->queues[0].kinds;
     bool                  uso = false, tso = false;
 
-    self->kinds = 0;
-    if (self->has_vnet && ioctl(self->fd, TUNSETVNETHDRSZ, &size) < 0)
+    *found = 0;
+    if (self->has_vnet && ioctl(fd, TUNSETVNETHDRSZ, &size) < 0)
         return -EINVAL; /* one that came with a header we cannot read */
     if (self->has_vnet && wish != WIRE_SWITCH_OFF) {
-        uso = ioctl(self->fd, TUNSETOFFLOAD, all | TUN_F_USO4 | TUN_F_USO6) == 0;
-        tso = uso || ioctl(self->fd, TUNSETOFFLOAD, all) == 0;
+        uso = ioctl(fd, TUNSETOFFLOAD, all | TUN_F_USO4 | TUN_F_USO6) == 0;
+        tso = uso || ioctl(fd, TUNSETOFFLOAD, all) == 0;
     }
     if (self->has_vnet && !tso)
-        (void)!ioctl(self->fd, TUNSETOFFLOAD, 0);
+        (void)!ioctl(fd, TUNSETOFFLOAD, 0);
     for (size_t i = 0; tso && i < MESH_N_ELEMENTS(kinds); i++) {
         bool udp = (kinds[i] & (WIRE_MERGE_UDP4 | WIRE_MERGE_UDP6)) != 0;
 
         if ((uso || !udp) && takes(self, kinds[i]))
-            self->kinds |= kinds[i];
+            *found |= kinds[i];
     }
-    return wish == WIRE_SWITCH_ON && self->kinds == 0 ? -EOPNOTSUPP : 0;
+    return wish == WIRE_SWITCH_ON && *found == 0 ? -EOPNOTSUPP : 0;
 }
 
 /* Why a read says that there will never be more; 0: it says nothing of the kind. */
@@ -100,13 +101,13 @@ static int end_of_device(const WireTun *self, ssize_t n)
 }
 
 /* Returns: as read(), without the virtio header's bytes. */
-static ssize_t read_frame(WireTun *self, uint8_t *room, WireVnet *out_vnet)
+static ssize_t read_frame(WireTun *self, int fd, uint8_t *room, WireVnet *out_vnet)
 {
     struct iovec parts[] = { { out_vnet, sizeof(*out_vnet) }, { room, ROOM } };
     ssize_t      n;
 
     do {
-        n = self->has_vnet ? readv(self->fd, parts, 2) : read(self->fd, room, ROOM);
+        n = self->has_vnet ? readv(fd, parts, 2) : read(fd, room, ROOM);
     } while (n < 0 && errno == EINTR);
     if (!self->has_vnet || n <= 0)
         return n;
@@ -116,7 +117,8 @@ static ssize_t read_frame(WireTun *self, uint8_t *room, WireVnet *out_vnet)
     return -1;
 }
 
-int wire_tun_read_batch(WireTun *self, WireSlab *slab, WireSuper *out_supers, size_t max)
+int wire_tun_read_batch(WireTun *self, unsigned queue, WireSlab *slab, WireSuper *out_supers,
+                        size_t max)
 {
     size_t at = 0, n = 0;
 
@@ -128,7 +130,7 @@ int wire_tun_read_batch(WireTun *self, WireSlab *slab, WireSuper *out_supers, si
         int        rc;
 
         out->vnet = (WireVnet){ .gso_type = WIRE_VNET_NONE };
-        len = read_frame(self, room, &out->vnet);
+        len = read_frame(self, self->queues[queue].fd, room, &out->vnet);
         if (len > 0) {
             out->packet = (WirePacket){ .data = room, .len = (uint32_t)len };
             at += WIRE_HEADROOM + (((size_t)len + WIRE_TAILROOM + 63u) & ~(size_t)63u);
@@ -143,28 +145,34 @@ int wire_tun_read_batch(WireTun *self, WireSlab *slab, WireSuper *out_supers, si
     return (int)n;
 }
 
-static ssize_t put(WireTun *self, const struct iovec *parts, size_t n_parts)
+static ssize_t put(WireTun *self, int fd, const struct iovec *parts, size_t n_parts)
 {
     ssize_t n;
 
     do {
-        n = self->write(self->fd, parts, (int)n_parts);
+        n = self->write(fd, parts, (int)n_parts);
     } while (n < 0 && errno == EINTR);
     return n;
 }
 
-bool wire_tun_write(WireTun *self, const WirePacket *packet)
+static bool write_one(WireTun *self, int fd, const WirePacket *packet)
 {
     static const WireVnet plain = { .gso_type = WIRE_VNET_NONE };
     struct iovec          parts[] = { { (void *)(uintptr_t)&plain, sizeof(plain) },
                                       { packet->data, packet->len } };
     size_t                skipped = self->has_vnet ? 0 : 1;
 
-    return put(self, parts + skipped, 2 - skipped) >= 0;
+    return put(self, fd, parts + skipped, 2 - skipped) >= 0;
+}
+
+bool wire_tun_write(WireTun *self, const WirePacket *packet)
+{
+    return write_one(self, self->queues[0].write_fd, packet);
 }
 
 /* Returns: as writev(). */
-static ssize_t write_run(WireTun *self, const WirePacket *packets, const WireMergeRun *run)
+static ssize_t write_run(WireTun *self, WireTunQueue *queue, const WirePacket *packets,
+                         const WireMergeRun *run)
 {
     struct iovec parts[1 + WIRE_MERGE_MAX_SEGMENTS];
     uint8_t      head[WIRE_MERGE_HEAD];
@@ -175,51 +183,53 @@ static ssize_t write_run(WireTun *self, const WirePacket *packets, const WireMer
         const WirePacket *packet = &packets[place];
 
         parts[i] = (struct iovec){ packet->data + run->header_len, packet->len - run->header_len };
-        place = self->merge.next[place];
+        place = queue->merge.next[place];
     }
-    return put(self, parts, 1u + run->n_packets);
+    return put(self, queue->write_fd, parts, 1u + run->n_packets);
 }
 
-static size_t write_singly(WireTun *self, const WirePacket *packets, const WireMergeRun *run)
+static size_t write_singly(WireTun *self, WireTunQueue *queue, const WirePacket *packets,
+                           const WireMergeRun *run)
 {
     size_t place = run->first, taken = 0;
 
-    for (size_t i = 0; i < run->n_packets; i++, place = self->merge.next[place])
-        taken += wire_tun_write(self, &packets[place]);
+    for (size_t i = 0; i < run->n_packets; i++, place = queue->merge.next[place])
+        taken += write_one(self, queue->write_fd, &packets[place]);
     return taken;
 }
 
 /* One run. A kernel that refuses super-packets of a kind (some of 6.6 do) gets no more of them. */
-static size_t write_merged(WireTun *self, WireOffloadCount *count, const WirePacket *packets,
-                           const WireMergeRun *run)
+static size_t write_merged(WireTun *self, WireTunQueue *queue, WireOffloadCount *count,
+                           const WirePacket *packets, const WireMergeRun *run)
 {
     if (run->n_packets == 1)
-        return wire_tun_write(self, &packets[run->first]);
-    if ((self->kinds & run->kind) == 0)
-        return write_singly(self, packets, run);
-    if (write_run(self, packets, run) >= 0) {
+        return write_one(self, queue->write_fd, &packets[run->first]);
+    if ((queue->kinds & run->kind) == 0)
+        return write_singly(self, queue, packets, run);
+    if (write_run(self, queue, packets, run) >= 0) {
         wire_count_unit(count, run->n_packets);
         return run->n_packets;
     }
     if (errno != EINVAL)
         return 0;
     wire_count(&count->refused, 1);
-    self->kinds &= ~(unsigned)run->kind;
-    return write_singly(self, packets, run);
+    queue->kinds &= ~(unsigned)run->kind;
+    return write_singly(self, queue, packets, run);
 }
 
-size_t wire_tun_write_batch(WireTun *self, WireCounters *counters, const WirePacket *packets,
-                            size_t n_packets)
+size_t wire_tun_write_batch(WireTun *self, unsigned queue_number, WireCounters *counters,
+                            const WirePacket *packets, size_t n_packets)
 {
+    WireTunQueue     *queue = &self->queues[queue_number];
     WireOffloadCount *count = &counters->offloads[WIRE_OFFLOAD_TUN_WRITE];
     size_t            taken = 0;
 
     while (n_packets > 0) {
         size_t n = n_packets < WIRE_MERGE_MAX_PACKETS ? n_packets : WIRE_MERGE_MAX_PACKETS;
 
-        wire_merge_batch(&self->merge, packets, n, self->kinds);
-        for (size_t i = 0; i < self->merge.n_runs; i++)
-            taken += write_merged(self, count, packets, &self->merge.runs[i]);
+        wire_merge_batch(&queue->merge, packets, n, queue->kinds);
+        for (size_t i = 0; i < queue->merge.n_runs; i++)
+            taken += write_merged(self, queue, count, packets, &queue->merge.runs[i]);
         packets += n;
         n_packets -= n;
     }

@@ -1,6 +1,7 @@
 /* daemon/wire/tun.c: TUN by /dev/net/tun, its state by rtnetlink. Linux only. Reads and writes are
  * in tun-frames.c. */
 #include "daemon/wire/tun-device.h"
+#include "daemon/wire/tun-open.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,38 +20,6 @@ enum {
     MIN_MTU = 68,        /* RFC 791; the kernel's own lower bound */
     WATCH_BYTES = 32768, /* one read of the watch; netlink never sends larger datagrams */
 };
-
-static bool is_valid_name(const char *name)
-{
-    size_t len = name == NULL ? 0 : strlen(name);
-
-    if (len == 0 || len >= IFNAMSIZ || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-        return false;
-    for (size_t i = 0; i < len; i++) {
-        if (name[i] <= ' ' || name[i] == '/' || name[i] == ':' || name[i] == 0x7f)
-            return false;
-    }
-    return true;
-}
-
-/* Returns: a descriptor or a negative errno. */
-static int open_device(const char *name, bool vnet)
-{
-    struct ifreq ifr = { .ifr_flags = (short)(IFF_TUN | IFF_NO_PI | (vnet ? IFF_VNET_HDR : 0)) };
-    int          fd, rc;
-
-    if (!is_valid_name(name))
-        return -EINVAL;
-    fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
-        return errno == EACCES || errno == EPERM ? -EPERM : -ENODEV;
-    memcpy(ifr.ifr_name, name, strlen(name) + 1);
-    if (ioctl(fd, TUNSETIFF, &ifr) == 0)
-        return fd;
-    rc = errno == EINVAL && if_nametoindex(name) != 0 ? -EBUSY : -errno;
-    close(fd);
-    return rc;
-}
 
 /* Asks the kernel for flags and MTU by name; only right in the device's own namespace. */
 static int ask_state(WireTun *self)
@@ -115,10 +84,10 @@ static int identify(WireTun *self, const WirePlaneOptions *options)
 
     atomic_store(&self->mtu, options->mtu == 0 ? DEFAULT_MTU : options->mtu);
     atomic_store(&self->up, true);
-    if (ioctl(self->fd, TUNGETIFF, &ifr) < 0) {
+    if (ioctl(self->queues[0].fd, TUNGETIFF, &ifr) < 0) {
         self->has_vnet = options->offload == WIRE_SWITCH_ON;
-        self->kinds = self->has_vnet ? WIRE_MERGE_ALL : 0;
-        if (options->ifname != NULL && is_valid_name(options->ifname))
+        self->queues[0].kinds = self->has_vnet ? WIRE_MERGE_ALL : 0;
+        if (options->ifname != NULL && wire_tun_is_valid_name(options->ifname))
             memcpy(self->name, options->ifname, strlen(options->ifname) + 1);
         return 0;
     }
@@ -144,35 +113,45 @@ static int identify(WireTun *self, const WirePlaneOptions *options)
     return rc == -ENODEV ? 0 : rc;     /* handed over from another namespace: wishes stand */
 }
 
+static void set_descriptors(WireTun *self, const WireTunDescriptors *descriptors)
+{
+    self->n_queues = descriptors->n_queues;
+    for (unsigned i = 0; i < self->n_queues; i++) {
+        self->queues[i].fd = descriptors->fds[i];
+        self->queues[i].write_fd = descriptors->write_fds[i];
+    }
+}
+
 int wire_tun_new(const WirePlaneOptions *options, WireTun **out_tun)
 {
-    WireTun *self;
-    int      rc, fd = options->tun_fd;
+    WireTunDescriptors descriptors;
+    WireTun           *self;
+    int                rc;
 
     if (options->mtu > WIRE_MAX_PACKET || (options->mtu != 0 && options->mtu < MIN_MTU))
         return -EINVAL;
-    if (fd < 0)
-        fd = open_device(options->ifname, options->offload != WIRE_SWITCH_OFF);
-    else if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0)
-        return -errno;
-    if (fd < 0)
-        return fd;
+    rc = options->tun_fd < 0 ? wire_tun_open(options, &descriptors)
+                             : wire_tun_take_over(options, &descriptors);
+    if (rc < 0)
+        return rc;
     self = calloc(1, sizeof(*self));
     rc = self == NULL ? -ENOMEM : 0;
     if (rc == 0) {
-        self->fd = fd;
+        set_descriptors(self, &descriptors);
         self->watch_fd = -1;
         self->write = writev;
         rc = identify(self, options);
     }
     if (rc == 0) {
+        for (unsigned i = 1; i < self->n_queues; i++)
+            self->queues[i].kinds = self->queues[0].kinds;
         *out_tun = self;
         return 0;
     }
     if (self != NULL && self->watch_fd >= 0)
         close(self->watch_fd);
     if (options->tun_fd < 0)
-        close(fd);
+        wire_tun_close(&descriptors);
     free(self);
     return rc;
 }
@@ -183,19 +162,22 @@ void wire_tun_free(WireTun *self)
         return;
     if (self->watch_fd >= 0)
         close(self->watch_fd);
-    if (self->fd >= 0)
-        close(self->fd);
+    for (unsigned i = 0; i < self->n_queues; i++) {
+        if (self->queues[i].write_fd != self->queues[i].fd)
+            close(self->queues[i].write_fd);
+        close(self->queues[i].fd);
+    }
     free(self);
 }
 
 void wire_tun_give_back(WireTun *self)
 {
-    self->fd = -1;
+    self->n_queues = 0;
 }
 
-int wire_tun_fd(const WireTun *self)
+int wire_tun_fd(const WireTun *self, unsigned queue)
 {
-    return self->fd;
+    return queue < self->n_queues ? self->queues[queue].fd : -1;
 }
 
 uint32_t wire_tun_mtu(const WireTun *self)

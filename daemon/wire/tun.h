@@ -19,15 +19,18 @@
 
 typedef struct WireTun WireTun;
 
-/** wire_tun_new: opens the device, or takes over @options->tun_fd (on success only).
- * Returns: 0; -EPERM; -EBUSY: name taken; -EINVAL: bad name; -ENODEV: no TUN here; -ENOMEM;
- * -EOPNOTSUPP: offloads are switched on and not to be had. */
+/** wire_tun_new: opens the device with a queue for each of @options->shards, or takes over
+ * @options->tun_fd and what is with it (on success only). The kernel gives a flow always to the
+ * same queue, by its hash. A device that was there already and is of one queue stays so. Returns:
+ * 0; -EPERM; -EBUSY: name taken; -EINVAL: bad name; -ENODEV: no TUN here; -ENOMEM; -EOPNOTSUPP:
+ * offloads are switched on and not to be had. */
 MESH_CHECKED int wire_tun_new(const WirePlaneOptions *options, WireTun **out_tun);
 void             wire_tun_free(WireTun *self); /* removes the device; NULL is fine */
 
-void wire_tun_give_back(WireTun *self); /* free will not close a descriptor taken over */
+void wire_tun_give_back(WireTun *self); /* free will not close descriptors taken over */
 
-int wire_tun_fd(const WireTun *self); /* to poll for reading */
+/** wire_tun_fd: to poll for reading; -1: there are not so many queues. */
+int wire_tun_fd(const WireTun *self, unsigned queue);
 
 /* A packet, or a super-packet, as the host gave it: for wire_split_start(). */
 typedef struct {
@@ -36,15 +39,15 @@ typedef struct {
 } WireSuper;
 
 /** wire_tun_read_batch: reads what waits, at most @max and about WIRE_TUN_READ_BYTES, each into its
- * own part of @slab. Out thread.
+ * own part of @slab. Out thread of the queue.
  * Returns: how many, 0: none wait; -EBADFD, -EPIPE: the device is gone. */
-MESH_CHECKED int wire_tun_read_batch(WireTun *self, WireSlab *slab, WireSuper *out_supers,
-                                     size_t max);
+MESH_CHECKED int wire_tun_read_batch(WireTun *self, unsigned queue, WireSlab *slab,
+                                     WireSuper *out_supers, size_t max);
 
 /** wire_tun_write_batch: gives packets to the host, those of a flow as one where that is to be had.
- * In thread; @counters are its. Returns how many it took. */
-size_t wire_tun_write_batch(WireTun *self, WireCounters *counters, const WirePacket *packets,
-                            size_t n_packets);
+ * In thread of @queue; @counters are its. Returns how many it took. */
+size_t wire_tun_write_batch(WireTun *self, unsigned queue, WireCounters *counters,
+                            const WirePacket *packets, size_t n_packets);
 
 /** wire_tun_write: one, as it is. Any thread. Returns: false: the host did not take it. */
 bool wire_tun_write(WireTun *self, const WirePacket *packet);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
+#include <stdbool.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -71,7 +72,7 @@ static int bind_any(int fd, int family, uint16_t *inout_port)
     return 0;
 }
 
-int wire_udp_open(int family, uint16_t *inout_port, uint32_t fwmark)
+static int open_bound(int family, uint16_t *inout_port, uint32_t fwmark, bool beside)
 {
     int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     int rc;
@@ -81,12 +82,31 @@ int wire_udp_open(int family, uint16_t *inout_port, uint32_t fwmark)
     set_comforts(fd, family);
     ask_ecn(fd, family);
     rc = set_needs(fd, family, fwmark);
+    if (rc == 0 && beside)
+        rc = wire_udp_share(fd);
     if (rc == 0)
         rc = bind_any(fd, family, inout_port);
     if (rc == 0)
         return fd;
     close(fd);
     return rc;
+}
+
+int wire_udp_open(int family, uint16_t *inout_port, uint32_t fwmark)
+{
+    return open_bound(family, inout_port, fwmark, false);
+}
+
+int wire_udp_open_beside(int family, uint16_t port, uint32_t fwmark)
+{
+    return open_bound(family, &port, fwmark, true);
+}
+
+int wire_udp_share(int fd)
+{
+    static const int on = 1;
+
+    return setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) < 0 ? -errno : 0;
 }
 
 int wire_udp_prepare(int fd, uint32_t fwmark, uint16_t *out_port)

@@ -9,6 +9,14 @@
  * Returns: a descriptor; -EAFNOSUPPORT; -EADDRINUSE; -EPERM: the mark; other errno. */
 MESH_CHECKED int wire_udp_open(int family, uint16_t *inout_port, uint32_t fwmark);
 
+/** wire_udp_open_beside: the same on a port that a socket of ours has, after wire_udp_share() of
+ * that one. */
+MESH_CHECKED int wire_udp_open_beside(int family, uint16_t port, uint32_t fwmark);
+
+/** wire_udp_share: from now on other sockets of ours that share may have its port, too
+ * (SO_REUSEPORT). Returns: 0; negative errno. */
+MESH_CHECKED int wire_udp_share(int fd);
+
 /** wire_udp_prepare: sets on a bound socket of another's making what wire_udp_open() sets but
  * IPV6_V6ONLY.
  * @out_port: what it is bound to. Returns: 0; -EINVAL: not a bound UDP socket; -EPERM: the mark. */

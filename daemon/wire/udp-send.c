@@ -37,6 +37,7 @@ typedef struct {
 
 struct WireUdpSender {
     WireUdpSendCall         call;
+    unsigned                shard;
     WireOffloadCount       *count;
     Gso                     gso[WIRE_N_SOCKETS];
     struct mmsghdr          headers[WIRE_MAX_BATCH];
@@ -68,6 +69,11 @@ int wire_udp_sender_new(WireCounters *counters, bool gso, WireUdpSender **out_se
 void wire_udp_sender_free(WireUdpSender *self)
 {
     free(self);
+}
+
+void wire_udp_sender_set_shard(WireUdpSender *self, unsigned shard)
+{
+    self->shard = shard;
 }
 
 void wire_udp_sender_set_call(WireUdpSender *self, WireUdpSendCall call)
@@ -389,6 +395,6 @@ void wire_udp_send(WireUdpSender *self, const WireSockets *sockets, WireUdpRun *
         runs[r].source_failed = false;
     }
     for (int s = 0; s < WIRE_N_SOCKETS; s++)
-        send_on(self, &(Outlet){ .fd = sockets->fds[s], .family = s }, runs, n_runs);
+        send_on(self, &(Outlet){ .fd = sockets->fds[self->shard][s], .family = s }, runs, n_runs);
     send_adopted(self, sockets, runs, n_runs);
 }

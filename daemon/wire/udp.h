@@ -58,6 +58,9 @@ typedef struct WireUdpSender WireUdpSender;
 MESH_CHECKED int wire_udp_sender_new(WireCounters *counters, bool gso, WireUdpSender **out_self);
 void             wire_udp_sender_free(WireUdpSender *self); /* NULL is fine */
 
+/** wire_udp_sender_set_shard: whose sockets it sends on; at first those of shard 0. */
+void wire_udp_sender_set_shard(WireUdpSender *self, unsigned shard);
+
 /** wire_udp_send: sends the runs, at most WIRE_MAX_BATCH packets and as many runs together. Waits,
  * shortly, while a socket is full; what does not go then, or at all, is dropped and counted. */
 void wire_udp_send(WireUdpSender *self, const WireSockets *sockets, WireUdpRun *runs,

@@ -43,7 +43,7 @@ int wire_ways_adopt_stream(WirePlane *plane, uint8_t link, struct ssl_st *ssl, b
 
     if (link == 0 || link > WIRE_MAX_LINKS)
         return -EINVAL;
-    rc = wire_stream_new(ssl, websocket, &plane->to_in, &stream);
+    rc = wire_stream_new(ssl, websocket, &plane->to_in[0], &stream);
     return rc < 0 ? rc : put_stream(plane, link, stream, WIRE_WHOLE_FRAME);
 }
 
@@ -54,7 +54,7 @@ int wire_ways_adopt_direct(WirePlane *plane, uint8_t link, struct ssl_st *ssl, u
 
     if (link == 0 || link > WIRE_MAX_LINKS)
         return -EINVAL;
-    rc = wire_stream_new(ssl, false, &plane->to_in, &stream);
+    rc = wire_stream_new(ssl, false, &plane->to_in[0], &stream);
     return rc < 0 ? rc : put_stream(plane, link, stream, index);
 }
 
@@ -70,14 +70,14 @@ int wire_ways_adopt_socket(WirePlane *plane, int fd)
     int number = wire_sockets_adopt(&plane->sockets, fd);
 
     if (number > 0)
-        wire_mailbox_ring(&plane->to_in);
+        wire_mailbox_ring(&plane->to_in[wire_sockets_shard_of(&plane->sockets, (uint8_t)number)]);
     return number;
 }
 
 void wire_ways_drop_socket(WirePlane *plane, uint8_t socket)
 {
     wire_sockets_drop(&plane->sockets, socket);
-    wire_mailbox_ring(&plane->to_in);
+    wire_mailbox_ring(&plane->to_in[wire_sockets_shard_of(&plane->sockets, socket)]);
 }
 
 static bool is_raw(MeshSpan bytes)
@@ -101,8 +101,8 @@ static int find_socket(const WirePlane *plane, const WireWay *way)
         fd = atomic_load(&plane->sockets.adopted[way->socket]);
         return fd < 0 ? -ENOTCONN : fd;
     }
-    fd =
-        plane->sockets.fds[way->endpoint.addr.family == AF_INET6 ? WIRE_SOCKET_V6 : WIRE_SOCKET_V4];
+    fd = plane->sockets
+             .fds[0][way->endpoint.addr.family == AF_INET6 ? WIRE_SOCKET_V6 : WIRE_SOCKET_V4];
     if (fd < 0)
         return -EAFNOSUPPORT;
     return atomic_load(&plane->sockets.port) == 0 ? -ENOTCONN : fd;

@@ -137,7 +137,7 @@ static WirePeer *give_peer(const WirePeerSpec *spec, void *data)
 {
     Side *side = data;
 
-    side->peer = wire_peer_new(spec, side->plane.index);
+    side->peer = wire_peer_new(spec, side->plane.index, 0);
     return side->peer;
 }
 
@@ -163,8 +163,10 @@ static void open_side(unsigned number)
     side->endpoint = mesh_endpoint_make4(0xc0000201 + number, (uint16_t)(1000 + number));
     side->plane.engine = wire_aead_best();
     side->plane.sockets.port = 1;
-    assert(wire_index_new(&side->plane.index) == 0 && wire_events_init(&side->plane.events) == 0);
-    assert(wire_mailbox_init(&side->plane.to_out) == 0);
+    side->plane.n_shards = 1;
+    assert(wire_index_new(&side->plane.index) == 0);
+    assert(wire_events_init(&side->plane.events, 1) == 0);
+    assert(wire_mailbox_init(&side->plane.to_out[0]) == 0);
     assert(wire_screen_new(&side->plane.screen) == 0);
     assert(wire_config_put_peer(config, &spec) == 0);
     assert(wire_snapshot_new(config, give_peer, side, &snapshot) == 0);
@@ -177,7 +179,7 @@ static void open_side(unsigned number)
 
 static void close_side(Side *side)
 {
-    WireNote *note = wire_mailbox_take(&side->plane.to_out);
+    WireNote *note = wire_mailbox_take(&side->plane.to_out[0]);
 
     while (note != NULL) {
         uint32_t  bits;
@@ -194,7 +196,7 @@ static void close_side(Side *side)
     wire_screen_free(side->plane.screen);
     wire_index_free(side->plane.index);
     wire_events_done(&side->plane.events);
-    wire_mailbox_done(&side->plane.to_out);
+    wire_mailbox_done(&side->plane.to_out[0]);
 }
 
 /* ---- the model ---- */

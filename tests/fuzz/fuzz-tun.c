@@ -124,7 +124,7 @@ static void pass(size_t n_sent)
 
     while (tries++ < 2 * MAX_FRAMES) { /* short frames end a batch each */
         size_t n = 0, taken, bytes = 0;
-        int    n_read = wire_tun_read_batch(world.tun, &world.slab, supers, MAX_FRAMES);
+        int    n_read = wire_tun_read_batch(world.tun, 0, &world.slab, supers, MAX_FRAMES);
 
         assert(n_read >= 0);
         at = check_read(supers, (size_t)n_read, at, n_sent);
@@ -132,7 +132,7 @@ static void pass(size_t n_sent)
             n = split(&supers[i], packets, n);
         for (size_t i = 0; i < n; i++)
             bytes += packets[i].len;
-        taken = wire_tun_write_batch(world.tun, world.counters, packets, n);
+        taken = wire_tun_write_batch(world.tun, 0, world.counters, packets, n);
         assert(taken == n);
         check_host(n, bytes);
     }
@@ -146,7 +146,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
     if (world.tun == NULL)
         start();
-    world.tun->kinds = fuzz_take_u8(&in) & WIRE_MERGE_ALL;
+    world.tun->queues[0].kinds = fuzz_take_u8(&in) & WIRE_MERGE_ALL;
     pass(send_frames(&in));
     return 0;
 }

@@ -41,7 +41,7 @@ static WireKeypair *make_keypair(WireIndexTable *table, bool initiator)
         .n_lanes = 2,
     };
 
-    g_assert_cmpint(wire_index_reserve(table, some_peer(), &init.local_index), ==, 0);
+    g_assert_cmpint(wire_index_reserve(table, some_peer(), 0, &init.local_index), ==, 0);
     g_assert_cmpint(wire_keypair_new(wire_aead_best(), &init, &keypair), ==, 0);
     return keypair;
 }
@@ -252,7 +252,7 @@ static void test_index(void)
     WireIndexTable *table = make_table();
     uint32_t        first, again;
 
-    g_assert_cmpint(wire_index_reserve(table, some_peer(), &first), ==, 0);
+    g_assert_cmpint(wire_index_reserve(table, some_peer(), 0, &first), ==, 0);
     g_assert_true(wire_index_get_peer(table, first) == some_peer());
     g_assert_null(wire_index_get(table, first)); /* a handshake is no session */
     g_assert_null(wire_index_get_peer(table, first ^ 1u << 31));
@@ -263,7 +263,7 @@ static void test_index(void)
     wire_index_release(table, first);
     g_assert_null(wire_index_get_peer(table, first));
     for (int i = 0; i < 5000; i++) { /* the slot comes round again, with other salt */
-        g_assert_cmpint(wire_index_reserve(table, some_peer(), &again), ==, 0);
+        g_assert_cmpint(wire_index_reserve(table, some_peer(), 0, &again), ==, 0);
         wire_index_release(table, again);
     }
     wire_index_free(table);
@@ -277,17 +277,40 @@ static void test_index_full(void)
     GHashTable     *seen = g_hash_table_new(g_direct_hash, g_direct_equal);
 
     for (size_t i = 0; i < WIRE_INDEX_MAX; i++) {
-        g_assert_cmpint(wire_index_reserve(table, some_peer(), &indices[i]), ==, 0);
+        g_assert_cmpint(wire_index_reserve(table, some_peer(), 0, &indices[i]), ==, 0);
         g_hash_table_add(seen, GUINT_TO_POINTER(indices[i]));
     }
     g_assert_cmpuint(g_hash_table_size(seen), ==, WIRE_INDEX_MAX);
-    g_assert_cmpint(wire_index_reserve(table, some_peer(), &other), ==, -ENOSPC);
+    g_assert_cmpint(wire_index_reserve(table, some_peer(), 0, &other), ==, -ENOSPC);
     wire_index_release(table, indices[12345]);
-    g_assert_cmpint(wire_index_reserve(table, some_peer(), &other), ==, 0);
-    g_assert_cmpuint(other % WIRE_INDEX_MAX, ==, indices[12345] % WIRE_INDEX_MAX);
+    g_assert_cmpint(wire_index_reserve(table, some_peer(), 0, &other), ==, 0);
+    g_assert_cmpuint((other >> WIRE_INDEX_SHARD_BITS) % WIRE_INDEX_MAX, ==,
+                     (indices[12345] >> WIRE_INDEX_SHARD_BITS) % WIRE_INDEX_MAX);
     g_hash_table_unref(seen);
     g_free(indices);
     wire_index_free(table);
+}
+
+/* Whatever the number of shards, the low bits of an index say whose its packets are. */
+static void test_index_shards(void)
+{
+    for (unsigned n_shards = 1; n_shards <= WIRE_MAX_SHARDS; n_shards++) {
+        WireIndexTable *table = make_table();
+        unsigned        numbers = 0;
+
+        wire_index_set_shards(table, n_shards);
+        for (unsigned i = 0; i < 2000; i++) {
+            unsigned shard = i % n_shards;
+            uint32_t index;
+
+            g_assert_cmpint(wire_index_reserve(table, some_peer(), shard, &index), ==, 0);
+            g_assert_cmpuint(index % WIRE_MAX_SHARDS % n_shards, ==, shard);
+            g_assert_true(wire_index_get_peer(table, index) == some_peer());
+            numbers |= 1u << index % WIRE_MAX_SHARDS;
+        }
+        g_assert_cmphex(numbers, ==, 0xff); /* and all of them are used */
+        wire_index_free(table);
+    }
 }
 
 /* ---- threads ---- */
@@ -388,6 +411,7 @@ int main(int argc, char **argv)
     g_test_add_func("/slots/crossing", test_crossing);
     g_test_add_func("/slots/clear", test_clear);
     g_test_add_func("/index/one", test_index);
+    g_test_add_func("/index/shards", test_index_shards);
     g_test_add_func("/index/full", test_index_full);
     g_test_add_func("/slots/threads", test_threads);
     return g_test_run();

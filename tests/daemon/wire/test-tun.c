@@ -99,7 +99,7 @@ static void write_and_check(World *world, const char *want)
         packets[2 * i] = make(i, false);
         packets[2 * i + 1] = make(i, true);
     }
-    g_assert_cmpuint(wire_tun_write_batch(world->tun, world->counters, packets, 6), ==, 6);
+    g_assert_cmpuint(wire_tun_write_batch(world->tun, 0, world->counters, packets, 6), ==, 6);
     got = read_frames(world);
     g_assert_cmpstr(got, ==, want);
 }
@@ -173,7 +173,7 @@ static void test_down(void)
 
     start(&world, WIRE_SWITCH_ON);
     world.tun->write = be_down;
-    g_assert_cmpuint(wire_tun_write_batch(world.tun, world.counters, packets, 2), ==, 0);
+    g_assert_cmpuint(wire_tun_write_batch(world.tun, 0, world.counters, packets, 2), ==, 0);
     g_assert_cmpuint(get_stats(&world).refused, ==, 0);
     world.tun->write = writev;
     write_and_check(&world, "350 338");
@@ -192,11 +192,11 @@ static void test_read(void)
     g_assert_cmpint(wire_slab_init(&slab, WIRE_TUN_SLAB_BYTES), ==, 0);
     start(&world, WIRE_SWITCH_ON);
     g_assert_cmpint(writev(world.host, parts, 2), ==, 138);
-    g_assert_cmpint(wire_tun_read_batch(world.tun, &slab, supers, 4), ==, 1);
+    g_assert_cmpint(wire_tun_read_batch(world.tun, 0, &slab, supers, 4), ==, 1);
     g_assert_cmpmem(&supers[0].vnet, sizeof(vnet), &vnet, sizeof(vnet));
     g_assert_cmpmem(supers[0].packet.data, supers[0].packet.len, packet.data, packet.len);
     g_assert_cmpint(write(world.host, "short", 5), ==, 5); /* no whole header: no packet */
-    g_assert_cmpint(wire_tun_read_batch(world.tun, &slab, supers, 4), ==, 0);
+    g_assert_cmpint(wire_tun_read_batch(world.tun, 0, &slab, supers, 4), ==, 0);
     stop(&world);
     wire_slab_done(&slab);
 }

@@ -207,7 +207,7 @@ static size_t make_packets(const Case *c, WirePacket *packets)
 
 static void send_and_check(const Case *c, WireUdpSender *sender, const char *want)
 {
-    WireSockets      sockets = { .fds = { 0, 0 } };
+    WireSockets      sockets = { .fds = { { 0, 0 } } };
     WirePacket       packets[WIRE_MAX_BATCH];
     size_t           n = make_packets(c, packets), left = 0;
     WireUdpRun       runs[2] = { { .packets = packets, .n_packets = n } };
@@ -271,7 +271,7 @@ static void test_limit_ends(void)
     g_assert_cmpint(wire_udp_sender_new(counters, true, &sender), ==, 0);
     wire_udp_sender_set_call(sender, pretend);
     do {
-        WireSockets sockets = { .fds = { 0, 0 } };
+        WireSockets sockets = { .fds = { { 0, 0 } } };
         WirePacket  packets[2];
         WireUdpRun  run = { .packets = packets, .n_packets = make_packets(&c, packets) };
 
@@ -327,7 +327,7 @@ static void test_loop(gconstpointer data)
 {
     const Loop      *loop = data;
     WireCounters    *counters = g_aligned_alloc0(1, sizeof(*counters), _Alignof(WireCounters));
-    WireSockets      sockets = { .fds = { -1, -1 } };
+    WireSockets      sockets = { .fds = { { -1, -1 } } };
     uint16_t         ports[2] = { 0, 0 };
     int              to = wire_udp_open(loop->family, &ports[0], 0);
     int              from = wire_udp_open(loop->family, &ports[1], 0);
@@ -343,7 +343,7 @@ static void test_loop(gconstpointer data)
     }
     if (loop->gro)
         g_assert_cmpint(wire_udp_set_gro(to), ==, 0);
-    sockets.fds[loop->family == AF_INET ? WIRE_SOCKET_V4 : WIRE_SOCKET_V6] = from;
+    sockets.fds[0][loop->family == AF_INET ? WIRE_SOCKET_V4 : WIRE_SOCKET_V6] = from;
     g_assert_cmpint(mesh_endpoint_parse(loop->family == AF_INET ? "127.0.0.1:1" : "[::1]:1",
                                         &run.hop.remote),
                     ==, 0);
