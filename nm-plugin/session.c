@@ -286,20 +286,39 @@ static void on_restored(GObject *source, GAsyncResult *result, gpointer user_dat
     give_back(user_data);
 }
 
+/* NULL: it is down. Answers are waited for: meshd does nothing for callers that left the bus. */
+static GError *read_down(GObject *source, GAsyncResult *result)
+{
+    GError *error = NULL;
+    g_autoptr(GVariant) reply =
+        g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, &error);
+
+    if (reply != NULL)
+        return NULL;
+    g_dbus_error_strip_remote_error(error);
+    return error;
+}
+
+static void on_down_for_now(GObject *source, GAsyncResult *result, gpointer user_data)
+{
+    g_autoptr(GError) error = read_down(source, result);
+
+    if (error != NULL)
+        g_warning("%s", error->message);
+    end_leave(user_data);
+}
+
 /* What cannot be kept (a full disk) is off until meshd starts again. */
 static void on_down(GObject *source, GAsyncResult *result, gpointer user_data)
 {
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GVariant) reply =
-        g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, &error);
-    Leave *leave = user_data;
+    g_autoptr(GError) error = read_down(source, result);
 
-    if (reply == NULL) {
-        g_dbus_error_strip_remote_error(error);
-        g_warning("%s", error->message);
-        call_down(leave, make_options("temporary", g_variant_new_boolean(true)), NULL);
+    if (error == NULL) {
+        end_leave(user_data);
+        return;
     }
-    end_leave(leave);
+    g_warning("%s", error->message);
+    call_down(user_data, make_options("temporary", g_variant_new_boolean(true)), on_down_for_now);
 }
 
 static void leave(PluginSession *self, PluginSessionStop how)

@@ -103,6 +103,14 @@ def switched_off(lab, a, b, nm):
     a.wait_until(lambda n: shown(n) == ("up", "meshd"), 20, "on, by mesh up")
     a.reaches(b.addresses("home")[4])
     lab.ok("nmcli connection down: off, after the next start too, until mesh up or NetworkManager has it on")
+    kept = f"/var/lib/mesh/networks/{a.network('home').id}"
+    nm.up("my mesh")
+    a.sh(f"chmod 500 {kept}")
+    nm.down("my mesh")
+    a.wait_until(lambda n: shown(n) == ("down", "meshd"), 20, "off, though it cannot be kept")
+    a.sh(f"chmod 700 {kept}")
+    a.mesh("up", "home")
+    lab.ok("off, too, where meshd cannot write that down")
 
 
 def wish_meanwhile(lab, a, b, nm):
