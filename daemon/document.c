@@ -21,10 +21,8 @@
 
 static bool fail_errno(GError **error, const char *what, const char *path)
 {
-    bool full = errno == ENOSPC || errno == EDQUOT;
-
-    mesh_error_set_errno(error, full ? MESH_ERROR_DISK_FULL : MESH_ERROR_STATE, errno, "%s %s",
-                         what, path);
+    mesh_error_set_errno(error, mesh_disk_get_code(MESH_ERROR_STATE, errno), errno, "%s %s", what,
+                         path);
     return false;
 }
 

@@ -53,7 +53,7 @@ static bool write_key(const char *dir, const char *path, const MeshKey *secret, 
              rename(temp, path) == 0;
     }
     if (!ok)
-        mesh_error_set_errno(error, MESH_ERROR_STATE, errno, "%s", path);
+        mesh_error_set_errno(error, mesh_disk_get_code(MESH_ERROR_STATE, errno), errno, "%s", path);
     mesh_key_wipe(text, sizeof(text));
     if (fd >= 0)
         (void)close(fd);

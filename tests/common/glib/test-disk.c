@@ -4,7 +4,40 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+static int refusal; /* errno of fsync(); 0: as the kernel says */
+
+/* In the place of the C library's. */
+int fsync(int fd)
+{
+    if (refusal == 0)
+        return (int)syscall(SYS_fsync, fd);
+    errno = refusal;
+    return -1;
+}
+
+/* A full disk may show in the last step only, and is told as in the others. */
+static void test_flush_refused(void)
+{
+    static const struct {
+        int           errnum;
+        MeshErrorCode want;
+    } cases[] = { { ENOSPC, MESH_ERROR_DISK_FULL },
+                  { EDQUOT, MESH_ERROR_DISK_FULL },
+                  { EIO, MESH_ERROR_STATE } };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(GError) error = NULL;
+
+        refusal = cases[i].errnum;
+        g_assert_false(mesh_disk_flush_dir("/tmp", MESH_ERROR_STATE, &error));
+        refusal = 0;
+        g_assert_error(error, MESH_ERROR, (int)cases[i].want);
+        g_assert_nonnull(strstr(error->message, "/tmp"));
+    }
+}
 
 static void test_flush(void)
 {
@@ -59,6 +92,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/disk/flush-dir", test_flush);
+    g_test_add_func("/disk/flush-refused", test_flush_refused);
     g_test_add_func("/disk/write-all", test_write_all);
     g_test_add_func("/disk/write-refused", test_write_refused);
     return g_test_run();
