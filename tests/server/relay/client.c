@@ -7,12 +7,13 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <glib.h>
+#include <linux/sock_diag.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { LIMIT_MS = 10000 };
+enum { LIMIT_MS = 10000, WIDE_BYTES = 16 << 20 };
 
 /* What mesh-server does with a token, for the rig's one server. */
 static MeshRelayStatus open_token(const MeshRelayBind *bind, void *user_data, RelayGrant *out_grant)
@@ -103,6 +104,23 @@ void relay_client_reopen(RelayClient *self)
 
     self->fd = open_socket(self); /* before the old port is free again */
     (void)close(old);
+}
+
+void relay_client_widen(RelayClient *self)
+{
+    int bytes = WIDE_BYTES;
+
+    if (setsockopt(self->fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) < 0) /* not root */
+        (void)setsockopt(self->fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+}
+
+unsigned relay_client_count_lost(const RelayClient *self)
+{
+    uint32_t  memory[SK_MEMINFO_VARS];
+    socklen_t len = sizeof(memory);
+
+    g_assert_cmpint(getsockopt(self->fd, SOL_SOCKET, SO_MEMINFO, memory, &len), ==, 0);
+    return memory[SK_MEMINFO_DROPS];
 }
 
 size_t relay_client_receive(RelayClient *self, uint8_t *out, size_t size, int wait_ms)

@@ -40,6 +40,10 @@ void relay_client_init(RelayClient *self, const RelayRig *rig, uint8_t net, uint
 void relay_client_done(RelayClient *self);
 void relay_client_reopen(RelayClient *self); /* another source port, the same session */
 
+/* As much room for what was not received yet as the host gives; what finds none is counted. */
+void     relay_client_widen(RelayClient *self);
+unsigned relay_client_count_lost(const RelayClient *self);
+
 /* HELLO … BOUND. Returns: the status. */
 MeshRelayStatus relay_client_bind(RelayClient *self);
 
