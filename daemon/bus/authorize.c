@@ -13,7 +13,8 @@
 #define POLKIT_INTERFACE "org.freedesktop.PolicyKit1.Authority"
 #define POLKIT_INTERACT  1u /* AllowUserInteraction */
 #define ACTION_PREFIX    "org.meshvpn.Mesh1."
-#define FREE_VERB        "status" /* what anybody may without polkit */
+#define FREE_VERB        "status"   /* what anybody may without polkit */
+#define UID_KEY          "mesh-uid" /* of an invocation */
 
 enum {
     UID_TIMEOUT_MS = 3000,
@@ -174,6 +175,11 @@ void bus_authorize_free(BusAuthorize *self)
 }
 
 /* Runs the handler, exactly as GDBus would have done. */
+guint32 bus_authorize_get_uid(GDBusMethodInvocation *invocation)
+{
+    return GPOINTER_TO_UINT(g_object_get_data(G_OBJECT(invocation), UID_KEY));
+}
+
 static void let_pass(Check *check)
 {
     GDBusMethodInvocation *invocation = check->invocation;
@@ -183,6 +189,7 @@ static void let_pass(Check *check)
         refuse(check, "meshd is stopping");
         return;
     }
+    g_object_set_data(G_OBJECT(invocation), UID_KEY, GUINT_TO_POINTER(check->uid));
     vtable->method_call(g_dbus_method_invocation_get_connection(invocation),
                         g_dbus_method_invocation_get_sender(invocation),
                         g_dbus_method_invocation_get_object_path(invocation),

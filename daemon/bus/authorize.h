@@ -27,6 +27,9 @@ void          bus_authorize_free(BusAuthorize *self); /* NULL is fine */
  * the handler then runs as if called at that moment. */
 void bus_authorize_guard(BusAuthorize *self, GDBusInterfaceSkeleton *skeleton);
 
+/** bus_authorize_get_uid: whose call it is. @invocation: that a guarded handler was given. */
+guint32 bus_authorize_get_uid(GDBusMethodInvocation *invocation);
+
 typedef const char *(*BusAuthorizeJudge)(const char *interface, const char *method,
                                          GVariant *arguments);
 

@@ -2,6 +2,7 @@
 
 #include "common/glib/error.h"
 #include "common/std/base64.h"
+#include "daemon/bus/authorize.h"
 #include "daemon/bus/bus.h"
 #include "daemon/bus/interfaces.h"
 #include "daemon/doctor.h"
@@ -11,6 +12,7 @@ enum {
     MIN_INTERVAL_MS = 250,
     MAX_INTERVAL_MS = 60000,
     MAX_WATCHERS = 32, /* of one network */
+    MAX_OF_USER = 8,   /* of those; so one user does not keep the others out */
     MAX_PEERS = 256,   /* in one signal */
 };
 
@@ -25,6 +27,7 @@ typedef struct {
     BusWatch          *owner;
     GDBusConnection   *connection; /* ref */
     char              *sender;
+    guint32            uid;
     guint              name;  /* watch of it */
     guint              timer; /* 0: not yet */
     guint              first; /* idle source of the first signal; 0: none */
@@ -142,19 +145,34 @@ static void on_vanished(GDBusConnection *connection, const char *name, gpointer 
     bus_watch_stop(watcher->owner, watcher->sender);
 }
 
-static bool check(BusWatch *self, const char *sender, guint interval_ms, GError **error)
+static unsigned count_of(BusWatch *self, guint32 uid)
 {
+    GHashTableIter iter;
+    gpointer       watcher;
+    unsigned       n = 0;
+
+    g_hash_table_iter_init(&iter, self->watchers);
+    while (g_hash_table_iter_next(&iter, NULL, &watcher))
+        n += ((Watcher *)watcher)->uid == uid;
+    return n;
+}
+
+static bool check(BusWatch *self, const char *sender, guint32 uid, guint interval_ms,
+                  GError **error)
+{
+    bool full = g_hash_table_size(self->watchers) >= MAX_WATCHERS;
+
     if (interval_ms < MIN_INTERVAL_MS || interval_ms > MAX_INTERVAL_MS) {
         g_set_error(error, MESH_ERROR, MESH_ERROR_INVALID_ARGUMENT,
                     "option \"interval-ms\" is %u and not from %d to %d", interval_ms,
                     MIN_INTERVAL_MS, MAX_INTERVAL_MS);
         return false;
     }
-    if (g_hash_table_size(self->watchers) < MAX_WATCHERS ||
-        g_hash_table_contains(self->watchers, sender))
+    if (g_hash_table_contains(self->watchers, sender) ||
+        (!full && count_of(self, uid) < MAX_OF_USER))
         return true;
-    g_set_error(error, MESH_ERROR, MESH_ERROR_LIMIT, "%d programs watch this network already",
-                MAX_WATCHERS);
+    g_set_error(error, MESH_ERROR, MESH_ERROR_LIMIT, "%d programs%s watch this network already",
+                full ? MAX_WATCHERS : MAX_OF_USER, full ? "" : " of yours");
     return false;
 }
 
@@ -162,12 +180,13 @@ bool bus_watch_start(BusWatch *self, GDBusMethodInvocation *invocation, const ch
                      guint interval_ms, GError **error)
 {
     const char      *sender = g_dbus_method_invocation_get_sender(invocation);
+    guint32          uid = bus_authorize_get_uid(invocation);
     MeshdEngine     *engine = meshd_networks_find(self->networks, self->id);
     MeshdTrafficMark mark = { .one = peer[0] != '\0' };
     const LockPeer  *found = NULL;
     Watcher         *watcher;
 
-    if (!check(self, sender, interval_ms, error))
+    if (!check(self, sender, uid, interval_ms, error))
         return false;
     if (mark.one) {
         found = engine != NULL ? meshd_doctor_find(engine, peer, error) : NULL;
@@ -182,6 +201,7 @@ bool bus_watch_start(BusWatch *self, GDBusMethodInvocation *invocation, const ch
     watcher->owner = self;
     watcher->connection = g_object_ref(g_dbus_method_invocation_get_connection(invocation));
     watcher->sender = g_strdup(sender);
+    watcher->uid = uid;
     watcher->interval_ms = interval_ms;
     watcher->mark = mark;
     g_hash_table_insert(self->watchers, watcher->sender, watcher);

@@ -13,13 +13,15 @@ NAME, ROOT = "org.meshvpn.Mesh1", "/org/meshvpn/Mesh1"
 ERROR = NAME + ".Error."
 SCRIPT = pathlib.Path(__file__).resolve().with_name("statwatch.py")
 LIMIT_S = 60 # ends a hang only
+USERS, LATE = (64511, 64512, 64513), 64514
 
 
 class Watcher:
-    """A program on the bus of @node."""
+    """A program on the bus of @node, of user @uid."""
 
-    def __init__(self, node, path):
-        self.process = subprocess.Popen(node.argv("/usr/bin/python3", SCRIPT, path), text=True,
+    def __init__(self, node, path, uid=0):
+        as_user = ("setpriv", "--reuid", uid, "--regid", uid, "--clear-groups") if uid else ()
+        self.process = subprocess.Popen(node.argv(*as_user, "/usr/bin/python3", SCRIPT, path), text=True,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.answers, self.signals = queue.Queue(), []
         self.reader = threading.Thread(target=self.read, daemon=True)
@@ -99,15 +101,23 @@ def one_peer(lab, a, one, key):
 
 
 def bounds(lab, a, path, one):
-    crowd = [Watcher(a, path) for _ in range(32)]
+    """@one is a ninth program, of root."""
+    crowd = [Watcher(a, path, uid) for uid in USERS for _ in range(9)]
     answers = [watcher.call("watch", "-", 1000) for watcher in crowd]
-    assert answers == ["ok"] * 31 + [ERROR + "LimitsExceeded"], answers
+    assert answers == (["ok"] * 8 + [ERROR + "LimitsExceeded"]) * 3, answers
     assert one.call("watch", "-", 500) == "ok" # again is not one more
-    for watcher in crowd[:2]:
+    own = [Watcher(a, path) for _ in range(8)]
+    assert [watcher.call("watch", "-", 1000) for watcher in own] == ["ok"] * 7 + [ERROR + "LimitsExceeded"]
+    lab.ok("a user's programs are eight at most, and leave the others their places")
+    late = Watcher(a, path, LATE)
+    assert late.call("watch", "-", 1000) == ERROR + "LimitsExceeded"
+    assert crowd[0].call("unwatch") == "ok"
+    assert late.call("watch", "-", 1000) == "ok"
+    for watcher in crowd[9:11]:
         watcher.leave()
-    wait_until(lambda: crowd[31].call("watch", "-", 1000) == "ok", LIMIT_S, "room after two programs left the bus")
-    lab.ok("32 programs watch a network at most; who leaves the bus makes room")
-    for watcher in crowd:
+    wait_until(lambda: crowd[17].call("watch", "-", 1000) == "ok", LIMIT_S, "room after two programs left the bus")
+    lab.ok("32 programs watch a network at most; who stops or leaves the bus makes room")
+    for watcher in crowd + own + [late]:
         watcher.leave()
 
 
@@ -138,8 +148,8 @@ def features(lab, a):
 
 
 def main():
-    need("busctl", "dbus-daemon")
-    with Lab() as lab:
+    need("busctl", "dbus-daemon", "setpriv")
+    with Lab(users={f"user{uid}": uid for uid in (*USERS, LATE)}) as lab:
         a, b = lab.node("a", v6=False), lab.node("b", v6=False)
         text = lab.server.setup("home")
         lab.server.up()
