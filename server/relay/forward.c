@@ -12,6 +12,7 @@ enum {
     SERVE_MS = 1,
     PROBE_BYTE = 0xD5,
     HANDSHAKE_MAX = 3, /* WireGuard's types 1-3: initiation, response, cookie */
+    AES_BITS = 0x60,   /* beside the type, in the suite of docs/PROTOCOL.md §10 */
 };
 
 static RelayTarget make_target(const RelaySession *to)
@@ -115,8 +116,9 @@ void relay_forward_notice(Relay *self, RelayOut *out, RelaySession *to, MeshRela
 static bool is_urgent(const RelayOut *out, RelaySession *from, MeshSpan payload)
 {
     uint8_t first = *(const uint8_t *)payload.data;
+    uint8_t type = (first & AES_BITS) == AES_BITS ? first ^ AES_BITS : first;
 
-    return (first == PROBE_BYTE || (first >= 1 && first <= HANDSHAKE_MAX)) &&
+    return (first == PROBE_BYTE || (type >= 1 && type <= HANDSHAKE_MAX)) &&
            relay_allowance_take(&from->urgent, payload.len, out->now_ns);
 }
 
