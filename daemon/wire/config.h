@@ -12,6 +12,7 @@
 #include "common/std/attr.h"
 #include "common/std/ip.h"
 #include "common/std/key.h"
+#include "daemon/wire/suite.h"
 
 #define WIRE_MAX_PEERS       65536u   /* as wireguard-go: 2^16 */
 #define WIRE_MAX_ALLOWED_IPS 1048576u /* all peers together */
@@ -21,10 +22,12 @@ typedef struct WireConfig WireConfig;
 
 /** WirePeerSpec: a peer without its allowed IPs. */
 typedef struct {
-    MeshKey  public_key;    /* X25519; its identity */
-    MeshKey  preshared_key; /* all zero: none. Wiped with the builder */
-    uint16_t keepalive_s;   /* persistent keepalive; 0: off */
-    int64_t  taken_ns;      /* WirePeerInfo.taken_ns of an earlier run, for a peer that is new; 0 */
+    MeshKey   public_key;    /* X25519; its identity */
+    MeshKey   preshared_key; /* all zero: none. Wiped with the builder */
+    uint16_t  keepalive_s;   /* persistent keepalive; 0: off */
+    WireSuite suite;         /* what its handshakes are begun in */
+    uint8_t   answers;       /* WIRE_SUITE_BIT()s of those it is answered in; 0: that of WG1 */
+    int64_t   taken_ns; /* WirePeerInfo.taken_ns of an earlier run, for a peer that is new; 0 */
 } WirePeerSpec;
 
 /** WireFilterRow: one row of the flattened policy; the first that matches decides.

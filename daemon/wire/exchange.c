@@ -246,6 +246,23 @@ static size_t choose_ways(const WireExchange *self, WirePeer *peer, bool retry,
     return n;
 }
 
+static WireSuite get_suite(const WireExchange *self, const WirePeer *peer)
+{
+    const WireSnapshotPeer *spec = wire_snapshot_find(self->snapshot, &peer->public_key);
+
+    return spec != NULL ? spec->suite : WIRE_SUITE_WG1;
+}
+
+bool wire_exchange_is_other_suite(const WireExchange *self, WirePeer *peer)
+{
+    const WireKeypair *keypair = wire_slots_current(&peer->slots);
+    WireSuite          wanted = get_suite(self, peer);
+
+    if (keypair != NULL && wire_keypair_may_receive(keypair, self->now_ms))
+        return keypair->engine->suite != wanted;
+    return wire_exchange_is_pending(peer) && peer->talk->pending.suite != wanted;
+}
+
 /* A new initiation in @out, to a peer that can talk; the one before is void. */
 static int make_initiation(WireExchange *self, WirePeer *peer, uint8_t out[WIRE_INITIATION_BYTES])
 {
@@ -259,6 +276,7 @@ static int make_initiation(WireExchange *self, WirePeer *peer, uint8_t out[WIRE_
     if (rc < 0)
         return rc;
     talk->pending.local_index = index;
+    talk->pending.suite = get_suite(self, peer);
     make_timestamp(self, peer, fresh.timestamp);
     mesh_key_make_private(&fresh.ephemeral);
     rc = wire_noise_create_initiation(&talk->pending, self->identity, &talk->remote, &fresh, out);
@@ -322,6 +340,7 @@ static bool admit(WireExchange *self, WireQueuedMessage *message)
 static int add_keypair(WireExchange *self, WirePeer *peer, WireHandshake *handshake, bool initiator)
 {
     uint8_t         send_key[32], receive_key[32];
+    const WireAead *engine = atomic_load(&self->plane->engines[handshake->suite]);
     WireKeypair    *keypair;
     WireKeypairInit init = { .peer = peer,
                              .send_key = send_key,
@@ -331,10 +350,11 @@ static int add_keypair(WireExchange *self, WirePeer *peer, WireHandshake *handsh
                              .initiator = initiator,
                              .now_ms = self->now_ms,
                              .n_lanes = self->plane->n_shards };
-    int             rc;
+    int             rc = -ENOTSUP; /* nobody begins or answers what there is no engine for */
 
     wire_noise_derive(handshake, send_key, receive_key);
-    rc = wire_keypair_new(self->plane->engine, &init, &keypair);
+    if (engine != NULL)
+        rc = wire_keypair_new(engine, &init, &keypair);
     mesh_key_wipe(send_key, sizeof(send_key));
     mesh_key_wipe(receive_key, sizeof(receive_key));
     if (rc < 0) {
@@ -397,7 +417,8 @@ static WirePeer *take_initiation(WireExchange *self, const WireQueuedMessage *me
         return NULL;
     }
     spec = wire_snapshot_find(self->snapshot, &initiation.public_key);
-    if (spec != NULL && can_talk(self, spec->peer) &&
+    if (spec != NULL && (spec->answers & WIRE_SUITE_BIT(wire_suite_of(message->bytes[0]))) != 0 &&
+        can_talk(self, spec->peer) &&
         wire_noise_finish_initiation(&initiation, &spec->peer->talk->remote, timestamp,
                                      &handshake) == 0)
         peer = spec->peer;
@@ -480,8 +501,12 @@ WirePeer *wire_exchange_take(WireExchange *self, WireQueuedMessage *message)
 
 void wire_exchange_complete(WireExchange *self, WirePeer *peer)
 {
-    struct timespec wall = mesh_clock_wall();
+    struct timespec    wall = mesh_clock_wall();
+    const WireKeypair *keypair = wire_slots_current(&peer->slots);
 
+    if (keypair != NULL)
+        atomic_store_explicit(&peer->session_suite, (uint8_t)keypair->engine->suite,
+                              memory_order_relaxed);
     wire_timers_completed(&peer->timers);
     atomic_store_explicit(&peer->session_until_ms, self->now_ms + WIRE_REJECT_AFTER_MS,
                           memory_order_relaxed);

@@ -60,3 +60,7 @@ void wire_exchange_report(WireExchange *self, WireEventKind kind, WirePeer *peer
 
 /** wire_exchange_is_pending: an initiation of ours waits for its answer. */
 bool wire_exchange_is_pending(const WirePeer *peer);
+
+/** wire_exchange_is_other_suite: its session, or the initiation under way while there is none, is
+ * of another suite than the one that handshakes with it are begun in now. */
+bool wire_exchange_is_other_suite(const WireExchange *self, WirePeer *peer);

@@ -63,6 +63,14 @@ static bool has_session(const WireHandshaker *self, const WirePeer *peer)
     return now_of(self) < atomic_load_explicit(&peer->session_until_ms, memory_order_relaxed);
 }
 
+/* Handshakes with it are of another suite now: what is under way, or what it has, is replaced at
+ * once; sooner than 5 s after the last initiation, for that one asked for something else. */
+static void change_suite(WireHandshaker *self, WirePeer *peer)
+{
+    if (wire_exchange_is_other_suite(&self->exchange, peer))
+        wire_exchange_initiate(&self->exchange, peer, false);
+}
+
 static bool has_way(WirePeer *peer)
 {
     WireHop hop;
@@ -178,6 +186,8 @@ static void obey(WireHandshaker *self, WirePeer *peer, uint32_t bits)
         take_route(self, peer);
     if (bits & (WIRE_ASK_KEYS | WIRE_ASK_ROUTE))
         resume(self, peer);
+    if (bits & WIRE_ASK_SUITE)
+        change_suite(self, peer);
     if ((bits & WIRE_ASK_SESSION) || wants_contact(self, peer, bits))
         start_session(self, peer);
     arm(self, peer);

@@ -380,7 +380,7 @@ static void open_run(WireInbound *self, WireKeypair *keypair, size_t n)
             drop(self, WIRE_DROP_FORGED);
             continue;
         }
-        if (wire_replay_accept(&keypair->window, self->segs[i].counter) < 0) {
+        if (wire_keypair_accept(keypair, self->segs[i].counter) < 0) {
             drop(self, WIRE_DROP_REPLAYED); /* tag first: forgers move nothing */
             continue;
         }
@@ -422,8 +422,11 @@ static void take_run(WireInbound *self, size_t at, size_t n)
         if (self->done[i] || wire_noise_get_type(packet->data, packet->len) != WIRE_MESSAGE_DATA ||
             get_u32le(packet->data + 4) != receiver)
             continue;
-        self->run[n_run++] = (Place){ get_u64le(packet->data + 8), i };
         self->done[i] = true;
+        if (keypair != NULL && packet->data[0] != keypair->type)
+            drop(self, WIRE_DROP_FORGED); /* of the other suite: nobody seals that */
+        else
+            self->run[n_run++] = (Place){ get_u64le(packet->data + 8), i };
     }
     if (keypair == NULL || !wire_keypair_may_receive(keypair, self->now_ns / 1000000)) {
         wire_count_drop(self->counters, WIRE_DROP_NO_SESSION, n_run);

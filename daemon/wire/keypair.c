@@ -1,6 +1,8 @@
 /* daemon/wire/keypair.c: session keys, their counters and limits; see keypair.h. */
 #include "daemon/wire/keypair.h"
 
+#include "daemon/wire/noise.h"
+
 #include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -42,6 +44,8 @@ int wire_keypair_new(const WireAead *engine, const WireKeypairInit *init, WireKe
     keypair->remote_index = init->remote_index;
     keypair->born_ms = init->now_ms;
     keypair->initiator = init->initiator;
+    keypair->type = wire_suite_type(engine->suite, WIRE_MESSAGE_DATA);
+    keypair->limits = wire_suite_get_limits(engine->suite);
     keypair->n_lanes = n_lanes;
     if (make_contexts(keypair, init) < 0) {
         free_contexts(keypair);
@@ -74,11 +78,12 @@ int wire_keypair_take(WireKeypair *keypair, unsigned n, int64_t now_ms, uint64_t
     if (now_ms - keypair->born_ms >= WIRE_REJECT_AFTER_MS)
         return -EKEYEXPIRED;
     /* Looked at before adding, so that a dead key's counter cannot be pushed around to zero; the
-     * 2^13 counters in reserve are more than all threads can add between look and addition. */
-    if (first >= WIRE_REJECT_AFTER_MESSAGES - n)
+     * 2^13 counters in reserve are more than all threads can add between look and addition; what
+     * AES-GCM may seal is far from the end of its counters anyway. */
+    if (first >= keypair->limits.reject_after - n)
         return -EKEYEXPIRED;
     first = atomic_fetch_add_explicit(&keypair->send_counter, n, memory_order_relaxed);
-    if (first >= WIRE_REJECT_AFTER_MESSAGES - n)
+    if (first >= keypair->limits.reject_after - n)
         return -EKEYEXPIRED;
     *out_first = first;
     return 0;
@@ -92,7 +97,7 @@ bool wire_keypair_may_receive(const WireKeypair *keypair, int64_t now_ms)
 bool wire_keypair_wants_rekey_sending(const WireKeypair *keypair, int64_t now_ms)
 {
     if (atomic_load_explicit(&keypair->send_counter, memory_order_relaxed) >=
-        WIRE_REKEY_AFTER_MESSAGES)
+        keypair->limits.rekey_after)
         return true;
     return keypair->initiator && now_ms - keypair->born_ms >= WIRE_REKEY_AFTER_MS;
 }

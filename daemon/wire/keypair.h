@@ -11,6 +11,7 @@
 #include "daemon/wire/rcu.h"
 #include "daemon/wire/replay.h"
 
+#include <errno.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -47,6 +48,8 @@ struct WireKeypair {
     uint32_t         local_index, remote_index;
     int64_t          born_ms;
     bool             initiator;
+    uint8_t          type;   /* byte 0 of its packets */
+    WireSuiteLimits  limits; /* of the suite, which is the engine's */
     unsigned         n_lanes;
     _Atomic uint64_t send_counter; /* next unused */
     _Atomic bool     busy;         /* somebody is at the window */
@@ -68,8 +71,16 @@ void wire_keypair_retire(WireKeypair *keypair);
 MESH_CHECKED int wire_keypair_take(WireKeypair *keypair, unsigned n, int64_t now_ms,
                                    uint64_t *out_first);
 
-/** May data under it still be accepted (age < 180 s)? Counters past their limit fail in replay. */
+/** May data under it still be accepted (age < 180 s)? */
 bool wire_keypair_may_receive(const WireKeypair *keypair, int64_t now_ms);
+
+/** Takes an authentic packet's counter: 0; or what wire_replay_accept() says. */
+MESH_CHECKED static inline int wire_keypair_accept(WireKeypair *keypair, uint64_t counter)
+{
+    if (counter >= keypair->limits.reject_after)
+        return -ERANGE;
+    return wire_replay_accept(&keypair->window, counter);
+}
 
 /** Should a new handshake start because we send (counter, or initiator and ≥ 120 s)? */
 bool wire_keypair_wants_rekey_sending(const WireKeypair *keypair, int64_t now_ms);

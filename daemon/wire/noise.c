@@ -1,4 +1,4 @@
-/* daemon/wire/noise.c: Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s; see noise.h.
+/* daemon/wire/noise.c: Noise_IKpsk2_25519_ with ChaChaPoly or AESGCM, _BLAKE2s; see noise.h.
  *
  * Source: WireGuard paper §5.4.2-5.4.5; the Noise framework, revision 34. Names of steps are
  * Noise's tokens: e, es, s, ss, ee, se, psk. Each secret on the stack is wiped before its function
@@ -24,9 +24,6 @@ enum {
     RESPONSE_EMPTY = 44,
 };
 
-static const char construction[] = "Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s";
-static const char identifier[] = "WireGuard v1 zx2c4 Jason@zx2c4.com";
-
 static void put_u32le(uint8_t *out, uint32_t value)
 {
     for (int i = 0; i < 4; i++)
@@ -49,11 +46,12 @@ static void mix_hash(uint8_t hash[HASH], const void *data, size_t len)
 
 static void start(WireHandshake *state, const MeshKey *responder)
 {
-    MeshSpan name = MESH_SPAN(construction, sizeof construction - 1);
+    MeshSpan name, prologue;
 
+    wire_suite_get_noise(state->suite, &name, &prologue);
     mesh_hash_blake2s(&name, 1, state->chaining_key);
     memcpy(state->hash, state->chaining_key, HASH);
-    mix_hash(state->hash, identifier, sizeof identifier - 1);
+    mix_hash(state->hash, prologue.data, prologue.len);
     mix_hash(state->hash, responder->bytes, sizeof responder->bytes);
 }
 
@@ -88,20 +86,16 @@ static int mix_dh(WireHandshake *state, const MeshKey *private_key, const MeshKe
     return rc == 0 ? 0 : -EINVAL;
 }
 
-static const uint8_t no_nonce[crypto_aead_chacha20poly1305_IETF_NPUBBYTES];
-
 /* Each key seals one thing only, so the nonce is always zero. */
 static void seal(WireHandshake *state, const uint8_t key[32], MeshSpan plain, uint8_t *out)
 {
-    crypto_aead_chacha20poly1305_ietf_encrypt(out, NULL, plain.data, plain.len, state->hash, HASH,
-                                              NULL, no_nonce, key);
+    wire_suite_seal(state->suite, key, MESH_SPAN(state->hash, HASH), plain, out);
     mix_hash(state->hash, out, plain.len + TAG);
 }
 
 static int unseal(WireHandshake *state, const uint8_t key[32], MeshSpan sealed, uint8_t *out)
 {
-    if (crypto_aead_chacha20poly1305_ietf_decrypt(out, NULL, NULL, sealed.data, sealed.len,
-                                                  state->hash, HASH, no_nonce, key) != 0)
+    if (wire_suite_unseal(state->suite, key, MESH_SPAN(state->hash, HASH), sealed, out) < 0)
         return -EBADMSG;
     mix_hash(state->hash, sealed.data, sealed.len);
     return 0;
@@ -109,25 +103,30 @@ static int unseal(WireHandshake *state, const uint8_t key[32], MeshSpan sealed, 
 
 static void wipe(WireHandshake *state)
 {
-    uint32_t local_index = state->local_index;
+    uint32_t  local_index = state->local_index;
+    WireSuite suite = state->suite;
 
     mesh_key_wipe(state, sizeof *state);
     state->local_index = local_index; /* the caller's to release */
+    state->suite = suite;             /* the caller's choice */
 }
 
 /* ---- messages ---- */
 
 WireMessage wire_noise_get_type(const uint8_t *bytes, size_t len)
 {
+    uint8_t kind;
+
     if (len < 4 || bytes[1] != 0 || bytes[2] != 0 || bytes[3] != 0)
         return WIRE_MESSAGE_NONE;
-    if (bytes[0] == WIRE_MESSAGE_INITIATION && len == WIRE_INITIATION_BYTES)
-        return WIRE_MESSAGE_INITIATION;
-    if (bytes[0] == WIRE_MESSAGE_RESPONSE && len == WIRE_RESPONSE_BYTES)
-        return WIRE_MESSAGE_RESPONSE;
     if (bytes[0] == WIRE_MESSAGE_COOKIE && len == WIRE_COOKIE_BYTES)
-        return WIRE_MESSAGE_COOKIE;
-    if (bytes[0] == WIRE_MESSAGE_DATA && len >= WIRE_DATA_MIN_BYTES)
+        return WIRE_MESSAGE_COOKIE; /* of both suites */
+    kind = wire_suite_of(bytes[0]) == WIRE_SUITE_WG1 ? bytes[0] : bytes[0] ^ WIRE_SUITE_AES_BITS;
+    if (kind == WIRE_MESSAGE_INITIATION && len == WIRE_INITIATION_BYTES)
+        return WIRE_MESSAGE_INITIATION;
+    if (kind == WIRE_MESSAGE_RESPONSE && len == WIRE_RESPONSE_BYTES)
+        return WIRE_MESSAGE_RESPONSE;
+    if (kind == WIRE_MESSAGE_DATA && len >= WIRE_DATA_MIN_BYTES)
         return WIRE_MESSAGE_DATA;
     return WIRE_MESSAGE_NONE;
 }
@@ -165,7 +164,7 @@ int wire_noise_create_initiation(WireHandshake *handshake, const WireIdentity *s
         wipe(handshake);
         return -EINVAL;
     }
-    out_message[0] = WIRE_MESSAGE_INITIATION;
+    out_message[0] = wire_suite_type(handshake->suite, WIRE_MESSAGE_INITIATION);
     put_u32le(out_message + AT_SENDER, handshake->local_index);
     memcpy(ephemeral, public_key.bytes, 32);
     seal(handshake, key, MESH_SPAN(self->public_key.bytes, 32), out_message + INITIATION_STATIC);
@@ -182,7 +181,7 @@ int wire_noise_open_initiation(const WireIdentity *self,
                                const uint8_t       message[WIRE_INITIATION_BYTES],
                                WireInitiation     *out_initiation)
 {
-    WireInitiation opened = { .handshake.state = WIRE_HANDSHAKE_NONE };
+    WireInitiation opened = { .handshake.suite = wire_suite_of(message[0]) };
     WireHandshake *state = &opened.handshake;
     uint8_t        key[32];
     int            rc;
@@ -267,7 +266,7 @@ int wire_noise_create_response(WireHandshake *handshake, const WireRemote *remot
         return -EINVAL;
     }
     mix_preshared(handshake, &remote->preshared_key, key); /* psk */
-    out_message[0] = WIRE_MESSAGE_RESPONSE;
+    out_message[0] = wire_suite_type(handshake->suite, WIRE_MESSAGE_RESPONSE);
     put_u32le(out_message + AT_SENDER, handshake->local_index);
     put_u32le(out_message + RESPONSE_RECEIVER, handshake->remote_index);
     memcpy(out_message + RESPONSE_EPHEMERAL, public_key.bytes, 32);
@@ -287,6 +286,7 @@ int wire_noise_consume_response(WireHandshake *handshake, const WireIdentity *se
     int           rc = -EBADMSG;
 
     if (handshake->state != WIRE_HANDSHAKE_INITIATED ||
+        message[0] != wire_suite_type(handshake->suite, WIRE_MESSAGE_RESPONSE) ||
         get_u32le(message + RESPONSE_RECEIVER) != handshake->local_index)
         goto out;
     memcpy(ephemeral.bytes, message + RESPONSE_EPHEMERAL, 32);

@@ -1,5 +1,6 @@
-/* daemon/wire/noise.h: Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s as WireGuard uses it: a pure state
- * machine, both roles. No clock, no randomness, no I/O: ephemeral keys and timestamps are given.
+/* daemon/wire/noise.h: Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s as WireGuard uses it, and the same
+ * with AESGCM (docs/PROTOCOL.md §10): a pure state machine, both roles. No clock, no randomness, no
+ * I/O: ephemeral keys and timestamps are given.
  *
  * Initiator:  create_initiation → (send) → consume_response → derive
  * Responder:  open_initiation (whose is it?) → finish_initiation → create_response → derive
@@ -10,6 +11,7 @@
 
 #include "common/std/attr.h"
 #include "common/std/key.h"
+#include "daemon/wire/suite.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -53,10 +55,11 @@ typedef struct {
         WIRE_HANDSHAKE_ANSWERED,  /* … and answered it: derive */
         WIRE_HANDSHAKE_ACCEPTED,  /* we took its response: derive */
     } state;
-    uint32_t local_index, remote_index;
-    uint8_t  chaining_key[32], hash[32];
-    MeshKey  ephemeral_private; /* INITIATED */
-    MeshKey  remote_ephemeral;  /* CONSUMED */
+    WireSuite suite;
+    uint32_t  local_index, remote_index;
+    uint8_t   chaining_key[32], hash[32];
+    MeshKey   ephemeral_private; /* INITIATED */
+    MeshKey   remote_ephemeral;  /* CONSUMED */
 } WireHandshake;
 
 /** WireInitiation: an initiation opened as far as it tells who sent it. Secret; wipe. */
@@ -78,7 +81,7 @@ typedef struct {
     int64_t accepted_ms; /* boot clock; 0: none yet */
 } WireFreshness;
 
-/** wire_noise_get_type: by the first four bytes and @len. */
+/** wire_noise_get_type: by the first four bytes and @len; of either suite, see wire_suite_of(). */
 WireMessage wire_noise_get_type(const uint8_t *bytes, size_t len);
 
 /** wire_noise_make_remote: Returns: 0; -EINVAL: a low-order public key, or our own: no handshake
@@ -86,13 +89,15 @@ WireMessage wire_noise_get_type(const uint8_t *bytes, size_t len);
 MESH_CHECKED int wire_noise_make_remote(const WireIdentity *self, const MeshKey *public_key,
                                         const MeshKey *preshared_key, WireRemote *out_remote);
 
-/** wire_noise_create_initiation: starts @handshake anew; its local_index is set by the caller.
+/** wire_noise_create_initiation: starts @handshake anew; its local_index and suite are set by the
+ * caller.
  * Returns: 0; -EINVAL: the peer's key is of low order; @handshake is wiped then. */
 MESH_CHECKED int wire_noise_create_initiation(WireHandshake *handshake, const WireIdentity *self,
                                               const WireRemote *remote, const WireNoiseFresh *fresh,
                                               uint8_t out_message[WIRE_INITIATION_BYTES]);
 
-/** wire_noise_open_initiation: one X25519 and one tag; tells the claimed sender.
+/** wire_noise_open_initiation: one X25519 and one tag; tells the claimed sender. The suite is that
+ * of the message; whether it is spoken is for the caller to ask before.
  * Returns: 0; -EBADMSG: not made for us. */
 MESH_CHECKED int wire_noise_open_initiation(const WireIdentity *self,
                                             const uint8_t       message[WIRE_INITIATION_BYTES],
@@ -120,8 +125,8 @@ MESH_CHECKED int wire_noise_create_response(WireHandshake *handshake, const Wire
                                             uint8_t        out_message[WIRE_RESPONSE_BYTES]);
 
 /** wire_noise_consume_response: INITIATED → ACCEPTED. The receiver index of @message was matched to
- * this handshake by the caller. On failure the pending handshake stays, so that garbage that races
- * the real answer harms nothing. Returns: 0; -EBADMSG. */
+ * this handshake by the caller; one of the other suite is refused. On failure the pending handshake
+ * stays, so that garbage that races the real answer harms nothing. Returns: 0; -EBADMSG. */
 MESH_CHECKED int wire_noise_consume_response(WireHandshake *handshake, const WireIdentity *self,
                                              const WireRemote *remote,
                                              const uint8_t     message[WIRE_RESPONSE_BYTES]);

@@ -243,9 +243,11 @@ static uint32_t pad_length(uint32_t len, uint32_t mtu)
     return padded < mtu ? padded : mtu;
 }
 
-static void put_header(uint8_t *at, uint32_t receiver, uint64_t counter)
+static void put_header(uint8_t *at, const WireKeypair *keypair, uint64_t counter)
 {
-    at[0] = 4; /* transport data; three zero bytes follow */
+    uint32_t receiver = keypair->remote_index;
+
+    at[0] = keypair->type; /* transport data; three zero bytes follow */
     at[1] = at[2] = at[3] = 0;
     for (int i = 0; i < 4; i++)
         at[4 + i] = (uint8_t)(receiver >> (8 * i));
@@ -289,7 +291,7 @@ static void seal(WireOutbound *self, const Session *session, uint64_t counter,
     wire_keypair_seal(session->keypair, self->shard, counter, &seg, 1);
     if (padding > 0)
         memcpy(packet->data + packet->len, behind, padding);
-    put_header(out, session->keypair->remote_index, counter);
+    put_header(out, session->keypair, counter);
     put_sealed(self, session, (WirePacket){ out, len + WIRE_DATA_OVERHEAD });
     self->arena_used += room + len + WIRE_DATA_OVERHEAD;
 }

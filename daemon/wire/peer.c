@@ -81,6 +81,7 @@ void wire_peer_get_info(WirePeer *self, int64_t now_ms, WirePeerInfo *out_info)
     info.way = wire_hop_get_way(&hop);
     info.last_data_ms = (uint64_t)atomic_load_explicit(&self->data_ms, memory_order_relaxed);
     info.has_session = now_ms < atomic_load_explicit(&self->session_until_ms, memory_order_relaxed);
+    info.suite = atomic_load_explicit(&self->session_suite, memory_order_relaxed);
     info.last_handshake_s = handshake_ns / 1000000000;
     info.last_handshake_ns = (uint32_t)(handshake_ns % 1000000000);
     info.last_received_ms = (uint64_t)received_ms;

@@ -30,6 +30,7 @@ enum {
     WIRE_ASK_ROUTE = 1u << 3,   /* a new WireRoute lies in @news */
     WIRE_ASK_KEYS = 1u << 4,    /* new, or its preshared key changed: make the secrets again */
     WIRE_ASK_END = 1u << 5,     /* left the configuration */
+    WIRE_ASK_SUITE = 1u << 6,   /* handshakes with it are begun in another suite now */
 };
 
 /* What a note to the out thread asks for. */
@@ -70,6 +71,7 @@ struct WirePeer {
     WireCount       n_attempts;                        /* handshake thread */
     _Atomic int64_t handshake_ns;     /* wall clock of the last; handshake thread */
     _Atomic int64_t taken_ns;         /* greatest timestamp of its initiations. The same */
+    _Atomic uint8_t session_suite;    /* of the last; the same */
     _Atomic int64_t session_until_ms; /* boot clock: may send until then; 0: no session. The same */
 
     /* Out threads. */

@@ -10,6 +10,7 @@
 #include "common/std/clock.h"
 #include "common/std/endpoint.h"
 #include "common/std/hash.h"
+#include "daemon/wire/engines.h"
 #include "daemon/wire/handed.h"
 #include "daemon/wire/handshake.h"
 #include "daemon/wire/shard.h"
@@ -76,6 +77,8 @@ static void start_changed(WirePlane *self, const WireSnapshot *old, const WireSn
             wire_peer_ask(self, spec->peer, WIRE_ASK_KEYS);
         else if (keepalive_s != spec->keepalive_s)
             wire_peer_ask(self, spec->peer, WIRE_ASK_LOOK);
+        if (was != NULL && was->suite != spec->suite)
+            wire_peer_ask(self, spec->peer, WIRE_ASK_SUITE);
     }
 }
 
@@ -179,7 +182,7 @@ static WirePlane *make_plane(void)
     if (self == NULL)
         return NULL;
     memset(self, 0, sizeof(*self));
-    self->engine = wire_aead_best();
+    wire_engines_use(self, NULL);
     for (int s = 0; s < WIRE_N_SOCKETS; s++) {
         for (unsigned n = 0; n < WIRE_MAX_SHARDS; n++)
             self->sockets.fds[n][s] = -1;
@@ -404,6 +407,11 @@ void wire_plane_get_info(WirePlane *self, WirePlaneInfo *out_info)
                            .fwmark = self->sockets.fwmark,
                            .sent_ns = atomic_load(&self->sent_ns) };
 
+    for (WireSuite suite = 0; suite < WIRE_N_SUITES; suite++) {
+        const WireAead *engine = atomic_load(&self->engines[suite]);
+
+        info.engines[suite] = engine != NULL ? engine->name : NULL;
+    }
     strncpy(info.ifname, wire_tun_name(self->tun), sizeof(info.ifname) - 1);
     *out_info = info;
 }

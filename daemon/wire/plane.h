@@ -96,6 +96,7 @@ typedef struct {
     MeshEndpoint endpoint;         /* family 0: none known, or by a relay */
     WireWay      way;              /* the same as a way */
     bool         has_session;      /* a keypair that may still send exists */
+    WireSuite    suite;            /* of that */
     int64_t      last_handshake_s; /* CLOCK_REALTIME; 0: never */
     uint32_t     last_handshake_ns;
     uint64_t     last_received_ms; /* boot clock, authentic packets only; 0: never */
@@ -146,12 +147,14 @@ typedef struct {
 } WireStats;
 
 typedef struct {
-    char     ifname[WIRE_IFNAME_SIZE];
-    uint32_t mtu;         /* bytes, of the TUN now */
-    bool     up;          /* IFF_UP */
-    uint16_t listen_port; /* bound port; 0: not bound */
-    uint32_t fwmark;
-    int64_t  sent_ns; /* greatest timestamp of our initiations, ns since 1970; 0: none sent */
+    char        ifname[WIRE_IFNAME_SIZE];
+    uint32_t    mtu;         /* bytes, of the TUN now */
+    bool        up;          /* IFF_UP */
+    uint16_t    listen_port; /* bound port; 0: not bound */
+    uint32_t    fwmark;
+    int64_t     sent_ns; /* greatest timestamp of our initiations, ns since 1970; 0: none sent */
+    const char *engines[WIRE_N_SUITES]; /* names, of new sessions; NULL: the suite is not for this
+                                         * machine */
 } WirePlaneInfo;
 
 /** wire_plane_start: opens the TUN, starts the threads; no peers, no key, port not yet bound.

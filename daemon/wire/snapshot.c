@@ -46,6 +46,8 @@ static void add_peer(const WirePeerSpec *spec, void *data)
         .public_key = spec->public_key,
         .preshared_key = preshared,
         .keepalive_s = spec->keepalive_s,
+        .suite = spec->suite,
+        .answers = spec->answers != 0 ? spec->answers : WIRE_SUITE_BIT(WIRE_SUITE_WG1),
         .peer = peer,
     };
     snapshot->n_peers++;

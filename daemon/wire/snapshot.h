@@ -20,7 +20,9 @@ typedef struct {
     MeshKey        public_key;
     const MeshKey *preshared_key; /* in guarded memory of the snapshot; all zero: none */
     uint16_t       keepalive_s;
-    WirePeer      *peer; /* borrowed */
+    WireSuite      suite;
+    uint8_t        answers; /* never 0 */
+    WirePeer      *peer;    /* borrowed */
 } WireSnapshotPeer;
 
 typedef struct {

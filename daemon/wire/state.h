@@ -40,12 +40,13 @@ typedef struct {
 } WireQueuedMessage;
 
 struct WirePlane {
-    WireTun                *tun;
-    WireSockets             sockets;
-    WireLinks               links;
-    WireIndexTable         *index;
-    WireFlows              *flows;
-    const WireAead         *engine;
+    WireTun                  *tun;
+    WireSockets               sockets;
+    WireLinks                 links;
+    WireIndexTable           *index;
+    WireFlows                *flows;
+    _Atomic(const WireAead *) engines[WIRE_N_SUITES]; /* for new keypairs; control thread sets.
+                                                       * NULL: the suite is not spoken */
     bool                    gso;      /* the kernel knows it, and it is wished for */
     _Atomic(WireSnapshot *) snapshot; /* wire_rcu_load(); control thread publishes; never NULL */
 

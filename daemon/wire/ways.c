@@ -85,7 +85,8 @@ static bool is_raw(MeshSpan bytes)
     static const uint8_t cookie[4] = { 0x21, 0x12, 0xa4, 0x42 }; /* STUN, RFC 8489 §5 */
     const uint8_t       *data = bytes.data;
 
-    if (bytes.len == 0 || bytes.len > WIRE_MAX_RAW)
+    if (bytes.len == 0 || bytes.len > WIRE_MAX_RAW ||
+        wire_noise_get_type(data, bytes.len) != WIRE_MESSAGE_NONE)
         return false;
     return data[0] >= RAW_FIRST_BYTE ||
            (bytes.len >= STUN_MIN_BYTES && memcmp(data + STUN_COOKIE_AT, cookie, 4) == 0);

@@ -11,6 +11,7 @@
 #include "common/std/clock.h"
 #include "common/std/endpoint.h"
 #include "common/std/hash.h"
+#include "daemon/wire/engines.h"
 #include "daemon/wire/exchange.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -161,7 +162,7 @@ static void open_side(unsigned number)
     side->identity = identities[number];
     spec.public_key = identities[1 - number].public_key;
     side->endpoint = mesh_endpoint_make4(0xc0000201 + number, (uint16_t)(1000 + number));
-    side->plane.engine = wire_aead_best();
+    wire_engines_use(&side->plane, NULL);
     side->plane.sockets.port = 1;
     side->plane.n_shards = 1;
     assert(wire_index_new(&side->plane.index) == 0);

@@ -1,8 +1,9 @@
-/* Tests of daemon/wire/aead.c: every engine against a known answer and against libsodium. */
+/* Tests of daemon/wire/aead.c: every engine against a known answer and against a reference. */
 #include "common/std/base64.h"
-#include "daemon/wire/aead.h"
+#include "daemon/wire/aead-judge.h"
 
 #include <glib.h>
+#include <openssl/evp.h>
 #include <sodium.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -18,11 +19,31 @@ static void *new_context(const WireAead *engine, const uint8_t *key, bool seal)
     return context;
 }
 
-static void make_nonce(uint64_t counter, uint8_t nonce[12])
+/* What every engine is held to. For ChaCha20-Poly1305 that is libsodium, an implementation apart;
+ * for AES-256-GCM OpenSSL, asked in another way than the engine asks it, and both for known answers
+ * of a third. @out: text and tag. */
+static void seal_slowly(WireSuite suite, const uint8_t key[32], const WireSeg *seg, uint8_t *out)
 {
-    memset(nonce, 0, 4);
+    uint8_t         nonce[12] = { 0 };
+    EVP_CIPHER_CTX *context;
+    int             len = 0;
+
     for (int i = 0; i < 8; i++)
-        nonce[4 + i] = (uint8_t)(counter >> 8 * i);
+        nonce[suite == WIRE_SUITE_WG1 ? 4 + i : 11 - i] = (uint8_t)(seg->counter >> 8 * i);
+    if (suite == WIRE_SUITE_WG1) {
+        crypto_aead_chacha20poly1305_ietf_encrypt(out, NULL, seg->in, seg->len, NULL, 0, NULL,
+                                                  nonce, key);
+        return;
+    }
+    context = EVP_CIPHER_CTX_new();
+    g_assert_cmpint(EVP_EncryptInit_ex(context, EVP_aes_256_gcm(), NULL, key, nonce), ==, 1);
+    for (uint32_t at = 0; at < seg->len; at += (uint32_t)len)
+        g_assert_cmpint(EVP_EncryptUpdate(context, out + at, &len, seg->in + at,
+                                          (int)MIN(seg->len - at, 1000)),
+                        ==, 1);
+    g_assert_cmpint(EVP_EncryptFinal_ex(context, out + seg->len, &len), ==, 1);
+    g_assert_cmpint(EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_GCM_GET_TAG, 16, out + seg->len), ==, 1);
+    EVP_CIPHER_CTX_free(context);
 }
 
 static void fill(GRand *rand, uint8_t *bytes, size_t len)
@@ -31,13 +52,13 @@ static void fill(GRand *rand, uint8_t *bytes, size_t len)
         bytes[i] = (uint8_t)g_rand_int(rand);
 }
 
-/* RFC 8439 §2.8.2 has additional data, which the transport does not; so the answer is libsodium's,
- * an implementation apart, for each length, with the run's counters. */
-static void test_against_sodium(gconstpointer data)
+/* Each length, with the run's counters. RFC 8439 §2.8.2 and NIST's vectors have additional data,
+ * which the transport does not. */
+static void test_against_reference(gconstpointer data)
 {
     const WireAead *engine = data;
     GRand          *rand = g_rand_new_with_seed(9);
-    uint8_t         key[32], plain[MAX_LEN], out[MAX_LEN + 16], want[MAX_LEN + 16], nonce[12];
+    uint8_t         key[32], plain[MAX_LEN], out[MAX_LEN + 16], want[MAX_LEN + 16];
     void           *context;
 
     fill(rand, key, sizeof key);
@@ -47,25 +68,85 @@ static void test_against_sodium(gconstpointer data)
         WireSeg  seg = { .in = plain, .out = out, .len = len };
 
         fill(rand, plain, len);
-        make_nonce(counter, nonce);
-        crypto_aead_chacha20poly1305_ietf_encrypt(want, NULL, plain, len, NULL, 0, NULL, nonce,
-                                                  key);
         engine->seal_batch(context, counter, &seg, 1);
         g_assert_cmpuint(seg.counter, ==, counter);
+        seal_slowly(engine->suite, key, &seg, want);
         g_assert_true(memcmp(out, want, len + 16u) == 0);
     }
     engine->context_free(context);
     g_rand_free(rand);
 }
 
-static const char known_answer[] =
-    "a479cb54628946d6f4042a8e384ef4bd2fbc7330b8be55eb2d8dc18aaa51d66a8ec1f8d3"
-    "619a258db0ac56956015b7b4937e9b8e6aa957b3dc0214d803d77660aabc913092971da8"
-    "f207171ce7843608162e2e759d8efc25d8d0936990af63c820ba87e8a955b5c8274ef7d1"
-    "0f6fafd04647fa6775577a1a250dcc2df37e95e46c4a";
+enum { ROUNDS = 300, WHOLE = 65535, GUARD = 64, FENCE = 0xa5 };
 
-/* Known answer: key 80…9f, counter 0x4746454443424140 (so the nonce is four zeros and 40…47), the
- * text of RFC 8439 §2.8.2 without its additional data; computed with Python's cryptography. */
+/* One packet at a place of its own on both sides: as the reference has it, not a byte beside it,
+ * and one bit of it changed is refused wherever that is. */
+static void check_once(const WireAead *engine, GRand *rand, uint8_t *text, uint8_t *room)
+{
+    uint8_t             key[32];
+    g_autofree uint8_t *want = g_malloc(WHOLE + 16);
+    uint32_t len = (uint32_t)g_rand_int_range(rand, 0, 1 << g_rand_int_range(rand, 1, 17));
+    uint64_t counter = (uint64_t)g_rand_int(rand) << 32 | g_rand_int(rand);
+    uint8_t *in = text + g_rand_int_range(rand, 0, GUARD);
+    uint8_t *out = room + g_rand_int_range(rand, 1, GUARD);
+    void    *sealer, *opener;
+    WireSeg  seg;
+    uint32_t bit;
+
+    len = MIN(len, WHOLE);
+    fill(rand, key, sizeof key);
+    fill(rand, in, len);
+    sealer = new_context(engine, key, true);
+    opener = new_context(engine, key, false);
+    seg = (WireSeg){ .in = in, .out = out, .len = len };
+    memset(room, FENCE, WHOLE + 2 * GUARD + 16);
+    engine->seal_batch(sealer, counter, &seg, 1);
+    seal_slowly(engine->suite, key, &seg, want);
+    g_assert_true(memcmp(out, want, len + 16u) == 0);
+    g_assert_true(out[-1] == FENCE && out[len + 16] == FENCE);
+
+    bit = (uint32_t)g_rand_int_range(rand, 0, (int)(len + 16) * 8);
+    out[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    memcpy(want, out, len + 16u); /* opening in place destroys it */
+    seg = (WireSeg){ .in = out, .out = out, .len = len, .counter = counter };
+    g_assert_cmpuint(engine->open_batch(opener, &seg, 1), ==, 0);
+    g_assert_false(seg.tag_ok);
+    memcpy(out, want, len + 16u);
+    out[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    g_assert_cmpuint(engine->open_batch(opener, &seg, 1), ==, 1);
+    g_assert_true(seg.tag_ok && memcmp(out, in, len) == 0 && out[-1] == FENCE);
+    engine->context_free(sealer);
+    engine->context_free(opener);
+}
+
+static void test_random(gconstpointer data)
+{
+    guint32             seed = g_random_int();
+    GRand              *rand = g_rand_new_with_seed(seed);
+    g_autofree uint8_t *text = g_malloc(WHOLE + GUARD);
+    g_autofree uint8_t *room = g_malloc(WHOLE + 2 * GUARD + 16);
+
+    g_test_message("seed %u", seed);
+    for (int i = 0; i < ROUNDS; i++)
+        check_once(data, rand, text, room);
+    g_rand_free(rand);
+}
+
+static const char *const known_answers[] = {
+    [WIRE_SUITE_WG1] = "a479cb54628946d6f4042a8e384ef4bd2fbc7330b8be55eb2d8dc18aaa51d66a8ec1f8d3"
+                       "619a258db0ac56956015b7b4937e9b8e6aa957b3dc0214d803d77660aabc913092971da8"
+                       "f207171ce7843608162e2e759d8efc25d8d0936990af63c820ba87e8a955b5c8274ef7d1"
+                       "0f6fafd04647fa6775577a1a250dcc2df37e95e46c4a",
+    [WIRE_SUITE_AESGCM1] =
+        "f945baabc06e441ad333fd9ac67b93a43f681ecfda37aa4e24bbdc09dabd357a55f8602d"
+        "8da359e4049413572b4e1d50b08cb4c9215bda61a27becc521d2fb56c1487aa2ae06cf14"
+        "6f899f2d2a1b1c7067d1866bc33d8022a5b2279b5445f12491b8e58ccb5baa7510b704fd"
+        "7ca19a74c130a33de74fdc2db2e286cbf12d9d2b370b",
+};
+
+/* Known answer: key 80…9f, counter 0x4746454443424140 (so the nonce is four zeros and 40…47, or
+ * 47…40), the text of RFC 8439 §2.8.2 without its additional data; computed with Python's
+ * cryptography. */
 static void test_known_answer(gconstpointer data)
 {
     static const char text[] =
@@ -81,7 +162,7 @@ static void test_known_answer(gconstpointer data)
     context = new_context(engine, key, true);
     engine->seal_batch(context, UINT64_C(0x4746454443424140), &seg, 1);
     engine->context_free(context);
-    g_assert_cmpint(mesh_hex_decode(known_answer, want, sizeof want, NULL), ==, 0);
+    g_assert_cmpint(mesh_hex_decode(known_answers[engine->suite], want, sizeof want, NULL), ==, 0);
     g_assert_true(memcmp(out, want, sizeof want) == 0);
 }
 
@@ -211,18 +292,91 @@ static void test_threads(gconstpointer data)
 
 static void test_table(void)
 {
-    g_assert_true(wire_aead_find("openssl") == &wire_aead_openssl);
-    g_assert_null(wire_aead_find("rot13"));
-    g_assert_nonnull(wire_aead_best());
+    g_assert_true(wire_aead_find(WIRE_SUITE_WG1, "openssl") == &wire_aead_openssl);
+    g_assert_null(wire_aead_find(WIRE_SUITE_WG1, "rot13"));
+    g_assert_false(wire_aead_is_name("rot13"));
+    g_assert_true(wire_aead_is_name("openssl"));
+    for (WireSuite suite = 0; suite < WIRE_N_SUITES; suite++) {
+        const WireAead *best = wire_aead_best(suite);
+
+        g_assert_true((best != NULL) == wire_suite_is_fit(suite));
+        g_assert_true(wire_aead_choose(suite, NULL) == best);
+        g_assert_true(wire_aead_choose(suite, "rot13") == best);
+        g_assert_true(best == NULL || best->suite == suite);
+    }
+    if (wire_suite_is_fit(WIRE_SUITE_AESGCM1))
+        g_assert_true(wire_aead_choose(WIRE_SUITE_AESGCM1, "openssl") == &wire_aead_aes_openssl);
+}
+
+/* ---- the judge ---- */
+
+static unsigned flaw; /* what the engine below does wrong, at which length */
+
+enum { BAD_TEXT = 1, BAD_TAG, ACCEPTS_ALL, ACCEPTS_NONE, BAD_NONCE, N_FLAWS };
+
+static void seal_badly(void *context, uint64_t first_counter, WireSeg *segs, size_t n_segs)
+{
+    for (size_t i = 0; i < n_segs; i++) {
+        uint64_t counter = flaw == BAD_NONCE ? (uint32_t)(first_counter + i) : first_counter + i;
+
+        wire_aead_openssl.seal_batch(context, counter, &segs[i], 1);
+        segs[i].counter = first_counter + i;
+        if (segs[i].len == 65 && flaw == BAD_TEXT)
+            segs[i].out[64] ^= 1;
+        if (segs[i].len == 17 && flaw == BAD_TAG)
+            segs[i].out[17 + 15] ^= 0x80;
+    }
+}
+
+static size_t open_badly(void *context, WireSeg *segs, size_t n_segs)
+{
+    size_t n = wire_aead_openssl.open_batch(context, segs, n_segs);
+
+    for (size_t i = 0; i < n_segs; i++) {
+        if (flaw == ACCEPTS_ALL || flaw == ACCEPTS_NONE) {
+            segs[i].tag_ok = flaw == ACCEPTS_ALL;
+            n = flaw == ACCEPTS_ALL ? n_segs : 0;
+        }
+    }
+    return n;
+}
+
+/* An engine that is wrong here and there is found out. */
+static void test_judge(void)
+{
+    WireAead broken = wire_aead_openssl;
+
+    broken.seal_batch = seal_badly;
+    broken.open_batch = open_badly;
+    for (flaw = 0; flaw < N_FLAWS; flaw++)
+        g_assert_true(wire_aead_judge_is_sound(&broken, &wire_aead_openssl) == (flaw == 0));
+    flaw = BAD_TEXT;
+    g_assert_false(wire_aead_judge_is_sound(&wire_aead_openssl, &broken)); /* or the reference is */
+    flaw = 0;
+    g_assert_cmpuint(wire_aead_judge_measure(&broken), <, UINT64_MAX);
 }
 
 static const char *const names[] = { "openssl", "ipsec-mb" };
 
-static void add(const char *engine, const char *what, GTestDataFunc func)
+static void add(const WireAead *engine, const char *what, GTestDataFunc func)
 {
-    g_autofree char *path = g_strdup_printf("/aead/%s/%s", engine, what);
+    g_autofree char *path =
+        g_strdup_printf("/aead/%s/%s/%s", wire_suite_get_name(engine->suite), engine->name, what);
 
-    g_test_add_data_func(path, wire_aead_find(engine), func);
+    g_test_add_data_func(path, engine, func);
+}
+
+static void add_engine(const WireAead *engine)
+{
+    if (engine == NULL)
+        return; /* not built in, or not for this CPU */
+    add(engine, "known-answer", test_known_answer);
+    add(engine, "against-reference", test_against_reference);
+    add(engine, "random", test_random);
+    add(engine, "run", test_run);
+    add(engine, "apart", test_apart);
+    add(engine, "edge", test_edge);
+    add(engine, "threads", test_threads);
 }
 
 int main(int argc, char **argv)
@@ -230,16 +384,11 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_assert_cmpint(sodium_init(), >=, 0);
     g_assert_cmpint(wire_aead_init(), ==, 0);
-    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
-        if (wire_aead_find(names[i]) == NULL)
-            continue; /* not built in, or not for this CPU */
-        add(names[i], "known-answer", test_known_answer);
-        add(names[i], "against-sodium", test_against_sodium);
-        add(names[i], "run", test_run);
-        add(names[i], "apart", test_apart);
-        add(names[i], "edge", test_edge);
-        add(names[i], "threads", test_threads);
+    for (WireSuite suite = 0; suite < WIRE_N_SUITES; suite++) {
+        for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
+            add_engine(wire_aead_find(suite, names[i]));
     }
     g_test_add_func("/aead/table", test_table);
+    g_test_add_func("/aead/judge", test_judge);
     return g_test_run();
 }

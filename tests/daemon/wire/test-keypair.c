@@ -42,7 +42,7 @@ static WireKeypair *make_keypair(WireIndexTable *table, bool initiator)
     };
 
     g_assert_cmpint(wire_index_reserve(table, some_peer(), 0, &init.local_index), ==, 0);
-    g_assert_cmpint(wire_keypair_new(wire_aead_best(), &init, &keypair), ==, 0);
+    g_assert_cmpint(wire_keypair_new(wire_aead_best(WIRE_SUITE_WG1), &init, &keypair), ==, 0);
     return keypair;
 }
 

@@ -62,6 +62,7 @@ static void set_up(Pair *pair, const NoiseVector *v)
                     ==, 0);
     pair->hs_i.local_index = INDEX_I;
     pair->hs_r.local_index = INDEX_R;
+    pair->hs_i.suite = v->suite;
 }
 
 static void initiate(Pair *pair)
@@ -147,14 +148,14 @@ static void test_derive_wipes(void)
 }
 
 /* Each bit that is authenticated is flipped once. The sender index is not (mac1 covers it). */
-static void test_forged_initiation(void)
+static void test_forged_initiation(gconstpointer data)
 {
     Pair           pair;
     WireInitiation opened;
     WireHandshake  before;
     uint8_t        timestamp[WIRE_TAI64N_BYTES];
 
-    set_up(&pair, &noise_vectors[1]);
+    set_up(&pair, data);
     initiate(&pair);
     before = pair.hs_r;
     for (size_t at = 8; at < WIRE_INITIATION_BYTES - 32; at++) {
@@ -174,12 +175,12 @@ static void test_forged_initiation(void)
 }
 
 /* Garbage that races the real answer must not end the pending handshake. */
-static void test_forged_response(void)
+static void test_forged_response(gconstpointer data)
 {
     Pair          pair;
     WireHandshake before;
 
-    set_up(&pair, &noise_vectors[1]);
+    set_up(&pair, data);
     initiate(&pair);
     respond(&pair);
     before = pair.hs_i;
@@ -191,6 +192,33 @@ static void test_forged_response(void)
     }
     g_assert_cmpint(take_response(&pair), ==, 0);
     g_assert_cmpint(take_response(&pair), ==, -EBADMSG); /* once */
+}
+
+/* What was made in one suite is nothing in the other, whatever its first byte says. */
+static void test_other_suite(void)
+{
+    Pair           pair;
+    WireInitiation opened;
+    WireHandshake  before;
+
+    for (int i = 0; i < 2; i++) {
+        set_up(&pair, &noise_vectors[i == 0 ? 1 : 3]);
+        initiate(&pair);
+        pair.initiation[0] ^= WIRE_SUITE_AES_BITS;
+        g_assert_cmpint(wire_noise_open_initiation(&pair.self_r, pair.initiation, &opened), ==,
+                        -EBADMSG);
+        pair.initiation[0] ^= WIRE_SUITE_AES_BITS;
+        respond(&pair);
+        before = pair.hs_i;
+        pair.response[0] ^= WIRE_SUITE_AES_BITS;
+        g_assert_cmpint(take_response(&pair), ==, -EBADMSG);
+        g_assert_true(memcmp(&pair.hs_i, &before, sizeof before) == 0);
+        pair.response[0] ^= WIRE_SUITE_AES_BITS;
+        pair.hs_i.suite = 1 - pair.hs_i.suite;
+        g_assert_cmpint(take_response(&pair), ==, -EBADMSG);
+        pair.hs_i.suite = 1 - pair.hs_i.suite;
+        g_assert_cmpint(take_response(&pair), ==, 0);
+    }
 }
 
 static void test_other_psk(void)
@@ -306,6 +334,15 @@ static const TypeCase type_cases[] = {
     { "reserved-bytes-set", { 4, 0, 1 }, 64, WIRE_MESSAGE_NONE },
     { "stun", { 1, 1 }, 148, WIRE_MESSAGE_NONE },
     { "type-zero", { 0 }, 148, WIRE_MESSAGE_NONE },
+    { "aes-initiation", { 0x61 }, 148, WIRE_MESSAGE_INITIATION },
+    { "aes-response", { 0x62 }, 92, WIRE_MESSAGE_RESPONSE },
+    { "aes-response-long", { 0x62 }, 148, WIRE_MESSAGE_NONE },
+    { "aes-cookie-there-is-none", { 0x63 }, 64, WIRE_MESSAGE_NONE },
+    { "aes-data", { 0x64 }, 32, WIRE_MESSAGE_DATA },
+    { "aes-data-without-tag", { 0x64 }, 31, WIRE_MESSAGE_NONE },
+    { "aes-and-another-bit", { 0xe4 }, 64, WIRE_MESSAGE_NONE },
+    { "aes-bits-alone", { 0x60 }, 148, WIRE_MESSAGE_NONE },
+    { "one-aes-bit", { 0x44 }, 64, WIRE_MESSAGE_NONE },
     { "type-five", { 5 }, 148, WIRE_MESSAGE_NONE },
     { "too-short-for-a-type", { 4 }, 3, WIRE_MESSAGE_NONE },
     { "empty", { 4 }, 0, WIRE_MESSAGE_NONE },
@@ -352,8 +389,11 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < G_N_ELEMENTS(type_cases); i++)
         add("type", type_cases[i].name, &type_cases[i], test_type);
     g_test_add_func("/noise/derive-wipes", test_derive_wipes);
-    g_test_add_func("/noise/forged-initiation", test_forged_initiation);
-    g_test_add_func("/noise/forged-response", test_forged_response);
+    for (size_t i = 0; i < G_N_ELEMENTS(noise_vectors); i++) {
+        add("forged-initiation", noise_vectors[i].name, &noise_vectors[i], test_forged_initiation);
+        add("forged-response", noise_vectors[i].name, &noise_vectors[i], test_forged_response);
+    }
+    g_test_add_func("/noise/other-suite", test_other_suite);
     g_test_add_func("/noise/other-psk", test_other_psk);
     g_test_add_func("/noise/other-sender", test_other_sender);
     g_test_add_func("/noise/own-key", test_own_key);
