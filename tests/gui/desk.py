@@ -85,7 +85,8 @@ def add_user(lab, name):
 
 def own_tmp(node):
     """Gives the node a /tmp of its own, where X servers keep sockets and locks; what the lab has there stays."""
-    keep = [path for path in {node.lab.dir, REPO, HERE} if path.is_relative_to("/tmp")]
+    unpacked = pathlib.Path(os.environ.get("MESH_UNPACKED", REPO / "build/unpacked"))
+    keep = [path for path in {node.lab.dir, REPO, HERE, unpacked} if path.is_relative_to("/tmp") and path.exists()]
     keep = [path for path in keep if not any(other in path.parents for other in keep)]
     script = ["[ -e /run/own-tmp ] && exit 0; touch /run/own-tmp; mkdir /run/kept"]
     for number, path in enumerate(keep):

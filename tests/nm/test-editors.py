@@ -37,7 +37,7 @@ def gtk4(lab, desk):
 
 def gtk3(lab, desk, nm):
     def eyes(*words):
-        return desk.run(PYTHON, "/run/desk/gtk3eyes.py", "nm-connection-editor", *words, check=False, limit_s=20)
+        return desk.run(PYTHON, "/run/desk/gtk3eyes.py", "nm-connection-editor", *words, check=False, limit_s=60)
 
     nm.add("my mesh", "home")
     uuid = nm.cli("-g", "connection.uuid", "connection", "show", "my mesh").stdout.strip()
