@@ -1,23 +1,26 @@
 #!/usr/bin/env python3
 """The data plane beside others, in one run on one machine: tests/bench/wire.py BUILD [options]
 
-   [a] 10.9.0.1 ── a cable (veth) ── [b] 10.9.0.2        and wg0 with 10.8.0.1, 10.8.0.2 through it
+Every contender has two hosts and a cable of its own, all at once; each measurement goes through all of
+them in turn, several rounds, so that whatever else this machine does hits each alike. Shown are medians,
+under them the least and the greatest. Absolute numbers say how fast this machine is just now; only the
+ratios of one run are worth comparing. Nothing is asserted but that ours carries everything.
 
-Every contender has two hosts and a cable of its own, all at once; they are measured in turns, several
-rounds, so that whatever else this machine does hits each alike. Shown are medians. Absolute numbers
-say how fast this machine is just now; only the ratios of one run are worth comparing. Nothing is
-asserted but that traffic flows. Contenders: mesh-wg of BUILD and wireguard-go, as far as they are there;
-$MESH_WG and $WIREGUARD_GO name other programs, $MESH_WG_ARGUMENTS options of one more mesh-wg.
+Programs are taken from $MESH_WG, $WIREGUARD_GO, $NEBULA, $TAILSCALED, $HEADSCALE, $BORINGTUN, else from
+the folders of $PEERS, else from $PATH. $LIMIT names a program that is only a data plane (DEV PORT ADDRESS
+PORT KEY KEY [aes]): what this machine could do. $MESH_WG_ARGUMENTS adds a mesh-wg with those options,
+$MESH_WG_BEFORE another build as "mesh before".
 
-  --rounds N (5)   --seconds S of TCP in each (3)   --only NAME,NAME   --json FILE: every measured value"""
+  --short: few rows, 3 rounds     --rounds N (5)   --rows tcp1,udp64,…   --only NAME,NAME
+  --json FILE: every value        --markdown FILE: the table             --list: rows and contenders
+  --ahead: before all other work of this machine, for one that is not quiet"""
 import argparse
 import json
 import os
 import pathlib
-import re
 import shutil
-import statistics
 import sys
+import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "net"))
@@ -26,164 +29,144 @@ sys.path.insert(0, str(HERE.parent / "net"))
 def options():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("build", type=pathlib.Path)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=3)
-    parser.add_argument("--only", default="")
-    parser.add_argument("--json", type=pathlib.Path)
+    parser.add_argument("--short", action="store_true", help="few rows, 3 rounds")
+    parser.add_argument("--rounds", type=int, help="times each is measured (5)")
+    parser.add_argument("--rows", default="", help="only these measurements, by comma")
+    parser.add_argument("--only", default="", help="only these contenders, by comma")
+    parser.add_argument("--json", type=pathlib.Path, help="every measured value")
+    parser.add_argument("--markdown", type=pathlib.Path, help="the table")
+    parser.add_argument("--list", action="store_true", help="the names of rows and contenders")
+    parser.add_argument("--ahead", action="store_true", help="before all other work of this machine")
     return parser.parse_args()
 
 
 OPTIONS = options()
 # pylint: disable=wrong-import-position
-from space import Host, link, make_dir, need, wait_until  # noqa: E402  (moves into namespaces first)
-
-TICK = os.sysconf("SC_CLK_TCK")
-MTU = 1420
-CABLE = "no tunnel"
-
-
-def contenders():
-    """name → the command that serves wg0; None: the bare cable."""
-    found = {CABLE: None}
-    mesh_wg = os.environ.get("MESH_WG", str(OPTIONS.build.resolve() / "wg/mesh-wg"))
-    if os.access(mesh_wg, os.X_OK):
-        found["mesh-wg"] = (mesh_wg, "-f", "wg0")
-    else:
-        print(f"left out: mesh-wg, not at {mesh_wg}")
-    wireguard_go = shutil.which(os.environ.get("WIREGUARD_GO", "wireguard-go"))
-    if wireguard_go:
-        found["wireguard-go"] = (wireguard_go, "-f", "wg0")
-    else:
-        print("left out: wireguard-go, not installed and not at $WIREGUARD_GO")
-    arguments = os.environ.get("MESH_WG_ARGUMENTS", "").split()
-    if arguments and "mesh-wg" in found:
-        found["mesh-wg " + " ".join(arguments)] = (mesh_wg, *arguments, "-f", "wg0")
-    only = [name for name in OPTIONS.only.split(",") if name]
-    return {name: command for name, command in found.items() if not only or name in only}
+from space import make_dir, need  # noqa: E402  (moves into namespaces first)
+import manypeers  # noqa: E402
+import standstill  # noqa: E402
+from rows import FIGURES, ONCE, ROWS, SHORT  # noqa: E402
+from table import goals, markdown, show  # noqa: E402
+from tunnels import contenders, versions  # noqa: E402
 
 
-class Pair:
-    """Two hosts, the cable between them, and a contender's tunnel through it."""
+def go_ahead():
+    """A scheduling group of our own at the highest weight: builds beside us get what is left."""
+    os.setsid()
+    pathlib.Path("/proc/self/autogroup").write_text("-20")
+    os.nice(-20)
 
-    def __init__(self, folder, name, command):
-        self.dir, self.name, self.daemons, self.values = folder / name, name, [], {}
-        self.dir.mkdir()
-        self.hosts = [Host(self, "a"), Host(self, "b")]
-        self.a, self.b = self.hosts
-        link(self.a, "eth0", self.b, "eth0")
-        for number, host in enumerate(self.hosts, 1):
-            host.run("ip", "addr", "add", f"10.9.0.{number}/24", "dev", "eth0")
-        self.address = "10.9.0.2"
-        if command:
-            self.up(command)
-        wait_until(lambda: self.a.run("ping", "-c1", "-W1", self.address, check=False).returncode == 0,
-                   20, f"traffic of {name}")
 
-    def up(self, command):
-        """Both daemons, configured by Debian's own wg."""
-        self.address = "10.8.0.2"
-        secrets = [host.run("wg", "genkey").stdout.strip() for host in self.hosts]
-        public = [self.a.run("wg", "pubkey", text=secret).stdout.strip() for secret in secrets]
-        for number, host in enumerate(self.hosts, 1):
-            other = 3 - number
-            host.sh("mkdir -p /run/wireguard")
-            self.daemons.append(host.start("wg", *command).pid)
-            wait_until(lambda host=host: host.run("test", "-S", "/run/wireguard/wg0.sock",
-                                                  check=False).returncode == 0, 10, "its socket")
-            host.run("sh", "-c", "umask 077; cat > /run/key", text=secrets[number - 1])
-            host.sh(f"""
-                wg set wg0 private-key /run/key listen-port 51820 peer '{public[other - 1]}' \
-                    endpoint 10.9.0.{other}:51820 allowed-ips 10.8.0.{other}/32
-                ip addr add 10.8.0.{number}/24 dev wg0; ip link set wg0 mtu {MTU} up""")
+def chosen_rows():
+    known = (*ROWS, *ONCE)
+    names = [name for name in OPTIONS.rows.split(",") if name] or (SHORT if OPTIONS.short else known)
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        sys.exit(f"wire.py: no row {', '.join(unknown)}; there are: {', '.join(known)}")
+    return names
 
-    def cpu_s(self):
-        """What both daemons have used so far."""
-        used = 0
-        for pid in self.daemons:
-            fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-            used += int(fields[11]) + int(fields[12])
-        return used / TICK
 
-    def note(self, key, value):
-        self.values.setdefault(key, []).append(value)
+class Bench:
+    """The contenders, and what was measured of each."""
 
-    def measure(self):
-        """One round: TCP of one flow with the daemons' time, then the idle round trip."""
-        self.b.start("iperf3", "iperf3", "-s", "-1", "--forceflush", "-B", self.address)
-        wait_until(lambda: self.b.run("ss", "-Hltn", "sport = :5201").stdout, 10, "iperf3")
-        before = self.cpu_s()
-        done = self.a.run("iperf3", "-c", self.address, "-t", OPTIONS.seconds, "-J")
-        used = self.cpu_s() - before
-        self.b.stop("iperf3")
-        received = json.loads(done.stdout)["end"]["sum_received"]
-        self.note("tcp", received["bits_per_second"] / 1e9)
-        if self.daemons:
-            self.note("cpu", used / (received["bytes"] / 1e9))
-        pings = self.a.run("ping", "-n", "-c", "100", "-i", "0.01", self.address).stdout
-        self.note("rtt", 1000 * statistics.median(map(float, re.findall(r"time=([\d.]+)", pings))))
+    def __init__(self, folder):
+        self.folder, self.tunnels, self.missing = folder, [], {}
+
+    def start(self, found):
+        for name, make in found.items():
+            try:
+                tunnel = make(self.folder, name)
+            except (AssertionError, OSError, TimeoutError) as error:
+                if name.startswith("mesh"):
+                    raise
+                print(f"left out: {name}: {error}")
+                continue
+            tunnel.values = {}
+            tunnel.note = lambda key, value, t=tunnel: t.values.setdefault(key, []).append(value)
+            self.tunnels.append(tunnel)
+
+    def measure(self, row, tunnel):
+        """One measurement of one contender; what fails is told once and leaves a hole."""
+        try:
+            for key, value in ROWS[row](tunnel).items():
+                tunnel.note(key, value)
+        except (AssertionError, KeyError, OSError, TimeoutError, ValueError) as error:
+            if (row, tunnel.name) not in self.missing:
+                print(f"  {tunnel.name}: {row}: {error}")
+            self.missing[row, tunnel.name] = str(error)
+
+    def round(self, rows):
+        for row in rows:
+            for tunnel in self.tunnels:
+                self.measure(row, tunnel)
 
     def end(self):
-        """The peak of memory, of the larger of both daemons; then all is gone."""
-        for pid in self.daemons:
-            status = pathlib.Path(f"/proc/{pid}/status").read_text()
-            self.note("rss", int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024)
-        for host in self.hosts:
-            host.close()
-        peaks = self.values.pop("rss", [])
-        if peaks:
-            self.values["rss"] = [max(peaks)]
+        for tunnel in self.tunnels:
+            peaks = tunnel.peaks_mib()
+            if peaks:
+                tunnel.note("rss", max(peaks))
+                tunnel.note("rss_both", sum(peaks))
+
+    def values(self):
+        return {tunnel.name: tunnel.values for tunnel in self.tunnels}
+
+    def failed_ours(self):
+        return [f"{row} of {name}" for row, name in self.missing if name.startswith("mesh")]
 
 
-COLUMNS = (("tcp", "TCP, one flow", "Gb/s", 2), ("cpu", "CPU of both", "s/GB", 2),
-           ("rss", "memory, peak", "MiB", 1), ("rtt", "idle ping", "µs", 0))
+def run(bench, names):
+    rows, rounds = [name for name in names if name in ROWS], OPTIONS.rounds or (3 if OPTIONS.short else 5)
+    if "idle" in names: # first: no traffic yet whose timers would run
+        standstill.measure(bench.folder, bench.tunnels)
+    for number in range(rounds if rows else 0):
+        began = time.monotonic()
+        bench.round(rows)
+        print(f"round {number + 1} of {rounds}: {time.monotonic() - began:.0f} s", flush=True)
+    if rows:
+        bench.end()
+    if "peers" in names:
+        manypeers.measure(bench.folder, bench.tunnels)
+    return rounds
 
 
-def show(pairs):
-    """Medians, then each contender's ratios to the others."""
-    median = {pair.name: {key: statistics.median(values) for key, values in pair.values.items()}
-              for pair in pairs}
-    print(f"\n{'':<30}" + "".join(f"{title:>18}" for _, title, _, _ in COLUMNS))
-    for name, row in median.items():
-        cells = [f"{row[key]:.{digits}f} {unit}" if key in row else "-"
-                 for key, _, unit, digits in COLUMNS]
-        print(f"{name:<30}" + "".join(f"{cell:>18}" for cell in cells))
-    names = list(median)
-    for name in names[1:]:
-        for other in names[:1] + [n for n in names[names.index(name) + 1:]]:
-            cells = [f"x {median[name][key] / median[other][key]:.2f}"
-                     if key in median[name] and median[other].get(key) else "-"
-                     for key, _, _, _ in COLUMNS]
-            print(f"{name + ' : ' + other:<30}" + "".join(f"{cell:>18}" for cell in cells))
-    print("medians of %d rounds, %d s of TCP each; spread of TCP: %s" % (
-        OPTIONS.rounds, OPTIONS.seconds, ", ".join(
-            f"{pair.name} {min(pair.values['tcp']):.2f}-{max(pair.values['tcp']):.2f}"
-            for pair in pairs)))
-    if os.getloadavg()[0] > 4 * (os.cpu_count() or 1):
-        print(f"this machine is busy (load {os.getloadavg()[0]:.1f}): take no number for granted")
+def report(bench, rounds, lasted):
+    values = bench.values()
+    show(values)
+    print()
+    print("\n".join(goals(values)))
+    load = os.getloadavg()[1]
+    print(f"\nmedians of {rounds} rounds, from least to greatest below; {lasted:.0f} s; load {load:.1f} on "
+          f"{os.cpu_count()} cores, ours among it; " + "; ".join(versions()))
+    if OPTIONS.json:
+        OPTIONS.json.write_text(json.dumps(values, indent=1))
+    if OPTIONS.markdown:
+        OPTIONS.markdown.write_text(markdown(values) + "\n" + "\n".join(f"- {line}" for line in goals(values)) + "\n")
+    if bench.failed_ours():
+        sys.exit(f"ours failed: {', '.join(bench.failed_ours())}")
 
 
 def main():
-    need("iperf3", "wg", "ss")
-    folder, pairs = make_dir(), []
+    names = chosen_rows()
+    found = contenders(OPTIONS.build, [name for name in OPTIONS.only.split(",") if name])
+    if OPTIONS.list:
+        print(f"rows: {', '.join((*ROWS, *ONCE))}\ncontenders: {', '.join(found)}\nfigures: {', '.join(FIGURES)}")
+        return
+    need("iperf3", "wg", "ss", "tc", "ethtool")
+    os.environ["MESH_BUILD"] = str(OPTIONS.build.resolve())
+    if OPTIONS.ahead:
+        go_ahead()
+    began, bench = time.monotonic(), Bench(make_dir())
     try:
-        for name, command in contenders().items():
-            pairs.append(Pair(folder, name, command))
-        for number in range(OPTIONS.rounds):
-            for pair in pairs:
-                pair.measure()
-            print(f"round {number + 1}: " + ", ".join(
-                f"{pair.name} {pair.values['tcp'][-1]:.2f} Gb/s" for pair in pairs), flush=True)
-        for pair in pairs:
-            pair.end()
-    except BaseException:
-        for log in sorted(folder.glob("*/*.log")):
-            print(f"---- {log}\n{log.read_text(errors='replace')[-2000:]}")
+        bench.start(found)
+        rounds = run(bench, names)
+        report(bench, rounds, time.monotonic() - began)
+    except BaseException as error:
+        if not isinstance(error, SystemExit):
+            for log in sorted(bench.folder.glob("*/*.log")):
+                print(f"---- {log}\n{log.read_text(errors='replace')[-2000:]}")
         raise
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    show(pairs)
-    if OPTIONS.json:
-        OPTIONS.json.write_text(json.dumps({pair.name: pair.values for pair in pairs}, indent=1))
+        shutil.rmtree(bench.folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

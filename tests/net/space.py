@@ -66,7 +66,7 @@ def programs_dir():
 
 def find_program(name):
     """Where a program of ours is; ends the test as skipped when it was not built."""
-    built = ("daemon", "server", "cli", "wg", "gui", "gui/tray", "nm-plugin", "tests/net", "tests/gui")
+    built = ("daemon", "server", "cli", "wg", "gui", "gui/tray", "nm-plugin", "tests/net", "tests/gui", "tests/bench")
     folders = built if os.environ.get("MESH_BUILD") else ("bin", "sbin", "libexec")
     for folder in folders:
         place = f"{programs_dir()}/{folder}/{name}"
