@@ -3,6 +3,7 @@
 #include "cli/client.h"
 #include "cli/output.h"
 #include "common/glib/error.h"
+#include "common/glib/reason.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -28,8 +29,8 @@ static void print_line(const char *label, const char *text)
 static void print_why(GVariant *why)
 {
     g_autofree char *name = cli_output_clean(get_text(why, "peer"));
-    g_autofree char *text = cli_output_clean(get_text(why, "why"));
-    g_autofree char *remedy = cli_output_clean(get_text(why, "remedy"));
+    g_autofree char *said = mesh_reason_dup_why(why), *help = mesh_reason_dup_remedy(why);
+    g_autofree char *text = cli_output_clean(said), *remedy = cli_output_clean(help);
 
     printf("%s: %s", name, text);
     printf(remedy[0] != '\0' ? "; %s\n" : "%s\n", remedy);

@@ -3,6 +3,7 @@
 #include "cli/client.h"
 #include "cli/output.h"
 #include "common/glib/error.h"
+#include "common/glib/reason.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -88,16 +89,17 @@ static void add_about(CliTable *table, GVariant *peer)
 
 static void add_row(CliTable *table, GVariant *peer, bool is_long)
 {
-    const char             *name = "", *path = "", *reason = "", *endpoint = "", *relay = "";
-    gboolean                online = false, tls = false;
-    guint64                 rx = 0, tx = 0, rtt_us = 0;
+    const char *name = "", *path = "", *reason = "", *code = "", *endpoint = "", *relay = "";
+    gboolean    online = false, tls = false;
+    guint64     rx = 0, tx = 0, rtt_us = 0;
     g_autofree const char **addresses = NULL;
     g_autofree char        *list = NULL, *traffic = NULL, *rx_text = NULL, *tx_text = NULL;
-    g_autofree char        *rtt = NULL, *via = NULL;
+    g_autofree char        *rtt = NULL, *via = NULL, *words = NULL;
 
     g_variant_lookup(peer, "name", "&s", &name);
     g_variant_lookup(peer, "path", "&s", &path);
     g_variant_lookup(peer, "reason", "&s", &reason);
+    g_variant_lookup(peer, "reason-code", "&s", &code);
     g_variant_lookup(peer, "endpoint", "&s", &endpoint);
     g_variant_lookup(peer, "relay", "&s", &relay);
     g_variant_lookup(peer, "relay-tls", "b", &tls);
@@ -123,7 +125,8 @@ static void add_row(CliTable *table, GVariant *peer, bool is_long)
     cli_output_table_add(table, via[0] != '\0' ? via : endpoint[0] != '\0' ? endpoint : "-");
     cli_output_table_add(table, rtt);
     cli_output_table_add(table, traffic);
-    cli_output_table_add(table, reason);
+    words = mesh_reason_dup_peer(code, reason, path, relay);
+    cli_output_table_add(table, words);
 }
 
 static void print_table(GPtrArray *peers, bool is_long)

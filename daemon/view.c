@@ -293,8 +293,10 @@ GPtrArray *meshd_view_list_peers(MeshdEngine *engine)
         view->last_seen = peer->last_seen;
         view->owner = peer->owner != NULL ? g_ref_string_acquire(peer->owner) : NULL;
         view->has_ip4 = meshd_parts_has_ip(engine->parts, AF_INET) && peer->member->ip4.family != 0;
-        if (path == NULL || !path_explain(path, &peer->wg, &view->path))
+        if (path == NULL || !path_explain(path, &peer->wg, &view->path)) {
             view->path.reason = g_strdup("the network is down");
+            view->path.code = "network-down";
+        }
         g_ptr_array_add(list, view);
     }
     g_ptr_array_sort(list, compare_names);

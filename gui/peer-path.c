@@ -1,6 +1,7 @@
 #include "gui/peer-path.h"
 
 #include "common/glib/error.h"
+#include "common/glib/reason.h"
 #include "gui/words.h"
 
 #include <glib/gi18n.h>
@@ -59,6 +60,7 @@ static void set_row(GtkWidget *row, const char *text)
 static void show_now(GuiPeerPath *self)
 {
     g_autofree char *path = gui_words_dup_path(self->peer);
+    g_autofree char *reason = gui_words_dup_reason(self->peer);
     g_autofree char *latency = gui_words_dup_latency(gui_peer_get_statistics(self->peer)->rtt_us);
 
     if (*path == '\0')
@@ -66,7 +68,7 @@ static void show_now(GuiPeerPath *self)
     else
         set_row(self->now, path);
     set_row(self->latency, latency);
-    set_row(self->why, gui_peer_get_text(self->peer, "reason"));
+    set_row(self->why, reason);
     adw_preferences_row_set_title(ADW_PREFERENCES_ROW(self->why),
                                   g_str_equal(gui_peer_get_text(self->peer, "path"), "direct")
                                       ? _("Details")
@@ -76,10 +78,8 @@ static void show_now(GuiPeerPath *self)
 static void show_why(GuiPeerPath *self, GVariant *reply)
 {
     g_autoptr(GVariant) dict = g_variant_get_child_value(reply, 0);
-    const char *why = "", *remedy = "";
+    g_autofree char *why = mesh_reason_dup_why(dict), *remedy = mesh_reason_dup_remedy(dict);
 
-    g_variant_lookup(dict, "why", "&s", &why);
-    g_variant_lookup(dict, "remedy", "&s", &remedy);
     set_row(self->why, why);
     set_row(self->remedy, remedy);
     gtk_widget_hide(self->locked);

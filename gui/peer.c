@@ -4,7 +4,7 @@
 
 /* What is a string or a list in the daemon's dict has its slot here; the row's name is both the
  * key of the dict and the name of the property. */
-enum { NAME, NODE, PATH, RELAY, REASON, OWNER, N_TEXTS };
+enum { NAME, NODE, PATH, RELAY, REASON, REASON_CODE, OWNER, N_TEXTS };
 enum { ADDRESSES, TAGS, N_LISTS };
 enum {
     PROP_FIRST_TEXT = 1,
@@ -20,9 +20,8 @@ enum {
     N_PROPS,
 };
 
-static const char *const text_names[N_TEXTS] = {
-    "name", "node", "path", "relay", "reason", "owner"
-};
+static const char *const text_names[N_TEXTS] = { "name",   "node",        "path", "relay",
+                                                 "reason", "reason-code", "owner" };
 static const char *const list_names[N_LISTS] = { "addresses", "tags" };
 
 struct _GuiPeer {

@@ -3,7 +3,7 @@
  *
  * Properties, all read-only, with notify; the names are those of ListPeers in
  * data/dbus/org.meshvpn.Mesh1.Network.xml:
- *   "name" "node" (public key) "path" "relay" "reason" "owner": strings, never NULL
+ *   "name" "node" (public key) "path" "relay" "reason" "reason-code" "owner": strings, never NULL
  *   "addresses" "tags": GStrv      "address": the first of the addresses, or ""
  *   "online": bool                 "last-seen" "last-handshake": int64, unix s, 0 not known
  *   "rtt-us" "rx-bytes" "tx-bytes": uint64; they move only while somebody watches (gui/network.h)

@@ -51,15 +51,15 @@ static void name_row(GuiRowPeer *self, const char *path)
 {
     GtkWidget       *item = gtk_widget_get_parent(GTK_WIDGET(self));
     const bool       online = gui_peer_is_online(self->peer);
-    g_autofree char *label = NULL;
+    g_autofree char *label = NULL, *reason = NULL;
 
     if (item == NULL)
         return;
+    reason = gui_words_dup_reason(self->peer);
     label = g_strdup_printf("%s, %s%s%s", gui_peer_get_text(self->peer, "name"),
                             online ? _("online") : _("offline"), path[0] != '\0' ? ", " : "", path);
     gtk_accessible_update_property(GTK_ACCESSIBLE(item), GTK_ACCESSIBLE_PROPERTY_LABEL, label,
-                                   GTK_ACCESSIBLE_PROPERTY_DESCRIPTION,
-                                   gui_peer_get_text(self->peer, "reason"), -1);
+                                   GTK_ACCESSIBLE_PROPERTY_DESCRIPTION, reason, -1);
 }
 
 static void show(GuiRowPeer *self)
@@ -84,13 +84,13 @@ static void show(GuiRowPeer *self)
 /* Why there is no direct way, and of who is offline when he was seen. */
 static char *dup_tip(GuiPeer *peer)
 {
-    const char      *reason = gui_peer_get_text(peer, "reason");
+    g_autofree char *reason = gui_words_dup_reason(peer);
     gint64           seen_s = 0;
     g_autofree char *time = NULL, *seen = NULL;
 
     g_object_get(peer, "last-seen", &seen_s, NULL);
     if (gui_peer_is_online(peer) || seen_s == 0)
-        return g_strdup(reason);
+        return g_steal_pointer(&reason);
     time = gui_words_dup_time(seen_s);
     /* Translators: %s is a date and a time of day */
     seen = g_strdup_printf(_("last seen %s"), time);

@@ -1,5 +1,7 @@
 #include "gui/words.h"
 
+#include "common/glib/reason.h"
+
 #include <glib/gi18n.h>
 #include <string.h>
 
@@ -49,6 +51,13 @@ char *gui_words_dup_way(const char *path, const char *relay, bool online)
     if (strcmp(path, "none") == 0 && online)
         return g_strdup(C_("path", "no way"));
     return g_strdup("");
+}
+
+char *gui_words_dup_reason(GuiPeer *peer)
+{
+    return mesh_reason_dup_peer(gui_peer_get_text(peer, "reason-code"),
+                                gui_peer_get_text(peer, "reason"), gui_peer_get_text(peer, "path"),
+                                gui_peer_get_text(peer, "relay"));
 }
 
 char *gui_words_dup_state(GuiNetwork *network)

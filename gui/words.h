@@ -13,7 +13,10 @@ char *gui_words_dup_traffic(guint64 rx_bytes, guint64 tx_bytes);
 /* Owned. How a peer is reached, in a few words: "direct", "by relay fra1", "not reachable". */
 char *gui_words_dup_path(GuiPeer *peer);
 
-/* The same of a path and a relay, as the daemon names them. @online: the peer was. */
+/* Owned. Why it is not reached directly; "" if it is. */
+char *gui_words_dup_reason(GuiPeer *peer);
+
+/* The way of a path and a relay, as the daemon names them. @online: the peer was. */
 char *gui_words_dup_way(const char *path, const char *relay, bool online);
 
 /* Owned. The state of a network in a few words: "Off", "3 of 5 peers online", "Server offline". */

@@ -13,13 +13,13 @@
 
 enum {
     MAX_LOG_LINES = 500, /* in one answer */
-    API_VERSION = 2,     /* raised with each addition to data/dbus/ */
+    API_VERSION = 3,     /* raised with each addition to data/dbus/ */
 };
 
 static const char *const features[] = {
-    "dns",          "hard-nat",     "lan",        "log",  "netcheck", "networks",
-    "nm",           "path-history", "peer-relay", "ping", "portmap",  "proxy",
-    "proxy-exempt", "repair",       "statistics", "why",  NULL
+    "dns",          "hard-nat",     "lan",        "log",        "netcheck", "networks",
+    "nm",           "path-history", "peer-relay", "ping",       "portmap",  "proxy",
+    "proxy-exempt", "reason-codes", "repair",     "statistics", "why",      NULL
 };
 
 /* A link without a secret joins nothing: it moves a joined network to another address. */

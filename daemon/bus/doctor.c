@@ -118,8 +118,14 @@ GVariant *bus_doctor_make_why(const char *name, const PathWhy *why)
     add_text(&dict, "peer", name);
     add_text(&dict, "path", path_kind_name(why->path.kind));
     add_text(&dict, "relay", why->path.relay != NULL ? why->path.relay : "");
-    add_text(&dict, "why", why->why);
-    add_text(&dict, "remedy", why->remedy);
+    add_text(&dict, "why", why->words.why);
+    add_text(&dict, "why-code", why->words.code);
+    add_text(&dict, "remedy", why->words.remedy);
+    add_text(&dict, "remedy-code", why->words.remedy_code);
+    add_endpoint(&dict, "endpoint", &why->path.wire.endpoint);
+    g_variant_builder_add(&dict, "{sv}", "rtt-us",
+                          g_variant_new_uint64((guint64)MAX(why->path.rtt_us, 0)));
+    add_flag(&dict, "again", why->path.again);
     add_text(&dict, "own-nat", why->own_nat);
     add_text(&dict, "peer-nat", why->peer_nat);
     add_text(&dict, "policy", policies[why->policy]);

@@ -111,6 +111,7 @@ static GVariant *make_peer(const MeshdPeerView *peer, BusPeersDetail detail)
     g_variant_builder_add(&dict, "{sv}", "path",
                           g_variant_new_string(path_kind_name(peer->path.kind)));
     g_variant_builder_add(&dict, "{sv}", "reason", g_variant_new_string(reason));
+    g_variant_builder_add(&dict, "{sv}", "reason-code", g_variant_new_string(peer->path.code));
     g_variant_builder_add(&dict, "{sv}", "relay",
                           g_variant_new_string(
                               is_relayed && peer->path.relay != NULL ? peer->path.relay : ""));

@@ -29,6 +29,7 @@ bool path_doctor_explain(Path *self, const MeshKey *peer, PathPolicy policy, Pat
     facts.own = report->nat;
     facts.kind = why.path.kind;
     facts.reason = why.path.reason;
+    facts.code = why.path.code;
     facts.relay = why.path.relay;
     facts.endpoint = endpoint;
     facts.rtt_us = why.path.rtt_us;
@@ -44,7 +45,7 @@ bool path_doctor_explain(Path *self, const MeshKey *peer, PathPolicy policy, Pat
     facts.peer4 = why.path.peer4;
     facts.peer6 = why.path.peer6;
     facts.policy = policy;
-    path_why_tell(&facts, &why.why, &why.remedy);
+    path_why_tell(&facts, &why.words);
     why.own_nat = path_natclass_name(report->nat.behind, &report->nat.what);
     why.peer_nat = path_natclass_name(PATH_UNKNOWN, &why.path.peer_nat);
     *out = why;
@@ -54,6 +55,6 @@ bool path_doctor_explain(Path *self, const MeshKey *peer, PathPolicy policy, Pat
 void path_doctor_clear(PathWhy *why)
 {
     path_clear_info(&why->path);
-    g_clear_pointer(&why->why, g_free);
-    g_clear_pointer(&why->remedy, g_free);
+    g_clear_pointer(&why->words.why, g_free);
+    g_clear_pointer(&why->words.remedy, g_free);
 }

@@ -9,11 +9,11 @@
 
 /** PathWhy: texts for people, owned. */
 typedef struct {
-    PathInfo    path;
-    char       *why, *remedy; /* @remedy "": nothing to do, or nothing known */
-    const char *own_nat;      /* path_natclass_name() */
-    const char *peer_nat;
-    PathPolicy  policy;
+    PathInfo     path;
+    PathWhyWords words;
+    const char  *own_nat; /* path_natclass_name() */
+    const char  *peer_nat;
+    PathPolicy   policy;
 } PathWhy;
 
 const char *path_kind_name(PathKind kind); /* "none", "idle", "connecting", "relay", "peer-relay",

@@ -52,32 +52,43 @@ static bool told_family(const PathPeer *peer, int family)
     return false;
 }
 
+static const char *name(const char **out_code, const char *code, const char *text)
+{
+    *out_code = code;
+    return text;
+}
+
 /* It told endpoints, and none is left for us. */
-static const char *explain_no_candidate(const PathFacts *facts)
+static const char *explain_no_candidate(const PathFacts *facts, const char **out_code)
 {
     const PathHost *host = facts->host;
 
     if (host->n_addrs == 0)
-        return "this host has no network";
+        return name(out_code, "no-network", "this host has no network");
     if (!told_family(facts->peer, AF_INET) &&
         !path_candidates_has_family(host->addrs, host->n_addrs, AF_INET6))
-        return "peer has IPv6 only, and this host has no IPv6 address";
+        return name(out_code, "no-ipv6", "peer has IPv6 only, and this host has no IPv6 address");
     if (!told_family(facts->peer, AF_INET6) &&
         !path_candidates_has_family(host->addrs, host->n_addrs, AF_INET))
-        return "peer has IPv4 only, and this host has no IPv4 address";
-    return "all endpoints that the peer told are addresses of this host itself";
+        return name(out_code, "no-ipv4", "peer has IPv4 only, and this host has no IPv4 address");
+    return name(out_code, "own-addresses",
+                "all endpoints that the peer told are addresses of this host itself");
 }
 
-static char *explain_silence(const PathFacts *facts)
+static char *explain_silence(const PathFacts *facts, const char **out_code)
 {
     g_autofree char *list = list_candidates(facts);
-    const char      *why = "both ends seem to be behind NAT";
+    const char      *why = NULL;
 
-    if (is_peer_public(facts))
-        why = "a firewall seems to drop UDP between us";
-    else if (is_host_public(facts->host))
+    if (is_peer_public(facts)) {
+        why = name(out_code, "silent-firewall", "a firewall seems to drop UDP between us");
+    } else if (is_host_public(facts->host)) {
+        *out_code = "silent-peer-nat";
         return g_strdup_printf(
             "no answer from %s: the peer seems to be behind NAT: it has to reach us first", list);
+    } else {
+        why = name(out_code, "silent-both-nat", "both ends seem to be behind NAT");
+    }
     return g_strdup_printf("no answer from %s: %s, and %s", list, why, facts->no_relay);
 }
 
@@ -88,15 +99,14 @@ static char *explain_trying(const PathFacts *facts)
     return g_strdup_printf("waiting for an answer from %s", list);
 }
 
-PathKind path_explain_judge(const PathFacts *facts, char **out_reason)
+static PathKind judge_live(const PathFacts *facts, const char **out_code, char **out_reason)
 {
-    bool may_be_online = facts->peer->online || !facts->host->presence_known;
-
-    if (facts->live && facts->tcp) {
-        *out_reason = g_strdup("by TCP: UDP does not get through");
+    if (facts->tcp) {
+        *out_reason = g_strdup(name(out_code, "no-udp", "by TCP: UDP does not get through"));
         return PATH_DIRECT_TCP;
     }
-    if (facts->live && facts->relay != NULL && !facts->direct) {
+    if (facts->relay != NULL && !facts->direct) {
+        *out_code = facts->busy ? "searching" : "no-direct-way";
         *out_reason =
             g_strdup_printf("by %s %s%s", facts->peer_relay ? "the relay that is kept by" : "relay",
                             facts->relay,
@@ -104,38 +114,55 @@ PathKind path_explain_judge(const PathFacts *facts, char **out_reason)
                                         : ": no direct way was found");
         return facts->peer_relay ? PATH_PEER_RELAY : PATH_RELAY;
     }
-    if (facts->live) {
-        *out_reason = g_strdup("");
-        return PATH_DIRECT;
-    }
+    *out_reason = g_strdup(name(out_code, "direct", ""));
+    return PATH_DIRECT;
+}
+
+static PathKind judge_idle(const char **out_code, char **out_reason)
+{
+    *out_reason = g_strdup(name(out_code, "idle", "not tried yet: connects when there is traffic"));
+    return PATH_IDLE;
+}
+
+static PathKind judge_by_relay(const PathFacts *facts, const char **out_code, char **out_reason)
+{
+    if (!facts->trying)
+        return judge_idle(out_code, out_reason);
+    *out_code = "waiting";
+    *out_reason = g_strdup_printf("waiting for an answer by relay %s", facts->relay);
+    return PATH_CONNECTING;
+}
+
+PathKind path_explain_judge(const PathFacts *facts, const char **out_code, char **out_reason)
+{
+    bool may_be_online = facts->peer->online || !facts->host->presence_known;
+
+    if (facts->live)
+        return judge_live(facts, out_code, out_reason);
     if (!may_be_online) {
-        *out_reason = g_strdup("peer is offline");
+        *out_reason = g_strdup(name(out_code, "offline", "peer is offline"));
         return PATH_NONE;
     }
-    if (facts->relay != NULL) {
-        *out_reason = facts->trying
-                          ? g_strdup_printf("waiting for an answer by relay %s", facts->relay)
-                          : g_strdup("not tried yet: connects when there is traffic");
-        return facts->trying ? PATH_CONNECTING : PATH_IDLE;
-    }
+    if (facts->relay != NULL)
+        return judge_by_relay(facts, out_code, out_reason);
     if (facts->peer->n_endpoints == 0) {
-        *out_reason = g_strdup("peer has told no endpoint");
+        *out_reason = g_strdup(name(out_code, "no-endpoint", "peer has told no endpoint"));
         return PATH_NONE;
     }
     if (facts->n_candidates == 0) {
-        *out_reason = g_strdup(explain_no_candidate(facts));
+        *out_reason = g_strdup(explain_no_candidate(facts, out_code));
         return PATH_NONE;
     }
     if (facts->failed) {
-        *out_reason = explain_silence(facts);
+        *out_reason = explain_silence(facts, out_code);
         return PATH_NONE;
     }
     if (facts->trying) {
+        *out_code = "waiting";
         *out_reason = explain_trying(facts);
         return PATH_CONNECTING;
     }
-    *out_reason = g_strdup("not tried yet: connects when there is traffic");
-    return PATH_IDLE;
+    return judge_idle(out_code, out_reason);
 }
 
 void path_clear_info(PathInfo *info)

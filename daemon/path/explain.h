@@ -20,5 +20,6 @@ typedef struct {
     bool                      busy;       /* a direct way is being looked for */
 } PathFacts;
 
-/** path_explain_judge: the kind, and a text for people in @out_reason (owned; "" when direct). */
-PathKind path_explain_judge(const PathFacts *facts, char **out_reason);
+/** path_explain_judge: the kind, a text for people in @out_reason (owned; "" when direct), and its
+ * code (static; common/glib/reason.h knows it; "direct"). */
+PathKind path_explain_judge(const PathFacts *facts, const char **out_code, char **out_reason);

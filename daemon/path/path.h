@@ -109,6 +109,7 @@ typedef enum {
 typedef struct {
     PathKind           kind;
     char              *reason; /* owned; for people; "" when direct */
+    const char        *code;   /* of the reason, static; see common/glib/reason.h */
     size_t             n_candidates;
     MeshRecordEndpoint candidates[WIRE_MAX_CANDIDATES];
     WirePeerInfo       wire;      /* endpoint in use, counters, last handshake */

@@ -54,7 +54,8 @@ static const char *say_no_relay(const PathPeerPath *self)
     return self->told.n_relays > 0 ? "its relay cannot be reached" : "the peer is at no relay";
 }
 
-static PathKind judge(const PathPeerPath *self, const WirePeerInfo *info, char **out_reason)
+static PathKind judge(const PathPeerPath *self, const WirePeerInfo *info, const char **out_code,
+                      char **out_reason)
 {
     PathHost   host = get_host(self);
     WireWay    way = { .link = 0 };
@@ -79,7 +80,7 @@ static PathKind judge(const PathPeerPath *self, const WirePeerInfo *info, char *
                                          : info->endpoint.addr.family != 0);
     facts.peer_relay = found && way.link >= PATH_FIRST_PEER_LINK && !facts.tcp;
     facts.no_relay = say_no_relay(self);
-    return path_explain_judge(&facts, out_reason);
+    return path_explain_judge(&facts, out_code, out_reason);
 }
 
 /* Tells the owner when the kind is another than the one told last. */
@@ -87,11 +88,12 @@ void path_peer_show(PathPeerPath *self, bool always)
 {
     WirePeerInfo     info;
     g_autofree char *reason = NULL;
+    const char      *code;
     PathKind         kind;
 
     if (!path_peer_read(self, &info))
         return;
-    kind = judge(self, &info, &reason);
+    kind = judge(self, &info, &code, &reason);
     if (kind == self->shown && !always)
         return;
     self->shown = kind;
@@ -432,7 +434,7 @@ bool path_peer_explain(PathPeerPath *self, PathInfo *out_info)
 
     if (!path_peer_read(self, &info.wire))
         return false;
-    info.kind = judge(self, &info.wire, &info.reason);
+    info.kind = judge(self, &info.wire, &info.code, &info.reason);
     info.n_candidates = self->n_candidates;
     if (info.n_candidates > 0)
         memcpy(info.candidates, self->candidates, info.n_candidates * sizeof info.candidates[0]);

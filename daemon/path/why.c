@@ -119,108 +119,128 @@ static bool is_any(const PathWhyFacts *facts)
 /* Of a peer that is relayed; the first that holds. */
 static const struct {
     bool (*holds)(const PathWhyFacts *facts);
-    const char *why, *remedy;
+    const char *code, *why, *remedy, *remedy_code;
 } causes[] = {
-    { both_blocked, "neither end's network lets UDP through",
-      "letting UDP out of both networks would make it direct" },
-    { own_blocked, "this host's network lets no UDP through", OPEN_UDP_HERE },
-    { peer_blocked, "the peer's network lets no UDP through", OPEN_UDP_THERE },
-    { is_busy, "a direct way is being looked for", "" },
-    { peer_only6, "the peer has IPv6 only, and this host IPv4 only",
-      "IPv6 at this host, or IPv4 at the peer, would make it direct" },
-    { peer_only4, "the peer has IPv4 only, and this host IPv6 only",
-      "IPv4 at this host, or IPv6 at the peer, would make it direct" },
-    { is_one_nat,
+    { both_blocked, "both-blocked", "neither end's network lets UDP through",
+      "letting UDP out of both networks would make it direct", "open-udp-both" },
+    { own_blocked, "own-blocked", "this host's network lets no UDP through", OPEN_UDP_HERE,
+      "open-udp-here" },
+    { peer_blocked, "peer-blocked", "the peer's network lets no UDP through", OPEN_UDP_THERE,
+      "open-udp-there" },
+    { is_busy, "searching", "a direct way is being looked for", "", "" },
+    { peer_only6, "peer-ipv6-only", "the peer has IPv6 only, and this host IPv4 only",
+      "IPv6 at this host, or IPv4 at the peer, would make it direct", "get-ipv6" },
+    { peer_only4, "peer-ipv4-only", "the peer has IPv4 only, and this host IPv6 only",
+      "IPv4 at this host, or IPv6 at the peer, would make it direct", "get-ipv4" },
+    { is_one_nat, "one-nat",
       "both ends are behind one NAT, which does not turn round what one of them sends to the other",
       "a network that leads from one to the other inside, or IPv6 at both ends would make it "
-      "direct" },
-    { both_hard,
+      "direct",
+      "inside" },
+    { both_hard, "both-hard",
       "both ends are behind NATs that use another port for each destination, so neither can tell "
       "the other where to send",
-      OPEN_A_PORT },
-    { own_off,
+      OPEN_A_PORT, "open-port" },
+    { own_off, "own-off",
       "the NAT of this host uses another port for each destination, and searches through such NATs "
       "are switched off here",
-      SEARCH },
-    { peer_off,
+      SEARCH, "search" },
+    { peer_off, "peer-off",
       "the peer's NAT uses another port for each destination, and searches through such NATs are "
       "switched off here",
-      SEARCH },
-    { own_hard,
+      SEARCH, "search" },
+    { own_hard, "own-hard",
       "the NAT of this host uses another port for each destination, and what stands before the "
       "peer lets in only answers",
-      OPEN_A_PORT },
-    { peer_hard,
+      OPEN_A_PORT, "open-port" },
+    { peer_hard, "peer-hard",
       "the peer's NAT uses another port for each destination, and what stands before this host "
       "lets in only answers",
-      OPEN_A_PORT },
-    { own_alone, "the NAT of this host uses another port for each destination", OPEN_A_PORT },
-    { peer_alone, "the peer's NAT uses another port for each destination", OPEN_A_PORT },
-    { is_unchecked, "no direct way was found, and what stands before this host is not known",
-      OPEN_A_PORT },
-    { is_peer_silent, "no direct way was found, and the peer did not tell what stands before it",
-      OPEN_A_PORT },
-    { is_any,
+      OPEN_A_PORT, "open-port" },
+    { own_alone, "own-alone", "the NAT of this host uses another port for each destination",
+      OPEN_A_PORT, "open-port" },
+    { peer_alone, "peer-alone", "the peer's NAT uses another port for each destination",
+      OPEN_A_PORT, "open-port" },
+    { is_unchecked, "unchecked",
+      "no direct way was found, and what stands before this host is not known", OPEN_A_PORT,
+      "open-port" },
+    { is_peer_silent, "peer-silent",
+      "no direct way was found, and the peer did not tell what stands before it", OPEN_A_PORT,
+      "open-port" },
+    { is_any, "firewall",
       "no direct way was found though both NATs would allow one: a firewall between us seems to "
       "drop UDP",
-      OPEN_A_PORT },
+      OPEN_A_PORT, "open-port" },
 };
 
-static void tell_relayed(const PathWhyFacts *facts, char **out_why, char **out_remedy)
+/* Any of the texts that is the same for all. */
+static void set_remedy(PathWhyWords *out, const char *code, const char *text)
+{
+    g_free(out->remedy);
+    out->remedy = g_strdup(text);
+    out->remedy_code = code;
+}
+
+static void tell_relayed(const PathWhyFacts *facts, PathWhyWords *out)
 {
     size_t at = 0;
 
     while (!causes[at].holds(facts)) /* the last one does */
         at++;
-    *out_why =
+    out->code = causes[at].code;
+    out->why =
         g_strdup_printf("by %s %s: %s%s",
                         facts->kind == PATH_PEER_RELAY ? "the relay that is kept by" : "relay",
                         facts->relay, causes[at].why,
                         facts->again ? "; another search is under way" : "");
-    *out_remedy = g_strdup(causes[at].remedy);
+    set_remedy(out, causes[at].remedy_code, causes[at].remedy);
 }
 
-static void tell_tcp(const PathWhyFacts *facts, char **out_why, char **out_remedy)
+static void tell_tcp(const PathWhyFacts *facts, PathWhyWords *out)
 {
-    const char *why = "UDP does not get through", *remedy = "";
+    const char *why = "UDP does not get through";
 
+    out->code = "no-udp";
     if (own_blocked(facts)) {
+        out->code = "own-blocked";
         why = "this host's network lets no UDP through";
-        remedy = "letting UDP out of this host's network would make it faster";
+        set_remedy(out, "faster-here",
+                   "letting UDP out of this host's network would make it faster");
     } else if (peer_blocked(facts)) {
+        out->code = "peer-blocked";
         why = "the peer's network lets no UDP through";
-        remedy = "letting UDP out of the peer's network would make it faster";
+        set_remedy(out, "faster-there",
+                   "letting UDP out of the peer's network would make it faster");
     }
-    *out_why = g_strdup_printf("directly by TCP at %s: %s", facts->endpoint, why);
-    *out_remedy = g_strdup(remedy);
+    out->why = g_strdup_printf("directly by TCP at %s: %s", facts->endpoint, why);
 }
 
-static void tell_direct(const PathWhyFacts *facts, char **out_why, char **out_remedy)
+static void tell_direct(const PathWhyFacts *facts, PathWhyWords *out)
 {
+    out->code = "direct";
     if (facts->rtt_us > 0)
-        *out_why = g_strdup_printf("directly at %s, %.1f ms away", facts->endpoint,
+        out->why = g_strdup_printf("directly at %s, %.1f ms away", facts->endpoint,
                                    (double)facts->rtt_us / 1000);
     else
-        *out_why = g_strdup_printf("directly at %s", facts->endpoint);
-    *out_remedy = g_strdup("");
+        out->why = g_strdup_printf("directly at %s", facts->endpoint);
 }
 
-static void tell_none(const PathWhyFacts *facts, char **out_why, char **out_remedy)
+static void tell_none(const PathWhyFacts *facts, PathWhyWords *out)
 {
-    *out_remedy = g_strdup("");
     if (facts->kind == PATH_NONE && is_blocked(facts) && facts->relay == NULL) {
-        *out_why = g_strdup(
+        out->code = "blocked-no-relay";
+        out->why = g_strdup(
             "not reached: this host's network lets no UDP through, and no relay is reached");
-        g_free(*out_remedy);
-        *out_remedy = g_strdup(OPEN_UDP_HERE);
+        set_remedy(out, "open-udp-here", OPEN_UDP_HERE);
         return;
     }
-    *out_why = g_strdup_printf(facts->kind == PATH_NONE ? "not reached: %s" : "not yet: %s",
+    out->code = facts->code;
+    out->why = g_strdup_printf(facts->kind == PATH_NONE ? "not reached: %s" : "not yet: %s",
                                facts->reason);
 }
 
 /* Whatever the path is: what it may carry. */
-static void add_policy(const PathWhyFacts *facts, char **why, char **remedy)
+static void add_policy(const PathWhyFacts *facts, PathWhyWords *out)
 {
     static const char *const clauses[] = {
         [PATH_POLICY_OUT] =
@@ -228,17 +248,15 @@ static void add_policy(const PathWhyFacts *facts, char **why, char **remedy)
         [PATH_POLICY_IN] = "by the network's policy only the peer may begin, this host only answer",
         [PATH_POLICY_NONE] = "the network's policy lets nothing pass between the two",
     };
-    g_autofree char *before = *why;
+    g_autofree char *before = NULL;
 
-    if (facts->policy == PATH_POLICY_BOTH) {
-        *why = g_steal_pointer(&before);
+    if (facts->policy == PATH_POLICY_BOTH)
         return;
-    }
-    *why = g_strdup_printf("%s; %s", before, clauses[facts->policy]);
-    if (facts->policy != PATH_POLICY_NONE)
-        return;
-    g_free(*remedy);
-    *remedy = g_strdup("a rule of the network's policy that accepts the two would let them talk");
+    before = out->why;
+    out->why = g_strdup_printf("%s; %s", before, clauses[facts->policy]);
+    if (facts->policy == PATH_POLICY_NONE)
+        set_remedy(out, "accept",
+                   "a rule of the network's policy that accepts the two would let them talk");
 }
 
 static bool is_relayed(const PathWhyFacts *facts)
@@ -246,15 +264,18 @@ static bool is_relayed(const PathWhyFacts *facts)
     return (facts->kind == PATH_RELAY || facts->kind == PATH_PEER_RELAY) && facts->relay != NULL;
 }
 
-void path_why_tell(const PathWhyFacts *facts, char **out_why, char **out_remedy)
+void path_why_tell(const PathWhyFacts *facts, PathWhyWords *out)
 {
+    PathWhyWords words = { .remedy = g_strdup(""), .remedy_code = "" };
+
     if (facts->kind == PATH_DIRECT)
-        tell_direct(facts, out_why, out_remedy);
+        tell_direct(facts, &words);
     else if (facts->kind == PATH_DIRECT_TCP)
-        tell_tcp(facts, out_why, out_remedy);
+        tell_tcp(facts, &words);
     else if (is_relayed(facts))
-        tell_relayed(facts, out_why, out_remedy);
+        tell_relayed(facts, &words);
     else
-        tell_none(facts, out_why, out_remedy);
-    add_policy(facts, out_why, out_remedy);
+        tell_none(facts, &words);
+    add_policy(facts, &words);
+    *out = words;
 }

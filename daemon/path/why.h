@@ -17,6 +17,7 @@ typedef enum {
 typedef struct {
     PathKind     kind;
     const char  *reason;   /* of path_explain_judge() */
+    const char  *code;     /* of @reason */
     const char  *relay;    /* its name; NULL: none */
     const char  *endpoint; /* in use; "" when by relay */
     int64_t      rtt_us;   /* of a direct way; 0: not measured */
@@ -34,5 +35,10 @@ typedef struct {
     PathPolicy   policy;
 } PathWhyFacts;
 
-/** path_why_tell: @out_why, and @out_remedy ("" where nothing is to be done or known); owned. */
-void path_why_tell(const PathWhyFacts *facts, char **out_why, char **out_remedy);
+/** PathWhyWords: texts for people, owned, and their codes, static (common/glib/reason.h). */
+typedef struct {
+    char       *why, *remedy;       /* @remedy "": nothing is to be done, or known */
+    const char *code, *remedy_code; /* "direct" and "" where there is nothing to translate */
+} PathWhyWords;
+
+void path_why_tell(const PathWhyFacts *facts, PathWhyWords *out);

@@ -60,7 +60,7 @@ class Stage:
 
     def on_get(self, _bus, _sender, path, _interface, name):
         if path == ROOT:
-            return {"Version": V("s", "0.1.0"), "Proxy": V("s", "auto"), "ApiVersion": V("u", 2),
+            return {"Version": V("s", "0.1.0"), "Proxy": V("s", "auto"), "ApiVersion": V("u", 3),
                     "Features": V("as", ["networks", "statistics"])}.get(name)
         return self.properties().get(name)
 

@@ -1,9 +1,10 @@
-"""A peer that only a relay reaches: the list says so and why, its page says what would help.
+"""A peer that only a relay reaches: the list says so and why, its page says what would help; in each language of po/.
 
    [a] ann's desktop ─ symmetric NAT ══ wan ══ symmetric NAT ─ [b]          [server] mesh.example, with its relay"""
 import re
 
-from desk import Desk, Lab, need_desktop, open_seats
+from desk import Desk, Lab, find_program, need_desktop, open_seats
+from languages import codes, show_languages, texts
 
 WHY = "both ends are behind NATs that use another port for each destination"
 REASON = "no direct way was found"
@@ -14,6 +15,29 @@ def below(window, title):
     """What stands below a row's title; "" while there is no such row."""
     rows = window.all("list item", title)
     return " ".join(node.name for node in window.all("label", inside=rows[0]) if node.name != title) if rows else ""
+
+
+def find_text(said, words):
+    """The translation of the one text that begins so."""
+    return next(said[text] for text in said if text.startswith(words))
+
+
+def translated(lab, desk, code, said):
+    why, remedy = find_text(said, WHY), find_text(said, REMEDY)
+    asked = desk.run(find_program("mesh"), "why", "b", LANGUAGE=code).stdout
+    assert asked == f"b: {said['by relay %s: %s'] % ('server', why)}; {remedy}\n", asked
+    assert said[REASON] in desk.run(find_program("mesh"), "peers", LANGUAGE=code).stdout
+    window = desk.launch("mesh-gui", key=f"gui-{code}", LANGUAGE=code)
+    desk.resize("Mesh", "1000", "1380")
+    row = re.compile("^b, ")
+    window.wait_for(lambda: [node for node in window.all("list item", row) if said[REASON] in node.description],
+                    "the list says why it is a relay")
+    window.find("list item", row).mouse("Mesh")
+    window.wait_for(lambda: why in below(window, said["Why not directly"]), "the page says why")
+    window.wait_for(lambda: remedy == below(window, said["What would help"]), "the page says what would help")
+    desk.picture(f"peer-relayed-{code}")
+    desk.stop(f"gui-{code}")
+    lab.ok(f"{code}: list, page and mesh why say so in words of the language")
 
 
 def main():
@@ -42,6 +66,10 @@ def main():
         window.wait_for(lambda: REMEDY in below(window, "What would help"), "the page says what would help")
         desk.picture("peer-relayed")
         lab.ok("the page says why, and what would help")
+        desk.stop("mesh-gui")
+        show_languages(a)
+        for code in codes():
+            translated(lab, desk, code, texts(code))
 
 
 main()

@@ -1,4 +1,5 @@
 /* Tests of daemon/path/explain.c: the kind and the words for each situation. */
+#include "common/glib/reason.h"
 #include "common/std/endpoint.h"
 #include "daemon/path/candidates.h"
 #include "daemon/path/explain.h"
@@ -79,6 +80,7 @@ static void test_explain(gconstpointer data)
                                  .candidates = candidates,
                                  .no_relay = "no relay can be reached" };
     g_autofree char   *reason = NULL;
+    const char        *code = NULL;
 
     host.n_addrs = c->own[0] != '\0' ? 1 : 0;
     if (host.n_addrs > 0)
@@ -89,7 +91,9 @@ static void test_explain(gconstpointer data)
     facts.live = c->live;
     facts.trying = c->trying;
     facts.failed = c->failed;
-    g_assert_cmpint(path_explain_judge(&facts, &reason), ==, c->want);
+    g_assert_cmpint(path_explain_judge(&facts, &code, &reason), ==, c->want);
+    g_assert_true(c->words[0] == '\0' ? strcmp(code, "direct") == 0
+                                      : mesh_reason_get_english(code) != NULL);
     if (c->words[0] == '\0')
         g_assert_cmpstr(reason, ==, "");
     else if (strstr(reason, c->words) == NULL)

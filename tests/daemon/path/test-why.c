@@ -1,4 +1,5 @@
 /* Tests of daemon/path/why.c: the sentence for each pair of ends. */
+#include "common/glib/reason.h"
 #include "daemon/path/why.h"
 
 #include <string.h>
@@ -134,6 +135,20 @@ static void check_text(const char *text, const char *want)
         g_error("\"%s\" does not say \"%s\"", text, want);
 }
 
+/* What clients translate is what the sentence says. */
+static void check_codes(const PathWhyWords *said, bool is_told_here)
+{
+    if (said->remedy[0] == '\0')
+        g_assert_cmpstr(said->remedy_code, ==, "");
+    else
+        g_assert_cmpstr(mesh_reason_get_english(said->remedy_code), ==, said->remedy);
+    if (strcmp(said->code, "direct") == 0)
+        return;
+    g_assert_nonnull(mesh_reason_get_english(said->code));
+    if (is_told_here)
+        check_text(said->why, mesh_reason_get_english(said->code));
+}
+
 static void read_families(const char *text, PathWhyFacts *out)
 {
     g_auto(GStrv) words = g_strsplit(text, " ", 2);
@@ -146,32 +161,36 @@ static void read_families(const char *text, PathWhyFacts *out)
 
 static void test_why(gconstpointer data)
 {
-    const WhyCase   *c = data;
-    PathWhyFacts     facts = { .kind = c->kind,
-                               .reason = c->reason,
-                               .relay = c->no_relay ? NULL : "hub",
-                               .endpoint = "192.0.2.9:7",
-                               .rtt_us = c->rtt_us,
-                               .busy = c->busy,
-                               .again = c->again,
-                               .no_hard = c->no_hard,
-                               .one_nat = c->one_nat,
-                               .policy = c->policy,
-                               .checked = c->own != NOT_TOLD,
-                               .udp4 = c->udp4,
-                               .udp6 = c->udp6,
-                               .peer_udp = c->peer_udp,
-                               .peer_told = c->peer != NOT_TOLD,
-                               .peer = ends[c->peer] };
-    g_autofree char *why = NULL, *remedy = NULL;
+    const WhyCase *c = data;
+    PathWhyFacts   facts = { .kind = c->kind,
+                             .reason = c->reason,
+                             .code = "idle",
+                             .relay = c->no_relay ? NULL : "hub",
+                             .endpoint = "192.0.2.9:7",
+                             .rtt_us = c->rtt_us,
+                             .busy = c->busy,
+                             .again = c->again,
+                             .no_hard = c->no_hard,
+                             .one_nat = c->one_nat,
+                             .policy = c->policy,
+                             .checked = c->own != NOT_TOLD,
+                             .udp4 = c->udp4,
+                             .udp6 = c->udp6,
+                             .peer_udp = c->peer_udp,
+                             .peer_told = c->peer != NOT_TOLD,
+                             .peer = ends[c->peer] };
+    PathWhyWords   said;
 
     facts.own.what = ends[c->own];
     facts.own.hairpin = c->hairpin;
     if (c->families != NULL)
         read_families(c->families, &facts);
-    path_why_tell(&facts, &why, &remedy);
-    check_text(why, c->why);
-    check_text(remedy, c->remedy);
+    path_why_tell(&facts, &said);
+    check_text(said.why, c->why);
+    check_text(said.remedy, c->remedy);
+    check_codes(&said, c->reason == NULL || c->no_relay);
+    g_free(said.why);
+    g_free(said.remedy);
 }
 
 int main(int argc, char **argv)
