@@ -11,6 +11,7 @@
 #include "daemon/proxy.h"
 #include "daemon/sandbox.h"
 #include "daemon/undo.h"
+#include "daemon/wire/shards.h"
 
 #include <errno.h>
 #include <gio/gio.h>
@@ -27,8 +28,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+enum { MAX_SHARDS = 8 };
+
 typedef struct {
     char    *state_dir, *runtime_dir; /* owned */
+    int      shards;                  /* 0: as many as suit the machine */
     gboolean debug, undo, resolvconf, version;
 } Options;
 
@@ -45,6 +49,9 @@ static bool read_options(int *argc, char ***argv, Options *out)
           "Keys and maps (default: /var/lib/mesh)", "DIR" },
         { "runtime-dir", 0, 0, G_OPTION_ARG_FILENAME, &out->runtime_dir,
           "What must not outlive a boot (default: /run/mesh)", "DIR" },
+        { "shards", 0, 0, G_OPTION_ARG_INT, &out->shards,
+          "Pairs of threads that move the packets of a network, 1 to 8 (default: by the CPUs)",
+          "N" },
         { "debug", 0, 0, G_OPTION_ARG_NONE, &out->debug, "Log more", NULL },
         { "undo", 0, 0, G_OPTION_ARG_NONE, &out->undo,
           "Take back what a killed meshd left on this host, and end", NULL },
@@ -58,7 +65,8 @@ static bool read_options(int *argc, char ***argv, Options *out)
     g_autoptr(GError) error = NULL;
 
     g_option_context_add_main_entries(context, entries, NULL);
-    if (g_option_context_parse(context, argc, argv, &error) && *argc == 1) {
+    if (g_option_context_parse(context, argc, argv, &error) && *argc == 1 && out->shards >= 0 &&
+        out->shards <= MAX_SHARDS) {
         if (out->state_dir == NULL)
             out->state_dir = g_strdup("/var/lib/mesh");
         if (out->runtime_dir == NULL)
@@ -66,7 +74,8 @@ static bool read_options(int *argc, char ***argv, Options *out)
         return true;
     }
     fprintf(stderr, "meshd: %s\n",
-            error != NULL ? error->message : "takes options only; see meshd --help");
+            error != NULL ? error->message
+                          : "takes options only, and 1 to 8 shards; see meshd --help");
     return false;
 }
 
@@ -238,6 +247,7 @@ int main(int argc, char **argv)
     daemon.upnp = path_upnp_fork(); /* no thread, no key and no sandbox yet */
     if (daemon.upnp < 0)
         mesh_log_warning("UPnP: no process for it: %s", g_strerror(-daemon.upnp));
+    wire_shards_choose((unsigned)options.shards);
     if (!close_in(&options, &error)) {
         mesh_log_error("%s", error->message);
         return 1;

@@ -156,7 +156,8 @@ static int start(Wg *self, const WgOptions *options)
     WirePlaneOptions plane = { .ifname = options->ifname,
                                .tun_fd = options->tun_fd,
                                .offload = options->offload,
-                               .gso = options->gso };
+                               .gso = options->gso,
+                               .shards = options->shards };
     WirePlaneInfo    info;
     int              rc;
 

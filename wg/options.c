@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EXIT_USAGE = 2 };
+enum { EXIT_USAGE = 2, MAX_SHARDS = 8 };
 
 static const char usage[] =
     "Usage: mesh-wg [OPTION]... INTERFACE\n"
@@ -18,6 +18,7 @@ static const char usage[] =
     "  -f, --foreground  stay in the foreground and log to standard error\n"
     "      --offload=auto|on|off  super-packets to and from the host (TSO, USO)\n"
     "      --gso=auto|on|off      the same to and from the network (UDP GSO, GRO)\n"
+    "      --shards=N    pairs of threads that move packets, 1 to 8\n"
     "      --version     print the version\n"
     "  -h, --help        print this\n"
     "\n"
@@ -57,14 +58,14 @@ static bool parse_level(const char *text, WgLogLevel *out_level)
     return false;
 }
 
-static bool parse_fd(const char *text, int *out_fd)
+static bool parse_number(const char *text, int *out_number)
 {
     char *end;
     long  value = strtol(text, &end, 10);
 
     if (end == text || *end != '\0' || value < 0 || value > INT_MAX)
         return false;
-    *out_fd = (int)value;
+    *out_number = (int)value;
     return true;
 }
 
@@ -93,6 +94,19 @@ static bool take_switch(const char *arg, WgOptions *options)
     return strncmp(arg, gso, strlen(gso)) == 0 && parse_switch(arg + strlen(gso), &options->gso);
 }
 
+/* "--shards=N". Returns: false: it is not, or N is no such number. */
+static bool take_shards(const char *arg, WgOptions *options)
+{
+    static const char shards[] = "--shards=";
+    int               n;
+
+    if (strncmp(arg, shards, strlen(shards)) != 0 || !parse_number(arg + strlen(shards), &n) ||
+        n < 1 || n > MAX_SHARDS)
+        return false;
+    options->shards = (uint16_t)n;
+    return true;
+}
+
 static bool read_environment(WgOptions *options)
 {
     const char *level = getenv("LOG_LEVEL"), *fd = getenv("WG_TUN_FD");
@@ -101,7 +115,7 @@ static bool read_environment(WgOptions *options)
         fprintf(stderr, "mesh-wg: LOG_LEVEL is silent, error or verbose, not \"%s\"\n", level);
         return false;
     }
-    if (fd != NULL && !parse_fd(fd, &options->tun_fd)) {
+    if (fd != NULL && !parse_number(fd, &options->tun_fd)) {
         fprintf(stderr, "mesh-wg: WG_TUN_FD is a descriptor's number, not \"%s\"\n", fd);
         return false;
     }
@@ -128,7 +142,7 @@ static bool take_argument(const char *arg, WgOptions *options, int *out_status)
         options->ifname = arg;
         return true;
     }
-    if (take_switch(arg, options))
+    if (take_switch(arg, options) || take_shards(arg, options))
         return true;
     fprintf(stderr, "mesh-wg: unexpected argument \"%s\"\n%s", arg, usage);
     *out_status = EXIT_USAGE;

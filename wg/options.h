@@ -13,6 +13,7 @@ typedef struct {
     int         tun_fd;    /* $WG_TUN_FD; -1: open one */
     WgLogLevel  log_level; /* $LOG_LEVEL */
     WireSwitch  offload, gso;
+    uint16_t    shards; /* 0: as many as suit the machine */
 } WgOptions;
 
 /** wg_options_parse: Returns: true: go on; false: *out_status is what to exit with (help and

@@ -14,6 +14,7 @@
 #include "daemon/wire/handed.h"
 #include "daemon/wire/handshake.h"
 #include "daemon/wire/shard.h"
+#include "daemon/wire/shards.h"
 #include "daemon/wire/state.h"
 #include "daemon/wire/udp-open.h"
 #include "daemon/wire/udp.h"
@@ -192,13 +193,17 @@ static WirePlane *make_plane(void)
     return self;
 }
 
-int wire_plane_start(const WirePlaneOptions *options, WirePlane **out_plane)
+int wire_plane_start(const WirePlaneOptions *wished, WirePlane **out_plane)
 {
-    WirePlane *self;
-    int        rc = mesh_key_init();
+    WirePlaneOptions        found = *wished;
+    const WirePlaneOptions *options = &found;
+    WirePlane              *self;
+    int                     rc = mesh_key_init();
 
-    if (options->shards > WIRE_MAX_SHARDS)
+    if (wished->shards > WIRE_MAX_SHARDS)
         return -EINVAL;
+    if (wished->shards == 0)
+        found.shards = (uint16_t)wire_shards_default();
     if (rc == 0)
         rc = mesh_hash_init();
     if (rc == 0)

@@ -30,7 +30,7 @@ typedef struct {
     const char *ifname;     /* wished name, "%d" is filled by the kernel; ignored with tun_fd */
     int         tun_fd;     /* an open TUN descriptor, taken over on success; -1: open one */
     uint32_t    mtu;        /* of the TUN, set when we open it; 0: 1420 */
-    uint16_t    shards;     /* pairs of threads; at most 8. 0: wire_shards_default() */
+    uint16_t    shards;     /* pairs of threads; at most 8; 0: see shards.h */
     const int  *tun_queues; /* with tun_fd: further queues of the same device, shards - 1 of them,
                              * taken over as well; NULL: there is one shard */
     WireSwitch offload;     /* TUN: virtio header with TSO and USO. ON with a descriptor that is no

@@ -7,9 +7,10 @@
 
 #include "common/codec/relayframe.h"
 #include "daemon/wire/index.h"
+#include "daemon/wire/suite.h"
 
 enum {
-    TYPE_DATA = 4,
+    KIND_DATA = 4,
     RECEIVER_AT = 4, /* its lowest byte: the index is little-endian */
     SESSION_AT = 3,  /* the lowest of the relay's session */
 };
@@ -18,7 +19,8 @@ int wire_steer_attach(int fd, unsigned n_shards)
 {
     struct sock_filter code[] = {
         BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 0),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TYPE_DATA, 2, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, wire_suite_type(WIRE_SUITE_WG1, KIND_DATA), 3, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, wire_suite_type(WIRE_SUITE_AESGCM1, KIND_DATA), 2, 0),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, MESH_RELAY_DATA, 4, 0),
         BPF_STMT(BPF_RET | BPF_K, 0),
         BPF_STMT(BPF_LD | BPF_B | BPF_ABS, RECEIVER_AT),

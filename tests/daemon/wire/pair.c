@@ -51,14 +51,26 @@ void pair_advance(Pair *self, int64_t ms)
     pair_apply(&self->b);
 }
 
+/* Returns the plane's end. */
+static int make_queue(int *out_host)
+{
+    int fds[2];
+
+    g_assert_cmpint(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), ==, 0);
+    *out_host = fds[0];
+    return fds[1];
+}
+
 static void start_plane(PairSide *side)
 {
     WirePlaneOptions options = { .ifname = "pair", .mtu = 1420, .gso = side->gso };
-    int              fds[2];
+    int              queues[PAIR_MAX_SHARDS - 1];
 
-    g_assert_cmpint(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), ==, 0);
-    side->host = fds[0];
-    options.tun_fd = fds[1];
+    options.tun_fd = make_queue(&side->host);
+    options.shards = side->shards;
+    for (uint16_t i = 0; i + 1 < side->shards; i++)
+        queues[i] = make_queue(&side->more_hosts[i]);
+    options.tun_queues = queues;
     options.offload = side->offload ? WIRE_SWITCH_ON : WIRE_SWITCH_AUTO;
     g_assert_cmpint(wire_plane_start(&options, &side->plane), ==, 0);
     g_assert_cmpint(wire_plane_set_private_key(side->plane, &side->private_key), ==, 0);
@@ -68,16 +80,24 @@ static void start_side(PairSide *side, const PairOptions *options)
 {
     side->offload = options->offload;
     side->gso = options->gso;
+    side->shards = options->shards != 0 ? options->shards : 1;
     mesh_key_make_private(&side->private_key);
     mesh_key_make_public(&side->private_key, &side->public_key);
     side->config = wire_config_new();
     start_plane(side);
 }
 
-void pair_restart(PairSide *side)
+static void stop_plane(PairSide *side)
 {
     wire_plane_stop(side->plane);
     close(side->host);
+    for (uint16_t i = 0; i + 1 < side->shards; i++)
+        close(side->more_hosts[i]);
+}
+
+void pair_restart(PairSide *side)
+{
+    stop_plane(side);
     start_plane(side);
 }
 
@@ -123,9 +143,8 @@ void pair_start(Pair *self, const PairOptions *options)
 
 static void stop_side(PairSide *side)
 {
-    wire_plane_stop(side->plane);
+    stop_plane(side);
     wire_config_free(side->config);
-    close(side->host);
 }
 
 void pair_stop(Pair *self)

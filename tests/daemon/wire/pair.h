@@ -8,11 +8,15 @@
 
 #include "daemon/wire/plane.h"
 
+enum { PAIR_MAX_SHARDS = 8 };
+
 typedef struct {
     WirePlane  *plane;
     WireConfig *config;
     MeshKey     private_key, public_key;
-    int         host; /* the host's end of the TUN */
+    int         host; /* the host's end of the TUN, of its first queue */
+    int         more_hosts[PAIR_MAX_SHARDS - 1];
+    uint16_t    shards;
     bool        offload;
     WireSwitch  gso;
 } PairSide;
@@ -29,6 +33,7 @@ typedef struct {
     bool       unrouted;    /* a does not know where b is */
     bool       offload;     /* frames of both TUNs have a virtio header */
     WireSwitch gso;
+    uint16_t   shards; /* of both; 0: one */
 } PairOptions;
 
 void pair_start(Pair *self, const PairOptions *options);
