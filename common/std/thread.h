@@ -6,6 +6,8 @@
 
 #include "common/std/attr.h"
 
+#include <stdint.h>
+
 typedef struct MeshThread MeshThread;
 typedef void (*MeshThreadFunc)(void *user_data);
 
@@ -19,3 +21,6 @@ void mesh_thread_join(MeshThread *self);
 
 /* Keeps the calling thread on one CPU (from 0). Returns: 0; -EINVAL: no such CPU; -ENOSYS. */
 MESH_CHECKED int mesh_thread_pin(unsigned cpu);
+
+/* CPU time that the calling thread has used. */
+int64_t mesh_thread_cpu_ns(void);

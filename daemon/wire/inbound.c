@@ -25,8 +25,6 @@ enum {
     ELSEWHERE_MS = 1000,    /* between two tellings that a peer was heard on another way */
     OUR_FIRST_BYTE = 0x40,  /* WireGuard's are 1-4, STUN's below 0x40 */
     LAST_FRAME_BYTE = 0x5f, /* of the relay */
-    V4_HEADER = 20,
-    V6_HEADER = 40,
     RESPONSE_RECEIVER_AT = 8,
     COOKIE_RECEIVER_AT = 4,
 };
@@ -225,28 +223,13 @@ static void queue_message(WireInbound *self, WireMessage type, const WireDatagra
     drop(self, WIRE_DROP_HANDSHAKES);
 }
 
-/* Bytes of the IP packet at @packet by its own header; 0: there is no whole one in @len bytes. */
-static uint32_t inner_length(const uint8_t *packet, uint32_t len)
-{
-    uint32_t whole = 0;
-
-    if (len >= V4_HEADER && packet[0] >> 4 == 4) {
-        whole = (uint32_t)packet[2] << 8 | packet[3];
-        if (whole < (uint32_t)(packet[0] & 15) * 4 || (packet[0] & 15) < 5)
-            return 0;
-    }
-    if (len >= V6_HEADER && packet[0] >> 4 == 6)
-        whole = V6_HEADER + ((uint32_t)packet[4] << 8 | packet[5]);
-    return whole <= len ? whole : 0;
-}
-
 /* Why an authentic packet with content may not go to the host; NONE: it may, and @packet is cut to
  * its own length. */
 static WireDrop judge(WireInbound *self, const WirePeer *peer, WirePacket *packet)
 {
     const WireSnapshot *snapshot = self->snapshot;
 
-    packet->len = inner_length(packet->data, packet->len);
+    packet->len = wire_packet_inner_length(packet->data, packet->len);
     if (packet->len == 0)
         return WIRE_DROP_MALFORMED;
     if (wire_allowedips_get_source(snapshot->allowed_ips, packet->data, packet->len) != peer)
@@ -652,7 +635,7 @@ bool wire_inbound_work(WireInbound *self)
                                  self->datagrams);
         if (n > 0)
             take_batch(self, n);
-        self->ready[s] = n > 0; /* until it says that it is empty */
+        self->ready[s] = n > 0 && !wire_udp_receiver_is_dry(self->receivers[s]);
         more |= self->ready[s];
     }
     more |= take_adopted(self);
@@ -664,31 +647,40 @@ bool wire_inbound_work(WireInbound *self)
     return more;
 }
 
-void wire_inbound_wait(WireInbound *self)
+size_t wire_inbound_list(const WireInbound *self, struct pollfd *out_fds)
 {
     const WireSockets *sockets = &self->plane->sockets;
     uint32_t           n_adopted = atomic_load(&sockets->n_adopted);
-    struct pollfd      fds[FIRST_ADOPTED + WIRE_MAX_SOCKETS];
 
     for (int s = 0; s < WIRE_N_SOCKETS; s++)
-        fds[s] = (struct pollfd){ .fd = sockets->fds[self->shard][s], .events = POLLIN };
-    fds[WIRE_N_SOCKETS] = (struct pollfd){ .fd = wire_mailbox_fd(&self->plane->to_in[self->shard]),
-                                           .events = POLLIN };
+        out_fds[s] = (struct pollfd){ .fd = sockets->fds[self->shard][s], .events = POLLIN };
+    out_fds[WIRE_N_SOCKETS] =
+        (struct pollfd){ .fd = wire_mailbox_fd(&self->plane->to_in[self->shard]),
+                         .events = POLLIN };
     for (uint32_t s = 1; s <= n_adopted; s++)
-        fds[FIRST_ADOPTED + s - 1] =
+        out_fds[FIRST_ADOPTED + s - 1] =
             (struct pollfd){ .fd = wire_sockets_shard_of(sockets, (uint8_t)s) == self->shard
                                        ? atomic_load(&sockets->adopted[s])
                                        : -1,
                              .events = POLLIN };
-    self->snapshot = NULL;
-    wire_rcu_offline();
-    (void)!poll(fds, FIRST_ADOPTED + n_adopted, self->untold ? UNTOLD_MS : -1);
+    return FIRST_ADOPTED + n_adopted;
+}
+
+int wire_inbound_patience(WireInbound *self)
+{
+    int ms = self->untold ? UNTOLD_MS : -1;
+
     self->untold = false;
-    wire_rcu_online();
+    self->snapshot = NULL;
+    return ms;
+}
+
+void wire_inbound_wake(WireInbound *self, const struct pollfd *fds, size_t n)
+{
     for (int s = 0; s < WIRE_N_SOCKETS; s++)
-        self->ready[s] = fds[s].revents != 0;
-    for (uint32_t s = 1; s <= n_adopted; s++)
-        self->adopted_ready[s] = fds[FIRST_ADOPTED + s - 1].revents != 0;
+        self->ready[s] |= fds[s].revents != 0;
+    for (size_t s = 1; s <= n - FIRST_ADOPTED; s++)
+        self->adopted_ready[s] |= fds[FIRST_ADOPTED + s - 1].revents != 0;
     if (fds[WIRE_N_SOCKETS].revents != 0)
         wire_mailbox_hush(&self->plane->to_in[self->shard]);
 }

@@ -625,6 +625,7 @@ static void report_gone(WireOutbound *self, int error)
 bool wire_outbound_work(WireOutbound *self)
 {
     const WireSnapshot *before = self->looked;
+    size_t              bytes = 0;
     bool                busy;
     int                 n = 0;
 
@@ -638,24 +639,28 @@ bool wire_outbound_work(WireOutbound *self)
                                 WIRE_MAX_BATCH);
     if (n < 0)
         report_gone(self, n);
+    for (int i = 0; i < n; i++)
+        bytes += self->supers[i].packet.len;
     if (n > 0)
         send_batch(self, (size_t)n);
-    return busy || n != 0;
+    return busy || n == WIRE_MAX_BATCH || bytes >= WIRE_TUN_READ_BYTES;
 }
 
-void wire_outbound_wait(WireOutbound *self)
+size_t wire_outbound_list(const WireOutbound *self, struct pollfd *out_fds)
 {
-    struct pollfd fds[] = {
-        { .fd = self->tun_gone ? -1 : wire_tun_fd(self->plane->tun, self->shard),
-          .events = POLLIN },
-        { .fd = wire_mailbox_fd(&self->plane->to_out[self->shard]), .events = POLLIN },
-        { .fd = self->shard == 0 ? mesh_ring_fd(self->plane->pings.ring) : -1, .events = POLLIN },
-    };
+    const WirePlane *plane = self->plane;
 
-    self->snapshot = NULL;
-    wire_rcu_offline();
-    (void)!poll(fds, MESH_N_ELEMENTS(fds), -1);
-    wire_rcu_online();
+    out_fds[0] = (struct pollfd){ .fd = self->tun_gone ? -1 : wire_tun_fd(plane->tun, self->shard),
+                                  .events = POLLIN };
+    out_fds[1] =
+        (struct pollfd){ .fd = wire_mailbox_fd(&plane->to_out[self->shard]), .events = POLLIN };
+    out_fds[2] = (struct pollfd){ .fd = self->shard == 0 ? mesh_ring_fd(plane->pings.ring) : -1,
+                                  .events = POLLIN };
+    return WIRE_OUTBOUND_FDS;
+}
+
+void wire_outbound_wake(WireOutbound *self, const struct pollfd *fds)
+{
     if (fds[1].revents != 0)
         wire_mailbox_hush(&self->plane->to_out[self->shard]);
     if (fds[2].revents != 0)

@@ -46,3 +46,18 @@ static inline void wire_slab_done(WireSlab *self)
         munmap(self->base, self->size);
     *self = (WireSlab){ .base = NULL };
 }
+
+/* Bytes of the IP packet at @packet by its own header; 0: there is no whole one in @len bytes. */
+static inline uint32_t wire_packet_inner_length(const uint8_t *packet, uint32_t len)
+{
+    uint32_t whole = 0;
+
+    if (len >= 20 && packet[0] >> 4 == 4) {
+        whole = (uint32_t)packet[2] << 8 | packet[3];
+        if (whole < (uint32_t)(packet[0] & 15) * 4 || (packet[0] & 15) < 5)
+            return 0;
+    }
+    if (len >= 40 && packet[0] >> 4 == 6)
+        whole = 40 + ((uint32_t)packet[4] << 8 | packet[5]);
+    return whole <= len ? whole : 0;
+}

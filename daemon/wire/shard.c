@@ -1,13 +1,27 @@
-/* daemon/wire/shard.c: the loops around outbound.c and inbound.c. */
+/* daemon/wire/shard.c: the loops around outbound.c and inbound.c.
+ *
+ * One thread takes both roads, so that what answers a packet, an acknowledgement or a ping's echo,
+ * wakes nobody: it lies in the TUN when the packet has been written. Only while that thread is busy
+ * with both directions, as with transfers both ways at once, a second one takes the road out; it
+ * gives it back when that has become quiet. Who has it is one word, so each road has one thread at
+ * any time, and what the next one finds there is what the last one left. */
 #include "daemon/wire/shard.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/std/clock.h"
 #include "common/std/thread.h"
 #include "daemon/wire/inbound.h"
 #include "daemon/wire/outbound.h"
+
+enum {
+    WINDOW_MS = 10,          /* of busy work before it is shared */
+    SHARED_MS = 100,         /* between two looks whether that still pays */
+    QUIET_UNITS_A_MS = 1024, /* less than this out: it does not */
+};
 
 struct WireShard {
     WirePlane    *plane;
@@ -15,11 +29,133 @@ struct WireShard {
     WireOutbound *out;
     WireInbound  *in;
     MeshThread   *out_thread, *in_thread;
+    WireMailbox   to_helper; /* rung only: the road out is its own now, or all is over */
+    _Atomic bool  is_shared; /* the road out is the helper's */
+
+    /* In thread: the window it is in. */
+    int64_t  since_ms, since_cpu_ns;
+    uint64_t since_in, since_out;
 };
 
 static bool is_stopping(const WireShard *self)
 {
     return atomic_load_explicit(&self->plane->stopping, memory_order_acquire);
+}
+
+/* What a thread has done, roughly in bytes: a packet costs as much as half a kilobyte. */
+static uint64_t count_units(const WireCount *bytes, const WireCount *packets)
+{
+    return atomic_load_explicit(bytes, memory_order_relaxed) +
+           512 * atomic_load_explicit(packets, memory_order_relaxed);
+}
+
+static uint64_t count_in(const WireShard *self)
+{
+    const WireCounters *counters = &self->plane->counters[wire_thread_in(self->number)];
+
+    return count_units(&counters->rx_bytes, &counters->rx_packets);
+}
+
+static uint64_t count_out(const WireShard *self)
+{
+    const WireCounters *counters = &self->plane->counters[wire_thread_out(self->number)];
+
+    return count_units(&counters->tx_bytes, &counters->tx_packets);
+}
+
+/* Once a window. Is this thread full, and a good part of that the other road? */
+static bool wants_help(WireShard *self, int64_t now_ms)
+{
+    int64_t  cpu_ns = mesh_thread_cpu_ns(), window_ms = now_ms - self->since_ms;
+    uint64_t in = count_in(self), out = count_out(self);
+    uint64_t more_in = in - self->since_in, more_out = out - self->since_out;
+    uint64_t less = more_in < more_out ? more_in : more_out;
+    int64_t  busy_ns = window_ms * 10000 * atomic_load(&self->plane->busy_percent);
+    bool     busy = cpu_ns - self->since_cpu_ns >= busy_ns;
+
+    self->since_ms = now_ms;
+    self->since_cpu_ns = cpu_ns;
+    self->since_in = in;
+    self->since_out = out;
+    return busy && less * 4 > more_in + more_out;
+}
+
+static void share(WireShard *self)
+{
+    atomic_fetch_add_explicit(&self->plane->n_helped, 1, memory_order_relaxed);
+    atomic_store_explicit(&self->is_shared, true, memory_order_release);
+    wire_mailbox_ring(&self->to_helper);
+}
+
+static bool is_shared(const WireShard *self)
+{
+    return atomic_load_explicit(&self->is_shared, memory_order_acquire);
+}
+
+/* Offline for writers if it waits. */
+static void wait_for(struct pollfd *fds, size_t n_fds, int patience_ms)
+{
+    if (patience_ms == 0) {
+        (void)!poll(fds, n_fds, 0);
+        return;
+    }
+    wire_rcu_offline();
+    (void)!poll(fds, n_fds, patience_ms);
+    wire_rcu_online();
+}
+
+static void run_in(void *user_data)
+{
+    WireShard    *self = user_data;
+    struct pollfd fds[WIRE_INBOUND_FDS + WIRE_OUTBOUND_FDS];
+
+    wire_rcu_register();
+    while (!is_stopping(self)) {
+        bool    more = wire_inbound_work(self->in), shared = is_shared(self);
+        size_t  n_in = wire_inbound_list(self->in, fds), n_out = 0;
+        int64_t now_ms = mesh_clock_boot_ms();
+
+        if (!shared) {
+            more |= wire_outbound_work(self->out);
+            n_out = wire_outbound_list(self->out, fds + n_in);
+        }
+        wait_for(fds, n_in + n_out, more ? 0 : wire_inbound_patience(self->in));
+        wire_inbound_wake(self->in, fds, n_in);
+        if (!shared)
+            wire_outbound_wake(self->out, fds + n_in);
+        wire_rcu_quiescent();
+        if (!shared && now_ms - self->since_ms >= WINDOW_MS && wants_help(self, now_ms))
+            share(self);
+    }
+    wire_rcu_unregister();
+}
+
+/* The helper's turn with the road out, until there is little to do on it. */
+static void help(WireShard *self)
+{
+    struct pollfd fds[WIRE_OUTBOUND_FDS];
+    int64_t       since_ms = mesh_clock_boot_ms();
+    uint64_t      since_out = count_out(self);
+
+    while (!is_stopping(self)) {
+        bool    more = wire_outbound_work(self->out);
+        size_t  n = wire_outbound_list(self->out, fds);
+        int64_t now_ms = mesh_clock_boot_ms();
+
+        if (now_ms - since_ms >= SHARED_MS) {
+            uint64_t out = count_out(self);
+
+            if (out - since_out < (uint64_t)(now_ms - since_ms) * QUIET_UNITS_A_MS)
+                break;
+            since_ms = now_ms;
+            since_out = out;
+        }
+        wait_for(fds, n, more ? 0 : SHARED_MS);
+        wire_outbound_wake(self->out, fds);
+        wire_rcu_quiescent();
+    }
+    atomic_store_explicit(&self->is_shared, false, memory_order_release);
+    wire_mailbox_ring(&self->plane->to_in[self->number]);
 }
 
 static void run_out(void *user_data)
@@ -28,22 +164,12 @@ static void run_out(void *user_data)
 
     wire_rcu_register();
     while (!is_stopping(self)) {
-        if (!wire_outbound_work(self->out))
-            wire_outbound_wait(self->out);
-        wire_rcu_quiescent();
-    }
-    wire_rcu_unregister();
-}
+        struct pollfd bell = { .fd = wire_mailbox_fd(&self->to_helper), .events = POLLIN };
 
-static void run_in(void *user_data)
-{
-    WireShard *self = user_data;
-
-    wire_rcu_register();
-    while (!is_stopping(self)) {
-        if (!wire_inbound_work(self->in))
-            wire_inbound_wait(self->in);
-        wire_rcu_quiescent();
+        if (is_shared(self))
+            help(self);
+        wait_for(&bell, 1, -1);
+        wire_mailbox_hush(&self->to_helper);
     }
     wire_rcu_unregister();
 }
@@ -68,7 +194,9 @@ int wire_shard_start(WirePlane *plane, unsigned number, WireShard **out_shard)
         return -ENOMEM;
     self->plane = plane;
     self->number = number;
-    rc = wire_outbound_new(plane, number, &self->out);
+    rc = wire_mailbox_init(&self->to_helper);
+    if (rc == 0)
+        rc = wire_outbound_new(plane, number, &self->out);
     if (rc == 0)
         rc = wire_inbound_new(plane, number, &self->in);
     if (rc == 0)
@@ -90,9 +218,12 @@ void wire_shard_stop(WireShard *self)
         return;
     wire_mailbox_ring(&self->plane->to_out[self->number]);
     wire_mailbox_ring(&self->plane->to_in[self->number]);
+    if (self->out_thread != NULL)
+        wire_mailbox_ring(&self->to_helper);
     mesh_thread_join(self->out_thread);
     mesh_thread_join(self->in_thread);
     wire_outbound_free(self->out);
     wire_inbound_free(self->in);
+    wire_mailbox_done(&self->to_helper);
     free(self);
 }

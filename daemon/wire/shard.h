@@ -1,5 +1,6 @@
-/* daemon/wire/shard.h: the two packet threads of a shard: out (TUN → UDP) and in (UDP → TUN). They
- * share nothing but the snapshot, peers' atomics and counters; nor do shards. */
+/* daemon/wire/shard.h: the two packet threads of a shard: in, which takes both roads (TUN → UDP and
+ * UDP → TUN), and out, which takes the first of them off it under load both ways. They share
+ * nothing but the snapshot, peers' atomics and counters; nor do shards. */
 #pragma once
 #include "common/std/attr.h"
 #include "daemon/wire/state.h"

@@ -28,6 +28,8 @@
 #define WIRE_MAX_PROVEN   256u                     /* and those of who has shown a cookie */
 #define WIRE_LOADED       (WIRE_MAX_MESSAGES / 8u) /* from here on we are under load */
 
+#define WIRE_BUSY_PERCENT 85u /* of its time: a thread is full */
+
 typedef struct WireShard      WireShard;
 typedef struct WireHandshaker WireHandshaker;
 
@@ -74,6 +76,9 @@ struct WirePlane {
     unsigned        next_shard; /* of a peer to come; control thread */
     WireShard      *shards[WIRE_MAX_SHARDS];
     WireHandshaker *handshaker;
+
+    _Atomic unsigned busy_percent; /* when a shard's in thread asks for help; a test's may be 0 */
+    _Atomic unsigned n_helped;     /* how often one did */
 };
 
 static inline void wire_peer_ask(WirePlane *plane, WirePeer *peer, uint32_t bits)

@@ -25,6 +25,7 @@ struct WireUdpReceiver {
     WireSlab                slab;
     uint8_t                 socket;           /* number of what is received on */
     bool                    wide;             /* bundles came last time */
+    bool                    dry;              /* the socket held no more than was received */
     size_t                  n_messages, next; /* received, and the first not handed out whole */
     size_t                  offset;           /* in that one: bytes handed out */
     struct mmsghdr          headers[SLOTS];
@@ -152,6 +153,11 @@ bool wire_udp_receiver_is_empty(const WireUdpReceiver *self)
     return self->next == self->n_messages;
 }
 
+bool wire_udp_receiver_is_dry(const WireUdpReceiver *self)
+{
+    return self->dry && wire_udp_receiver_is_empty(self);
+}
+
 static void refill(WireUdpReceiver *self, int fd)
 {
     size_t max = self->wide ? WIDE_SLOTS : SLOTS, bytes = 0;
@@ -165,6 +171,7 @@ static void refill(WireUdpReceiver *self, int fd)
         n = recvmmsg(fd, self->headers, (unsigned)max, MSG_DONTWAIT, NULL);
     } while (n < 0 && errno == EINTR);
     self->n_messages = n < 0 ? 0 : (size_t)n;
+    self->dry = self->n_messages < max;
     self->next = self->offset = 0;
     for (size_t i = 0; i < self->n_messages; i++) {
         look_at(self, i);

@@ -37,6 +37,9 @@ void wire_udp_receiver_set_socket(WireUdpReceiver *self, uint8_t socket);
  * another descriptor. */
 bool wire_udp_receiver_is_empty(const WireUdpReceiver *self);
 
+/** wire_udp_receiver_is_dry: all was handed out, and the last call emptied the socket. */
+bool wire_udp_receiver_is_dry(const WireUdpReceiver *self);
+
 /** wire_udp_receive: what waits on @fd, at most WIRE_UDP_MAX_RECEIVE. Returns: how many. */
 size_t wire_udp_receive(WireUdpReceiver *self, int fd, WireDatagram *out_datagrams);
 

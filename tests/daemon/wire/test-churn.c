@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "common/std/endpoint.h"
+#include "daemon/wire/state.h"
 #include "pair-steer.h"
 
 enum { ROUNDS = 150, OTHERS = 20 };
@@ -82,6 +83,20 @@ static bool has_got_some(void *data)
     return atomic_load(&hosts[0].n_got) > 0 && atomic_load(&hosts[1].n_got) > 0;
 }
 
+/* The road out changes threads again and again. */
+static void share_often(PairSide *side)
+{
+    atomic_store(&side->plane->busy_percent, 0);
+}
+
+static bool was_shared(void *data)
+{
+    Pair *pair = data;
+
+    pair_advance(pair, 20);
+    return atomic_load(&pair->a.plane->n_helped) > 1 && atomic_load(&pair->b.plane->n_helped) > 1;
+}
+
 static void test_churn(void)
 {
     MeshKey  keys[OTHERS];
@@ -94,6 +109,8 @@ static void test_churn(void)
         mesh_key_make_private(&keys[i]);
         mesh_key_make_public(&keys[i], &keys[i]);
     }
+    share_often(&pair.a);
+    share_often(&pair.b);
     for (int i = 0; i < 2; i++) {
         hosts[i] = (Host){ .side = i == 0 ? &pair.a : &pair.b, .is_a = i == 0 };
         threads[i] = g_thread_new("host", run_host, &hosts[i]);
@@ -108,6 +125,7 @@ static void test_churn(void)
         if (round % 25 == 24)
             pair_wait_until(has_got_some, hosts); /* it goes on */
     }
+    pair_wait_until(was_shared, &pair);
     for (int i = 0; i < 2; i++) {
         atomic_store(&hosts[i].stop, true);
         g_thread_join(threads[i]);
