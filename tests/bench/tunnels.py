@@ -1,24 +1,15 @@
 """The contenders of ./run bench: two hosts on a cable of their own, and somebody's tunnel through it.
 
-   [a] 192.0.2.1 ── eth0, a cable (veth) ── 192.0.2.2 [b]        and 10.8.0.1, 10.8.0.2 through it
-
-Where a program is: what its environment variable names, else in the folders of $PEERS, else in $PATH."""
+   [a] 192.0.2.1 ── eth0, a cable (veth) ── 192.0.2.2 [b]        and 10.8.0.1, 10.8.0.2 through it"""
 import os
 import pathlib
 import re
-import shutil
 
 from space import Host, link, wait_until
 
 MTU = 1420
 TICK = os.sysconf("SC_CLK_TCK")
-CABLE_MTU = 1500
-
-
-def find_peer(name, variable):
-    """Where a program is; None: nowhere."""
-    folders = os.pathsep.join(filter(None, (os.environ.get("PEERS"), os.environ.get("PATH"))))
-    return shutil.which(os.environ.get(variable, name), path=folders)
+CABLE = "the cable"
 
 
 def status_of(pid, field):
@@ -38,7 +29,7 @@ def switches_of(pid):
 class Tunnel:
     """The bare cable; the others add a tunnel in up(). `ours`: held to the goals."""
     ours = False
-    device, address = "eth0", "192.0.2.2"
+    device, address, mtu = "eth0", "192.0.2.2", MTU
 
     def __init__(self, folder, name):
         self.dir, self.name, self.daemons = folder / name.replace(" ", "-"), name, []
@@ -230,80 +221,3 @@ class Tailscale(Tunnel):
         """By the direct path, not by the relay."""
         told = self.ask(self.a, "ping", "-c", "3", "--timeout", "2s", self.address, check=False).stdout
         return "via 192.0.2.2" in told and super().reached()
-
-
-def find_ours(build):
-    """The mesh-wg that is measured; None, with a line that says so."""
-    place = os.environ.get("MESH_WG", str(build.resolve() / "wg/mesh-wg"))
-    if os.access(place, os.X_OK):
-        return place
-    print(f"left out: mesh-wg, not at {place}")
-    return None
-
-
-def add_ours(found, build):
-    ours = find_ours(build)
-    if ours is None:
-        return
-    found["mesh"] = lambda folder, name: WireGuard(folder, name, (ours, "-f", "wg0"), ours=True)
-    arguments = os.environ.get("MESH_WG_ARGUMENTS", "").split()
-    if arguments:
-        found["mesh " + " ".join(arguments)] = lambda folder, name: WireGuard(
-            folder, name, (ours, *arguments, "-f", "wg0"))
-    before = os.environ.get("MESH_WG_BEFORE")
-    if before:
-        found["mesh before"] = lambda folder, name: WireGuard(folder, name, (before, "-f", "wg0"))
-
-
-def add_limit(found):
-    limit = find_peer("limit", "LIMIT") if "LIMIT" in os.environ else None
-    if limit is None:
-        print("left out: limit, limit aes: $LIMIT names no program")
-        return
-    found["limit"] = lambda folder, name: Limit(folder, name, limit)
-    found["limit aes"] = lambda folder, name: Limit(folder, name, limit, "aes")
-
-
-def add_peers(found):
-    peers = {name: find_peer(name, variable) for name, variable in (
-        ("wireguard-go", "WIREGUARD_GO"), ("nebula", "NEBULA"), ("tailscaled", "TAILSCALED"),
-        ("headscale", "HEADSCALE"), ("boringtun-cli", "BORINGTUN"))}
-    for name, place in peers.items():
-        if place is None:
-            print(f"left out: {name}: neither in $PEERS nor in $PATH")
-    go, nebula, boringtun = peers["wireguard-go"], peers["nebula"], peers["boringtun-cli"]
-    if go:
-        found["wireguard-go"] = lambda folder, name: WireGuard(folder, name, (go, "-f", "wg0"))
-    if nebula:
-        found["nebula"] = lambda folder, name: Nebula(folder, name, nebula)
-    if peers["tailscaled"] and peers["headscale"]:
-        found["tailscaled"] = lambda folder, name: Tailscale(folder, name, peers["tailscaled"],
-                                                             peers["headscale"])
-    if boringtun:
-        found["boringtun"] = lambda folder, name: WireGuard(
-            folder, name, (boringtun, "-f", "--disable-drop-privileges", "--threads", "2", "wg0"))
-
-
-def contenders(build, only):
-    """name → what makes it, in the order of the table. Says what is left out, and why."""
-    found = {"no tunnel": Tunnel}
-    add_ours(found, build)
-    add_limit(found)
-    add_peers(found)
-    unknown = [name for name in only if name not in found]
-    if unknown:
-        print(f"not here: {', '.join(unknown)}; here: {', '.join(found)}")
-    return {name: make for name, make in found.items() if not only or name in only}
-
-
-def versions():
-    """What the peers say they are."""
-    said = []
-    for name, variable, word in (("wireguard-go", "WIREGUARD_GO", "--version"), ("nebula", "NEBULA", "-version"),
-                                 ("tailscaled", "TAILSCALED", "--version"),
-                                 ("boringtun-cli", "BORINGTUN", "--version")):
-        place = find_peer(name, variable)
-        lines = os.popen(f"{place} {word} 2>&1").read().splitlines() if place else []
-        if lines:
-            said.append(lines[0] if name.split("-")[0] in lines[0] else f"{name} {lines[0]}")
-    return said

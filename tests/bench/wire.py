@@ -45,9 +45,9 @@ OPTIONS = options()
 from space import make_dir, need  # noqa: E402  (moves into namespaces first)
 import manypeers  # noqa: E402
 import standstill  # noqa: E402
+from contenders import contenders, versions  # noqa: E402
 from rows import FIGURES, ONCE, ROWS, SHORT  # noqa: E402
 from table import goals, markdown, show  # noqa: E402
-from tunnels import contenders, versions  # noqa: E402
 
 
 def go_ahead():
@@ -152,7 +152,6 @@ def main():
         print(f"rows: {', '.join((*ROWS, *ONCE))}\ncontenders: {', '.join(found)}\nfigures: {', '.join(FIGURES)}")
         return
     need("iperf3", "wg", "ss", "tc", "ethtool")
-    os.environ["MESH_BUILD"] = str(OPTIONS.build.resolve())
     if OPTIONS.ahead:
         go_ahead()
     began, bench = time.monotonic(), Bench(make_dir())
