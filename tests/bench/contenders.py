@@ -2,11 +2,14 @@
 
 Where a program is: what its environment variable names, else in the folders of $PEERS, else in $PATH."""
 import os
+import re
 import shutil
 import subprocess
 
 from nodes import Nodes
 from tunnels import Limit, Nebula, Tailscale, Tunnel, WireGuard
+
+GO_SINCE = 2023 # year of its super-packets
 
 
 def find_peer(name, variable):
@@ -54,6 +57,12 @@ def add_limit(found):
     found["limit aes"] = lambda folder, name: Limit(folder, name, limit, "aes")
 
 
+def name_go(place):
+    """The goals are of a wireguard-go with super-packets; one of before (Debian 12's) is named so."""
+    said = re.search(r"0\.0\.(20\d\d)", os.popen(f"{place} --version 2>&1").read())
+    return f"wireguard-go {said[1]}" if said and int(said[1]) < GO_SINCE else "wireguard-go"
+
+
 def add_peers(found):
     peers = {name: find_peer(name, variable) for name, variable in (
         ("wireguard-go", "WIREGUARD_GO"), ("nebula", "NEBULA"), ("tailscaled", "TAILSCALED"),
@@ -63,7 +72,7 @@ def add_peers(found):
             print(f"left out: {name}: neither in $PEERS nor in $PATH")
     go, nebula, boringtun = peers["wireguard-go"], peers["nebula"], peers["boringtun-cli"]
     if go:
-        found["wireguard-go"] = lambda folder, name: WireGuard(folder, name, (go, "-f", "wg0"))
+        found[name_go(go)] = lambda folder, name: WireGuard(folder, name, (go, "-f", "wg0"))
     if nebula:
         found["nebula"] = lambda folder, name: Nebula(folder, name, nebula)
     if peers["tailscaled"] and peers["headscale"]:

@@ -13,6 +13,7 @@ $MESH_WG_BEFORE another build as "mesh before".
 
   --short: few rows, 3 rounds     --rounds N (5)   --rows tcp1,udp64,…   --only NAME,NAME
   --json FILE: every value        --markdown FILE: the table             --list: rows and contenders
+  --sample ROW: no table, but the functions in which daemons spend their time during that
   --ahead: before all other work of this machine, for one that is not quiet"""
 import argparse
 import json
@@ -36,6 +37,7 @@ def options():
     parser.add_argument("--json", type=pathlib.Path, help="every measured value")
     parser.add_argument("--markdown", type=pathlib.Path, help="the table")
     parser.add_argument("--list", action="store_true", help="the names of rows and contenders")
+    parser.add_argument("--sample", help="where daemons spend their time during this")
     parser.add_argument("--ahead", action="store_true", help="before all other work of this machine")
     return parser.parse_args()
 
@@ -44,6 +46,7 @@ OPTIONS = options()
 # pylint: disable=wrong-import-position
 from space import make_dir, need  # noqa: E402  (moves into namespaces first)
 import manypeers  # noqa: E402
+import sampling  # noqa: E402
 import standstill  # noqa: E402
 from contenders import contenders, versions  # noqa: E402
 from rows import FIGURES, ONCE, ROWS, SHORT  # noqa: E402
@@ -129,6 +132,14 @@ def run(bench, names):
     return rounds
 
 
+def sample(bench):
+    if OPTIONS.sample not in ROWS:
+        sys.exit(f"wire.py: no row {OPTIONS.sample}; there are: {', '.join(ROWS)}")
+    for tunnel in bench.tunnels:
+        if tunnel.daemons:
+            sampling.sample(bench.folder, tunnel, OPTIONS.sample)
+
+
 def report(bench, rounds, lasted):
     values = bench.values()
     show(values)
@@ -157,8 +168,11 @@ def main():
     began, bench = time.monotonic(), Bench(make_dir())
     try:
         bench.start(found)
-        rounds = run(bench, names)
-        report(bench, rounds, time.monotonic() - began)
+        if OPTIONS.sample:
+            sample(bench)
+        else:
+            rounds = run(bench, names)
+            report(bench, rounds, time.monotonic() - began)
     except BaseException as error:
         if not isinstance(error, SystemExit):
             for log in sorted(bench.folder.glob("*/*.log")):
