@@ -29,6 +29,7 @@ struct _GuiWindow {
     GuiPageStatus       *status;
     GuiPageWelcome      *welcome;
     GuiBarProblem       *version;
+    bool                 is_pushing; /* a page is made visible */
 };
 
 G_DEFINE_FINAL_TYPE(GuiWindow, gui_window, ADW_TYPE_APPLICATION_WINDOW)
@@ -58,19 +59,24 @@ static GtkWidget *find_last_page(GuiWindow *self)
     return adw_leaflet_page_get_child(last);
 }
 
-static void on_page_shown(GuiWindow *self)
+/* What lies behind the page that is seen now was left. */
+static void drop_left_pages(GuiWindow *self)
 {
     GtkWidget *shown = adw_leaflet_get_visible_child(self->pages);
     GtkWidget *last;
 
-    if (adw_leaflet_get_child_transition_running(self->pages))
-        return;
-    for (;;) { /* what lies behind the page that is seen now was left */
+    for (;;) {
         last = find_last_page(self);
         if (last == shown || last == self->page_network)
             return;
         adw_leaflet_remove(self->pages, last);
     }
+}
+
+static void on_page_shown(GuiWindow *self)
+{
+    if (!self->is_pushing && !adw_leaflet_get_child_transition_running(self->pages))
+        drop_left_pages(self);
 }
 
 static GtkWidget *make_page(GtkWidget *content, const char *title)
@@ -95,8 +101,11 @@ void gui_window_push(GuiWindow *self, GtkWidget *page, const char *title)
 {
     GtkWidget *box = make_page(page, title);
 
+    drop_left_pages(self); /* a page may be on its way out still */
     adw_leaflet_append(self->pages, box);
+    self->is_pushing = true; /* that page's way ends here, before ours is the visible one */
     adw_leaflet_set_visible_child(self->pages, box);
+    self->is_pushing = false;
     adw_leaflet_set_visible_child_name(self->leaflet, "content");
 }
 
