@@ -86,6 +86,20 @@ def leaves(lab, window):
     lab.ok("the way back leads to the peers, and nothing of the page stays")
 
 
+def hurries(lab, desk, window):
+    """A page is opened while the one before is still sliding out."""
+    window_path = "/org/meshvpn/Mesh/window/1"
+    call = f"gdbus call --session --dest org.meshvpn.Mesh --object-path {window_path} --method org.gtk.Actions.Activate"
+    desk.run("sh", "-ec", f"""for turn in 1 2 3 4 5 6 7 8; do
+        {call} show-peer "[<'b'>]" {{}}; {call} back [] {{}}
+    done; {call} show-peer "[<'b'>]" {{}}""")
+    window.find("label", "Device")
+    wait_until(lambda: len(window.all("filler", "GuiPagePeer")) == 1, 20, "one page of the peer")
+    window.click("push button", "Back")
+    window.gone("filler", "GuiPagePeer")
+    lab.ok("pages that are opened while others slide out")
+
+
 def without_rights(lab, desk):
     window = open_page(desk)
     window.find("push button", "Show Details…")
@@ -136,6 +150,7 @@ def main():
         path(lab, window)
         changes(lab, window)
         leaves(lab, window)
+        hurries(lab, desk, window)
         bob = Desk(a, "bob", size="1000x1400")
         asks_once(lab, bob, without_rights(lab, bob))
 
