@@ -413,5 +413,5 @@ class Node:
 
         wait_until(is_still, LIMIT_S, f"{self} stands still")
         x, y, width, height = places[-1]
-        desk.run("xdotool", "mousemove", "--sync", "--window", number, int(x + width / 2), int(y + height / 2),
+        desk.run("xdotool", "mousemove", "--window", number, int(x + width / 2), int(y + height / 2),
                  "click", button)

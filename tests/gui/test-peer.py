@@ -117,6 +117,7 @@ def asks_once(lab, desk, window):
     agent = Agent(desk.node)
     agent.stand_by(window, "deny")
     window.click("push button", "Back")
+    window.gone("filler", "GuiPagePeer")
     window.find("list item", re.compile("^b, online")).mouse("Mesh")
     window.click("push button", "Show Details…")
     wait_until(lambda: agent.prompts(), 20, "a dialog")
