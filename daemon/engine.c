@@ -36,6 +36,8 @@ void meshd_engine_set_state(MeshdEngine *self, MeshdEngineState state, const cha
                       (const char *[]){ "down", "pending", "up", "removed", "expired",
                                         "error" }[state],
                       error != NULL ? ": " : "", error != NULL ? error : "");
+    if (self->state != state)
+        meshd_shown_note(self->shown, NULL);
     self->state = state;
     g_free(self->error);
     self->error = g_strdup(error);
@@ -318,6 +320,7 @@ static void on_path_changed(const MeshKey *wg, void *user_data)
     if (path != NULL && path_explain(path, wg, &now))
         meshd_history_note(self->history, wg, &now);
     path_clear_info(&now);
+    meshd_shown_note(self->shown, wg);
     tell(self, true);
 }
 
@@ -458,6 +461,7 @@ MeshdEngine *meshd_engine_new(const MeshdEngineHost *host, MeshdProfile *profile
     self->pings = meshd_ping_new(self->parts);
     self->report = meshd_report_new(profile, load_seq(host, &profile->server.network));
     self->history = meshd_history_new();
+    self->shown = meshd_shown_new();
     self->relays = meshd_relaymap_new(profile);
     self->addrs = g_array_new(false, true, sizeof(MeshAddr));
     self->foreign = g_array_new(false, true, sizeof(MeshPrefix));
@@ -486,6 +490,7 @@ void meshd_engine_free(MeshdEngine *self)
     meshd_lastgood_free(self->lastgood);
     meshd_report_free(self->report);
     meshd_history_free(self->history);
+    meshd_shown_free(self->shown);
     g_clear_handle_id(&self->tidy, g_source_remove);
     meshd_checks_free(self->checks);
     meshd_relaymap_free(self->relays);
@@ -632,6 +637,7 @@ bool meshd_engine_refresh(MeshdEngine *self, GError **error)
         path_nudge(meshd_parts_get_path(self->parts));
     meshd_engine_save_profile(self);
     meshd_membership_report(self);
+    meshd_shown_note(self->shown, NULL);
     tell(self, false);
     return true;
 }

@@ -14,6 +14,7 @@
 #include "daemon/peerrelay.h"
 #include "daemon/relaymap.h"
 #include "daemon/report.h"
+#include "daemon/shown.h"
 
 /* What routers are asked for, each by itself. */
 typedef enum {
@@ -56,6 +57,7 @@ struct MeshdEngine {
     MeshdPings      *pings;
     MeshdReport     *report;
     MeshdHistory    *history; /* of paths */
+    MeshdShown      *shown;   /* of peers */
     MeshdRelaymap   *relays;
     MeshAddr         observed; /* family 0: not known */
     GArray          *addrs;    /* MeshAddr of this host, meshes left out */

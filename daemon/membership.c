@@ -60,6 +60,7 @@ static void on_state(ControlClient *client, ControlState state, const GError *wh
         meshd_engine_set_state(self, MESHD_ENGINE_PENDING, NULL, NULL);
         meshd_engine_finish(self, NULL);
     }
+    meshd_shown_note(self->shown, NULL);
     tell(self, true);
 }
 

@@ -2,6 +2,7 @@
 
 #include "common/glib/log.h"
 #include "daemon/dns/resolver.h"
+#include "daemon/lock/compare.h"
 
 #include <net/if.h>
 #include <string.h>
@@ -29,28 +30,111 @@ static bool is_suffix(const char *suffix)
     return g_str_has_suffix(suffix, TOP) && suffix[0] != '.';
 }
 
-static void add_host(GArray *hosts, const MeshMember *member, const Families *use)
+/* The hosts of a map, for as long as the resolver has them. */
+typedef struct {
+    grefcount     refs;
+    LockVerified *map; /* owned */
+    Families      use;
+} Book;
+
+static DnsHost make_host(const Book *book, const MeshMember *member)
 {
     DnsHost host = { 0 };
 
     g_strlcpy(host.name, member->name, sizeof host.name);
-    if (use->ip4)
+    if (book->use.ip4)
         host.ip4 = member->ip4;
-    if (use->ip6)
+    if (book->use.ip6)
         host.ip6 = member->ip6;
-    g_array_append_val(hosts, host);
+    return host;
 }
 
-/* Owned, of DnsHost: this node and every peer of the map. */
-static GArray *list_hosts(LockVerified *map, const Families *use)
+static bool find_name(void *data, const char *name, DnsHost *out_host)
 {
-    size_t  n = lock_verified_count(map);
-    GArray *hosts = g_array_sized_new(false, true, sizeof(DnsHost), (guint)n + 1);
+    const Book       *book = data;
+    const MeshMember *self = lock_verified_get_head(book->map)->self;
+    const LockPeer   *peer = lock_verified_find_name(book->map, name);
 
-    add_host(hosts, lock_verified_get_head(map)->self, use);
-    for (size_t i = 0; i < n; i++)
-        add_host(hosts, lock_verified_get_peer(map, i)->member, use);
-    return hosts;
+    if (strcmp(self->name, name) == 0)
+        *out_host = make_host(book, self);
+    else if (peer != NULL)
+        *out_host = make_host(book, peer->member);
+    else
+        return false;
+    return true;
+}
+
+static int compare_addrs(const MeshAddr *a, const MeshAddr *b)
+{
+    if (a->family != b->family)
+        return a->family < b->family ? -1 : 1;
+    return memcmp(a->bytes, b->bytes, sizeof a->bytes);
+}
+
+/* Who of ours and of the peers has the first address from @from on. */
+static const MeshMember *find_first(const Book *book, const MeshAddr *from, MeshAddr *out_addr)
+{
+    const MeshMember *self = lock_verified_get_head(book->map)->self, *found = NULL;
+    const MeshAddr   *ours[] = { &self->ip4, &self->ip6 };
+    const LockPeer   *peer = lock_verified_find_addr_from(book->map, from, out_addr);
+
+    if (peer != NULL)
+        found = peer->member;
+    for (size_t i = 0; i < G_N_ELEMENTS(ours); i++) {
+        if (ours[i]->family == 0 || compare_addrs(ours[i], from) < 0 ||
+            (found != NULL && compare_addrs(ours[i], out_addr) >= 0))
+            continue;
+        *out_addr = *ours[i];
+        found = self;
+    }
+    return found;
+}
+
+static bool find_from(void *data, const MeshAddr *addr, MeshAddr *out_addr, DnsHost *out_host)
+{
+    static const MeshAddr first6 = { .family = AF_INET6 };
+    const Book           *book = data;
+    const MeshMember     *found;
+
+    if (!book->use.ip4 && addr->family == AF_INET)
+        addr = &first6;
+    if (!book->use.ip6 && addr->family == AF_INET6)
+        return false;
+    found = find_first(book, addr, out_addr);
+    if (found == NULL || (!book->use.ip6 && out_addr->family == AF_INET6))
+        return false;
+    *out_host = make_host(book, found);
+    return true;
+}
+
+static void ref_book(void *data)
+{
+    g_ref_count_inc(&((Book *)data)->refs);
+}
+
+static void unref_book(void *data)
+{
+    Book *book = data;
+
+    if (!g_ref_count_dec(&book->refs))
+        return;
+    lock_verified_unref(book->map);
+    g_free(book);
+}
+
+/* One reference, the caller's. */
+static DnsBook make_book(LockVerified *map, const Families *use)
+{
+    Book *book = g_new(Book, 1);
+
+    g_ref_count_init(&book->refs);
+    book->map = lock_verified_ref(map);
+    book->use = *use;
+    return (DnsBook){ .find_name = find_name,
+                      .find_from = find_from,
+                      .ref = ref_book,
+                      .unref = unref_book,
+                      .data = book };
 }
 
 static void fill_zone(DnsZone *zone, const LockVerifiedHead *head, const Families *use)
@@ -99,10 +183,11 @@ void meshd_names_apply(MeshdNames *self, LockVerified *map, bool ip4, bool ip6)
 {
     const LockVerifiedHead *head = lock_verified_get_head(map);
     Families                use = { .ip4 = ip4 && head->self->ip4.family != 0, .ip6 = ip6 };
-    g_autoptr(GArray) hosts = NULL;
     g_autoptr(GError) error = NULL;
     DnsZone   zone = { 0 };
     DnsListen listen = { 0 };
+    DnsBook   book;
+    bool      applied;
 
     if (!self->profile->dns) {
         meshd_names_undo(self);
@@ -115,13 +200,14 @@ void meshd_names_apply(MeshdNames *self, LockVerified *map, bool ip4, bool ip6)
         fail(self, why);
         return;
     }
-    hosts = list_hosts(map, &use);
     fill_zone(&zone, head, &use);
-    zone.hosts = (const DnsHost *)(void *)hosts->data;
-    zone.n_hosts = hosts->len;
     fill_listen(&listen, head, &use);
     listen.early = self->profile->managed;
-    if (!dns_resolver_apply(self->resolver, &zone, &listen, &error)) {
+    book = make_book(map, &use);
+    zone.book = &book;
+    applied = dns_resolver_apply(self->resolver, &zone, &listen, &error);
+    unref_book(book.data);
+    if (!applied) {
         fail(self, error->message);
         return;
     }

@@ -4,7 +4,9 @@
 #include "common/glib/log.h"
 #include "common/std/clock.h"
 #include "common/std/endpoint.h"
-#include "common/std/hash.h"
+#include "daemon/lock/compare.h"
+#include "daemon/path/change.h"
+#include "daemon/planeconfig.h"
 
 #include <errno.h>
 #include <glib-unix.h>
@@ -27,14 +29,14 @@ struct MeshdParts {
     bool             ip4; /* what it was applied with */
     bool             ip6; /* of the host network as it is now */
     WirePlane       *plane;
-    uint8_t          told[MESH_HASH_BYTES]; /* digest of what the plane was told last */
-    bool             has_told;
+    MeshdPlaneWish   told;   /* what the plane was told last; owns a reference on its map */
     guint            watch;  /* of the plane's events; 0: none */
     guint            keeper; /* timer of the timestamps; 0: none */
     MeshdNames      *names;  /* borrowed */
     bool             ours;   /* what is on the interface: we set it */
     Path            *path;
-    GArray          *addrs; /* MeshAddr, for paths that start later */
+    MeshdPlaneWish   pathed; /* what paths were told last; owns a reference on its map */
+    GArray          *addrs;  /* MeshAddr, for paths that start later */
     bool             presence_known;
     MeshPrefix       nat64;      /* that a router announced; bits 0: none */
     bool             tcp_let_in; /* by a router */
@@ -117,141 +119,37 @@ static bool start_plane(MeshdParts *self, GError **error)
     return true;
 }
 
-static bool add_allowed(WireConfig *config, const MeshKey *wg, const MeshAddr *addr)
+static MeshdPlaneWish get_wish(const MeshdParts *self, const Wanted *wanted)
 {
-    MeshPrefix host = { .addr = *addr, .bits = addr->family == AF_INET ? 32 : 128 };
-
-    return addr->family == 0 || wire_config_add_allowed_ip(config, wg, &host) == 0;
+    return (MeshdPlaneWish){ .map = wanted->map,
+                             .ip4 = wanted->ip4,
+                             .port = self->profile->port,
+                             .relayless = self->relayless };
 }
 
-static bool add_peer(WireConfig *config, const LockPeer *peer, const WirePeerSpec *spec, bool ip4)
+static void forget_told(MeshdParts *self)
 {
-    if (wire_config_put_peer(config, spec) < 0 ||
-        !add_allowed(config, &peer->wg, &peer->member->ip6) ||
-        (ip4 && !add_allowed(config, &peer->wg, &peer->member->ip4)))
-        return false;
-    for (size_t i = 0; i < peer->member->n_prefixes; i++)
-        if ((ip4 || peer->member->prefixes[i].addr.family != AF_INET) &&
-            wire_config_add_allowed_ip(config, &peer->wg, &peer->member->prefixes[i]) < 0)
-            return false;
-    return true;
-}
-
-static bool set_filter(WireConfig *config, const LockVerifiedHead *head)
-{
-    g_autofree WireFilterRow *rows = g_new0(WireFilterRow, head->n_rows + 1);
-
-    for (size_t i = 0; i < head->n_rows; i++) {
-        const MeshAclRow *row = &head->rows[i];
-
-        rows[i] = (WireFilterRow){ .accept = row->accept,
-                                   .protocol = row->protocol,
-                                   .source = row->source,
-                                   .destination = row->destination,
-                                   .port_first = row->port_first,
-                                   .port_last = row->port_last };
-    }
-    return wire_config_set_filter(config, rows, head->n_rows, false) == 0;
-}
-
-/* Without relays the first peers of the map that may be online are connected without traffic; where
- * there are few peers that is all of them, with relays too. Those who are yet to be verified count.
- */
-static bool is_eager(const MeshdParts *self, LockVerified *map, const LockPeer *peer, size_t *count)
-{
-    size_t n = lock_verified_count(map) + lock_verified_get_head(map)->n_waiting;
-    bool   few = n <= (self->relayless ? PATH_MAX_EAGER : PATH_MAX_MET);
-
-    if (!few && (!self->relayless || !peer->online || *count >= PATH_MAX_EAGER))
-        return false;
-    (*count)++;
-    return true;
-}
-
-static WireConfig *make_config(MeshdParts *self, const Wanted *wanted)
-{
-    WireConfig *config = wire_config_new();
-    size_t      n_eager = 0;
-    bool        made = config != NULL;
-
-    if (made)
-        wire_config_set_listen(config, self->profile->port, 0);
-    for (size_t i = 0; made && i < lock_verified_count(wanted->map); i++) {
-        const LockPeer *peer = lock_verified_get_peer(wanted->map, i);
-        WirePeerSpec    spec = { .public_key = peer->wg };
-
-        if (self->relayless && is_eager(self, wanted->map, peer, &n_eager))
-            spec.keepalive_s = PATH_KEEPALIVE_S;
-        spec.taken_ns = meshd_timestamps_get(self->timestamps, &peer->wg);
-        made = add_peer(config, peer, &spec, wanted->ip4);
-    }
-    if (made && set_filter(config, lock_verified_get_head(wanted->map)))
-        return config;
-    wire_config_free(config);
-    return NULL;
-}
-
-static void add_prefixes(GByteArray *bytes, const MeshPrefix *prefixes, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        g_byte_array_append(bytes, prefixes[i].addr.bytes, sizeof prefixes[i].addr.bytes);
-        g_byte_array_append(bytes, &prefixes[i].bits, sizeof prefixes[i].bits);
-        g_byte_array_append(bytes, &(guint8){ prefixes[i].addr.family == AF_INET }, 1);
-    }
-    g_byte_array_append(bytes, (const guint8 *)&n, sizeof n);
-}
-
-static void add_row(GByteArray *bytes, const MeshAclRow *row)
-{
-    const uint16_t numbers[] = { row->accept, row->protocol, row->port_first, row->port_last };
-
-    add_prefixes(bytes, &row->source, 1);
-    add_prefixes(bytes, &row->destination, 1);
-    g_byte_array_append(bytes, (const guint8 *)numbers, sizeof numbers);
-}
-
-/* Of all that make_config() makes a configuration of, but what counts for new peers alone. */
-static void digest_config(MeshdParts *self, const Wanted *wanted, uint8_t out[MESH_HASH_BYTES])
-{
-    const LockVerifiedHead *head = lock_verified_get_head(wanted->map);
-    size_t                  n = lock_verified_count(wanted->map), n_eager = 0;
-    g_autoptr(GByteArray) bytes = g_byte_array_sized_new((guint)(n * 96 + 256));
-    const uint16_t flags[] = { self->profile->port, wanted->ip4 };
-    MeshSpan       part;
-
-    g_byte_array_append(bytes, (const guint8 *)flags, sizeof flags);
-    for (size_t i = 0; i < n; i++) {
-        const LockPeer *peer = lock_verified_get_peer(wanted->map, i);
-        bool            eager = self->relayless && is_eager(self, wanted->map, peer, &n_eager);
-
-        g_byte_array_append(bytes, peer->wg.bytes, MESH_KEY_BYTES);
-        g_byte_array_append(bytes, peer->member->ip6.bytes, sizeof peer->member->ip6.bytes);
-        g_byte_array_append(bytes, peer->member->ip4.bytes, sizeof peer->member->ip4.bytes);
-        g_byte_array_append(bytes, &(guint8){ peer->member->ip4.family != 0 }, 1);
-        g_byte_array_append(bytes, &(guint8){ eager }, 1);
-        add_prefixes(bytes, peer->member->prefixes, peer->member->n_prefixes);
-    }
-    for (size_t i = 0; i < head->n_rows; i++)
-        add_row(bytes, &head->rows[i]);
-    part = MESH_SPAN(bytes->data, bytes->len);
-    mesh_hash_sha256(&part, 1, out);
+    lock_verified_unref(self->told.map);
+    self->told.map = NULL;
 }
 
 /* Most changes of a large map are none to the plane: a name, a membership signed anew. */
 static int apply_config(MeshdParts *self, const Wanted *wanted)
 {
-    uint8_t     digest[MESH_HASH_BYTES];
-    WireConfig *config;
-    int         rc;
+    MeshdPlaneWish wish = get_wish(self, wanted);
+    WireConfig    *config;
+    int            rc = 0;
 
-    digest_config(self, wanted, digest);
-    if (self->has_told && memcmp(self->told, digest, sizeof digest) == 0)
-        return 0;
-    config = make_config(self, wanted);
-    rc = config != NULL ? wire_plane_apply(self->plane, config) : -ENOMEM;
-    wire_config_free(config);
-    self->has_told = rc == 0;
-    memcpy(self->told, digest, sizeof digest);
+    lock_verified_ref(wish.map); /* it may be the one that is forgotten */
+    if (!meshd_planeconfig_is_alike(&self->told, &wish)) {
+        config = meshd_planeconfig_make(&wish, self->timestamps);
+        rc = config != NULL ? wire_plane_apply(self->plane, config) : -ENOMEM;
+        wire_config_free(config);
+    }
+    forget_told(self);
+    self->told = wish;
+    if (rc < 0)
+        forget_told(self);
     return rc;
 }
 
@@ -263,7 +161,7 @@ static void undo_wire(MeshdParts *self)
         return;
     meshd_timestamps_stop(self->timestamps, self->plane, self->map);
     wire_plane_stop(g_steal_pointer(&self->plane));
-    self->has_told = false;
+    forget_told(self);
     net_release(self->net, self->profile->ifname);
 }
 
@@ -290,6 +188,7 @@ static bool apply_wire(MeshdParts *self, const Wanted *wanted, GError **error)
     meshd_timestamps_keep(self->timestamps, self->plane, NULL); /* the map may have told the time */
     wire_plane_get_info(self->plane, &info);
     self->profile->port = info.listen_port; /* chosen once, then kept: routers forward it */
+    self->told.port = info.listen_port;
     return true;
 }
 
@@ -342,6 +241,12 @@ static void undo_dns(MeshdParts *self)
 }
 
 /* ---- paths ---- */
+
+/* For paths, of some peers or of all. */
+typedef struct {
+    GArray    *peers; /* PathPeer */
+    GPtrArray *lists; /* what they borrow */
+} Rows;
 
 /* From anywhere, on the port that the data plane has: then TCP is taken there, too. */
 static bool is_reachable(const MeshdParts *self)
@@ -438,57 +343,119 @@ static void on_self_changed(void *user_data)
     self->events.self_changed(self->user_data);
 }
 
+static void add_row(const MeshdParts *self, const LockPeer *peer, bool eager, Rows *out)
+{
+    PathPeer row = { .wg = peer->wg, .online = peer->online, .e_seq = peer->e_seq };
+
+    row.inner = peer->member->ip6;
+    row.has_probe_key = peer->has_probe_key;
+    row.probe_key = peer->probe_key;
+    row.index = peer->index;
+    row.n_relays = peer->n_relays;
+    memcpy(row.relays, peer->relays, sizeof row.relays);
+    row.relay = peer->relay;
+    if (peer->tcp != NULL)
+        row.tcp = *peer->tcp;
+    row.name = peer->member->name;
+    row.eager = eager;
+    row.n_endpoints = peer->n_endpoints;
+    row.endpoints = peer->endpoints;
+    add_lastgood(self, &row, out->lists);
+    g_array_append_val(out->peers, row);
+}
+
+static void tell_all(MeshdParts *self, const MeshdPlaneWish *wish, Rows *rows)
+{
+    size_t n = lock_verified_count(wish->map), n_eager = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        const LockPeer *peer = lock_verified_get_peer(wish->map, i);
+
+        add_row(self, peer, meshd_planeconfig_is_eager(wish, peer, &n_eager), rows);
+    }
+    path_apply(self->path, (const PathPeer *)(void *)rows->peers->data, rows->peers->len);
+}
+
+static bool has_relay(const GPtrArray *peers)
+{
+    for (guint i = 0; i < peers->len; i++)
+        if (((const LockPeer *)peers->pdata[i])->relay != NULL)
+            return true;
+    return false;
+}
+
+/* Only what differs, where no peer's row hangs on other peers: on who is eager among many, on the
+ * relays that peers offer. Returns whether that was enough. */
+static bool tell_change(MeshdParts *self, const MeshdPlaneWish *wish, Rows *rows)
+{
+    g_autoptr(GPtrArray) gone = g_ptr_array_new();
+    g_autoptr(GPtrArray) added = g_ptr_array_new();
+    g_autoptr(GArray) keys = g_array_new(false, false, sizeof(MeshKey));
+    bool few = meshd_planeconfig_is_few(wish);
+
+    if (self->pathed.map == NULL || wish->relayless || self->pathed.relayless ||
+        few != meshd_planeconfig_is_few(&self->pathed))
+        return false;
+    lock_verified_compare(self->pathed.map, wish->map, gone, added);
+    if (has_relay(gone) || has_relay(added))
+        return false;
+    for (guint i = 0; i < added->len; i++)
+        add_row(self, added->pdata[i], few, rows);
+    for (guint i = 0; i < gone->len; i++) {
+        const LockPeer *peer = gone->pdata[i];
+
+        if (lock_verified_find_wg(wish->map, &peer->wg) == NULL)
+            g_array_append_val(keys, peer->wg);
+    }
+    path_change(self->path, &(PathChange){ .peers = (const PathPeer *)(void *)rows->peers->data,
+                                           .n_peers = rows->peers->len,
+                                           .gone = (const MeshKey *)(void *)keys->data,
+                                           .n_gone = keys->len });
+    return true;
+}
+
+static void start_path(MeshdParts *self, const Wanted *wanted)
+{
+    meshd_lastgood_start(self->lastgood, mesh_clock_wall_s());
+    self->path = path_start(&(PathOptions){ .plane = self->plane,
+                                            .inner = lock_verified_get_head(wanted->map)->self->ip6,
+                                            .net = self->profile->server.network,
+                                            .relayless = self->relayless,
+                                            .events = { on_path_changed, on_self_changed },
+                                            .user_data = self });
+    path_set_host(self->path, &(PathHost){ .addrs = (const MeshAddr *)(void *)self->addrs->data,
+                                           .n_addrs = self->addrs->len,
+                                           .nat64 = self->nat64,
+                                           .presence_known = self->presence_known });
+}
+
 static bool apply_path(MeshdParts *self, const Wanted *wanted, GError **error)
 {
-    g_autoptr(GArray) peers =
-        g_array_sized_new(false, true, sizeof(PathPeer), (guint)lock_verified_count(wanted->map));
-    g_autoptr(GPtrArray) lists = g_ptr_array_new_with_free_func(g_free);
-    size_t n_eager = 0;
+    MeshdPlaneWish wish = get_wish(self, wanted);
+    Rows           rows = { g_array_new(false, true, sizeof(PathPeer)),
+                            g_ptr_array_new_with_free_func(g_free) };
 
     (void)error;
     if (self->path == NULL)
-        meshd_lastgood_start(self->lastgood, mesh_clock_wall_s());
-    for (size_t i = 0; i < lock_verified_count(wanted->map); i++) {
-        const LockPeer *peer = lock_verified_get_peer(wanted->map, i);
-        PathPeer        row = { .wg = peer->wg, .online = peer->online, .e_seq = peer->e_seq };
-
-        row.inner = peer->member->ip6;
-        row.has_probe_key = peer->has_probe_key;
-        row.probe_key = peer->probe_key;
-        row.index = peer->index;
-        row.n_relays = peer->n_relays;
-        memcpy(row.relays, peer->relays, sizeof row.relays);
-        row.relay = peer->relay;
-        if (peer->tcp != NULL)
-            row.tcp = *peer->tcp;
-        row.name = peer->member->name;
-        row.eager = is_eager(self, wanted->map, peer, &n_eager);
-        row.n_endpoints = peer->n_endpoints;
-        row.endpoints = peer->endpoints;
-        add_lastgood(self, &row, lists);
-        g_array_append_val(peers, row);
-    }
-    if (self->path == NULL) {
-        self->path =
-            path_start(&(PathOptions){ .plane = self->plane,
-                                       .inner = lock_verified_get_head(wanted->map)->self->ip6,
-                                       .net = self->profile->server.network,
-                                       .relayless = self->relayless,
-                                       .events = { on_path_changed, on_self_changed },
-                                       .user_data = self });
-        path_set_host(self->path, &(PathHost){ .addrs = (const MeshAddr *)(void *)self->addrs->data,
-                                               .n_addrs = self->addrs->len,
-                                               .nat64 = self->nat64,
-                                               .presence_known = self->presence_known });
-    }
+        start_path(self, wanted);
     set_wishes(self);
-    path_apply(self->path, (const PathPeer *)(void *)peers->data, peers->len);
+    if (!tell_change(self, &wish, &rows)) {
+        g_array_set_size(rows.peers, 0);
+        tell_all(self, &wish, &rows);
+    }
+    lock_verified_ref(wish.map);
+    lock_verified_unref(self->pathed.map);
+    self->pathed = wish;
+    g_array_unref(rows.peers);
+    g_ptr_array_unref(rows.lists);
     return true;
 }
 
 static void undo_path(MeshdParts *self)
 {
     g_clear_handle_id(&self->follow, g_source_remove);
+    lock_verified_unref(self->pathed.map);
+    self->pathed.map = NULL;
     path_stop(g_steal_pointer(&self->path));
 }
 

@@ -277,28 +277,45 @@ static int compare_names(gconstpointer a, gconstpointer b)
     return g_strcmp0(left->member->name, right->member->name);
 }
 
+/* Owned. */
+static MeshdPeerView *make_peer(MeshdEngine *engine, const LockPeer *peer)
+{
+    Path          *path = meshd_parts_get_path(engine->parts);
+    MeshdPeerView *view = g_new0(MeshdPeerView, 1);
+
+    view->member = mesh_member_ref(peer->member);
+    view->wg = peer->wg;
+    view->online = peer->online;
+    view->last_seen = peer->last_seen;
+    view->owner = peer->owner != NULL ? g_ref_string_acquire(peer->owner) : NULL;
+    view->has_ip4 = meshd_parts_has_ip(engine->parts, AF_INET) && peer->member->ip4.family != 0;
+    if (path == NULL || !path_explain(path, &peer->wg, &view->path)) {
+        view->path.reason = g_strdup("the network is down");
+        view->path.code = "network-down";
+    }
+    return view;
+}
+
 GPtrArray *meshd_view_list_peers(MeshdEngine *engine)
 {
     LockVerified *map = meshd_parts_get_map(engine->parts);
-    Path         *path = meshd_parts_get_path(engine->parts);
     GPtrArray    *list = g_ptr_array_new_with_free_func(free_peer);
 
-    for (size_t i = 0; map != NULL && i < lock_verified_count(map); i++) {
-        const LockPeer *peer = lock_verified_get_peer(map, i);
-        MeshdPeerView  *view = g_new0(MeshdPeerView, 1);
-
-        view->member = mesh_member_ref(peer->member);
-        view->wg = peer->wg;
-        view->online = peer->online;
-        view->last_seen = peer->last_seen;
-        view->owner = peer->owner != NULL ? g_ref_string_acquire(peer->owner) : NULL;
-        view->has_ip4 = meshd_parts_has_ip(engine->parts, AF_INET) && peer->member->ip4.family != 0;
-        if (path == NULL || !path_explain(path, &peer->wg, &view->path)) {
-            view->path.reason = g_strdup("the network is down");
-            view->path.code = "network-down";
-        }
-        g_ptr_array_add(list, view);
-    }
+    for (size_t i = 0; map != NULL && i < lock_verified_count(map); i++)
+        g_ptr_array_add(list, make_peer(engine, lock_verified_get_peer(map, i)));
     g_ptr_array_sort(list, compare_names);
+    return list;
+}
+
+GPtrArray *meshd_view_list_changed(MeshdEngine *engine, GPtrArray *gone)
+{
+    g_autoptr(GPtrArray) changed = g_ptr_array_new();
+    GPtrArray *list;
+
+    if (!meshd_shown_take(engine->shown, meshd_parts_get_map(engine->parts), changed, gone))
+        return NULL;
+    list = g_ptr_array_new_with_free_func(free_peer);
+    for (guint i = 0; i < changed->len; i++)
+        g_ptr_array_add(list, make_peer(engine, changed->pdata[i]));
     return list;
 }

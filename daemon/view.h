@@ -45,4 +45,9 @@ void       meshd_view_free(MeshdView *self);     /* NULL is fine */
 /** meshd_view_list_peers: of the map in force, by name; owned, of MeshdPeerView. */
 GPtrArray *meshd_view_list_peers(MeshdEngine *engine);
 
+/** meshd_view_list_changed: of those, in no given order, all that may be otherwise than at the last
+ * call; to @gone are added the node keys (MeshKey *, owned by it) of who is no more. NULL: list all
+ * of them. */
+GPtrArray *meshd_view_list_changed(MeshdEngine *engine, GPtrArray *gone);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(MeshdView, meshd_view_free)

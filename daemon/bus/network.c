@@ -89,9 +89,17 @@ static void emit_peers(GVariant *changed, const char *const *removed, void *user
 static void compare_peers(BusNetwork *self, MeshdEngine *engine)
 {
     static const char *const none[] = { NULL };
-    g_autoptr(GPtrArray) peers = meshd_view_list_peers(engine);
+    g_autoptr(GPtrArray) gone = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GPtrArray) peers = meshd_view_list_changed(engine, gone);
+    bool told;
 
-    if (bus_peers_compare(self->told, peers, emit_peers, self))
+    if (peers != NULL) {
+        told = bus_peers_compare_some(self->told, peers, gone, emit_peers, self);
+    } else {
+        peers = meshd_view_list_peers(engine);
+        told = bus_peers_compare(self->told, peers, emit_peers, self);
+    }
+    if (told)
         return;
     self->serial++; /* a gap: list again */
     emit_peers(g_variant_new("aa{sv}", NULL), none, self);

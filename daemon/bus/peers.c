@@ -244,15 +244,11 @@ static GPtrArray *find_removed(BusPeers *self)
     return removed;
 }
 
-bool bus_peers_compare(BusPeers *self, GPtrArray *peers, BusPeersEmit emit, void *user_data)
+/* Tells of both lists, unless that were too much. */
+static bool tell(GPtrArray *changed, GPtrArray *removed, BusPeersEmit emit, void *user_data)
 {
     unsigned at = 0, gone = 0;
-    g_autoptr(GPtrArray) changed = NULL;
-    g_autoptr(GPtrArray) removed = NULL;
 
-    self->round++;
-    changed = find_changed(self, peers);
-    removed = find_removed(self);
     if (changed->len + removed->len > MAX_ROUND)
         return false;
     while (at < changed->len || gone < removed->len) {
@@ -268,4 +264,30 @@ bool bus_peers_compare(BusPeers *self, GPtrArray *peers, BusPeersEmit emit, void
         emit(g_variant_builder_end(&list), (const char *const *)keys->pdata, user_data);
     }
     return true;
+}
+
+bool bus_peers_compare(BusPeers *self, GPtrArray *peers, BusPeersEmit emit, void *user_data)
+{
+    g_autoptr(GPtrArray) changed = NULL;
+    g_autoptr(GPtrArray) removed = NULL;
+
+    self->round++;
+    changed = find_changed(self, peers);
+    removed = find_removed(self);
+    return tell(changed, removed, emit, user_data);
+}
+
+bool bus_peers_compare_some(BusPeers *self, GPtrArray *peers, GPtrArray *gone, BusPeersEmit emit,
+                            void *user_data)
+{
+    g_autoptr(GPtrArray) changed = find_changed(self, peers);
+    g_autoptr(GPtrArray) removed = g_ptr_array_new_with_free_func(g_free);
+
+    for (unsigned i = 0; i < gone->len; i++) {
+        char node[MESH_BASE64URL_SIZE(MESH_KEY_BYTES)];
+
+        if (g_hash_table_remove(self->told, gone->pdata[i]))
+            g_ptr_array_add(removed, g_strdup(format_node(gone->pdata[i], node, sizeof node)));
+    }
+    return tell(changed, removed, emit, user_data);
 }

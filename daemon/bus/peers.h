@@ -29,3 +29,8 @@ typedef void (*BusPeersEmit)(GVariant *changed, const char *const *removed, void
 /** bus_peers_compare: calls @emit for what differs from the last call, at most 256 peers each.
  * Returns: false: that is so much that who cares had better list them again; nothing was told. */
 bool bus_peers_compare(BusPeers *self, GPtrArray *peers, BusPeersEmit emit, void *user_data);
+
+/** bus_peers_compare_some: the same where all others are as they were told: @peers may differ (one
+ * may be there twice), and those of @gone (MeshKey *, of nodes) are no more. */
+bool bus_peers_compare_some(BusPeers *self, GPtrArray *peers, GPtrArray *gone, BusPeersEmit emit,
+                            void *user_data);

@@ -29,6 +29,7 @@ typedef struct {
     GArray     *hosts;     /* DnsHost */
     GHashTable *by_name;   /* label in a host → its number + 1 */
     GArray     *addresses; /* Address, in order */
+    DnsBook     book;      /* instead of the three; no data: there is none */
 } Hosts;
 
 static int compare_addresses(gconstpointer a, gconstpointer b)
@@ -69,6 +70,8 @@ static void free_hosts(void *state)
     g_array_unref(self->hosts);
     g_array_unref(self->addresses);
     g_free(self->zones);
+    if (self->book.data != NULL)
+        self->book.unref(self->book.data);
     g_free(self);
 }
 
@@ -91,7 +94,12 @@ static void *make_hosts(const DnsZone *zone, GError **error)
     self->zones = g_new0(DnsName, MAX_ZONES);
     for (size_t i = 0; i < zone->n_prefixes; i++)
         self->n_zones += dns_reverse_list(&zone->prefixes[i], self->zones + self->n_zones);
-    add_hosts(self, zone);
+    if (zone->book == NULL) {
+        add_hosts(self, zone);
+        return self;
+    }
+    self->book = *zone->book;
+    self->book.ref(self->book.data);
     return self;
 }
 
@@ -150,40 +158,47 @@ static void answer_address(const DnsQuery *query, const MeshAddr *addr, uint16_t
     out->n_answers++;
 }
 
-static const DnsHost *find_name(const Hosts *self, const DnsName *name, size_t front)
+static bool find_name(const Hosts *self, const DnsName *name, size_t front, DnsHost *out)
 {
     char     label[DNS_NAME_MAX_LABEL + 1];
     size_t   len = name->bytes[0];
     unsigned number;
 
     if (front != 1 + len || memchr(name->bytes + 1, '\0', len) != NULL)
-        return NULL;
+        return false;
     memcpy(label, name->bytes + 1, len);
     label[len] = '\0';
+    if (self->book.data != NULL)
+        return self->book.find_name(self->book.data, label, out);
     number = GPOINTER_TO_UINT(g_hash_table_lookup(self->by_name, label));
-    return number != 0 ? &g_array_index(self->hosts, DnsHost, number - 1) : NULL;
+    if (number != 0)
+        *out = g_array_index(self->hosts, DnsHost, number - 1);
+    return number != 0;
 }
 
 static void answer_forward(const Hosts *self, const DnsQuery *query, size_t front, DnsAnswer *out)
 {
-    const DnsHost *host;
+    DnsHost host;
 
     if (front == 0)
         return answer_apex(self, query, &self->suffix, out);
-    host = find_name(self, &query->name, front);
-    if (host == NULL)
+    if (!find_name(self, &query->name, front, &host))
         return answer_nothing(self, &self->suffix, DNS_RCODE_NXDOMAIN, out);
-    answer_address(query, &host->ip4, DNS_TYPE_A, out);
-    answer_address(query, &host->ip6, DNS_TYPE_AAAA, out);
+    answer_address(query, &host.ip4, DNS_TYPE_A, out);
+    answer_address(query, &host.ip6, DNS_TYPE_AAAA, out);
     if (out->n_answers == 0)
         answer_nothing(self, &self->suffix, DNS_RCODE_NOERROR, out);
 }
 
-/* The first address that is not before @addr; NULL: there is none. */
-static const Address *find_from(const Hosts *self, const MeshAddr *addr)
+/* The first address that is not before @addr, and its host. */
+static bool find_from(const Hosts *self, const MeshAddr *addr, MeshAddr *out_addr, DnsHost *out)
 {
-    Address  wanted = { .addr = *addr };
-    unsigned low = 0, high = self->addresses->len;
+    Address        wanted = { .addr = *addr };
+    unsigned       low = 0, high = self->addresses->len;
+    const Address *found;
+
+    if (self->book.data != NULL)
+        return self->book.find_from(self->book.data, addr, out_addr, out);
 
     while (low < high) {
         unsigned middle = low + (high - low) / 2;
@@ -193,14 +208,18 @@ static const Address *find_from(const Hosts *self, const MeshAddr *addr)
         else
             high = middle;
     }
-    return low < self->addresses->len ? &g_array_index(self->addresses, Address, low) : NULL;
+    if (low == self->addresses->len)
+        return false;
+    found = &g_array_index(self->addresses, Address, low);
+    *out_addr = found->addr;
+    *out = g_array_index(self->hosts, DnsHost, found->host);
+    return true;
 }
 
-static bool answer_host_of(const Hosts *self, const DnsQuery *query, const Address *found,
+static bool answer_host_of(const Hosts *self, const DnsQuery *query, const DnsHost *host,
                            DnsAnswer *out)
 {
-    const DnsHost *host = &g_array_index(self->hosts, DnsHost, found->host);
-    DnsRecord     *row;
+    DnsRecord *row;
 
     if (!is_asked(query, DNS_TYPE_PTR))
         return false;
@@ -214,20 +233,19 @@ static bool answer_host_of(const Hosts *self, const DnsQuery *query, const Addre
 static void answer_reverse(const Hosts *self, const DnsQuery *query, const DnsName *zone,
                            DnsAnswer *out)
 {
-    const Address *found = NULL;
-    MeshPrefix     prefix;
+    DnsHost    host;
+    MeshPrefix prefix;
+    MeshAddr   addr;
+    bool       found = dns_reverse_parse(&query->name, &prefix) &&
+                 find_from(self, &prefix.addr, &addr, &host) && mesh_ip_contains(&prefix, &addr);
 
-    if (dns_reverse_parse(&query->name, &prefix))
-        found = find_from(self, &prefix.addr);
-    if (found != NULL && !mesh_ip_contains(&prefix, &found->addr))
-        found = NULL;
-    if (found != NULL && prefix.bits == (prefix.addr.family == AF_INET ? 32 : 128) &&
-        answer_host_of(self, query, found, out))
+    if (found && prefix.bits == (prefix.addr.family == AF_INET ? 32 : 128) &&
+        answer_host_of(self, query, &host, out))
         return;
     if (dns_name_equal(&query->name, zone))
         return answer_apex(self, query, zone, out);
     /* with a node below it the name exists, though nothing is said of it (RFC 8020) */
-    answer_nothing(self, zone, found != NULL ? DNS_RCODE_NOERROR : DNS_RCODE_NXDOMAIN, out);
+    answer_nothing(self, zone, found ? DNS_RCODE_NOERROR : DNS_RCODE_NXDOMAIN, out);
 }
 
 static bool answer_hosts(void *state, const DnsQuery *query, DnsAnswer *out)

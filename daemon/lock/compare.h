@@ -15,3 +15,6 @@ const LockPeer *lock_verified_find_addr_from(const LockVerified *self, const Mes
  * pointers each. */
 void lock_verified_compare(const LockVerified *before, const LockVerified *now, GPtrArray *gone,
                            GPtrArray *added);
+
+/* Is the policy, flat, the same? */
+bool lock_verified_has_same_rows(const LockVerified *a, const LockVerified *b);

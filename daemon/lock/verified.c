@@ -240,17 +240,26 @@ static bool are_rows_alike(const MeshAclRow *a, const MeshAclRow *b)
            mesh_ip_equal_prefix(&a->destination, &b->destination);
 }
 
-bool lock_verified_is_alike(const LockVerified *a, const LockVerified *b)
+bool lock_verified_has_same_rows(const LockVerified *a, const LockVerified *b)
 {
     const LockVerifiedHead *x = &a->head, *y = &b->head;
 
-    if (a->peers->len != b->peers->len || x->n_rows != y->n_rows ||
-        x->policy->ver != y->policy->ver || x->self->serial != y->self->serial ||
-        strcmp(x->network.name, y->network.name) != 0)
+    if (x->n_rows != y->n_rows)
         return false;
     for (size_t i = 0; i < x->n_rows; i++)
         if (!are_rows_alike(&x->rows[i], &y->rows[i]))
             return false;
+    return true;
+}
+
+bool lock_verified_is_alike(const LockVerified *a, const LockVerified *b)
+{
+    const LockVerifiedHead *x = &a->head, *y = &b->head;
+
+    if (a->peers->len != b->peers->len || x->policy->ver != y->policy->ver ||
+        x->self->serial != y->self->serial || strcmp(x->network.name, y->network.name) != 0 ||
+        !lock_verified_has_same_rows(a, b))
+        return false;
     for (guint i = 0; i < a->peers->len; i++)
         if (!are_peers_alike(a->peers->pdata[i], b->peers->pdata[i]))
             return false;

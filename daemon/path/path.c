@@ -4,6 +4,7 @@
 #include "common/std/clock.h"
 #include "common/std/endpoint.h"
 #include "daemon/path/candidates.h"
+#include "daemon/path/change.h"
 #include "daemon/path/news.h"
 #include "daemon/path/relayhome.h"
 #include "daemon/path/seeking.h"
@@ -183,6 +184,14 @@ void path_apply(Path *self, const PathPeer *peers, size_t n_peers)
             g_hash_table_iter_remove(&iter);
         else if (offered && ((PathPeerPath *)value)->seek != NULL)
             path_meet_offered(((PathPeerPath *)value)->seek);
+}
+
+void path_change(Path *self, const PathChange *change)
+{
+    for (size_t i = 0; i < change->n_peers; i++)
+        (void)put_peer(self, &change->peers[i]);
+    for (size_t i = 0; i < change->n_gone; i++)
+        g_hash_table_remove(self->peers, &change->gone[i]);
 }
 
 static bool has_moved(Path *self, const PathHost *host)

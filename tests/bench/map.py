@@ -90,6 +90,15 @@ class Meshd:
             return (int(fields[11]) + int(fields[12])) / TICK
         return read(f"/proc/{self.pid}/stat"), read(f"/proc/{self.pid}/task/{self.pid}/stat")
 
+    def main_ms(self):
+        """CPU of the main loop, to the nanosecond."""
+        text = pathlib.Path(f"/proc/{self.pid}/task/{self.pid}/schedstat").read_text()
+        return int(text.split()[0]) / 1e6
+
+    def written_kib(self):
+        text = pathlib.Path(f"/proc/{self.pid}/io").read_text()
+        return int(re.search(r"wchar: (\d+)", text)[1]) / 1024
+
     def wakeups(self):
         """How often each thread has gone to sleep."""
         found = {}
@@ -170,8 +179,25 @@ class Bench:
         self.show_memory(meshd, "restarted")
         return meshd
 
+    def apart(self, meshd, name, change):
+        """What each change costs, while nobody asks anything."""
+        cpu, written = [], []
+        for i in range(OPTIONS.changes):
+            before = meshd.main_ms(), meshd.written_kib()
+            change(i)
+            time.sleep(0.7) # what follows of it: signals, files
+            cpu.append(meshd.main_ms() - before[0])
+            written.append(meshd.written_kib() - before[1])
+        self.row(f"{name}: CPU of the main loop", statistics.median(cpu), "ms", "≤ 20")
+        self.row(f"{name}: the same, most", max(cpu), "ms")
+        self.row(f"{name}: written", statistics.median(written), "KiB")
+
     def changes(self, meshd):
-        """Renames a node of the server again and again."""
+        """Renames a node of the server again and again, then removes others."""
+        self.apart(meshd, "a node renamed", lambda i: self.server.ctl(
+            "node", "rename", "--network", "load", f"node-{i + 100}", f"other-{i}"))
+        self.apart(meshd, "a node removed", lambda i: self.server.ctl(
+            "node", "remove", "--network", "load", f"other-{i}"))
         self.node.start("changes", PYTHON, "-c", PROBE)
         wait_until(lambda: self.samples("changes"), 20, "the probe")
         cpu = []

@@ -89,6 +89,36 @@ static void test_row(gconstpointer data)
     bus_peers_free(told);
 }
 
+/* Some that may have changed and some that are gone are told as if all had been compared. */
+static void test_some(void)
+{
+    BusPeers *told = bus_peers_new();
+    Heard     heard = { 0 };
+    g_autoptr(GPtrArray) all = make_peers(0, 50, 1);
+    g_autoptr(GPtrArray) some = make_peers(10, 3, 1);
+    g_autoptr(GPtrArray) left = make_peers(0, 49, 1);
+    g_autoptr(GPtrArray) gone = g_ptr_array_new();
+    MeshKey last = { { 0 } }, never = { { 200 } };
+
+    g_assert_true(bus_peers_compare(told, all, on_emit, &heard));
+    memset(&heard, 0, sizeof heard);
+    ((MeshdPeerView *)some->pdata[1])->online = true;
+    g_ptr_array_add(some, some->pdata[1]); /* twice */
+    last.bytes[0] = 49;
+    g_ptr_array_add(gone, &last);
+    g_ptr_array_add(gone, &never);
+    g_assert_true(bus_peers_compare_some(told, some, gone, on_emit, &heard));
+    g_ptr_array_steal_index(some, 3);
+    g_assert_cmpuint(heard.signals, ==, 1);
+    g_assert_cmpuint(heard.changed, ==, 1);
+    g_assert_cmpuint(heard.removed, ==, 1);
+    memset(&heard, 0, sizeof heard);
+    ((MeshdPeerView *)left->pdata[11])->online = true;
+    g_assert_true(bus_peers_compare(told, left, on_emit, &heard)); /* that is what was told */
+    g_assert_cmpuint(heard.signals, ==, 0);
+    bus_peers_free(told);
+}
+
 /* What the server says beside what it signs is news of its own. */
 static void test_about(void)
 {
@@ -129,5 +159,6 @@ int main(int argc, char **argv)
         g_test_add_data_func(path, &rows[i], test_row);
     }
     g_test_add_func("/bus/peers/owner-and-last-seen", test_about);
+    g_test_add_func("/bus/peers/some", test_some);
     return g_test_run();
 }

@@ -1,0 +1,120 @@
+#include "daemon/planeconfig.h"
+
+#include "daemon/lock/compare.h"
+#include "daemon/path/path.h"
+
+#include <sys/socket.h>
+
+static bool add_allowed(WireConfig *config, const MeshKey *wg, const MeshAddr *addr)
+{
+    MeshPrefix host = { .addr = *addr, .bits = addr->family == AF_INET ? 32 : 128 };
+
+    return addr->family == 0 || wire_config_add_allowed_ip(config, wg, &host) == 0;
+}
+
+static bool add_peer(WireConfig *config, const LockPeer *peer, const WirePeerSpec *spec, bool ip4)
+{
+    if (wire_config_put_peer(config, spec) < 0 ||
+        !add_allowed(config, &peer->wg, &peer->member->ip6) ||
+        (ip4 && !add_allowed(config, &peer->wg, &peer->member->ip4)))
+        return false;
+    for (size_t i = 0; i < peer->member->n_prefixes; i++)
+        if ((ip4 || peer->member->prefixes[i].addr.family != AF_INET) &&
+            wire_config_add_allowed_ip(config, &peer->wg, &peer->member->prefixes[i]) < 0)
+            return false;
+    return true;
+}
+
+static bool set_filter(WireConfig *config, const LockVerifiedHead *head)
+{
+    g_autofree WireFilterRow *rows = g_new0(WireFilterRow, head->n_rows + 1);
+
+    for (size_t i = 0; i < head->n_rows; i++) {
+        const MeshAclRow *row = &head->rows[i];
+
+        rows[i] = (WireFilterRow){ .accept = row->accept,
+                                   .protocol = row->protocol,
+                                   .source = row->source,
+                                   .destination = row->destination,
+                                   .port_first = row->port_first,
+                                   .port_last = row->port_last };
+    }
+    return wire_config_set_filter(config, rows, head->n_rows, false) == 0;
+}
+
+bool meshd_planeconfig_is_few(const MeshdPlaneWish *wish)
+{
+    size_t n = lock_verified_count(wish->map) + lock_verified_get_head(wish->map)->n_waiting;
+
+    return n <= (wish->relayless ? PATH_MAX_EAGER : PATH_MAX_MET);
+}
+
+bool meshd_planeconfig_is_eager(const MeshdPlaneWish *wish, const LockPeer *peer, size_t *count)
+{
+    if (!meshd_planeconfig_is_few(wish) &&
+        (!wish->relayless || !peer->online || *count >= PATH_MAX_EAGER))
+        return false;
+    (*count)++;
+    return true;
+}
+
+/* Those without a relay are kept open. */
+static bool is_kept(const MeshdPlaneWish *wish, const LockPeer *peer, size_t *count)
+{
+    return wish->relayless && meshd_planeconfig_is_eager(wish, peer, count);
+}
+
+WireConfig *meshd_planeconfig_make(const MeshdPlaneWish *wish, const MeshdTimestamps *timestamps)
+{
+    WireConfig *config = wire_config_new();
+    size_t      n_eager = 0;
+    bool        made = config != NULL;
+
+    if (made)
+        wire_config_set_listen(config, wish->port, 0);
+    for (size_t i = 0; made && i < lock_verified_count(wish->map); i++) {
+        const LockPeer *peer = lock_verified_get_peer(wish->map, i);
+        WirePeerSpec    spec = { .public_key = peer->wg };
+
+        if (is_kept(wish, peer, &n_eager))
+            spec.keepalive_s = PATH_KEEPALIVE_S;
+        spec.taken_ns = meshd_timestamps_get(timestamps, &peer->wg);
+        made = add_peer(config, peer, &spec, wish->ip4);
+    }
+    if (made && set_filter(config, lock_verified_get_head(wish->map)))
+        return config;
+    wire_config_free(config);
+    return NULL;
+}
+
+static bool are_members_alike(const MeshMember *a, const MeshMember *b)
+{
+    if (a == b)
+        return true;
+    if (!mesh_ip_equal_addr(&a->ip4, &b->ip4) || !mesh_ip_equal_addr(&a->ip6, &b->ip6) ||
+        a->n_prefixes != b->n_prefixes)
+        return false;
+    for (size_t i = 0; i < a->n_prefixes; i++)
+        if (!mesh_ip_equal_prefix(&a->prefixes[i], &b->prefixes[i]))
+            return false;
+    return true;
+}
+
+bool meshd_planeconfig_is_alike(const MeshdPlaneWish *told, const MeshdPlaneWish *wanted)
+{
+    size_t n = lock_verified_count(wanted->map), kept_told = 0, kept = 0;
+
+    if (told->map == NULL || told->port != wanted->port || told->ip4 != wanted->ip4 ||
+        lock_verified_count(told->map) != n || !lock_verified_has_same_rows(told->map, wanted->map))
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        const LockPeer *was = lock_verified_get_peer(told->map, i);
+        const LockPeer *is = lock_verified_get_peer(wanted->map, i);
+
+        if (is_kept(told, was, &kept_told) != is_kept(wanted, is, &kept) ||
+            (was != is &&
+             (!mesh_key_equal(&was->wg, &is->wg) || !are_members_alike(was->member, is->member))))
+            return false;
+    }
+    return true;
+}
