@@ -62,15 +62,31 @@ GBytes *meshd_document_wrap_secret(char *text, size_t len)
 
 /* ---- save ---- */
 
-static void format_header(const char *data, size_t len, char out_header[HEADER_MAX])
+G_STATIC_ASSERT(MESHD_DOCUMENT_CHECK_SIZE == MESH_HEX_SIZE(MESH_HASH_BYTES));
+
+static void format_check(const char *data, size_t len, char out_hex[MESHD_DOCUMENT_CHECK_SIZE])
 {
     uint8_t  digest[MESH_HASH_BYTES];
-    char     hex[MESH_HEX_SIZE(MESH_HASH_BYTES)];
     MeshSpan span = MESH_SPAN(data, len);
 
     mesh_hash_blake2s(&span, 1, digest);
-    if (mesh_hex_encode(MESH_SPAN(digest, sizeof digest), hex, sizeof hex) < 0)
-        hex[0] = '\0'; /* cannot be: the buffer is made for it */
+    if (mesh_hex_encode(MESH_SPAN(digest, sizeof digest), out_hex, MESHD_DOCUMENT_CHECK_SIZE) < 0)
+        out_hex[0] = '\0'; /* cannot be: the buffer is made for it */
+}
+
+void meshd_document_check(GBytes *bytes, char out_check[MESHD_DOCUMENT_CHECK_SIZE])
+{
+    gsize       len = 0;
+    const char *data = g_bytes_get_data(bytes, &len);
+
+    format_check(data, len, out_check);
+}
+
+static void format_header(const char *data, size_t len, char out_header[HEADER_MAX])
+{
+    char hex[MESHD_DOCUMENT_CHECK_SIZE];
+
+    format_check(data, len, hex);
     snprintf(out_header, HEADER_MAX, MAGIC "%zu %s\n", len, hex);
 }
 

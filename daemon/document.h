@@ -18,6 +18,12 @@
  * aside. On failure a whole generation is there as before. Errors: MESH_ERROR_STATE. */
 bool meshd_document_save(const char *path, GBytes *bytes, bool damaged, GError **error);
 
+/* Checksum of a document, as text. */
+#define MESHD_DOCUMENT_CHECK_SIZE 65
+
+/** meshd_document_check: of @bytes, as meshd_document_load() gives them. */
+void meshd_document_check(GBytes *bytes, char out_check[MESHD_DOCUMENT_CHECK_SIZE]);
+
 /** meshd_document_load: this very file; its memory is wiped when freed.
  * Errors: MESH_ERROR_NOT_FOUND: no such file; MESH_ERROR_STATE: unreadable, or damaged. */
 GBytes *meshd_document_load(const char *path, GError **error);

@@ -8,6 +8,7 @@
 #include "daemon/inside.h"
 #include "daemon/portmap.h"
 #include "daemon/problem.h"
+#include "daemon/saved.h"
 
 #include <malloc.h>
 #include <sys/socket.h>
@@ -145,68 +146,6 @@ static bool decide_ip4(MeshdEngine *self, const LockVerifiedHead *head, GError *
     return true;
 }
 
-/* Thread: the saver's. */
-static GBytes *make_map(gpointer map)
-{
-    size_t len = 0;
-    char  *text = mesh_netmap_encode(map, &len);
-
-    return g_bytes_new_take(text, len);
-}
-
-static void free_map(gpointer map)
-{
-    mesh_netmap_free(map);
-}
-
-static void note_saved(MeshdEngine *self, const MeshNetmap *map)
-{
-    self->saved_epoch = mesh_netmap_get_head(map)->epoch;
-    self->saved_ver = mesh_netmap_get_head(map)->ver;
-    self->saved_ms = mesh_clock_boot_ms();
-}
-
-/* Only endpoints and presence change without a new version: they may be half an hour old there. */
-static bool is_saved(const MeshdEngine *self, const MeshNetmap *map)
-{
-    const MeshNetmapHead *head = mesh_netmap_get_head(map);
-
-    return self->saved_ms != 0 && head->epoch == self->saved_epoch &&
-           head->ver == self->saved_ver &&
-           mesh_clock_boot_ms() - self->saved_ms < LOOK_AGAIN_S * 500;
-}
-
-/* The text of ten thousand peers takes its time: the copy shares all objects. */
-static void save_map(MeshdEngine *self, const MeshNetmap *map)
-{
-    MeshdStateMaker maker = { .make = make_map, .free_data = free_map };
-
-    if (is_saved(self, map))
-        return;
-    note_saved(self, map);
-    maker.data = mesh_netmap_copy(map);
-    meshd_state_make_later(self->host->state, &self->profile->server.network, "map", &maker);
-}
-
-static void save_floors(MeshdEngine *self)
-{
-    const MeshNetworkId *net = &self->profile->server.network;
-    size_t               len = 0;
-    char                *text;
-    g_autoptr(GBytes) bytes = NULL;
-
-    if (!lock_gate_floors_changed(self->gate))
-        return;
-    text = lock_gate_encode_floors(self->gate, &len);
-    bytes = g_bytes_new_take(text, len);
-    if (self->profile->floors || !meshd_state_save(self->host->state, net, "floors", bytes, NULL)) {
-        meshd_state_save_later(self->host->state, net, "floors", bytes);
-        return;
-    }
-    self->profile->floors = true; /* once they are there, and not before */
-    meshd_engine_save_profile(self);
-}
-
 static bool apply(MeshdEngine *self, LockVerified *verified, GError **error)
 {
     const LockVerifiedHead *head = lock_verified_get_head(verified);
@@ -277,7 +216,7 @@ static void verify_rest(MeshdEngine *self, const MeshNetmap *map, LockVerified *
     meshd_checks_start(self->checks, map, head->n_waiting + head->n_unheard);
     tidy_later(self, map);
     if (head->n_waiting == 0)
-        save_floors(self);
+        meshd_saved_put_floors(self);
 }
 
 void meshd_engine_use_map(MeshdEngine *self, const MeshNetmap *map, MeshNetmapChange change)
@@ -296,7 +235,7 @@ void meshd_engine_use_map(MeshdEngine *self, const MeshNetmap *map, MeshNetmapCh
     lock_gate_set_running(self->gate, verified);
     meshd_relaymap_use(self->relays, meshd_parts_get_path(self->parts));
     if (change == MESH_NETMAP_CHANGED)
-        save_map(self, map);
+        meshd_saved_put_map(self, map);
     verify_rest(self, map, verified);
     note_changes(self, verified, fresh);
     policy_error = lock_verified_get_head(verified)->policy_error;
@@ -506,59 +445,12 @@ void meshd_engine_free(MeshdEngine *self)
     g_free(self);
 }
 
-/* The floors of earlier runs; a network that had some does not go on without them. */
-static bool load_floors(MeshdEngine *self, GError **error)
-{
-    g_autoptr(GBytes) bytes = NULL;
-    g_autoptr(GError) load_error = NULL;
-    const char *text;
-    gsize       len = 0;
-
-    if (self->floors_loaded)
-        return true;
-    bytes =
-        meshd_state_load(self->host->state, &self->profile->server.network, "floors", &load_error);
-    if (load_error != NULL || (bytes == NULL && self->profile->floors)) {
-        g_set_error(error, MESH_ERROR, MESH_ERROR_STATE,
-                    "%s. Without it an older map could pass for the newest, so this network stays "
-                    "down: put the file back from a copy, or leave the network and join again",
-                    load_error != NULL ? load_error->message
-                                       : "what was seen before (floors) is gone from the disk");
-        return false;
-    }
-    self->profile->floors = bytes != NULL;
-    text = bytes != NULL ? g_bytes_get_data(bytes, &len) : NULL;
-    if (text != NULL && !lock_gate_load_floors(self->gate, text, len, error))
-        return false;
-    self->floors_loaded = true;
-    return true;
-}
-
-static MeshNetmap *load_map(MeshdEngine *self)
-{
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GBytes) bytes = NULL;
-    MeshNetmap *map = NULL;
-    gsize       len = 0;
-    const char *text;
-
-    bytes = meshd_state_load(self->host->state, &self->profile->server.network, "map", &error);
-    if (bytes != NULL) {
-        text = g_bytes_get_data(bytes, &len);
-        map = mesh_netmap_decode(text, len, &error);
-    }
-    if (error != NULL)
-        mesh_log_warning("network %s: the stored map is of no use: %s", self->profile->network,
-                         error->message);
-    return map;
-}
-
 void meshd_engine_join(MeshdEngine *self, MeshdEngineDone done, void *user_data)
 {
     g_autoptr(GError) error = NULL;
 
     wait_for(self, done, user_data, JOIN_TIMEOUT_S);
-    if (!load_floors(self, &error)) {
+    if (!meshd_saved_load_floors(self, &error)) {
         meshd_engine_finish(self, error);
         return;
     }
@@ -576,7 +468,7 @@ static bool check_membership(MeshdEngine *self, GError **error)
         g_set_error(error, MESH_ERROR, MESH_ERROR_EXPIRED,
                     "this node's membership ended: join again with a new link");
     else
-        return load_floors(self, error);
+        return meshd_saved_load_floors(self, error);
     return false;
 }
 
@@ -603,9 +495,7 @@ void meshd_engine_up(MeshdEngine *self, MeshdEngineDone done, void *user_data)
         meshd_engine_finish(self, NULL);
         return;
     }
-    map = load_map(self);
-    if (map != NULL)
-        note_saved(self, map);
+    map = meshd_saved_load_map(self);
     meshd_membership_connect(self);
     control_client_start(self->client, map);
     if (map != NULL)

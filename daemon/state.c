@@ -4,6 +4,9 @@
 #include "common/glib/error.h"
 #include "common/glib/log.h"
 #include "daemon/document.h"
+#include "daemon/draft.h"
+#include "daemon/journal.h"
+#include "daemon/statelog.h"
 #include "daemon/tidy.h"
 
 #include <errno.h>
@@ -21,25 +24,21 @@
 enum { RETRY_S = 10 }; /* after a save failed: a full disk, most likely */
 
 struct MeshdState {
-    int          lock_fd;
-    char        *networks; /* DIR/networks */
-    GThreadPool *saver;    /* one thread, so that saves keep their order */
-    GMutex       files;    /* held while files are touched; taken before the other */
-    GMutex       mutex;    /* guards what follows; held for moments only */
-    GHashTable  *waiting; /* path → owned Draft, not begun yet, or failed and to be tried again */
-    GHashTable  *troubles; /* path → Trouble */
-    guint        retry;    /* timer; 0: none */
-    guint        idle;     /* to call changed; 0: none */
-    bool         closing;
+    int            lock_fd;
+    char          *networks; /* DIR/networks */
+    MeshdJournals *journals;
+    GThreadPool   *saver; /* one thread, so that saves keep their order */
+    GMutex         files; /* held while files are touched; taken before the other */
+    GMutex         mutex; /* guards what follows; held for moments only */
+    GHashTable
+        *waiting; /* path → owned MeshdDraft, not begun yet, or failed and to be tried again */
+    GHashTable *troubles; /* path → Trouble */
+    guint       retry;    /* timer; 0: none */
+    guint       idle;     /* to call changed; 0: none */
+    bool        closing;
     void (*changed)(void *user_data); /* main loop; NULL: nobody listens */
     void *user_data;
 };
-
-/* A document to be saved: its bytes, or how to make them. */
-typedef struct {
-    GBytes         *bytes; /* NULL: not made yet */
-    MeshdStateMaker maker;
-} Draft;
 
 /* What is wrong with one document. */
 typedef struct {
@@ -166,7 +165,8 @@ static bool is_damaged(MeshdState *self, const char *path)
     return damaged;
 }
 
-static void note_saved(MeshdState *self, const char *path)
+/* @whole: not additions alone. */
+static void note_saved(MeshdState *self, const char *path, bool whole)
 {
     Trouble *trouble;
 
@@ -178,7 +178,8 @@ static void note_saved(MeshdState *self, const char *path)
             tell(self);
         }
         g_clear_pointer(&trouble->write, g_free);
-        trouble->damaged = false;
+        if (whole)
+            trouble->damaged = false;
         if (trouble->read == NULL)
             g_hash_table_remove(self->troubles, path);
     }
@@ -232,31 +233,33 @@ void meshd_state_watch(MeshdState *self, void (*changed)(void *user_data), void 
 
 /* ---- the saver ---- */
 
-static void free_draft(gpointer data)
-{
-    Draft *draft = data;
-
-    if (draft == NULL)
-        return;
-    g_clear_pointer(&draft->bytes, g_bytes_unref);
-    if (draft->maker.free_data != NULL)
-        draft->maker.free_data(draft->maker.data);
-    g_free(draft);
-}
-
-/* Borrowed. */
-static GBytes *get_bytes(Draft *draft)
-{
-    if (draft->bytes == NULL)
-        draft->bytes = draft->maker.make(draft->maker.data);
-    return draft->bytes;
-}
-
 static bool save_path(MeshdState *self, const char *path, GBytes *bytes, GError **error)
 {
-    if (!meshd_document_save(path, bytes, is_damaged(self, path), error))
+    bool             damaged = is_damaged(self, path);
+    char             check[MESHD_DOCUMENT_CHECK_SIZE];
+    MeshdJournalBase base = { path, check, g_bytes_get_size(bytes) };
+
+    if (!meshd_document_save(path, bytes, damaged, error))
         return false;
-    note_saved(self, path);
+    meshd_document_check(bytes, check);
+    meshd_journals_begin(self->journals, &base, damaged);
+    note_saved(self, path, true);
+    return true;
+}
+
+/* What got onto the disk is left out when the rest is tried again. */
+static bool save_all(MeshdState *self, const char *path, MeshdDraft *draft, GError **error)
+{
+    if (meshd_draft_is_whole(draft)) {
+        if (!save_path(self, path, meshd_draft_get_bytes(draft), error))
+            return false;
+        meshd_draft_drop_whole(draft);
+    }
+    if (draft->records == NULL)
+        return true;
+    if (!meshd_journals_append(self->journals, path, draft->records, error))
+        return false;
+    note_saved(self, path, false);
     return true;
 }
 
@@ -278,15 +281,20 @@ static gboolean on_retry(gpointer user_data)
 /* It stays in memory, and is tried again until the disk takes it: nothing is lost but by a crash.
  * Takes over @draft.
  * Thread: the saver's. */
-static void keep_waiting(MeshdState *self, const char *path, Draft *draft, const GError *why)
+static void keep_waiting(MeshdState *self, const char *path, MeshdDraft *draft, const GError *why)
 {
-    Trouble *trouble;
+    Trouble          *trouble;
+    const MeshdDraft *newer;
 
     g_mutex_lock(&self->mutex);
-    if (g_hash_table_contains(self->waiting, path)) /* something newer */
-        free_draft(draft);
-    else
+    newer = g_hash_table_lookup(self->waiting, path);
+    if (newer != NULL && meshd_draft_is_whole(newer)) {
+        meshd_draft_free(draft);
+    } else {
+        if (newer != NULL)
+            meshd_draft_add(draft, newer->records);
         g_hash_table_replace(self->waiting, g_strdup(path), draft);
+    }
     if (self->retry == 0 && !self->closing)
         self->retry = g_timeout_add_seconds(RETRY_S, on_retry, self);
     trouble = get_trouble(self, path);
@@ -308,7 +316,7 @@ static void run_save(gpointer data, gpointer user_data)
     g_autofree char *stored_path = NULL;
     g_autofree char *dir = g_path_get_dirname(path);
     g_autoptr(GError) error = NULL;
-    Draft *draft = NULL;
+    MeshdDraft *draft = NULL;
 
     g_mutex_lock(&self->files);
     g_mutex_lock(&self->mutex);
@@ -316,9 +324,9 @@ static void run_save(gpointer data, gpointer user_data)
                                       (gpointer *)&draft);
     g_mutex_unlock(&self->mutex);
     if (draft != NULL && g_file_test(dir, G_FILE_TEST_IS_DIR) &&
-        !save_path(self, path, get_bytes(draft), &error))
+        !save_all(self, path, draft, &error))
         keep_waiting(self, path, g_steal_pointer(&draft), error);
-    free_draft(draft);
+    meshd_draft_free(draft);
     g_mutex_unlock(&self->files);
 }
 
@@ -330,7 +338,8 @@ MeshdState *meshd_state_open(const char *dir, GError **error)
     g_mutex_init(&self->mutex);
     self->lock_fd = -1;
     self->networks = g_build_filename(dir, "networks", NULL);
-    self->waiting = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, free_draft);
+    self->journals = meshd_journals_new();
+    self->waiting = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, meshd_draft_free);
     self->troubles = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, free_trouble);
     if (!make_dir(self->networks, error) || !take_lock(self, dir, error)) {
         meshd_state_close(self);
@@ -364,6 +373,7 @@ void meshd_state_close(MeshdState *self)
         (void)on_retry(self); /* what failed before, for the last time */
         g_thread_pool_free(self->saver, false, true);
     }
+    meshd_journals_free(self->journals);
     g_hash_table_unref(self->waiting);
     g_hash_table_unref(self->troubles);
     if (self->lock_fd >= 0)
@@ -410,6 +420,7 @@ void meshd_state_repair(MeshdState *self, GPtrArray *found)
         meshd_tidy_dir(dir, found);
     }
     forget_troubles(self, found);
+    meshd_journals_close(self->journals); /* a generation before may be back */
     g_mutex_unlock(&self->files);
 }
 
@@ -483,7 +494,8 @@ bool meshd_state_save(MeshdState *self, const MeshNetworkId *net, const char *na
 }
 
 /* Takes over @draft. */
-static void save_draft(MeshdState *self, const MeshNetworkId *net, const char *name, Draft *draft)
+static void save_draft(MeshdState *self, const MeshNetworkId *net, const char *name,
+                       MeshdDraft *draft)
 {
     g_autofree char *dir = dup_dir(self, net);
     char            *path = g_build_filename(dir, name, NULL);
@@ -497,7 +509,7 @@ static void save_draft(MeshdState *self, const MeshNetworkId *net, const char *n
 void meshd_state_save_later(MeshdState *self, const MeshNetworkId *net, const char *name,
                             GBytes *bytes)
 {
-    Draft *draft = g_new0(Draft, 1);
+    MeshdDraft *draft = meshd_draft_new();
 
     draft->bytes = g_bytes_ref(bytes);
     save_draft(self, net, name, draft);
@@ -506,43 +518,85 @@ void meshd_state_save_later(MeshdState *self, const MeshNetworkId *net, const ch
 void meshd_state_make_later(MeshdState *self, const MeshNetworkId *net, const char *name,
                             const MeshdStateMaker *maker)
 {
-    Draft *draft = g_new0(Draft, 1);
+    MeshdDraft *draft = meshd_draft_new();
 
     draft->maker = *maker;
     save_draft(self, net, name, draft);
 }
 
-/* Takes a save that has not begun as if it were on disk. */
-static GBytes *find_waiting(MeshdState *self, const char *path)
+bool meshd_state_append_later(MeshdState *self, const MeshNetworkId *net, const char *name,
+                              GBytes *record)
 {
-    GBytes *bytes = NULL;
-    Draft  *draft;
+    g_autofree char *dir = dup_dir(self, net);
+    g_autofree char *path = g_build_filename(dir, name, NULL);
+    g_autoptr(GPtrArray) records = g_ptr_array_new();
+    MeshdDraft *draft;
+
+    if (!meshd_journals_reserve(self->journals, path, g_bytes_get_size(record)))
+        return false;
+    g_ptr_array_add(records, record);
+    g_mutex_lock(&self->mutex);
+    draft = g_hash_table_lookup(self->waiting, path);
+    if (draft == NULL) {
+        draft = meshd_draft_new();
+        g_hash_table_replace(self->waiting, g_strdup(path), draft);
+    }
+    meshd_draft_add(draft, records);
+    g_mutex_unlock(&self->mutex);
+    g_thread_pool_push(self->saver, g_steal_pointer(&path), NULL);
+    return true;
+}
+
+/* Takes a save that has not begun as if it were on disk. */
+static GBytes *find_waiting(MeshdState *self, const char *path, GPtrArray *records)
+{
+    GBytes     *bytes = NULL;
+    MeshdDraft *draft;
 
     g_mutex_lock(&self->mutex);
     draft = g_hash_table_lookup(self->waiting, path);
-    if (draft != NULL)
-        bytes = g_bytes_ref(get_bytes(draft));
+    if (draft != NULL && meshd_draft_is_whole(draft))
+        bytes = g_bytes_ref(meshd_draft_get_bytes(draft));
+    for (guint i = 0; draft != NULL && draft->records != NULL && i < draft->records->len; i++)
+        g_ptr_array_add(records, g_bytes_ref(draft->records->pdata[i]));
     g_mutex_unlock(&self->mutex);
     return bytes;
+}
+
+/* The journal of a document that was read from @path or, if it is @older, from the one before. */
+static void load_log(MeshdState *self, const char *path, GBytes *bytes, bool older,
+                     GPtrArray *records)
+{
+    char             check[MESHD_DOCUMENT_CHECK_SIZE];
+    MeshdJournalBase base = { path, check, g_bytes_get_size(bytes) };
+    g_autofree char *trouble = NULL;
+
+    meshd_document_check(bytes, check);
+    trouble = meshd_journals_read(self->journals, &base, records);
+    if (trouble != NULL)
+        note_read(self, path, trouble, older);
 }
 
 GBytes *meshd_state_load(MeshdState *self, const MeshNetworkId *net, const char *name,
                          GError **error)
 {
-    g_autofree char *dir = dup_dir(self, net);
-    g_autofree char *path = g_build_filename(dir, name, NULL);
+    return meshd_state_load_log(self, net, name, NULL, error);
+}
+
+/* With the files held. @records NULL: nobody asks for them. */
+static GBytes *load(MeshdState *self, const char *path, GPtrArray *records, GError **error)
+{
     g_autofree char *prev = g_strconcat(path, MESHD_DOCUMENT_PREV, NULL);
     g_autofree char *text = NULL;
     g_autoptr(GError) newest = NULL;
     g_autoptr(GError) older = NULL;
-    GBytes *bytes = find_waiting(self, path);
+    GBytes *bytes = meshd_document_load(path, &newest);
     bool    missing;
 
-    if (bytes != NULL)
-        return bytes;
-    bytes = meshd_document_load(path, &newest);
     if (bytes != NULL) {
         note_restored(self, path);
+        if (records != NULL)
+            load_log(self, path, bytes, false, records);
         return bytes;
     }
     bytes = meshd_document_load(prev, &older);
@@ -554,9 +608,29 @@ GBytes *meshd_state_load(MeshdState *self, const MeshNetworkId *net, const char 
     else
         text = g_strdup_printf("%s, nor is there a generation before it: %s", newest->message,
                                older->message);
+    if (bytes != NULL && records != NULL)
+        load_log(self, path, bytes, true, records);
     note_read(self, path, text, !missing);
     if (bytes == NULL)
         g_set_error_literal(error, MESH_ERROR, MESH_ERROR_STATE, text);
+    return bytes;
+}
+
+GBytes *meshd_state_load_log(MeshdState *self, const MeshNetworkId *net, const char *name,
+                             GPtrArray *records, GError **error)
+{
+    g_autofree char *dir = dup_dir(self, net);
+    g_autofree char *path = g_build_filename(dir, name, NULL);
+    g_autoptr(GPtrArray) waiting = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
+    GBytes *bytes;
+
+    g_mutex_lock(&self->files); /* what is being saved now is on disk then */
+    bytes = find_waiting(self, path, waiting);
+    if (bytes == NULL)
+        bytes = load(self, path, records, error);
+    g_mutex_unlock(&self->files);
+    for (guint i = 0; bytes != NULL && records != NULL && i < waiting->len; i++)
+        g_ptr_array_add(records, g_bytes_ref(waiting->pdata[i]));
     return bytes;
 }
 

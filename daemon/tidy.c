@@ -2,6 +2,7 @@
 #include "daemon/tidy.h"
 
 #include "daemon/document.h"
+#include "daemon/journal.h"
 
 #include <errno.h>
 #include <glib/gstdio.h>
@@ -62,7 +63,8 @@ static bool is_document(const char *path)
 {
     return !g_str_has_suffix(path, MESHD_DOCUMENT_PREV) &&
            !g_str_has_suffix(path, MESHD_DOCUMENT_TEMP) &&
-           !g_str_has_suffix(path, MESHD_DOCUMENT_DAMAGED);
+           !g_str_has_suffix(path, MESHD_DOCUMENT_DAMAGED) &&
+           !g_str_has_suffix(path, MESHD_JOURNAL_SUFFIX);
 }
 
 void meshd_tidy_dir(const char *path, GPtrArray *found)

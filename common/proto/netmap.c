@@ -27,6 +27,9 @@ MeshNetmap *mesh_netmap_new(void)
 {
     MeshNetmap *self = g_new0(MeshNetmap, 1);
 
+    self->news = g_new0(MeshNetmapNews, 1);
+    self->news->whole = true;
+    self->news->indexes = g_hash_table_new(NULL, NULL);
     self->peers = new_peers();
     self->gone = g_array_new(FALSE, TRUE, sizeof(MeshGone));
     return self;
@@ -44,6 +47,8 @@ void mesh_netmap_free(MeshNetmap *self)
     if (self == NULL)
         return;
     drop_staged(self);
+    g_hash_table_unref(self->news->indexes);
+    g_free(self->news);
     g_array_unref(self->peers);
     g_array_unref(self->gone);
     mesh_signed_unref(self->head.m);
@@ -69,6 +74,8 @@ MeshNetmap *mesh_netmap_copy(const MeshNetmap *self)
 {
     MeshNetmap *copy = mesh_netmap_new();
 
+    copy->news->whole = self->news->whole || g_hash_table_size(self->news->indexes) > 0;
+    copy->news->head = self->news->head;
     copy->head = self->head;
     mesh_signed_ref(copy->head.m);
     mesh_signed_ref(copy->head.p);
@@ -165,6 +172,7 @@ static bool apply_hello(MeshNetmap *self, const MeshMapline *line, MeshNetmapCha
     replace(&self->head.tip, mesh_signed_ref(line->tip));
     self->head.network = line->network;
     self->head.has_network = true;
+    self->news->head = true;
     *out_change = self->head.m != NULL ? MESH_NETMAP_CHANGED : MESH_NETMAP_NOTHING;
     return true;
 }
@@ -221,6 +229,7 @@ static bool apply_snap_end(MeshNetmap *self, const MeshMapline *line, MeshNetmap
             return bad(error, "an index twice in a snapshot");
     g_array_unref(self->peers);
     self->peers = g_steal_pointer(&self->staged);
+    self->news->whole = true;
     replace(&self->head.m, g_steal_pointer(&self->staged_m));
     replace(&self->head.p, g_steal_pointer(&self->staged_p));
     replace(&self->head.set, mesh_signed_ref(line->set));
@@ -230,12 +239,13 @@ static bool apply_snap_end(MeshNetmap *self, const MeshMapline *line, MeshNetmap
     return true;
 }
 
-static void put_peer(MeshNetmap *self, const MeshPeer *put)
+void mesh_netmapstore_put(MeshNetmap *self, const MeshPeer *put)
 {
     MeshPeer peer = ref_peer(put);
     bool     found;
     guint    at = locate(self->peers, put->index, &found);
 
+    mesh_netmapnews_note(self, put->index);
     if (found) {
         mesh_mapline_clear_peer(&g_array_index(self->peers, MeshPeer, at));
         g_array_index(self->peers, MeshPeer, at) = peer;
@@ -244,13 +254,19 @@ static void put_peer(MeshNetmap *self, const MeshPeer *put)
     g_array_insert_val(self->peers, at, peer);
 }
 
-static void take_gone(MeshNetmap *self, const MeshGone *gone)
+void mesh_netmapstore_remove(MeshNetmap *self, uint32_t index)
 {
     bool  found;
-    guint at = locate(self->peers, gone->index, &found);
+    guint at = locate(self->peers, index, &found);
 
+    mesh_netmapnews_note(self, index);
     if (found)
         g_array_remove_index(self->peers, at);
+}
+
+static void take_gone(MeshNetmap *self, const MeshGone *gone)
+{
+    mesh_netmapstore_remove(self, gone->index);
     if (self->gone->len >= MAX_GONE)
         g_array_remove_range(self->gone, 0, MAX_GONE / 2);
     g_array_append_val(self->gone, *gone);
@@ -273,7 +289,7 @@ static bool apply_delta(MeshNetmap *self, const MeshMapline *line, MeshNetmapCha
     for (size_t i = 0; i < line->n_gone; i++)
         take_gone(self, &line->gone[i]);
     for (size_t i = 0; i < line->n_peers; i++)
-        put_peer(self, &line->peers[i]);
+        mesh_netmapstore_put(self, &line->peers[i]);
     if (line->m != NULL)
         replace(&self->head.m, mesh_signed_ref(line->m));
     if (line->p != NULL)
@@ -282,6 +298,7 @@ static bool apply_delta(MeshNetmap *self, const MeshMapline *line, MeshNetmapCha
         replace(&self->head.delta_tip, mesh_signed_ref(line->tip));
     if (line->has_network)
         self->head.network = line->network;
+    self->news->head |= line->m != NULL || line->p != NULL || line->has_network;
     self->head.ver = line->to;
     *out_change = MESH_NETMAP_CHANGED;
     return true;
@@ -296,6 +313,7 @@ static bool apply_ep(MeshNetmap *self, const MeshMapline *line, MeshNetmapChange
     if (peer == NULL || mesh_signed_equal(peer->e, line->e))
         return true;
     replace(&peer->e, mesh_signed_ref(line->e));
+    mesh_netmapnews_note(self, line->index);
     *out_change = MESH_NETMAP_PRESENCE;
     return true;
 }

@@ -20,5 +20,8 @@ bool mesh_netmap_learn(MeshNetmap *self, uint32_t index, MeshSigned *k, MeshSign
     if (peer == NULL)
         return false;
     news = replace(&peer->k, k);
-    return replace(&peer->e, e) || news;
+    news |= replace(&peer->e, e);
+    if (news)
+        mesh_netmapnews_note(self, index);
+    return news;
 }

@@ -16,6 +16,7 @@ LockFloors *lock_floors_new(const MeshNetworkId *net)
     LockFloors *self = g_new0(LockFloors, 1);
 
     self->net = *net;
+    self->moved = g_ptr_array_new();
     self->nodes = g_hash_table_new_full(lock_keyhash_hash, lock_keyhash_equal, NULL, g_free);
     return self;
 }
@@ -25,6 +26,7 @@ void lock_floors_free(LockFloors *self)
     if (self == NULL)
         return;
     mesh_signed_unref(self->policy);
+    g_ptr_array_unref(self->moved);
     g_hash_table_unref(self->nodes);
     g_free(self);
 }
@@ -32,6 +34,24 @@ void lock_floors_free(LockFloors *self)
 LockFloor *lock_floors_find(LockFloors *self, const MeshKey *node)
 {
     return g_hash_table_lookup(self->nodes, node);
+}
+
+/* Something of @floor was raised, or it is new. */
+static void note_move(LockFloors *self, LockFloor *floor)
+{
+    floor->moves++;
+    self->changed = true;
+    if (!floor->listed)
+        g_ptr_array_add(self->moved, floor);
+    floor->listed = true;
+}
+
+void lock_floors_note_stored(LockFloors *self)
+{
+    for (guint i = 0; i < self->moved->len; i++)
+        ((LockFloor *)self->moved->pdata[i])->listed = false;
+    g_ptr_array_set_size(self->moved, 0);
+    self->changed = self->policy_moved = false;
 }
 
 /* NULL: the table is full. */
@@ -49,7 +69,7 @@ static LockFloor *get_floor(LockFloors *self, const MeshKey *node, GError **erro
     floor = g_new0(LockFloor, 1);
     floor->node = *node;
     g_hash_table_insert(self->nodes, &floor->node, floor);
-    self->changed = true;
+    note_move(self, floor);
     return floor;
 }
 
@@ -171,8 +191,7 @@ static bool take_step(LockFloors *self, const Step *step, GError **error)
     }
     *step->number = step->value;
     *step->hash = *step->with;
-    step->floor->moves++;
-    self->changed = true;
+    note_move(self, step->floor);
     return true;
 }
 
@@ -230,8 +249,7 @@ void lock_floors_take_gone(LockFloors *self, const MeshGone *gone)
     if (floor == NULL || floor->gone >= gone->serial)
         return;
     floor->gone = gone->serial;
-    floor->moves++;
-    self->changed = true;
+    note_move(self, floor);
 }
 
 bool lock_floors_take_policy(LockFloors *self, uint64_t ver, MeshSigned *p, GError **error)
@@ -249,6 +267,6 @@ bool lock_floors_take_policy(LockFloors *self, uint64_t ver, MeshSigned *p, GErr
     mesh_signed_unref(self->policy);
     self->policy = mesh_signed_ref(p);
     self->pver = ver;
-    self->changed = true;
+    self->changed = self->policy_moved = true;
     return true;
 }

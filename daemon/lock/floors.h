@@ -22,9 +22,10 @@ enum {
 typedef struct {
     MeshKey  node;
     uint64_t serial, k_seq;
-    uint64_t gone;  /* removed with this serial; 0: never */
-    uint64_t e_seq; /* in memory alone: E lives a day */
-    unsigned moves; /* the same: how often anything but e_seq was raised */
+    uint64_t gone;   /* removed with this serial; 0: never */
+    uint64_t e_seq;  /* in memory alone: E lives a day */
+    unsigned moves;  /* the same: how often anything but e_seq was raised */
+    bool     listed; /* in LockFloors.moved */
     LockHash m_hash, k_hash;
 } LockFloor;
 
@@ -40,6 +41,9 @@ typedef struct {
     int64_t       heard_s, heard_boot_ms; /* server's time in it, and when it came */
     GHashTable   *nodes;                  /* MeshKey inside the value → owned LockFloor */
     bool          changed;
+    /* since they were stored: */
+    bool       policy_moved;
+    GPtrArray *moved; /* LockFloor, borrowed of nodes */
 } LockFloors;
 
 LockFloors *lock_floors_new(const MeshNetworkId *net);
@@ -59,6 +63,9 @@ void lock_floors_take_gone(LockFloors *self, const MeshGone *gone);
 
 /* A P that verified and can be used. False: MESH_ERROR_ROLLBACK. */
 bool lock_floors_take_policy(LockFloors *self, uint64_t ver, MeshSigned *p, GError **error);
+
+/* They are stored, or will be: nothing has changed from here on. */
+void lock_floors_note_stored(LockFloors *self);
 
 /* Of @node; NULL: none yet. */
 LockFloor *lock_floors_find(LockFloors *self, const MeshKey *node);

@@ -22,32 +22,58 @@ static void encode_floor(const LockFloor *floor, MeshJsonOut *out)
     mesh_jsonout_close(out, '}');
 }
 
+static void put_numbers(const LockFloors *self, MeshJsonOut *out)
+{
+    char id[MESH_NETWORK_ID_TEXT_SIZE];
+
+    mesh_jsonout_int(out, "format", 1);
+    mesh_jsonout_text(out, "net", mesh_network_format_id(&self->net, id));
+    mesh_jsonout_int(out, "map_epoch", (int64_t)self->map_epoch);
+    mesh_jsonout_int(out, "map_ver", (int64_t)self->map_ver);
+    mesh_jsonout_int(out, "tip_epoch", (int64_t)self->tip_epoch);
+    mesh_jsonout_int(out, "tip_ver", (int64_t)self->tip_ver);
+    mesh_jsonout_int(out, "pver", (int64_t)self->pver);
+}
+
+static void put_policy(const LockFloors *self, bool moved, MeshJsonOut *out)
+{
+    int64_t passed_s = (mesh_clock_boot_ms() - self->time_boot_ms) / 1000;
+
+    if (self->policy != NULL && moved)
+        mesh_signed_encode(self->policy, out, "p");
+    mesh_jsonout_int(out, "time", self->time > 0 ? self->time + passed_s : 0);
+}
+
 char *lock_floors_encode(const LockFloors *self, size_t *out_len)
 {
-    char           id[MESH_NETWORK_ID_TEXT_SIZE];
     MeshJsonOut    out;
     GHashTableIter iter;
     gpointer       floor;
 
     mesh_jsonout_init(&out);
     mesh_jsonout_open(&out, NULL, '{');
-    mesh_jsonout_int(&out, "format", 1);
-    mesh_jsonout_text(&out, "net", mesh_network_format_id(&self->net, id));
-    mesh_jsonout_int(&out, "map_epoch", (int64_t)self->map_epoch);
-    mesh_jsonout_int(&out, "map_ver", (int64_t)self->map_ver);
-    mesh_jsonout_int(&out, "tip_epoch", (int64_t)self->tip_epoch);
-    mesh_jsonout_int(&out, "tip_ver", (int64_t)self->tip_ver);
-    mesh_jsonout_int(&out, "pver", (int64_t)self->pver);
-    if (self->policy != NULL)
-        mesh_signed_encode(self->policy, &out, "p");
-    mesh_jsonout_int(&out, "time",
-                     self->time > 0
-                         ? self->time + (mesh_clock_boot_ms() - self->time_boot_ms) / 1000
-                         : 0);
+    put_numbers(self, &out);
+    put_policy(self, true, &out);
     mesh_jsonout_open(&out, "nodes", '[');
     g_hash_table_iter_init(&iter, self->nodes);
     while (g_hash_table_iter_next(&iter, NULL, &floor))
         encode_floor(floor, &out);
+    mesh_jsonout_close(&out, ']');
+    mesh_jsonout_close(&out, '}');
+    return mesh_jsonout_finish(&out, out_len);
+}
+
+char *lock_floors_encode_moved(const LockFloors *self, size_t *out_len)
+{
+    MeshJsonOut out;
+
+    mesh_jsonout_init(&out);
+    mesh_jsonout_open(&out, NULL, '{');
+    put_numbers(self, &out);
+    put_policy(self, self->policy_moved, &out);
+    mesh_jsonout_open(&out, "nodes", '[');
+    for (guint i = 0; i < self->moved->len; i++)
+        encode_floor(self->moved->pdata[i], &out);
     mesh_jsonout_close(&out, ']');
     mesh_jsonout_close(&out, '}');
     return mesh_jsonout_finish(&out, out_len);
@@ -183,4 +209,48 @@ bool lock_floors_decode(LockFloors *self, const char *text, size_t len, GError *
     self->time = (int64_t)raw.time;
     self->time_boot_ms = mesh_clock_boot_ms();
     return read_nodes(self, raw.nodes, error);
+}
+
+/* @from has lived through lock_floors_decode(). */
+static void take_node(LockFloors *self, const LockFloor *from)
+{
+    LockFloor *floor = lock_floors_find(self, &from->node);
+
+    if (floor == NULL) {
+        floor = g_memdup2(from, sizeof(*from));
+        g_hash_table_insert(self->nodes, &floor->node, floor);
+        return;
+    }
+    floor->serial = from->serial;
+    floor->k_seq = from->k_seq;
+    floor->gone = from->gone;
+    floor->m_hash = from->m_hash;
+    floor->k_hash = from->k_hash;
+}
+
+bool lock_floors_take_moved(LockFloors *self, const char *text, size_t len, GError **error)
+{
+    LockFloors    *moved = lock_floors_new(&self->net);
+    bool           read = lock_floors_decode(moved, text, len, error);
+    GHashTableIter iter;
+    gpointer       floor;
+
+    if (read) {
+        self->map_epoch = moved->map_epoch;
+        self->map_ver = moved->map_ver;
+        self->tip_epoch = moved->tip_epoch;
+        self->tip_ver = moved->tip_ver;
+        self->pver = moved->pver;
+        self->time = moved->time;
+        self->time_boot_ms = moved->time_boot_ms;
+        if (moved->policy != NULL) {
+            mesh_signed_unref(self->policy);
+            self->policy = mesh_signed_ref(moved->policy);
+        }
+        g_hash_table_iter_init(&iter, moved->nodes);
+        while (g_hash_table_iter_next(&iter, NULL, &floor))
+            take_node(self, floor);
+    }
+    lock_floors_free(moved);
+    return read;
 }

@@ -8,6 +8,7 @@
 #include "daemon/lock/claims.h"
 #include "daemon/lock/floors.h"
 #include "daemon/lock/floorsfile.h"
+#include "daemon/lock/gatelog.h"
 #include "daemon/lock/peers.h"
 #include "daemon/lock/vouched.h"
 #include "daemon/lock/workinside.h"
@@ -379,8 +380,16 @@ LockVerified *lock_gate_verify(LockGate *self, const MeshNetmap *map, GError **e
 
 char *lock_gate_encode_floors(LockGate *self, size_t *out_len)
 {
-    self->floors->changed = false;
+    lock_floors_note_stored(self->floors);
     return lock_floors_encode(self->floors, out_len);
+}
+
+char *lock_gate_encode_raised(LockGate *self, size_t *out_len)
+{
+    char *text = lock_floors_encode_moved(self->floors, out_len);
+
+    lock_floors_note_stored(self->floors);
+    return text;
 }
 
 bool lock_gate_floors_changed(const LockGate *self)
@@ -390,10 +399,32 @@ bool lock_gate_floors_changed(const LockGate *self)
 
 bool lock_gate_load_floors(LockGate *self, const char *text, size_t len, GError **error)
 {
+    g_autoptr(GPtrArray) none = g_ptr_array_new();
+
+    return lock_gate_load_raised(self, text, len, none, error);
+}
+
+static bool read_floors(LockFloors *loaded, MeshSpan text, GPtrArray *raised, GError **error)
+{
+    if (!lock_floors_decode(loaded, text.data, text.len, error))
+        return false;
+    for (guint i = 0; i < raised->len; i++) {
+        gsize       len = 0;
+        const char *more = g_bytes_get_data(raised->pdata[i], &len);
+
+        if (!lock_floors_take_moved(loaded, more, len, error))
+            return false;
+    }
+    return true;
+}
+
+bool lock_gate_load_raised(LockGate *self, const char *text, size_t len, GPtrArray *raised,
+                           GError **error)
+{
     LockFloors *loaded = lock_floors_new(&self->net);
     g_autoptr(GError) why = NULL;
 
-    if (!lock_floors_decode(loaded, text, len, &why)) {
+    if (!read_floors(loaded, MESH_SPAN(text, len), raised, &why)) {
         g_set_error(error, MESH_ERROR, MESH_ERROR_STATE, "what was seen before cannot be read: %s",
                     why->message);
         lock_floors_free(loaded);

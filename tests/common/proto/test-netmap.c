@@ -1,6 +1,8 @@
 /* Tests of common/proto/netmap.c and netmapcache.c: snapshots, deltas, presence, the disk cache. */
 #include "common/glib/error.h"
 #include "common/proto/netmap.h"
+#include "common/proto/netmaplearn.h"
+#include "common/proto/netmapnews.h"
 #include "tests/common/proto/objects.h"
 
 #include <string.h>
@@ -272,6 +274,94 @@ static void test_cache(void)
         g_assert_null(mesh_netmap_decode(text, i, NULL));
 }
 
+static char *encode(const MeshNetmap *map)
+{
+    size_t len;
+
+    return mesh_netmap_encode(map, &len);
+}
+
+/* A random delta, endpoint, presence or record learned from a neighbour. */
+static void change_somehow(MeshNetmap *map, uint64_t round)
+{
+    static const MeshRecordKind kind = MESH_RECORD_STATIC;
+    unsigned                    n = 1 + (unsigned)g_test_rand_int_range(0, 40);
+    uint64_t                    ver = mesh_netmap_get_head(map)->ver;
+    MeshPeer                    peer = fixture_peer(n);
+    MeshGone                    gone = { n, fixture_node(n).key, 9 };
+    g_autoptr(MeshSigned) e = fixture_e(n, round, "192.0.2.1:5", kind);
+    g_autoptr(MeshSigned) k = fixture_k(n, round);
+    g_autoptr(MeshSigned) p = fixture_policy(round);
+    MeshMapline put = { .type = MESH_MAPLINE_DELTA, .from = ver, .to = ver + 1 };
+
+    switch (g_test_rand_int_range(0, 6)) {
+    case 0:
+        apply(map, &(MeshMapline){ .type = MESH_MAPLINE_EP, .index = n, .e = e });
+        break;
+    case 1:
+        apply(map, &(MeshMapline){ .type = MESH_MAPLINE_ON, .n_indexes = 1, .indexes = &n });
+        break;
+    case 2:
+        (void)mesh_netmap_learn(map, n, k, e);
+        break;
+    case 3:
+        put.n_gone = 1;
+        put.gone = &gone;
+        apply(map, &put);
+        break;
+    default:
+        mesh_signed_unref(peer.k);
+        peer.k = mesh_signed_ref(k);
+        put.n_peers = 1;
+        put.peers = &peer;
+        put.p = round % 7 == 0 ? p : NULL;
+        apply(map, &put);
+        break;
+    }
+    mesh_mapline_clear_peer(&peer);
+}
+
+/* What was saved, and the news behind it one after the other, is the map that there is now. */
+static void test_news(void)
+{
+    g_autoptr(MeshNetmap) map = mesh_netmap_new();
+    g_autoptr(MeshNetmap) saved = NULL;
+    g_autofree char *whole = NULL;
+    size_t           len;
+    unsigned         n_news = 0;
+
+    g_assert_null(mesh_netmap_encode_news(map, &len)); /* all of it is */
+    apply_snapshot(map, 5, 1, 30);
+    g_assert_null(mesh_netmap_encode_news(map, &len));
+    whole = encode(map);
+    saved = mesh_netmap_decode(whole, strlen(whole), NULL);
+    mesh_netmap_forget_news(map);
+    for (uint64_t round = 2; round < 300; round++) {
+        g_autofree char *news = NULL, *ours = NULL, *theirs = NULL;
+        g_autoptr(GError) error = NULL;
+
+        for (int i = g_test_rand_int_range(1, 6); i > 0; i--)
+            change_somehow(map, round);
+        news = mesh_netmap_encode_news(map, &len);
+        g_assert_nonnull(news);
+        mesh_netmap_forget_news(map);
+        mesh_netmap_take_news(saved, news, len, &error);
+        g_assert_no_error(error);
+        ours = encode(map);
+        theirs = encode(saved);
+        g_assert_cmpstr(ours, ==, theirs);
+        n_news += strstr(news, "\n{") != NULL;
+        for (size_t cut = 0; cut < len; cut += 97) { /* cut anywhere: refused */
+            g_autoptr(MeshNetmap) copy = mesh_netmap_copy(saved);
+
+            g_assert_false(mesh_netmap_take_news(copy, news, cut, NULL));
+        }
+    }
+    g_assert_cmpuint(n_news, >, 100);
+    apply_snapshot(map, 1000, 1, 3);
+    g_assert_null(mesh_netmap_encode_news(map, &len));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -287,5 +377,6 @@ int main(int argc, char **argv)
     g_test_add_func("/netmap/last-seen", test_last_seen);
     g_test_add_func("/netmap/hello", test_hello);
     g_test_add_func("/netmap/cache", test_cache);
+    g_test_add_func("/netmap/news", test_news);
     return g_test_run();
 }

@@ -4,8 +4,10 @@
 #include "common/glib/error.h"
 #include "common/std/endpoint.h"
 #include "daemon/lock/compare.h"
+#include "daemon/lock/gatelog.h"
 #include "tests/daemon/lock/fixture.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { N_NODES = 24, N_ROUNDS = 400 };
@@ -306,6 +308,65 @@ static void test_random(void)
     stop(&w);
 }
 
+static int compare_texts(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The floors as text, their nodes in order. Owned. */
+static char *describe_floors(LockGate *gate)
+{
+    size_t           len;
+    g_autofree char *text = lock_gate_encode_floors(gate, &len);
+    char           **rows = g_strsplit(text, "{\"node\"", -1);
+    guint            n = g_strv_length(rows);
+    char            *all;
+
+    for (guint i = 1; i < n; i++)
+        g_strchomp(g_strdelimit(rows[i], "]},", ' '));
+    qsort(rows + 1, n - 1, sizeof *rows, compare_texts);
+    all = g_strjoinv("", rows);
+    g_strfreev(rows);
+    return all;
+}
+
+/* Floors stored once, and what was raised after each map behind them, are the floors there are. */
+static void test_raised(void)
+{
+    World       w = { .ver = 0 };
+    MeshNetwork network = fixture_network();
+    FixturePair self = fixture_node(SELF);
+    g_autoptr(GPtrArray) maps = g_ptr_array_new_with_free_func((GDestroyNotify)lock_verified_unref);
+    g_autoptr(GPtrArray) raised = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
+    g_autofree char *first = NULL, *ours = NULL, *theirs = NULL;
+    g_autoptr(LockGate) loaded = lock_gate_new(&network.id, &network.server, &self.key);
+    g_autoptr(GError) error = NULL;
+    size_t first_len;
+
+    start(&w);
+    verify_both(&w, maps);
+    first = lock_gate_encode_floors(w.deltas.gate, &first_len);
+    for (unsigned i = 0; i < 100; i++) {
+        size_t len;
+        char  *text;
+
+        send_delta(&w, 1 + draw(8));
+        verify_both(&w, maps);
+        if (!lock_gate_floors_changed(w.deltas.gate))
+            continue;
+        text = lock_gate_encode_raised(w.deltas.gate, &len);
+        g_ptr_array_add(raised, g_bytes_new_take(text, len));
+        g_assert_false(lock_gate_floors_changed(w.deltas.gate));
+        g_assert_cmpuint(len, <, 3000); /* of 24 nodes */
+    }
+    g_assert_true(lock_gate_load_raised(loaded, first, first_len, raised, &error));
+    g_assert_no_error(error);
+    ours = describe_floors(w.deltas.gate);
+    theirs = describe_floors(loaded);
+    g_assert_cmpstr(ours, ==, theirs);
+    stop(&w);
+}
+
 static void put_all(World *w)
 {
     MeshMapline line = { .type = MESH_MAPLINE_DELTA, .from = w->ver, .to = w->ver + 1 };
@@ -353,5 +414,6 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/gate/deltas/random", test_random);
     g_test_add_func("/gate/deltas/shared", test_shared);
+    g_test_add_func("/gate/deltas/raised", test_raised);
     return g_test_run();
 }

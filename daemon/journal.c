@@ -1,0 +1,343 @@
+/* daemon/journal.c: see journal.h. The file: "mesh-log 1 CHECK\n", then for each addition
+ * "LENGTH CHECKSUM\n", its bytes, "\n". */
+#include "daemon/journal.h"
+
+#include "common/glib/disk.h"
+#include "common/glib/error.h"
+#include "common/std/base64.h"
+#include "common/std/hash.h"
+#include "daemon/document.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MAGIC "mesh-log 1 "
+
+enum {
+    LEAST_ROOM = 64 * 1024, /* of a journal, however short its document is */
+    SHARE = 4,              /* of a long one: so much less than the document */
+    MAX_FILE = 64 * 1024 * 1024,
+};
+
+typedef struct {
+    char  *check; /* of the document */
+    size_t room;  /* bytes that the journal may have */
+    size_t len;   /* that it has and are whole; 0: no file, or none that counts */
+    size_t n;     /* additions in them */
+    size_t promised;
+} Journal;
+
+struct MeshdJournals {
+    GMutex      mutex;
+    GHashTable *journals; /* path → owned Journal */
+};
+
+static void free_journal(gpointer data)
+{
+    Journal *journal = data;
+
+    g_free(journal->check);
+    g_free(journal);
+}
+
+MeshdJournals *meshd_journals_new(void)
+{
+    MeshdJournals *self = g_new0(MeshdJournals, 1);
+
+    g_mutex_init(&self->mutex);
+    self->journals = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, free_journal);
+    return self;
+}
+
+void meshd_journals_free(MeshdJournals *self)
+{
+    if (self == NULL)
+        return;
+    g_hash_table_unref(self->journals);
+    g_mutex_clear(&self->mutex);
+    g_free(self);
+}
+
+/* @open: additions may follow. */
+static void put(MeshdJournals *self, const MeshdJournalBase *base, size_t len, size_t n, bool open)
+{
+    Journal *journal = g_new0(Journal, 1);
+
+    journal->check = g_strdup(base->check);
+    journal->room = open ? MAX(base->bytes / SHARE, (size_t)LEAST_ROOM) : 0;
+    journal->len = len;
+    journal->n = n;
+    g_mutex_lock(&self->mutex);
+    g_hash_table_replace(self->journals, g_strdup(base->path), journal);
+    g_mutex_unlock(&self->mutex);
+}
+
+void meshd_journals_begin(MeshdJournals *self, const MeshdJournalBase *base, bool damaged)
+{
+    g_autofree char *log = g_strconcat(base->path, MESHD_JOURNAL_SUFFIX, NULL);
+    g_autofree char *prev =
+        g_strconcat(base->path, MESHD_DOCUMENT_PREV, MESHD_JOURNAL_SUFFIX, NULL);
+
+    /* What goes wrong here leaves a journal that names another document. */
+    if (damaged || (rename(log, prev) < 0 && errno != ENOENT))
+        (void)unlink(log);
+    put(self, base, 0, 0, true);
+}
+
+/* ---- the file ---- */
+
+/* "LENGTH CHECKSUM\n" of the addition number @n. */
+static char *format_line(const char *check, size_t n, const char *data, size_t len)
+{
+    uint8_t          digest[MESH_HASH_BYTES];
+    char             hex[MESH_HEX_SIZE(MESH_HASH_BYTES)];
+    g_autofree char *place = g_strdup_printf("%s %zu %zu\n", check, n, len);
+    MeshSpan         spans[] = { MESH_SPAN(place, strlen(place)), MESH_SPAN(data, len) };
+
+    mesh_hash_blake2s(spans, G_N_ELEMENTS(spans), digest);
+    if (mesh_hex_encode(MESH_SPAN(digest, sizeof digest), hex, sizeof hex) < 0)
+        hex[0] = '\0'; /* cannot be: the buffer is made for it */
+    return g_strdup_printf("%zu %s\n", len, hex);
+}
+
+static char *format_head(const char *check)
+{
+    return g_strdup_printf(MAGIC "%s\n", check);
+}
+
+/* The addition number @n at the start of @text, @len bytes. Returns its length in the file; 0: it
+ * is not whole. */
+static size_t read_record(const char *check, size_t n, const char *text, size_t len,
+                          GPtrArray *records)
+{
+    g_autofree char *line = NULL;
+    size_t           data_len = 0, line_len;
+
+    for (size_t i = 0; i < len && g_ascii_isdigit(text[i]) && data_len <= len; i++)
+        data_len = 10 * data_len + (size_t)(text[i] - '0');
+    if (data_len > len)
+        return 0;
+    line_len = (size_t)snprintf(NULL, 0, "%zu ", data_len) + 2 * MESH_HASH_BYTES + 1;
+    if (line_len + data_len + 1 > len || text[line_len + data_len] != '\n')
+        return 0;
+    line = format_line(check, n, text + line_len, data_len);
+    if (strlen(line) != line_len || memcmp(line, text, line_len) != 0)
+        return 0;
+    g_ptr_array_add(records, g_bytes_new(text + line_len, data_len));
+    return line_len + data_len + 1;
+}
+
+/* How much of @text is whole: the head and the additions, which are added to @records. 0: not of
+ * this document. */
+static size_t read_log(const char *check, const char *text, size_t len, GPtrArray *records)
+{
+    g_autofree char *head = format_head(check);
+    size_t           at = strlen(head), n = 0, taken;
+
+    if (len < at || memcmp(text, head, at) != 0)
+        return 0;
+    while (at < len && (taken = read_record(check, n, text + at, len - at, records)) > 0) {
+        at += taken;
+        n++;
+    }
+    return at;
+}
+
+/* Of @path if it goes on from that document. */
+static bool load_log(const char *path, const char *check, GPtrArray *records, size_t *out_whole,
+                     size_t *out_len)
+{
+    g_autofree char *text = NULL;
+    struct stat      info;
+
+    if (lstat(path, &info) < 0 || !S_ISREG(info.st_mode) || info.st_size > MAX_FILE ||
+        !g_file_get_contents(path, &text, out_len, NULL))
+        return false;
+    *out_whole = read_log(check, text, *out_len, records);
+    return *out_whole > 0;
+}
+
+/* How many additions of the @whole bytes we know to be on disk. What is behind them is an addition
+ * that the disk refused after it had taken the bytes: it waits to be written again. */
+static bool is_known(MeshdJournals *self, const MeshdJournalBase *base, size_t whole, size_t *out_n)
+{
+    const Journal *journal;
+    bool           known;
+
+    g_mutex_lock(&self->mutex);
+    journal = g_hash_table_lookup(self->journals, base->path);
+    known = journal != NULL && journal->room > 0 && strcmp(journal->check, base->check) == 0 &&
+            journal->len <= whole;
+    if (known)
+        *out_n = journal->n;
+    g_mutex_unlock(&self->mutex);
+    return known;
+}
+
+char *meshd_journals_read(MeshdJournals *self, const MeshdJournalBase *base, GPtrArray *records)
+{
+    static const char *const suffixes[] = { MESHD_JOURNAL_SUFFIX,
+                                            MESHD_DOCUMENT_PREV MESHD_JOURNAL_SUFFIX };
+    guint                    before = records->len;
+    size_t                   whole = 0, len = 0, n, i;
+    g_autofree char         *path = NULL;
+
+    for (i = 0; i < G_N_ELEMENTS(suffixes) && whole == 0; i++) {
+        g_free(path);
+        path = g_strconcat(base->path, suffixes[i], NULL);
+        if (!load_log(path, base->check, records, &whole, &len))
+            whole = len = 0;
+    }
+    if (i == 1 && is_known(self, base, whole, &n)) {
+        g_ptr_array_set_size(records, (gint)(before + n));
+        return NULL;
+    }
+    /* behind the journal of the generation before nothing is added */
+    put(self, base, i == 1 ? whole : 0, i == 1 ? records->len - before : 0, i == 1 || whole == 0);
+    if (whole == len)
+        return NULL;
+    return g_strdup_printf("%s is not whole behind byte %zu of %zu: what follows is left out", path,
+                           whole, len);
+}
+
+/* ---- additions ---- */
+
+bool meshd_journals_reserve(MeshdJournals *self, const char *path, size_t n_bytes)
+{
+    Journal *journal;
+    bool     has_room;
+
+    g_mutex_lock(&self->mutex);
+    journal = g_hash_table_lookup(self->journals, path);
+    has_room = journal != NULL && journal->len + journal->promised + n_bytes <= journal->room;
+    if (has_room)
+        journal->promised += n_bytes;
+    g_mutex_unlock(&self->mutex);
+    return has_room;
+}
+
+static bool fail_errno(GError **error, const char *path)
+{
+    bool full = errno == ENOSPC || errno == EDQUOT;
+
+    mesh_error_set_errno(error, full ? MESH_ERROR_DISK_FULL : MESH_ERROR_STATE, errno,
+                         "cannot write %s", path);
+    return false;
+}
+
+static bool write_all(int fd, const GString *text, size_t at)
+{
+    size_t done = 0;
+
+    while (done < text->len) {
+        ssize_t n = pwrite(fd, text->str + done, text->len - done, (off_t)(at + done));
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        done += (size_t)n;
+    }
+    return true;
+}
+
+/* Over whatever stands behind the first @at bytes. */
+static bool write_at(const char *path, size_t at, const GString *text, GError **error)
+{
+    int  fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    bool written;
+
+    if (fd < 0)
+        return fail_errno(error, path);
+    written = ftruncate(fd, (off_t)at) == 0 && write_all(fd, text, at) && fdatasync(fd) == 0;
+    if (!written)
+        fail_errno(error, path);
+    if (close(fd) < 0 && written)
+        written = fail_errno(error, path);
+    return written;
+}
+
+/* A copy, owned; NULL: nothing is known of it. */
+static Journal *dup_journal(MeshdJournals *self, const char *path)
+{
+    const Journal *journal;
+    Journal       *copy = NULL;
+
+    g_mutex_lock(&self->mutex);
+    journal = g_hash_table_lookup(self->journals, path);
+    if (journal != NULL) {
+        copy = g_memdup2(journal, sizeof *journal);
+        copy->check = g_strdup(journal->check);
+    }
+    g_mutex_unlock(&self->mutex);
+    return copy;
+}
+
+static void note_appended(MeshdJournals *self, const char *path, const Journal *now, size_t n_bytes)
+{
+    Journal *journal;
+
+    g_mutex_lock(&self->mutex);
+    journal = g_hash_table_lookup(self->journals, path);
+    if (journal != NULL && strcmp(journal->check, now->check) == 0) {
+        journal->len = now->len;
+        journal->n = now->n;
+        journal->promised -= MIN(journal->promised, n_bytes);
+    }
+    g_mutex_unlock(&self->mutex);
+}
+
+bool meshd_journals_append(MeshdJournals *self, const char *path, GPtrArray *records,
+                           GError **error)
+{
+    g_autofree char *log = g_strconcat(path, MESHD_JOURNAL_SUFFIX, NULL);
+    g_autofree char *dir = g_path_get_dirname(path);
+    g_autoptr(GString) text = g_string_new(NULL);
+    Journal *journal = dup_journal(self, path);
+    size_t   at = journal != NULL ? journal->len : 0, n_bytes = 0;
+    bool     written;
+
+    if (journal == NULL) {
+        g_set_error(error, MESH_ERROR, MESH_ERROR_NOT_FOUND, "%s is not known in this run", path);
+        return false;
+    }
+    if (at == 0) {
+        g_autofree char *head = format_head(journal->check);
+
+        g_string_append(text, head);
+    }
+    for (guint i = 0; i < records->len; i++) {
+        gsize            len = 0;
+        const char      *data = g_bytes_get_data(records->pdata[i], &len);
+        g_autofree char *line = format_line(journal->check, journal->n + i, data, len);
+
+        g_string_append(text, line);
+        g_string_append_len(text, data, (gssize)len);
+        g_string_append_c(text, '\n');
+        n_bytes += len;
+    }
+    written = write_at(log, at, text, error) &&
+              (at > 0 || mesh_disk_flush_dir(dir, MESH_ERROR_STATE, error));
+    journal->len += text->len;
+    journal->n += records->len;
+    if (written)
+        note_appended(self, path, journal, n_bytes);
+    free_journal(journal);
+    return written;
+}
+
+void meshd_journals_close(MeshdJournals *self)
+{
+    GHashTableIter iter;
+    gpointer       journal;
+
+    g_mutex_lock(&self->mutex);
+    g_hash_table_iter_init(&iter, self->journals);
+    while (g_hash_table_iter_next(&iter, NULL, &journal))
+        ((Journal *)journal)->room = 0;
+    g_mutex_unlock(&self->mutex);
+}

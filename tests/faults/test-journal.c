@@ -1,0 +1,221 @@
+/* Additions to documents of the state on a disk that loses power or refuses: what was on disk comes
+ * back, in its order, behind the generation it belongs to; nothing else does. */
+#include "common/glib/error.h"
+#include "common/glib/log.h"
+#include "daemon/statelog.h"
+#include "tests/faults/disk.h"
+
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <string.h>
+
+enum { GENERATIONS = 2, ADDITIONS = 3, BEGUN = 1, ACKED };
+
+static const MeshNetworkId net = { { 1, 2, 3, 4, 5, 6, 7, 0xab } };
+
+static char *make_dir(void)
+{
+    char *dir = g_dir_make_tmp("mesh-journal-XXXXXX", NULL);
+
+    g_assert_nonnull(dir);
+    return dir;
+}
+
+static void remove_tree(const char *dir)
+{
+    g_autofree char *command = g_strdup_printf("rm -rf '%s'", dir);
+
+    g_assert_true(g_spawn_command_line_sync(command, NULL, NULL, NULL, NULL));
+}
+
+static MeshdState *open_state(const char *dir)
+{
+    g_autoptr(GError) error = NULL;
+    MeshdState *state = meshd_state_open(dir, &error);
+
+    g_assert_no_error(error);
+    return state;
+}
+
+static GBytes *make_text(const char *word, int number)
+{
+    char *text = g_strdup_printf("%s %d", word, number);
+
+    return g_bytes_new_take(text, strlen(text));
+}
+
+static void save(MeshdState *state, int generation)
+{
+    g_autoptr(GBytes) text = make_text("generation", generation);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(meshd_state_save(state, &net, "map", text, &error));
+    g_assert_no_error(error);
+}
+
+static bool add(MeshdState *state, int number)
+{
+    g_autoptr(GBytes) text = make_text("addition", number);
+
+    return meshd_state_append_later(state, &net, "map", text);
+}
+
+/* Returns: 10 × generation + additions behind it; 0: there is none. Anything else fails the test.
+ */
+static int load(MeshdState *state)
+{
+    g_autoptr(GPtrArray) records = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GBytes) base = meshd_state_load_log(state, &net, "map", records, &error);
+    int generation = 1;
+
+    g_assert_no_error(error);
+    if (base == NULL)
+        return 0;
+    for (;; generation++) {
+        g_autoptr(GBytes) want = make_text("generation", generation);
+
+        g_assert_cmpint(generation, <=, GENERATIONS + 1);
+        if (g_bytes_equal(base, want))
+            break;
+    }
+    for (guint i = 0; i < records->len; i++) {
+        g_autoptr(GBytes) want = make_text("addition", 10 * generation + (int)i + 1);
+
+        g_assert_true(g_bytes_equal(records->pdata[i], want));
+    }
+    return 10 * generation + (int)records->len;
+}
+
+static void check(MeshdState *state, size_t n, const char *dir)
+{
+    int         now = load(state);
+    MeshdState *again;
+
+    g_assert_cmpint(now, >=, disk_get_note(ACKED, n));
+    g_assert_cmpint(now, <=, disk_get_note(BEGUN, n));
+    if (now == 0 || !add(state, now + 1)) { /* and it goes on from there */
+        save(state, GENERATIONS + 1);
+        now = 10 * (GENERATIONS + 1) - 1;
+    }
+    meshd_state_close(state);
+    again = open_state(dir);
+    g_assert_cmpint(load(again), ==, now + 1);
+    meshd_state_close(again);
+}
+
+/* Every step × every order in which names may have reached the disk × every fate of the bytes. */
+static void cut_everywhere(size_t steps)
+{
+    unsigned images = 0;
+
+    for (size_t n = 0; n <= steps; n++)
+        for (size_t names = disk_first_unsafe(n); names <= n; names++) {
+            if (names < n && !disk_is_name(names))
+                continue; /* the same as the next */
+            for (DiskRest rest = 0; rest < DISK_REST_N; rest++, images++) {
+                g_autofree char *dir = make_dir();
+
+                disk_replay(n, names, rest, dir);
+                check(open_state(dir), n, dir);
+                remove_tree(dir);
+            }
+        }
+    g_test_message("%zu steps, %u disks", steps, images);
+    g_assert_cmpuint(images, >, 5 * steps);
+}
+
+/* Closing a state waits for its saver. */
+static void test_cut(void)
+{
+    g_autofree char *dir = make_dir();
+    MeshdState      *state;
+
+    disk_record(dir);
+    state = open_state(dir);
+    for (int generation = 1; generation <= GENERATIONS; generation++) {
+        disk_note(BEGUN, 10 * generation);
+        save(state, generation);
+        disk_note(ACKED, 10 * generation);
+        for (int i = 1; i <= ADDITIONS; i++) {
+            disk_note(BEGUN, 10 * generation + i);
+            g_assert_true(add(state, 10 * generation + i));
+            meshd_state_close(state);
+            disk_note(ACKED, 10 * generation + i);
+            state = open_state(dir);
+            g_assert_cmpint(load(state), ==, 10 * generation + i);
+        }
+    }
+    meshd_state_close(state);
+    cut_everywhere(disk_stop());
+    remove_tree(dir);
+}
+
+static bool is_refused(MeshdState *state)
+{
+    g_auto(GStrv) troubles = meshd_state_list_troubles(state, &net, NULL);
+
+    return troubles[0] != NULL;
+}
+
+/* How many additions another process would find. */
+static int look(const char *path)
+{
+    g_autofree char *log = g_strconcat(path, ".log", NULL);
+    g_autofree char *text = NULL;
+    int              n = 0;
+
+    if (!g_file_get_contents(log, &text, NULL, NULL))
+        return 0;
+    for (const char *at = text; (at = strstr(at, "addition")) != NULL; at++)
+        n++;
+    return n;
+}
+
+/* What the disk refuses stays in memory, is said, and is written when it can be. */
+static bool refuse(int code, unsigned nth)
+{
+    g_autofree char *dir = make_dir();
+    g_autofree char *path = g_build_filename(dir, "networks", "01020304050607ab", "map", NULL);
+    MeshdState      *state = open_state(dir);
+    bool             refused;
+
+    save(state, 1);
+    g_assert_true(add(state, 11));
+    while (look(path) < 1)
+        g_thread_yield();
+    g_assert_cmpint(load(state), ==, 11); /* waits for the saver */
+    disk_fail(dir, nth, code, true);
+    g_assert_true(add(state, 12));
+    while (look(path) < 2 && !is_refused(state))
+        g_thread_yield();
+    g_assert_true(add(state, 13)); /* behind one that waits */
+    refused = disk_heal();
+    g_assert_cmpint(load(state), ==, 13);
+    meshd_state_close(state); /* tries for the last time */
+    state = open_state(dir);
+    g_assert_cmpint(load(state), ==, 13);
+    meshd_state_close(state);
+    remove_tree(dir);
+    return refused;
+}
+
+static void test_refused(gconstpointer code)
+{
+    unsigned nth = 1;
+
+    while (refuse(GPOINTER_TO_INT(code), nth))
+        nth++;
+    g_assert_cmpuint(nth, >, 2);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    mesh_log_init("test", MESH_LOG_ERROR);
+    g_test_add_func("/faults/journal/power-cut", test_cut);
+    g_test_add_data_func("/faults/journal/refused/no-space", GINT_TO_POINTER(ENOSPC), test_refused);
+    g_test_add_data_func("/faults/journal/refused/input-output", GINT_TO_POINTER(EIO),
+                         test_refused);
+    return g_test_run();
+}
