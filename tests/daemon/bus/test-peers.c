@@ -46,6 +46,7 @@ static GPtrArray *make_peers(unsigned first, unsigned n, uint64_t serial)
         memcpy(peer->member->node.bytes, &i, sizeof i);
         peer->member->serial = serial;
         peer->path.reason = g_strdup("");
+        peer->path.code = "";
         g_ptr_array_add(list, peer);
     }
     return list;
