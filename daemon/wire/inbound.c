@@ -381,15 +381,18 @@ static void open_run(WireInbound *self, WireKeypair *keypair, size_t n)
     wire_count_shared(&keypair->peer->rx_data_bytes, outer);
 }
 
-/* Of a session that is not ours: the control thread may know whose it was. */
-static void tell_stray(WireInbound *self, const WireDatagram *datagram)
+/* Of a session that is not ours: the control thread may know whose it was. Returns: true: another
+ * thread does the rest, and counts it. */
+static bool tell_stray(WireInbound *self, const WireDatagram *datagram)
 {
     self->event.kind = WIRE_EVENT_STRAY;
     set_event_way(self, datagram->hop);
     if (!wire_strays_is_news(&self->strays, &self->event.way, self->now_ns / 1000000))
-        return;
-    if (!hand_over(self, datagram))
-        push_raw(self, self->event.way.link != 0);
+        return false;
+    if (hand_over(self, datagram))
+        return true;
+    push_raw(self, self->event.way.link != 0);
+    return false;
 }
 
 /* Transport data at @at and whatever else of this batch names the same session. */
@@ -412,9 +415,9 @@ static void take_run(WireInbound *self, size_t at, size_t n)
             self->run[n_run++] = (Place){ get_u64le(packet->data + 8), i };
     }
     if (keypair == NULL || !wire_keypair_may_receive(keypair, self->now_ns / 1000000)) {
+        if (keypair == NULL && tell_stray(self, &self->datagrams[at]))
+            n_run--;
         wire_count_drop(self->counters, WIRE_DROP_NO_SESSION, n_run);
-        if (keypair == NULL)
-            tell_stray(self, &self->datagrams[at]);
         return;
     }
     sort_run(self->run, n_run);

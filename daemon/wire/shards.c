@@ -1,5 +1,5 @@
-/* daemon/wire/shards.c: see shards.h. A shard is two threads, and at a plane that carries much in
- * one direction one of them works on whole packets, the other mostly on acknowledgements. Linux. */
+/* daemon/wire/shards.c: see shards.h. A shard is one thread, and a second while the first is full
+ * with both directions; and the host's programs want processors, too. Linux only. */
 #include "daemon/wire/shards.h"
 
 #include <fcntl.h>

@@ -227,22 +227,37 @@ void pair_write(PairSide *side, const uint8_t *packet, size_t len)
     g_assert_cmpint(send(side->host, packet, len, 0), ==, (int)len);
 }
 
+/* Waits for a queue with a packet. Returns: its descriptor; -1: none in time. */
+static int wait_queue(PairSide *side, int timeout_ms)
+{
+    struct pollfd fds[PAIR_MAX_SHARDS];
+
+    for (unsigned i = 0; i < side->shards; i++)
+        fds[i] = (struct pollfd){ .fd = i == 0 ? side->host : side->more_hosts[i - 1],
+                                  .events = POLLIN };
+    if (poll(fds, side->shards, timeout_ms) <= 0)
+        return -1;
+    for (unsigned i = 0; i < side->shards; i++) {
+        if (fds[i].revents != 0)
+            return fds[i].fd;
+    }
+    return -1;
+}
+
 size_t pair_read(PairSide *side, uint8_t *out, size_t size)
 {
-    struct pollfd wait = { .fd = side->host, .events = POLLIN };
-    ssize_t       n;
+    int     fd = wait_queue(side, LIMIT_MS);
+    ssize_t n;
 
-    g_assert_cmpint(poll(&wait, 1, LIMIT_MS), ==, 1);
-    n = recv(side->host, out, size, 0);
+    g_assert_cmpint(fd, >=, 0);
+    n = recv(fd, out, size, 0);
     g_assert_cmpint(n, >, 0);
     return (size_t)n;
 }
 
 bool pair_is_quiet(PairSide *side)
 {
-    struct pollfd now = { .fd = side->host, .events = POLLIN };
-
-    return poll(&now, 1, 0) == 0;
+    return wait_queue(side, 0) < 0;
 }
 
 void pair_pass(Pair *self, bool from_a, bool v6, uint8_t seed, size_t len)

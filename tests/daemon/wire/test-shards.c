@@ -39,32 +39,12 @@ static void write_numbered(PairSide *side, bool from_a, unsigned flow, uint32_t 
 /* What comes next, on whichever queue. */
 static void read_numbered(PairSide *side, unsigned *out_flow, uint32_t *out_number)
 {
-    struct pollfd fds[SHARDS];
-    uint8_t       packet[LEN + 1];
+    uint8_t packet[LEN + 1];
 
-    for (unsigned i = 0; i < SHARDS; i++)
-        fds[i] = (struct pollfd){ .fd = i == 0 ? side->host : side->more_hosts[i - 1],
-                                  .events = POLLIN };
-    g_assert_cmpint(poll(fds, SHARDS, LIMIT_MS), >, 0);
-    for (unsigned i = 0; i < SHARDS; i++) {
-        if (fds[i].revents == 0)
-            continue;
-        g_assert_cmpint(recv(fds[i].fd, packet, sizeof(packet), 0), ==, LEN);
-        *out_flow = packet[24];
-        memcpy(out_number, packet + 28, sizeof(*out_number));
-        g_assert_cmpuint(packet[LEN - 1], ==, (uint8_t)(*out_number + LEN - 1));
-        return;
-    }
-}
-
-static void assert_quiet(PairSide *side)
-{
-    g_assert_true(pair_is_quiet(side));
-    for (unsigned i = 0; i + 1 < SHARDS; i++) {
-        struct pollfd now = { .fd = side->more_hosts[i], .events = POLLIN };
-
-        g_assert_cmpint(poll(&now, 1, 0), ==, 0);
-    }
+    g_assert_cmpuint(pair_read(side, packet, sizeof(packet)), ==, LEN);
+    *out_flow = packet[24];
+    memcpy(out_number, packet + 28, sizeof(*out_number));
+    g_assert_cmpuint(packet[LEN - 1], ==, (uint8_t)(*out_number + LEN - 1));
 }
 
 /* @n packets of each flow, of which never more than IN_FLIGHT are under way: each arrives once, and
@@ -85,7 +65,7 @@ static void pass_flows(Pair *pair, bool from_a, uint32_t n)
         g_assert_cmpuint(number, ==, next[flow]++);
         n_got++;
     }
-    assert_quiet(to);
+    g_assert_true(pair_is_quiet(to));
 }
 
 static void test_flows(void)
