@@ -210,12 +210,12 @@ static void return_nothing(GTask *task)
 
 static void begin_up(GuiNetwork *self, GTask *task, bool up);
 
-/* @is_up: what the call before it has brought about, of which the daemon tells a moment later. */
-static void begin_pending(GuiNetwork *self, bool is_up)
+/* @done: what the call before it has brought about already. */
+static void begin_pending(GuiNetwork *self, bool done)
 {
     GTask *task = g_steal_pointer(&self->pending);
 
-    if (task != NULL && self->pending_up != is_up) {
+    if (task != NULL && !done) {
         begin_up(self, task, self->pending_up);
         return;
     }
@@ -223,6 +223,17 @@ static void begin_pending(GuiNetwork *self, bool is_up)
     if (task != NULL)
         return_nothing(task);
     g_clear_object(&task);
+}
+
+/* Whether the wish that waits is fulfilled. The daemon tells of its state a moment after it has
+ * answered; and what failed for another reason than these it goes on trying by itself. */
+static bool is_pending_done(GuiNetwork *self, const GError *error)
+{
+    if (error == NULL)
+        return self->pending_up == self->calling_up;
+    return self->pending_up == is_up(self) &&
+           (g_error_matches(error, MESH_ERROR, MESH_ERROR_NOT_AUTHORIZED) ||
+            g_error_matches(error, MESH_ERROR, MESH_ERROR_NO_DAEMON));
 }
 
 static void on_up_done(GObject *source, GAsyncResult *result, gpointer user_data)
@@ -233,7 +244,7 @@ static void on_up_done(GObject *source, GAsyncResult *result, gpointer user_data
     GVariant *reply = g_task_propagate_pointer(G_TASK(result), &error);
 
     self->calling = NULL;
-    begin_pending(self, reply != NULL ? self->calling_up : is_up(self));
+    begin_pending(self, is_pending_done(self, error));
     if (reply != NULL)
         g_task_return_pointer(task, reply, (GDestroyNotify)g_variant_unref);
     else

@@ -429,6 +429,32 @@ static void test_up_and_down_at_once(Fixture *f, gconstpointer data)
     g_assert_false(busy);
 }
 
+/* A network whose Up fails is tried again by the daemon: "off", waiting behind it, is no less a
+ * wish because the switch was off before. */
+static void test_down_behind_a_failure(Fixture *f, gconstpointer data)
+{
+    Wish up = { 0 }, down = { 0 };
+
+    (void)data;
+    mesh_dbus_network_set_state(f->stage.network, "down");
+    f->wish.text = "down";
+    wait_until(has_state, &f->wish);
+    f->stage.hold = true;
+    gui_network_set_up_async(f->wish.network, true, NULL, on_called, &up);
+    gui_network_set_up_async(f->wish.network, false, NULL, on_called, &down);
+    wait_until(is_held, &f->stage);
+    g_dbus_method_invocation_return_dbus_error(f->stage.held,
+                                               "org.meshvpn.Mesh1.Error.ServerUnreachable",
+                                               "no server");
+    wait_until(is_done, &up);
+    wait_until(is_done, &down);
+    g_assert_error(up.error, MESH_ERROR, MESH_ERROR_UNREACHABLE);
+    g_assert_no_error(down.error);
+    g_assert_cmpuint(f->stage.downs, ==, 1);
+    g_clear_error(&up.error);
+    g_clear_pointer(&down.reply, g_variant_unref);
+}
+
 static void test_peers(Fixture *f, gconstpointer data)
 {
     GuiPeers *peers = gui_network_get_peers(f->wish.network);
@@ -586,6 +612,8 @@ int main(int argc, char **argv)
                test_up_is_refused, tear_down);
     g_test_add("/client/up-and-down-at-once", Fixture, GUINT_TO_POINTER(0), set_up,
                test_up_and_down_at_once, tear_down);
+    g_test_add("/client/down-behind-a-failure", Fixture, GUINT_TO_POINTER(0), set_up,
+               test_down_behind_a_failure, tear_down);
     g_test_add("/gui/peers/pages-and-changes", Fixture, GUINT_TO_POINTER(2500), set_up, test_peers,
                tear_down);
     g_test_add("/gui/peers/gap", Fixture, GUINT_TO_POINTER(2500), set_up, test_gap, tear_down);
