@@ -44,9 +44,10 @@ static const char *const calls[] = {
 static const int families[] = { AF_UNIX, AF_INET, AF_INET6, AF_NETLINK, -1 };
 
 static const unsigned long ioctls[] = {
-    FIONREAD,   SIOCGIFFLAGS,  SIOCGIFINDEX, SIOCGIFMTU,      SIOCGIFNAME,
-    SIOCSIFMTU, TCGETS,        TUNGETIFF,    TUNGETFEATURES,  TUNGETVNETHDRSZ,
-    TUNSETIFF,  TUNSETOFFLOAD, TUNSETSNDBUF, TUNSETVNETHDRSZ, 0,
+    FIONREAD,       SIOCGIFFLAGS,    SIOCGIFINDEX,    SIOCGIFMTU,
+    SIOCGIFNAME,    SIOCSIFMTU,      TCGETS,          TUNGETIFF,
+    TUNGETFEATURES, TUNGETVNETHDRSZ, TUNSETIFF,       TUNSETOFFLOAD,
+    TUNSETQUEUE,    TUNSETSNDBUF,    TUNSETVNETHDRSZ, 0,
 };
 
 bool meshd_sandbox_enter(const char *state_dir, const char *runtime_dir, bool log_only,

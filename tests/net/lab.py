@@ -147,6 +147,7 @@ class Node(Host):
     """A computer with a system bus of its own, meshd and the mesh command."""
 
     ip4 = ip6 = None
+    options = ()  # more of them for meshd
     runs_meshd = AS_MESHD  # () is root, as for meshd that may replace resolv.conf
 
     def bus_up(self, *more):
@@ -166,7 +167,7 @@ class Node(Host):
         owner = "meshd" if self.runs_meshd else "root"
         self.sh(f"install -d -o {owner} -g {owner} -m 700 /var/lib/mesh /run/mesh")
         self.start("meshd", *self.runs_meshd, find_program("meshd"), "--state-dir", "/var/lib/mesh",
-                   "--runtime-dir", "/run/mesh", **env)
+                   "--runtime-dir", "/run/mesh", *self.options, **env)
 
     def up(self, **env):
         """Starts meshd and waits until it answers."""

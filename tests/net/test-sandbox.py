@@ -65,6 +65,7 @@ def main():
         a, b, server = lab.node("a"), lab.node("b"), lab.server
         link = server.setup("home")
         server.up()
+        a.options = ("--shards=4",)  # each opens queues and sockets after the rights are gone
         for node, text in ((a, link), (b, None)):
             node.up()
             node.join(text or server.key("home"))
