@@ -87,6 +87,16 @@ static void add_about(CliTable *table, GVariant *peer)
     cli_output_table_add(table, text);
 }
 
+static void add_mtu(CliTable *table, GVariant *peer)
+{
+    guint32          mtu = 0;
+    g_autofree char *text = NULL;
+
+    g_variant_lookup(peer, "mtu", "u", &mtu);
+    text = mtu != 0 ? g_strdup_printf("%u", mtu) : g_strdup("-");
+    cli_output_table_add(table, text);
+}
+
 static void add_row(CliTable *table, GVariant *peer, bool is_long)
 {
     const char *name = "", *path = "", *reason = "", *code = "", *endpoint = "", *relay = "";
@@ -124,6 +134,8 @@ static void add_row(CliTable *table, GVariant *peer, bool is_long)
     via = !tls ? g_strdup(relay) : g_strdup_printf(_("%s (TLS)"), relay);
     cli_output_table_add(table, via[0] != '\0' ? via : endpoint[0] != '\0' ? endpoint : "-");
     cli_output_table_add(table, rtt);
+    if (is_long)
+        add_mtu(table, peer);
     cli_output_table_add(table, traffic);
     words = mesh_reason_dup_peer(code, reason, path, relay);
     cli_output_table_add(table, words);
@@ -135,7 +147,7 @@ static void print_table(GPtrArray *peers, bool is_long)
                                    _("RTT"),  _("RX/TX"),     _("REASON"), NULL };
     const char *const more[] = { _("NAME"),      _("ADDRESSES"), _("ONLINE"), _("OWNER"),
                                  _("LAST SEEN"), _("PATH"),      _("VIA"),    _("RTT"),
-                                 _("RX/TX"),     _("REASON"),    NULL };
+                                 _("MTU"),       _("RX/TX"),     _("REASON"), NULL };
     g_autoptr(CliTable) table = cli_output_table_new(is_long ? more : titles);
     g_autofree char *text = NULL;
 
@@ -150,7 +162,7 @@ static CliExit run_peers(CliArguments *arguments, GError **error)
     gboolean           json = false, is_long = false;
     const GOptionEntry entries[] = {
         { "long", 'l', 0, G_OPTION_ARG_NONE, &is_long,
-          N_("Tell the owner too, and when the server saw it last"), NULL },
+          N_("Tell the owner too, when the server saw it last, and what packets get there"), NULL },
         { "json", 0, 0, G_OPTION_ARG_NONE, &json, N_("Print JSON"), NULL },
         { NULL },
     };

@@ -71,6 +71,7 @@ static void add_counters(GVariantBuilder *dict, const MeshdPeerView *peer)
 
     g_variant_builder_add(dict, "{sv}", "rtt-us",
                           g_variant_new_uint64((guint64)MAX(peer->path.rtt_us, 0)));
+    g_variant_builder_add(dict, "{sv}", "mtu", g_variant_new_uint32(peer->path.mtu));
     g_variant_builder_add(dict, "{sv}", "last-handshake",
                           g_variant_new_int64(wire->last_handshake_s));
     g_variant_builder_add(dict, "{sv}", "rx-bytes", g_variant_new_uint64(wire->rx_bytes));

@@ -444,6 +444,7 @@ bool path_peer_explain(PathPeerPath *self, PathInfo *out_info)
     if (self->seek != NULL && path_seek_get_way(self->seek, &way, &info.rtt_us, &search)) {
         info.busy = search != PATH_SEARCH_NONE;
         info.again = search == PATH_SEARCH_AGAIN;
+        info.mtu = path_width_show(self->seek);
         if (way.link != 0)
             info.relay = g_strdup(path_relays_name(self->host->seek->relays, way.link));
         info.relay_tls = is_over_tls(self, &way);

@@ -8,7 +8,6 @@
 #include "daemon/path/hardnat.h"
 #include "daemon/path/idle.h"
 #include "daemon/path/relayhome.h"
-#include "daemon/path/width.h"
 #include "daemon/wire/ways.h"
 
 #include <string.h>
@@ -110,6 +109,7 @@ void path_seek_steer(PathSeek *self, uint16_t n_copies)
         route.way = self->relay;
         route.silent_ms = get_relay_patience(self);
     }
+    route.mtu = path_width_get(self);
     rc = wire_plane_set_route(self->host->plane, &self->told->wg, &route,
                               self->wanted &&
                                   (wire_way_is_set(&route.way) || route.n_candidates > 0));

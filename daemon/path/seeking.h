@@ -5,6 +5,7 @@
 #include "daemon/path/hardnat.h"
 #include "daemon/path/meet.h"
 #include "daemon/path/seek.h"
+#include "daemon/path/width.h"
 
 enum { PATH_CALLS = 3 }; /* of an attempt, until one is answered */
 
@@ -37,11 +38,7 @@ struct PathSeek {
     int64_t   check_ms;              /* since when */
     guint     check_timer;
     guint     idle_timer;
-    guint     width_timer; /* a long ping waits for its answer; 0: none */
-    unsigned  width_tries;
-    uint64_t  width_txid;
-    WireWay   width_way;     /* which it went */
-    int64_t   width_ms;      /* since when */
+    PathWidth width;
     bool      resting;       /* idle so long that its way may have closed */
     bool      tls_only;      /* its relay has it, and not over UDP */
     MeshEndpoint seen;       /* where its relay sees it; family 0: not told */

@@ -161,6 +161,7 @@ void path_ways_doubt(PathWays *self)
     for (size_t i = 0; i < self->n; i++) {
         self->list[i].valid = false;
         self->list[i].unanswered = 0;
+        self->list[i].width = 0;
     }
 }
 

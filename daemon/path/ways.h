@@ -35,6 +35,8 @@ typedef struct {
     int64_t  heard_ms;   /* an authentic packet of WireGuard came from there; 0: never */
     int64_t  pinged_ms;  /* last ping; 0: never */
     int64_t  narrow_ms;  /* when it was found to lose long packets; 0: it was not */
+    uint16_t width;      /* bytes of UDP that it carries, no more of them than asked for; 0: not
+                          * known */
     unsigned unanswered; /* pings since the last answer */
     uint64_t txids[PATH_WAY_IN_FLIGHT];
     int64_t  sent_us[PATH_WAY_IN_FLIGHT];

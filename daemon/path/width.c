@@ -3,71 +3,222 @@
 #include "common/glib/log.h"
 #include "common/std/clock.h"
 #include "common/std/key.h"
+#include "daemon/path/seeking.h"
+#include "daemon/wire/ways.h"
 
 #include <sys/socket.h>
 
 enum {
-    FULL_BYTES = 1432, /* 1400 of the interface's, and 32 of WireGuard's */
-    TRIES = 3,
+    OVERHEAD = 32,      /* WireGuard's, around what goes inside */
+    LEAST = 1232,       /* of UDP: links of 1260 bytes */
+    LEAST_INNER = 1280, /* IPv6 inside has to have that */
+    USUAL_INNER = 1400, /* what is sent before more was shown to be carried */
+    MOST_INNER = WIRE_MAX_PROBE - OVERHEAD,
     EACH_MS = 150,
+    LOOK_MS = 15000,   /* between two looks whether it still holds, while data moves */
+    AGAIN_MS = 600000, /* and whether it carries more by now (RFC 8899 §5.1.1) */
 };
 
 static PathWay *get_way(PathSeek *self)
 {
     PathWay *way = path_seek_get_active(self);
 
-    return way != NULL && way->to.link == 0 && way->to.endpoint.addr.family == AF_INET6 ? way
-                                                                                        : NULL;
+    return way != NULL && way->to.link == 0 ? way : NULL;
+}
+
+static uint16_t get_own(const PathSeek *self)
+{
+    WirePlaneInfo info = { .mtu = 0 };
+
+    wire_plane_get_info(self->host->plane, &info);
+    return (uint16_t)CLAMP(info.mtu, LEAST_INNER, MOST_INNER);
+}
+
+uint16_t path_width_get(PathSeek *self)
+{
+    const PathWay *way = get_way(self);
+    uint16_t       own = get_own(self);
+
+    if (way != NULL && way->width != 0)
+        return way->width - OVERHEAD < own ? (uint16_t)(way->width - OVERHEAD) : 0;
+    return own > USUAL_INNER ? USUAL_INNER : 0;
+}
+
+/* Less is of no use, by IPv6, and of IPv4 is taken for granted: routers take more than that apart.
+ */
+static uint16_t get_least(const PathWay *way)
+{
+    return way->to.endpoint.addr.family == AF_INET6 ? LEAST_INNER + OVERHEAD : LEAST;
+}
+
+unsigned path_width_show(PathSeek *self)
+{
+    const PathWay *way = get_way(self);
+
+    return way == NULL || way->width == 0 ? 0 : (unsigned)MIN(way->width - OVERHEAD, get_own(self));
+}
+
+static bool on_asked_way(const PathSeek *self, const PathWay *way)
+{
+    return way != NULL && wire_way_equal(&way->to, &self->width.way);
+}
+
+static void send_rungs(PathSeek *self, const PathWay *way)
+{
+    PathWidth *width = &self->width;
+
+    for (size_t i = 0; i < width->rungs.n; i++) {
+        MeshProbe probe = { .type = MESH_PROBE_PING, .txid = width->txid + i };
+        uint8_t   bytes[MESH_PROBE_MAX_BYTES];
+        size_t    len;
+
+        probe.length = MIN(width->rungs.rungs[i], MESH_PROBE_MAX_BYTES);
+        if (path_rungs_ask(&width->rungs, i) &&
+            mesh_probe_seal(&self->keys, &probe, bytes, sizeof bytes, &len) == 0)
+            (void)!wire_ways_probe(self->host->plane, &way->to, (MeshSpan){ bytes, len },
+                                   width->rungs.rungs[i]);
+    }
+}
+
+static gboolean on_timer(gpointer user_data);
+
+static void set_timer(PathSeek *self, int64_t in_ms)
+{
+    path_width_end(self);
+    self->width.timer = g_timeout_add((guint)in_ms, on_timer, self);
+}
+
+/* Another round, or the same again, beside a short ping: is anything answered there? */
+static void ask(PathSeek *self, PathWay *way)
+{
+    path_seek_ping(self, way, 0);
+    send_rungs(self, way);
+    set_timer(self, MAX(EACH_MS, 2 * way->rtt_us / 1000));
+}
+
+static void begin(PathSeek *self, PathWay *way, uint16_t most, bool proving)
+{
+    PathWidth *width = &self->width;
+
+    width->asking = true;
+    width->proving = proving;
+    width->since_ms = mesh_clock_boot_ms();
+    if (!proving)
+        width->searched_ms = width->since_ms;
+    mesh_key_random(&width->txid, sizeof width->txid);
+    path_rungs_begin(&width->rungs, get_least(way), most);
+    ask(self, way);
+}
+
+static void leave(PathSeek *self, PathWay *way)
+{
+    mesh_log_info("a way over IPv6 loses long packets: it is left out");
+    path_width_end(self);
+    way->narrow_ms = mesh_clock_boot_ms();
+    way->width = 0;
+    way->valid = false;
+    path_seek_leave(self);
+}
+
+/* The search is over: what was found counts from now on. */
+static void settle(PathSeek *self, PathWay *way)
+{
+    PathWidth *width = &self->width;
+    uint16_t   before = path_width_get(self);
+
+    width->asking = false;
+    if (!width->rungs.shown && way->valid_ms < width->since_ms) {
+        path_width_end(self); /* it is dark: others see to that */
+        return;
+    }
+    if (!width->rungs.shown && way->to.endpoint.addr.family == AF_INET6) {
+        leave(self, way);
+        return;
+    }
+    way->width = width->rungs.low;
+    set_timer(self, LOOK_MS);
+    if (path_width_get(self) == before)
+        return;
+    mesh_log_debug("a way carries %u bytes of UDP", way->width);
+    path_seek_steer(self, self->checks > 0 ? UINT16_MAX : 0);
+    self->host->changed(&self->told->wg, self->host->user_data);
+}
+
+static bool is_used(const PathSeek *self)
+{
+    WirePeerInfo info;
+
+    return wire_plane_get_peer(self->host->plane, &self->told->wg, &info) == 0 &&
+           info.last_data_ms != 0 && mesh_clock_boot_ms() - (int64_t)info.last_data_ms < LOOK_MS;
+}
+
+/* Does what is known still hold, and is it perhaps more by now? Nothing is asked of an idle way. */
+static void look(PathSeek *self, PathWay *way)
+{
+    uint16_t most = (uint16_t)(get_own(self) + OVERHEAD);
+    bool     again = mesh_clock_boot_ms() - self->width.searched_ms >= AGAIN_MS;
+
+    if (is_used(self))
+        begin(self, way, again || way->width == 0 ? most : MIN(way->width, most),
+              !again && way->width != 0);
+}
+
+static void go_on(PathSeek *self, PathWay *way, bool waited)
+{
+    PathWidth *width = &self->width;
+
+    if (path_rungs_step(&width->rungs, waited)) {
+        if (width->rungs.tries == 0) /* other lengths */
+            mesh_key_random(&width->txid, sizeof width->txid);
+        ask(self, way);
+    } else if (path_rungs_is_over(&width->rungs))
+        settle(self, way);
 }
 
 static gboolean on_timer(gpointer user_data)
 {
     PathSeek *self = user_data;
     PathWay  *way = get_way(self);
-    MeshProbe probe = { .type = MESH_PROBE_PING, .txid = self->width_txid, .length = FULL_BYTES };
 
-    self->width_timer = 0;
-    if (way == NULL || !wire_way_equal(&way->to, &self->width_way))
+    self->width.timer = 0;
+    if (!on_asked_way(self, way))
         return G_SOURCE_REMOVE;
-    if (self->width_tries++ < TRIES) {
-        path_seek_ping(self, way, 0); /* is anything answered there? */
-        (void)path_seek_send(self, &probe, &way->to, 0);
-        self->width_timer =
-            g_timeout_add((guint)MAX(EACH_MS, 2 * way->rtt_us / 1000), on_timer, self);
-        return G_SOURCE_REMOVE;
-    }
-    if (way->valid_ms < self->width_ms)
-        return G_SOURCE_REMOVE; /* it is dark: others see to that */
-    mesh_log_info("a way over IPv6 loses long packets: it is left out");
-    way->narrow_ms = mesh_clock_boot_ms();
-    way->valid = false;
-    path_seek_leave(self);
+    if (self->width.asking)
+        go_on(self, way, true);
+    else
+        look(self, way);
     return G_SOURCE_REMOVE;
 }
 
 void path_width_ask(PathSeek *self)
 {
-    const PathWay *way = get_way(self);
+    PathWay *way = get_way(self);
+    uint16_t most = (uint16_t)(get_own(self) + OVERHEAD);
 
-    if (way == NULL || (self->width_timer != 0 && wire_way_equal(&way->to, &self->width_way)))
+    if (way == NULL || (self->width.asking && self->width.timer != 0 && on_asked_way(self, way)))
         return;
     path_width_end(self);
-    self->width_way = way->to;
-    self->width_tries = 0;
-    self->width_ms = mesh_clock_boot_ms();
-    mesh_key_random(&self->width_txid, sizeof self->width_txid);
-    (void)on_timer(self);
+    if (!on_asked_way(self, way))
+        self->width.searched_ms = 0;
+    self->width.way = way->to;
+    begin(self, way, way->width == 0 ? most : MIN(way->width, most), way->width != 0);
 }
 
 void path_width_end(PathSeek *self)
 {
-    g_clear_handle_id(&self->width_timer, g_source_remove);
+    g_clear_handle_id(&self->width.timer, g_source_remove);
 }
 
 bool path_width_take_pong(PathSeek *self, uint64_t txid)
 {
-    if (self->width_timer == 0 || txid != self->width_txid)
+    PathWidth *width = &self->width;
+    PathWay   *way = get_way(self);
+    uint64_t   at = txid - width->txid;
+
+    if (!width->asking || width->timer == 0 || at >= width->rungs.n)
         return false;
-    path_width_end(self);
+    path_rungs_answer(&width->rungs, at);
+    if (on_asked_way(self, way))
+        go_on(self, way, false);
     return true;
 }

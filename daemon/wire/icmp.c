@@ -4,16 +4,22 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "daemon/wire/packet.h"
+#include "daemon/wire/pmtu.h"
+
 enum {
     HOPS = 64,
     ERROR_HEADER = 8,      /* type, code, checksum, unused */
     QUOTE4 = 576 - 20 - 8, /* of the packet that failed (RFC 1812 §4.3.2.3) */
     UNREACHABLE4 = 3,
     UNREACHABLE4_HOST = 1,
+    UNREACHABLE4_TOO_LONG = 4, /* and not to be taken apart */
     UNREACHABLE4_PROHIBITED = 13,
     UNREACHABLE6 = 1,
     UNREACHABLE6_PROHIBITED = 1,
     UNREACHABLE6_ADDRESS = 3,
+    TOO_LONG6 = 2,
+    MTU_AT = 6,
     FIRST_QUERY6 = 128, /* smaller types are errors */
 };
 
@@ -101,35 +107,67 @@ static bool is_answerable6(const uint8_t *packet, size_t len)
            (len > WIRE_ICMP_HEADER6 && packet[WIRE_ICMP_HEADER6] >= FIRST_QUERY6);
 }
 
-/* The message behind an IP header of @header bytes. Returns its length. */
-static size_t put_error(uint8_t *icmp, uint8_t type, uint8_t code, const uint8_t *quote, size_t len)
+/* What an error says, in each version of IP. */
+typedef struct {
+    uint8_t  type4, code4, type6, code6;
+    uint32_t mtu; /* 0: it tells none */
+} Error;
+
+/* The message behind an IP header. Returns its length. */
+static size_t put_error(uint8_t *icmp, uint8_t type, uint8_t code, uint32_t mtu,
+                        const WirePacket *quote)
 {
     memset(icmp, 0, ERROR_HEADER);
     icmp[0] = type;
     icmp[1] = code;
-    memcpy(icmp + ERROR_HEADER, quote, len);
-    return ERROR_HEADER + len;
+    put_u16(icmp + MTU_AT, (uint16_t)mtu); /* the last two of four bytes in IPv6 */
+    memcpy(icmp + ERROR_HEADER, quote->data, quote->len);
+    return ERROR_HEADER + quote->len;
 }
 
-size_t wire_icmp_make_unreachable(const uint8_t *packet, size_t len, bool prohibited, uint8_t *out)
+static size_t make_error(const uint8_t *packet, size_t len, const Error *error, uint8_t *out)
 {
     static const size_t quote6 = WIRE_ICMP_ERROR_BYTES - WIRE_ICMP_HEADER6 - ERROR_HEADER;
     uint8_t             version = len == 0 ? 0 : packet[0] >> 4;
+    WirePacket          quote = { .data = (uint8_t *)(uintptr_t)packet };
     size_t              n;
 
     if (version == 4 && len >= WIRE_ICMP_HEADER4 && is_answerable4(packet, len)) {
-        n = put_error(out + WIRE_ICMP_HEADER4, UNREACHABLE4,
-                      prohibited ? UNREACHABLE4_PROHIBITED : UNREACHABLE4_HOST, packet,
-                      len < QUOTE4 ? len : QUOTE4);
+        quote.len = (uint32_t)(len < QUOTE4 ? len : QUOTE4);
+        n = put_error(out + WIRE_ICMP_HEADER4, error->type4, error->code4, error->mtu, &quote);
         wire_icmp_finish4(out, packet + 16, packet + 12, n);
         return WIRE_ICMP_HEADER4 + n;
     }
     if (version == 6 && len >= WIRE_ICMP_HEADER6 && is_answerable6(packet, len)) {
-        n = put_error(out + WIRE_ICMP_HEADER6, UNREACHABLE6,
-                      prohibited ? UNREACHABLE6_PROHIBITED : UNREACHABLE6_ADDRESS, packet,
-                      len < quote6 ? len : quote6);
+        quote.len = (uint32_t)(len < quote6 ? len : quote6);
+        n = put_error(out + WIRE_ICMP_HEADER6, error->type6, error->code6, error->mtu, &quote);
         wire_icmp_finish6(out, packet + 24, packet + 8, n);
         return WIRE_ICMP_HEADER6 + n;
     }
     return 0;
+}
+
+size_t wire_icmp_make_unreachable(const uint8_t *packet, size_t len, bool prohibited, uint8_t *out)
+{
+    const Error error = {
+        .type4 = UNREACHABLE4,
+        .code4 = prohibited ? UNREACHABLE4_PROHIBITED : UNREACHABLE4_HOST,
+        .type6 = UNREACHABLE6,
+        .code6 = prohibited ? UNREACHABLE6_PROHIBITED : UNREACHABLE6_ADDRESS,
+    };
+
+    return make_error(packet, len, &error, out);
+}
+
+size_t wire_icmp_make_too_long(const uint8_t *packet, size_t len, uint32_t mtu, uint8_t *out)
+{
+    bool        v6 = len > 0 && packet[0] >> 4 == 6;
+    const Error error = {
+        .type4 = UNREACHABLE4,
+        .code4 = UNREACHABLE4_TOO_LONG,
+        .type6 = TOO_LONG6,
+        .mtu = v6 && mtu < WIRE_PMTU_LEAST6 ? WIRE_PMTU_LEAST6 : mtu,
+    };
+
+    return make_error(packet, len, &error, out);
 }

@@ -23,3 +23,7 @@ void wire_icmp_finish6(uint8_t *packet, const uint8_t source[16], const uint8_t 
  * Returns: its bytes; 0: there must be no answer to this one (an ICMP error, a later fragment,
  * group or no addresses: RFC 1122 §3.2.2, RFC 4443 §2.4), or it is no whole IP header. */
 size_t wire_icmp_make_unreachable(const uint8_t *packet, size_t len, bool prohibited, uint8_t *out);
+
+/** wire_icmp_make_too_long: the same: its destination is reached by packets of @mtu bytes at most
+ * (RFC 1191, RFC 4443 §3.2). */
+size_t wire_icmp_make_too_long(const uint8_t *packet, size_t len, uint32_t mtu, uint8_t *out);

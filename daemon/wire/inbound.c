@@ -22,8 +22,9 @@ enum {
     UNTOLD_MS = 50,                     /* then it is tried again */
     STUN_COOKIE_AT = 4,
     STUN_MIN_BYTES = 20,
-    ELSEWHERE_MS = 1000,    /* between two tellings that a peer was heard on another way */
-    OUR_FIRST_BYTE = 0x40,  /* WireGuard's are 1-4, STUN's below 0x40 */
+    ELSEWHERE_MS = 1000,   /* between two tellings that a peer was heard on another way */
+    OUR_FIRST_BYTE = 0x40, /* WireGuard's are 1-4, STUN's below 0x40 */
+    PROBE_FIRST_BYTE = 0xd5,
     LAST_FRAME_BYTE = 0x5f, /* of the relay */
     RESPONSE_RECEIVER_AT = 8,
     COOKIE_RECEIVER_AT = 4,
@@ -173,8 +174,11 @@ static void pass_raw(WireInbound *self, const WireDatagram *datagram)
                    memcmp(packet->data + STUN_COOKIE_AT, stun_cookie, sizeof(stun_cookie)) == 0;
     bool authentic;
 
-    if (packet->len > WIRE_MAX_RAW || packet->len == 0 ||
-        !(is_stun || packet->data[0] >= OUR_FIRST_BYTE)) {
+    uint32_t len = packet->len;
+
+    if (len > WIRE_MAX_RAW && packet->data[0] == PROBE_FIRST_BYTE)
+        len = WIRE_MAX_RAW; /* what follows is padding */
+    if (len > WIRE_MAX_RAW || len == 0 || !(is_stun || packet->data[0] >= OUR_FIRST_BYTE)) {
         drop(self, WIRE_DROP_MALFORMED);
         return;
     }
@@ -183,8 +187,8 @@ static void pass_raw(WireInbound *self, const WireDatagram *datagram)
     authentic = self->event.way.link != 0;
     if (!authentic && is_frame(packet->data[0]))
         authentic = name_relay(self, packet, &self->event.way);
-    self->event.n_data = (uint16_t)packet->len;
-    memcpy(self->event.data, packet->data, packet->len);
+    self->event.n_data = (uint16_t)len;
+    memcpy(self->event.data, packet->data, len);
     push_raw(self, authentic);
     self->event.n_data = 0;
 }

@@ -10,6 +10,7 @@
 #include "common/std/clock.h"
 #include "daemon/wire/ecn.h"
 #include "daemon/wire/icmp.h"
+#include "daemon/wire/pmtu.h"
 #include "daemon/wire/state.h"
 #include "daemon/wire/udp.h"
 #include "daemon/wire/waiting.h"
@@ -29,6 +30,7 @@ typedef struct {
     WireStream     *stream; /* the same over TLS */
     bool            copied;
     WireHop         copy; /* where it goes too */
+    uint32_t        mtu;  /* inner bytes that the way is known to carry at most */
 } Session;
 
 /* A run that is sealed and waits for the end of the batch. */
@@ -278,7 +280,8 @@ static void put_sealed(WireOutbound *self, const Session *session, WirePacket da
 static void seal(WireOutbound *self, const Session *session, uint64_t counter,
                  const WirePacket *packet)
 {
-    uint32_t len = pad_length(packet->len, wire_tun_mtu(self->plane->tun));
+    uint32_t own = wire_tun_mtu(self->plane->tun);
+    uint32_t len = pad_length(packet->len, session->mtu < own ? session->mtu : own);
     uint32_t room = session->link != NULL || session->copied ? WIRE_LINK_HEADER : 0;
     uint8_t *out = reserve(self, room + len + WIRE_DATA_OVERHEAD) + room, behind[16];
     uint32_t padding = len - packet->len;
@@ -362,6 +365,13 @@ static bool find_copy(WirePeer *peer, WireHop *out_hop)
     return true;
 }
 
+static uint32_t find_mtu(const WirePeer *peer)
+{
+    uint16_t mtu = atomic_load_explicit(&peer->mtu, memory_order_relaxed);
+
+    return mtu == 0 ? UINT32_MAX : mtu;
+}
+
 /* Returns: false: there is none to send with. */
 static bool find_session(const WireOutbound *self, WirePeer *peer, Session *out)
 {
@@ -373,6 +383,7 @@ static bool find_session(const WireOutbound *self, WirePeer *peer, Session *out)
     out->stream = wire_links_get_stream(&self->plane->links, out->hop.link);
     if (out->hop.link != 0 && out->link == NULL && out->stream == NULL)
         return false;
+    out->mtu = find_mtu(peer);
     out->copied = find_copy(peer, &out->copy) && (out->hop.link == 0 || out->copy.link == 0);
     return true;
 }
@@ -436,8 +447,8 @@ static bool send_staged(WireOutbound *self, WirePeer *peer)
 }
 
 /* Tells the host at once that a packet goes nowhere; else its programs wait for their own timeout.
- */
-static void refuse(WireOutbound *self, const WirePacket *packet, WireDrop why)
+ * @mtu: of what carries less than TOO_LONG; else 0. */
+static void refuse(WireOutbound *self, const WirePacket *packet, WireDrop why, uint32_t mtu)
 {
     WirePacket answer = { .data = self->refusal };
 
@@ -448,8 +459,11 @@ static void refuse(WireOutbound *self, const WirePacket *packet, WireDrop why)
     }
     if (self->n_refused >= REFUSALS_A_SECOND)
         return;
-    answer.len = (uint32_t)wire_icmp_make_unreachable(packet->data, packet->len,
-                                                      why == WIRE_DROP_FILTERED, answer.data);
+    answer.len =
+        (uint32_t)(why == WIRE_DROP_TOO_LONG
+                       ? wire_icmp_make_too_long(packet->data, packet->len, mtu, answer.data)
+                       : wire_icmp_make_unreachable(packet->data, packet->len,
+                                                    why == WIRE_DROP_FILTERED, answer.data));
     if (answer.len == 0)
         return;
     self->n_refused++;
@@ -465,6 +479,10 @@ static bool send_super(WireOutbound *self, WirePeer *peer, const Session *sessio
     if (wire_split_start(&split, &super->vnet, super->packet.data, super->packet.len) < 0) {
         wire_count_drop(self->counters, WIRE_DROP_MALFORMED, 1);
         return session != NULL;
+    }
+    if (session != NULL && wire_pmtu_refuses(&split, session->mtu)) {
+        refuse(self, &super->packet, WIRE_DROP_TOO_LONG, session->mtu);
+        return true;
     }
     if (super->vnet.gso_type != WIRE_VNET_NONE)
         wire_count_unit(&self->counters->offloads[WIRE_OFFLOAD_TUN_READ], split.n_segments);
@@ -482,7 +500,7 @@ static void send_run(WireOutbound *self, WirePeer *peer, size_t n)
     if (!wire_route_get(&peer->route, &session.hop) &&
         !atomic_load_explicit(&peer->has_candidates, memory_order_relaxed)) {
         for (size_t i = 0; i < n; i++)
-            refuse(self, &self->gathered[i]->packet, WIRE_DROP_NO_ROUTE);
+            refuse(self, &self->gathered[i]->packet, WIRE_DROP_NO_ROUTE, 0);
         return;
     }
     (void)send_staged(self, peer); /* they came first */
@@ -501,13 +519,13 @@ static WirePeer *judge(WireOutbound *self, const WirePacket *packet)
         wire_allowedips_get_destination(snapshot->allowed_ips, packet->data, packet->len);
 
     if (peer == NULL) {
-        refuse(self, packet, WIRE_DROP_NO_PEER);
+        refuse(self, packet, WIRE_DROP_NO_PEER, 0);
         return NULL;
     }
     if (wire_filter_passes(snapshot->filter, self->plane->flows, packet->data, packet->len,
                            self->now_ms / 1000))
         return peer;
-    refuse(self, packet, WIRE_DROP_FILTERED);
+    refuse(self, packet, WIRE_DROP_FILTERED, 0);
     return NULL;
 }
 

@@ -61,6 +61,7 @@ struct WirePeer {
     WireRouteCell    copy;         /* of a pinned peer: where some packets go too */
     _Atomic bool     pinned;       /* control thread */
     _Atomic uint16_t n_copies;     /* left; control thread sets, out thread counts down */
+    _Atomic uint16_t mtu;          /* inner bytes its way carries; 0: no limit. Control thread */
     _Atomic int64_t  data_ms;      /* last data of a pinned peer, sent or received */
     _Atomic int64_t  elsewhere_ms; /* last told that it was heard on another way */
     WireRoute       *news;         /* owned; exchanged atomically by control and handshake thread */

@@ -345,6 +345,7 @@ static void set_way(WirePeer *peer, const WireRoute *route)
         wire_route_set(&peer->route, &hop);
     wire_route_set(&peer->copy, &copy);
     atomic_store(&peer->n_copies, route->n_copies);
+    atomic_store(&peer->mtu, route->pinned ? route->mtu : 0);
     atomic_store(&peer->timers.silent_ms, route->pinned ? route->silent_ms : 0);
 }
 

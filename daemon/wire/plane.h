@@ -53,6 +53,8 @@ typedef struct {
     WireWay      copy;   /* handshakes, and the next @n_copies packets, go there too. Not by a
                           * relay when @way is */
     uint16_t n_copies;   /* UINT16_MAX: all, until another route is set */
+    uint16_t mtu;        /* of a pinned peer: inner bytes that the way carries; more is refused to
+                          * the host. 0: as many as the TUN's */
     uint16_t silent_ms;  /* WIRE_EVENT_SILENT when nothing authentic came for so long since data
                           * was sent; 0: never */
 } WireRoute;
@@ -122,6 +124,7 @@ typedef enum {
     WIRE_DROP_EVENTS,     /* event ring full */
     WIRE_DROP_HANDSHAKES, /* handshake queue full, or source over its rate */
     WIRE_DROP_CONGESTION, /* in: marked on its way, and its ends know no ECN (RFC 6040) */
+    WIRE_DROP_TOO_LONG,   /* out: more than the peer's way carries; the sender was told */
     WIRE_N_DROPS,
 } WireDrop;
 

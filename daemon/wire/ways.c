@@ -146,6 +146,39 @@ static int send_by_stream(WireStream *stream, uint32_t index, MeshSpan bytes)
     return wire_stream_send(stream, WIRE_STREAM_FROM_CONTROL, index, &packet, 1) == 1 ? 0 : -EAGAIN;
 }
 
+/* Out threads send by the same socket meanwhile: at worst a packet of theirs bears DF, too. */
+static void set_whole(int fd, bool v6, bool whole)
+{
+    int value = v6 ? (whole ? IPV6_PMTUDISC_PROBE : IPV6_PMTUDISC_DONT)
+                   : (whole ? IP_PMTUDISC_PROBE : IP_PMTUDISC_DONT);
+
+    (void)!setsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER,
+                      &value, sizeof(value));
+}
+
+int wire_ways_probe(WirePlane *plane, const WireWay *way, MeshSpan bytes, size_t len)
+{
+    static uint8_t          padding[WIRE_MAX_PROBE]; /* stays zero */
+    struct sockaddr_storage name;
+    bool                    v6 = way->endpoint.addr.family == AF_INET6;
+    int                     fd = find_socket(plane, way), rc = 0;
+    struct iovec            vectors[2] = { { (void *)(uintptr_t)bytes.data, bytes.len },
+                                           { padding, len - bytes.len } };
+    struct msghdr           header = { .msg_name = &name, .msg_iov = vectors, .msg_iovlen = 2 };
+
+    header.msg_namelen = mesh_endpoint_to_sockaddr(&way->endpoint, &name);
+    if (!is_raw(bytes) || way->link != 0 || header.msg_namelen == 0 || len < bytes.len ||
+        len > WIRE_MAX_PROBE)
+        return -EINVAL;
+    if (fd < 0)
+        return fd;
+    set_whole(fd, v6, true);
+    if (sendmsg(fd, &header, MSG_DONTWAIT) < 0)
+        rc = -errno;
+    set_whole(fd, v6, false);
+    return rc;
+}
+
 int wire_ways_send(WirePlane *plane, const WireWay *way, uint8_t ttl, MeshSpan bytes)
 {
     const WireLink *link = wire_links_get(&plane->links, way->link);

@@ -12,6 +12,7 @@
 #include "common/std/attr.h"
 #include "daemon/wire/plane.h"
 
+#define WIRE_MAX_PROBE   9248u      /* bytes of a datagram of wire_ways_probe(): jumbo frames */
 #define WIRE_WHOLE_FRAME UINT32_MAX /* as index of wire_ways_send(): not to be wrapped */
 
 /** WireLink: our session at a relay, over UDP. */
@@ -59,3 +60,9 @@ void             wire_ways_drop_socket(WirePlane *plane, uint8_t socket); /* clo
  * Returns: 0; -EINVAL; -ENOTCONN: no such link or socket, or no port yet; -EAGAIN: socket full; or
  * what the kernel says. */
 MESH_CHECKED int wire_ways_send(WirePlane *plane, const WireWay *way, uint8_t ttl, MeshSpan bytes);
+
+/** wire_ways_probe: sends @bytes, and zeros behind them up to @len, straight to way->endpoint, as
+ * one packet that nobody on its way may take apart, whatever ICMP has said of that way. Of more
+ * than WIRE_MAX_RAW bytes the first ones arrive. Returns: as above; -EMSGSIZE: the first link
+ * carries less; -EINVAL: by a link, or longer than WIRE_MAX_PROBE. */
+MESH_CHECKED int wire_ways_probe(WirePlane *plane, const WireWay *way, MeshSpan bytes, size_t len);

@@ -1,14 +1,19 @@
 """A link on the way is narrow, and nobody hears of it: ICMP errors are lost, and only TCP that the
-router sees is told to keep short, as is usual. Much TCP in the tunnel comes through
-nevertheless: directly over IPv4, where routers take packets apart, and past IPv6, where nobody does.
+router sees is told to keep short, as is usual. The nodes find out by probes of their own how much
+goes through, and tell their hosts: much TCP comes through, and no router takes anything apart. A
+link that becomes narrow later on is noticed, too. Where less goes through than IPv6 needs inside,
+packets are taken apart over IPv4, and go past IPv6, where nobody does that.
 
    [a] ─ router ═ 1300 bytes ═ wan ─ [server]
                                 └─── router ─ [b]"""
+import re
+
 from lab import Lab, copy
 from pathpair import Pinger, is_path, pair
 from router import outer_dev
 
-NARROW = 1300
+OUTER4, OUTER6 = 28 + 32, 48 + 32  # IP, UDP, and WireGuard's
+CLOSE = 4  # bytes that the search leaves open
 BYTES = 3 << 20
 DEAF = """table inet deaf {
  chain leave {
@@ -21,13 +26,46 @@ DEAF = """table inet deaf {
   tcp flags & (syn | rst) == syn tcp option maxseg size set 1200
  }
 }"""
+FRAGMENTS = """table inet fragments {
+ counter seen { }
+ chain come {
+  type filter hook prerouting priority -450;
+  ip frag-off & 0x3fff != 0 counter name seen
+  exthdr frag exists counter name seen
+ }
+}"""
 
 
-def narrow(lab, router):
-    router.run("ip", "link", "set", "wan0", "mtu", NARROW)
-    lab.wan.run("ip", "link", "set", outer_dev(router), "mtu", NARROW)
+def narrow(lab, router, mtu):
+    router.run("ip", "link", "set", "wan0", "mtu", mtu)
+    lab.wan.run("ip", "link", "set", outer_dev(router), "mtu", mtu)
     for host in (router, lab.wan):
         host.run("nft", "-f", "-", text="table inet deaf { }\ndelete table inet deaf\n" + DEAF)
+
+
+def count_fragments(lab):
+    """How many came to the middle of the network since it was asked last."""
+    if "table inet fragments" not in lab.wan.run("nft", "list", "tables").stdout:
+        lab.wan.run("nft", "-f", "-", text=FRAGMENTS)
+    text = lab.wan.run("nft", "reset", "counters", "table", "inet", "fragments").stdout
+    return sum(int(n) for n in re.findall(r"packets (\d+)", text))
+
+
+def finds(one, other, link, outer):
+    """Both find how long a packet may be; a host is told, and `mesh` says it."""
+    want = link - outer
+    for node, far in ((one, other), (other, one)):
+        node.wait_until(lambda n: want - CLOSE < n.peer(far.name).mtu <= want, 40,
+                        f"{node.name}: packets of {want} bytes")
+    mtu = one.peer(other.name).mtu
+    assert f"packets of up to {mtu} bytes" in one.mesh("why", other.name).stdout
+    ping = ("ping", "-n", "-c", 1, "-W", 5, "-M", "do")
+    one.wait_until(lambda n: f"mtu = {mtu}" in n.run(
+        *ping, "-s", mtu + 1 - 28, other.addresses()[4], check=False).stdout or
+        f"mtu={mtu}" in n.run(*ping, "-s", mtu + 1 - 28, other.addresses()[4], check=False).stderr,
+        20, "the host knows")
+    one.run(*ping, "-s", mtu - 28, other.addresses()[4])
+    print(f"# {one.name} to {other.name}: {mtu} bytes", flush=True)
 
 
 def carries(lab, one, other, what):
@@ -47,10 +85,21 @@ def main():
         mtu = a.run("cat", f"/sys/class/net/{a.network().interface}/mtu").stdout.strip()
         assert mtu == "1400", mtu
         lab.ok("the interface has an MTU of 1400: a packet of it fits by a relay over IPv6")
-        narrow(lab, ra)
+        narrow(lab, ra, 1400)
         a.reaches(b.addresses()[4])
         is_path(a, b, "direct")
-        carries(lab, a, b, "IPv4, 1300 bytes: TCP goes directly")
+        finds(a, b, 1400, OUTER4)
+        count_fragments(lab)
+        carries(lab, a, b, "IPv4, 1400 bytes: TCP goes directly")
+        assert count_fragments(lab) == 0
+        lab.ok("no router took a packet apart")
+        pings = Pinger(a, b.addresses()[4])
+        narrow(lab, ra, 1300)
+        finds(a, b, 1300, OUTER4)
+        count_fragments(lab)
+        carries(lab, a, b, "IPv4, narrower while it is in use: TCP goes directly")
+        assert count_fragments(lab) == 0
+        pings.stop()
 
         (u, ru), (v, _) = pair(lab, "uv", "port-restricted", v6=True)
         pings = Pinger(u, v.addresses()[4])
@@ -58,10 +107,13 @@ def main():
         is_path(u, v, "direct")
         u.wait_until(lambda n: n.peer("v").endpoint.startswith("["), 20, "they talk by IPv6")
         carries(lab, u, v, "IPv6: TCP goes directly")
+        narrow(lab, ru, 1400)
+        finds(u, v, 1400, OUTER6)
+        carries(lab, u, v, "IPv6, 1400 bytes: TCP goes directly")
         assert u.peer("v").endpoint.startswith("["), u.peer("v").endpoint
         for node in (u, v):
             node.stop("meshd")
-        narrow(lab, ru)
+        narrow(lab, ru, 1300)
         for node in (u, v):
             node.up()
         pings.stop()

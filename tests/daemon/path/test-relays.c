@@ -90,6 +90,12 @@ int wire_ways_send(WirePlane *self, const WireWay *way, uint8_t ttl, MeshSpan by
     return 0;
 }
 
+int wire_ways_probe(WirePlane *self, const WireWay *way, MeshSpan bytes, size_t len)
+{
+    g_assert_cmpuint(bytes.len, <=, len);
+    return wire_ways_send(self, way, 0, bytes);
+}
+
 int wire_ways_put_link(WirePlane *self, uint8_t link, const WireLink *what)
 {
     (void)self;

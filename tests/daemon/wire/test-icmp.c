@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "daemon/wire/icmp.h"
+#include "daemon/wire/pmtu.h"
 
 typedef struct {
     const char *name;
@@ -105,6 +106,46 @@ static void test_unreachable(gconstpointer data)
     }
 }
 
+static void test_too_long(void)
+{
+    uint8_t packet4[1400] = { 0x45, [6] = 0x40, [9] = 17, [12] = 10, [16] = 10 };
+    uint8_t packet6[1400] = { 0x60, [6] = 17, [8] = 10, [24] = 10 };
+    uint8_t error[WIRE_ICMP_ERROR_BYTES];
+
+    g_assert_cmpuint(wire_icmp_make_too_long(packet4, sizeof packet4, 1240, error), ==, 576);
+    g_assert_cmpuint(error[20] << 8 | error[21], ==, 3 << 8 | 4);
+    g_assert_cmpuint(error[24] << 24 | error[25] << 16 | error[26] << 8 | error[27], ==, 1240);
+    g_assert_cmpuint(fold(sum_words(0, error + 20, 576 - 20)), ==, 0xffff);
+    g_assert_cmpuint(wire_icmp_make_too_long(packet6, sizeof packet6, 1300, error), ==, 1280);
+    g_assert_cmpuint(error[40] << 8 | error[41], ==, 2 << 8 | 0);
+    g_assert_cmpuint(error[44] << 24 | error[45] << 16 | error[46] << 8 | error[47], ==, 1300);
+    g_assert_cmpuint(fold(sum_words(1240 + 58, error + 8, 1280 - 8)), ==, 0xffff);
+    /* IPv6 goes no lower (RFC 8200 §5) */
+    g_assert_cmpuint(wire_icmp_make_too_long(packet6, sizeof packet6, 1200, error), ==, 1280);
+    g_assert_cmpuint(error[46] << 8 | error[47], ==, 1280);
+}
+
+/* What is told of, and what goes as it is. */
+static void test_pmtu(void)
+{
+    uint8_t   packet[1400] = { 0x45, [6] = 0x40 };
+    WireSplit split = { .packet = packet, .len = 1400, .n_segments = 1 };
+
+    g_assert_false(wire_pmtu_refuses(&split, 1400));
+    g_assert_true(wire_pmtu_refuses(&split, 1399));
+    packet[6] = 0; /* may be taken apart */
+    g_assert_false(wire_pmtu_refuses(&split, 1399));
+    packet[0] = 0x60;
+    g_assert_true(wire_pmtu_refuses(&split, 1399));
+    split.len = 1280;
+    g_assert_false(wire_pmtu_refuses(&split, 1200));
+    split = (WireSplit){ .packet = packet, .len = 65000, .n_segments = 47 };
+    split.header_len = 60;
+    split.gso_size = 1340;
+    g_assert_false(wire_pmtu_refuses(&split, 1400));
+    g_assert_true(wire_pmtu_refuses(&split, 1399));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -113,5 +154,7 @@ int main(int argc, char **argv)
 
         g_test_add_data_func(path, &cases[i], test_unreachable);
     }
+    g_test_add_func("/icmp/too-long", test_too_long);
+    g_test_add_func("/icmp/pmtu", test_pmtu);
     return g_test_run();
 }
