@@ -27,7 +27,7 @@ FIGURES = {  # key: title, unit, digits
 
 PORT = 5201
 USO_RUN = 50 # datagrams a system call: 60 kB, what QUIC servers send in a burst
-TCP_S, SHORT_S, UDP_S = 2, 1, 0.6 # of one measurement; iperf3 wants whole ones
+TCP_S, SHORT_S, UDP_S = 2, 1, 0.5 # of one measurement; iperf3 wants whole ones
 
 
 def server(tunnel):
@@ -70,7 +70,7 @@ def percentile(values, share):
 
 
 def idle_ping(tunnel):
-    found = pings(tunnel, 200, 0.004)
+    found = pings(tunnel, 150, 0.004)
     return {"rtt": statistics.median(found), "rtt_p99": percentile(found, 0.99)}
 
 
@@ -143,7 +143,7 @@ def narrow(tunnel):
     tunnel.a.run("tc", "qdisc", "add", "dev", "eth0", "root", "tbf", "rate", "100mbit", "burst", "64kb",
                  "limit", "250kb")
     try:
-        rate, found = ping_beside(tunnel, 2, 75, 0.02)
+        rate, found = ping_beside(tunnel, 1, 40, 0.02)
     finally:
         tunnel.a.run("tc", "qdisc", "del", "dev", "eth0", "root")
     return {"narrow": rate * 1e3, "narrow_rtt": statistics.median(found) / 1e3,

@@ -5,7 +5,7 @@ from space import Host
 from tunnels import WireGuard, switches_of
 
 QUIET_S = 20 # a keepalive, ten seconds after the last packet, is among it
-SETTLE_S = 12
+SETTLE_S = 8
 
 
 class Alone(WireGuard):
