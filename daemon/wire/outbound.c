@@ -640,10 +640,17 @@ static void report_gone(WireOutbound *self, int error)
         report(self, &(WireEvent){ .kind = WIRE_EVENT_FAILED, .id = error });
 }
 
+/* Did reading end at @last because it was enough for one round? */
+static bool is_full(const WireOutbound *self, const WirePacket *last)
+{
+    size_t used = (size_t)(last->data + last->len - self->slab.base);
+
+    return used + WIRE_TAILROOM >= WIRE_TUN_READ_BYTES;
+}
+
 bool wire_outbound_work(WireOutbound *self)
 {
     const WireSnapshot *before = self->looked;
-    size_t              bytes = 0;
     bool                busy;
     int                 n = 0;
 
@@ -657,11 +664,11 @@ bool wire_outbound_work(WireOutbound *self)
                                 WIRE_MAX_BATCH);
     if (n < 0)
         report_gone(self, n);
-    for (int i = 0; i < n; i++)
-        bytes += self->supers[i].packet.len;
+    if (n > 0)
+        busy |= n == WIRE_MAX_BATCH || is_full(self, &self->supers[n - 1].packet);
     if (n > 0)
         send_batch(self, (size_t)n);
-    return busy || n == WIRE_MAX_BATCH || bytes >= WIRE_TUN_READ_BYTES;
+    return busy;
 }
 
 size_t wire_outbound_list(const WireOutbound *self, struct pollfd *out_fds)

@@ -15,7 +15,7 @@
 #include "daemon/wire/plane.h"
 
 #define WIRE_TUN_SLAB_BYTES (512u * 1024u)
-#define WIRE_TUN_READ_BYTES (192u * 1024u)
+#define WIRE_TUN_READ_BYTES (64u * 1024u)
 
 typedef struct WireTun WireTun;
 
