@@ -11,9 +11,11 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 
 #include "common/std/clock.h"
 #include "common/std/thread.h"
+#include "daemon/wire/gather.h"
 #include "daemon/wire/inbound.h"
 #include "daemon/wire/outbound.h"
 
@@ -33,8 +35,9 @@ struct WireShard {
     _Atomic bool  is_shared; /* the road out is the helper's */
 
     /* In thread: the window it is in. */
-    int64_t  since_ms, since_cpu_ns;
-    uint64_t since_in, since_out;
+    int64_t    since_ms, since_cpu_ns;
+    uint64_t   since_in, since_out;
+    WireGather gather;
 };
 
 static bool is_stopping(const WireShard *self)
@@ -104,11 +107,30 @@ static void wait_for(struct pollfd *fds, size_t n_fds, int patience_ms)
     wire_rcu_online();
 }
 
+/* Before it waits: perhaps packets shall gather. */
+static void gather(WireShard *self, int64_t now_ms)
+{
+    const WireCounters *in = &self->plane->counters[wire_thread_in(self->number)];
+    const WireCounters *out = &self->plane->counters[wire_thread_out(self->number)];
+    uint64_t            packets = atomic_load_explicit(&in->rx_packets, memory_order_relaxed) +
+                       atomic_load_explicit(&out->tx_packets, memory_order_relaxed);
+    uint64_t bytes = atomic_load_explicit(&in->rx_bytes, memory_order_relaxed) +
+                     atomic_load_explicit(&out->tx_bytes, memory_order_relaxed);
+    struct timespec moment = { .tv_nsec = wire_gather_wait(&self->gather, now_ms, packets, bytes) };
+
+    if (moment.tv_nsec == 0)
+        return;
+    wire_rcu_offline();
+    (void)!ppoll(NULL, 0, &moment, NULL);
+    wire_rcu_online();
+}
+
 static void run_in(void *user_data)
 {
     WireShard    *self = user_data;
     struct pollfd fds[WIRE_INBOUND_FDS + WIRE_OUTBOUND_FDS];
 
+    (void)!prctl(PR_SET_TIMERSLACK, 1000ul); /* ns */
     wire_rcu_register();
     while (!is_stopping(self)) {
         bool    more = wire_inbound_work(self->in), shared = is_shared(self);
@@ -119,6 +141,8 @@ static void run_in(void *user_data)
             more |= wire_outbound_work(self->out);
             n_out = wire_outbound_list(self->out, fds + n_in);
         }
+        if (!more)
+            gather(self, now_ms);
         wait_for(fds, n_in + n_out, more ? 0 : wire_inbound_patience(self->in));
         wire_inbound_wake(self->in, fds, n_in);
         if (!shared)
