@@ -174,12 +174,12 @@ void bus_authorize_free(BusAuthorize *self)
     unref_when_idle(self); /* else the last check under way does it */
 }
 
-/* Runs the handler, exactly as GDBus would have done. */
 guint32 bus_authorize_get_uid(GDBusMethodInvocation *invocation)
 {
     return GPOINTER_TO_UINT(g_object_get_data(G_OBJECT(invocation), UID_KEY));
 }
 
+/* Runs the handler, exactly as GDBus would have done. */
 static void let_pass(Check *check)
 {
     GDBusMethodInvocation *invocation = check->invocation;
