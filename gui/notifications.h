@@ -1,9 +1,5 @@
-/* gui/notifications.h: GuiNotifications, tells the desktop what a person would want to know while
- * looking elsewhere: a network is there again, was lost, or waits for an approval. Thread: main
- * loop.
- *
- * None at a normal start: what is found, and what the daemon does when it starts, is no news. Each
- * kind can be switched off (gui/settings.h). */
+/* gui/notifications.h: GuiNotifications, shows on the desktop what is news (gui/news.h) while the
+ * window's program runs; while it does not, the tray does it. Thread: main loop. */
 #pragma once
 
 #include "gui/client.h"

@@ -42,7 +42,7 @@ ALLOW = {
                         "server/core", "server/api", "server/admin", "server/ctl"],
     "cli": COMMON + ["common/qr", "data/dbus"],
     "gui": COMMON + ["common/qr", "data/dbus"],
-    "gui/tray": COMMON + ["data/dbus"],
+    "gui/tray": COMMON + ["data/dbus", "gui/news.h"],
     "nm-plugin": COMMON + ["data/dbus"],
 }
 

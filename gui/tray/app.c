@@ -4,6 +4,7 @@
 #include "gui/tray/desktop.h"
 #include "gui/tray/host.h"
 #include "gui/tray/model.h"
+#include "gui/tray/news.h"
 
 #include <errno.h>
 #include <glib/gi18n.h>
@@ -16,6 +17,8 @@ typedef struct {
     unsigned      patience_s;
     TrayModel    *model;
     TrayHost     *host;
+    TrayDesktop  *desktop;
+    TrayNews     *news;
     Tray         *tray;  /* NULL: no panel has come yet */
     TrayMenu     *shown; /* NULL: nothing yet */
     bool          has_host;
@@ -50,7 +53,7 @@ static void on_clicked(unsigned row, gpointer user_data)
     const char *key = self->shown != NULL ? self->shown->keys[row] : NULL;
 
     if (row == TRAY_MENU_OPEN || row == TRAY_MENU_MORE_PEERS)
-        tray_desktop_open_window(get_session(self));
+        tray_desktop_open_window(self->desktop);
     if (row == TRAY_MENU_QUIT)
         g_application_quit(self->application);
     if (key == NULL)
@@ -93,6 +96,7 @@ static void on_changed(gpointer user_data)
     App *self = user_data;
 
     self->is_known = true;
+    tray_news_update(self->news, self->model);
     if (self->tray != NULL)
         show_menu(self);
     else
@@ -104,7 +108,7 @@ static void on_failed(const char *what, const char *why, gpointer user_data)
     App *self = user_data;
 
     g_printerr("mesh-tray: %s: %s\n", what, why);
-    tray_desktop_notify(get_session(self), "failed", what, why);
+    tray_desktop_notify(self->desktop, "failed", what, why);
 }
 
 static const TrayModelEvents model_events = { on_changed, on_failed };
@@ -140,7 +144,7 @@ static void on_host_missing(gpointer user_data)
 
     g_printerr("mesh-tray: %s. %s\n", title, body);
     if (!was_told())
-        tray_desktop_notify(get_session(self), "no-host", title, body);
+        tray_desktop_notify(self->desktop, "no-host", title, body);
 }
 
 static const TrayHostEvents host_events = { on_host_found, on_host_missing };
@@ -150,6 +154,8 @@ static void on_startup(GApplication *application, gpointer user_data)
     App *self = user_data;
 
     g_application_hold(application);
+    self->desktop = tray_desktop_new(get_session(self));
+    self->news = tray_news_new(application, self->desktop);
     self->model = tray_model_new(&model_events, self);
     self->host = tray_host_new(get_session(self), self->patience_s, &host_events, self);
 }
@@ -179,6 +185,8 @@ static int run_first(App *self)
     tray_free(self->tray);
     tray_host_free(self->host);
     tray_model_free(self->model);
+    tray_news_free(self->news);
+    tray_desktop_free(self->desktop);
     tray_menu_free(self->shown);
     return status != 0 ? status : self->status;
 }

@@ -292,6 +292,26 @@ const TrayView *tray_model_view(TrayModel *self)
     return view;
 }
 
+static const char *or_empty(const char *text)
+{
+    return text != NULL ? text : "";
+}
+
+bool tray_model_list(TrayModel *self, GArray *out)
+{
+    for (unsigned i = 0; i < self->networks->len; i++) {
+        const Network *network = self->networks->pdata[i];
+        GuiNewsNetwork view = { .path = get_path(network),
+                                .id = or_empty(mesh_dbus_network_get_id(network->proxy)),
+                                .name = or_empty(mesh_dbus_network_get_name(network->proxy)),
+                                .state = or_empty(mesh_dbus_network_get_state(network->proxy)),
+                                .error = or_empty(mesh_dbus_network_get_error(network->proxy)) };
+
+        g_array_append_val(out, view);
+    }
+    return find_missing(self) == NULL;
+}
+
 static bool is_on(const Network *network)
 {
     const TrayNetworkView view = { .state = mesh_dbus_network_get_state(network->proxy) };

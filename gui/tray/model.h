@@ -3,6 +3,7 @@
  * Main thread; never waits for an answer; lives through meshd's absence and restart. */
 #pragma once
 
+#include "gui/news.h"
 #include "gui/tray/menu.h"
 
 typedef struct TrayModel TrayModel;
@@ -19,7 +20,10 @@ TrayModel *tray_model_new(const TrayModelEvents *events, gpointer user_data);
 void       tray_model_free(TrayModel *self); /* NULL is fine */
 /* Borrowed, until the next `changed` or call. */
 const TrayView *tray_model_view(TrayModel *self);
-void            tray_model_toggle(TrayModel *self, const char *path);
+/* Adds all networks to @out (GuiNewsNetwork; strings as long as the view). Returns: whether there
+ * is a meshd that told of them. */
+bool tray_model_list(TrayModel *self, GArray *out);
+void tray_model_toggle(TrayModel *self, const char *path);
 /* All down; or up again those that were down by this, or else all. */
 void tray_model_switch_all(TrayModel *self, bool up);
 /* The peer with this address is shown first from now on. */

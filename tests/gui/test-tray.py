@@ -78,9 +78,10 @@ def a_refusal(lab, desk, panel):
     a.mesh("down")
     panel.wait_icon("off")
     a.run("mount", "--bind", "/dev/null", "/dev/net/tun")
+    desk.notes()
     panel.click("home")
-    note = wait_until(desk.notes, 20, "a notification")[0]
-    assert note["title"] == "Cannot connect home" and note["body"], note
+    note = wait_until(lambda: [note for note in desk.notes() if note.get("title") == "Cannot connect home"], 20, "told why")[0]
+    assert note["body"], note
     row = panel.wait_row("home", lambda row: "connecting" not in row["label"])
     assert not row["checked"], row
     a.run("umount", "/dev/net/tun")
