@@ -38,6 +38,7 @@ static void print_why(GVariant *why)
     g_variant_lookup(why, "mtu", "u", &mtu);
     if (mtu != 0)
         printf(_("packets of up to %u bytes get there in one piece\n"), mtu);
+    print_line(_("cipher"), get_text(why, "cipher"));
 }
 
 static CliExit run_why(CliArguments *arguments, GError **error)

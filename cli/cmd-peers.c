@@ -99,9 +99,10 @@ static void add_mtu(CliTable *table, GVariant *peer)
 
 static void add_row(CliTable *table, GVariant *peer, bool is_long)
 {
-    const char *name = "", *path = "", *reason = "", *code = "", *endpoint = "", *relay = "";
-    gboolean    online = false, tls = false;
-    guint64     rx = 0, tx = 0, rtt_us = 0;
+    const char *name = "", *path = "", *reason = "", *code = "", *endpoint = "", *relay = "",
+               *cipher = "";
+    gboolean                online = false, tls = false;
+    guint64                 rx = 0, tx = 0, rtt_us = 0;
     g_autofree const char **addresses = NULL;
     g_autofree char        *list = NULL, *traffic = NULL, *rx_text = NULL, *tx_text = NULL;
     g_autofree char        *rtt = NULL, *via = NULL, *words = NULL;
@@ -112,6 +113,7 @@ static void add_row(CliTable *table, GVariant *peer, bool is_long)
     g_variant_lookup(peer, "reason-code", "&s", &code);
     g_variant_lookup(peer, "endpoint", "&s", &endpoint);
     g_variant_lookup(peer, "relay", "&s", &relay);
+    g_variant_lookup(peer, "cipher", "&s", &cipher);
     g_variant_lookup(peer, "relay-tls", "b", &tls);
     g_variant_lookup(peer, "rtt-us", "t", &rtt_us);
     g_variant_lookup(peer, "online", "b", &online);
@@ -134,8 +136,10 @@ static void add_row(CliTable *table, GVariant *peer, bool is_long)
     via = !tls ? g_strdup(relay) : g_strdup_printf(_("%s (TLS)"), relay);
     cli_output_table_add(table, via[0] != '\0' ? via : endpoint[0] != '\0' ? endpoint : "-");
     cli_output_table_add(table, rtt);
-    if (is_long)
+    if (is_long) {
         add_mtu(table, peer);
+        cli_output_table_add(table, cipher[0] != '\0' ? cipher : "-");
+    }
     cli_output_table_add(table, traffic);
     words = mesh_reason_dup_peer(code, reason, path, relay);
     cli_output_table_add(table, words);
@@ -145,9 +149,10 @@ static void print_table(GPtrArray *peers, bool is_long)
 {
     const char *const titles[] = { _("NAME"), _("ADDRESSES"), _("ONLINE"), _("PATH"), _("VIA"),
                                    _("RTT"),  _("RX/TX"),     _("REASON"), NULL };
-    const char *const more[] = { _("NAME"),      _("ADDRESSES"), _("ONLINE"), _("OWNER"),
-                                 _("LAST SEEN"), _("PATH"),      _("VIA"),    _("RTT"),
-                                 _("MTU"),       _("RX/TX"),     _("REASON"), NULL };
+    const char *const more[] = {
+        _("NAME"), _("ADDRESSES"), _("ONLINE"), _("OWNER"), _("LAST SEEN"), _("PATH"), _("VIA"),
+        _("RTT"),  _("MTU"),       _("CIPHER"), _("RX/TX"), _("REASON"),    NULL
+    };
     g_autoptr(CliTable) table = cli_output_table_new(is_long ? more : titles);
     g_autofree char *text = NULL;
 

@@ -122,6 +122,18 @@ static void print_lan(const CliNetwork *network)
     print_line(_("LAN"), state);
 }
 
+/* Which ciphers, by what; that AES is left out is said. */
+static void print_ciphers(const CliNetwork *network)
+{
+    g_autofree char *state = cli_client_dup_text(network, "AesState");
+
+    print_list(network, "Engines", _("ciphers"));
+    if (strcmp(state, "off") == 0)
+        print_line(_("AES"), _("is not offered (mesh set --aes)"));
+    else if (strcmp(state, "unfit") == 0)
+        print_line(_("AES"), _("is not offered: this processor has no instructions for it"));
+}
+
 static void print_network(const CliNetwork *network)
 {
     g_autofree char *name = cli_output_clean(network->name);
@@ -151,6 +163,7 @@ static void print_network(const CliNetwork *network)
     print_hard_nat(network);
     print_peer_relay(network);
     print_lan(network);
+    print_ciphers(network);
     print_list(network, "Warnings", _("warning"));
 }
 

@@ -56,6 +56,8 @@ typedef struct {
     char    *portmap;  /* owned */
     char    *hard_nat; /* owned */
     char    *lan;      /* owned */
+    char    *aes;      /* owned */
+    char    *engine;   /* owned */
 } Settings;
 
 static void clear_settings(Settings *settings)
@@ -66,6 +68,8 @@ static void clear_settings(Settings *settings)
     g_free(settings->hard_nat);
     g_free(settings->peer_relay);
     g_free(settings->lan);
+    g_free(settings->aes);
+    g_free(settings->engine);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Settings, clear_settings)
 
@@ -104,7 +108,8 @@ static bool check_settings(const Settings *settings, GError **error)
            check_switch("--dns", settings->dns, error) &&
            check_switch("--portmap", settings->portmap, error) &&
            check_switch("--hard-nat", settings->hard_nat, error) &&
-           check_switch("--lan", settings->lan, error);
+           check_switch("--lan", settings->lan, error) &&
+           check_switch("--aes", settings->aes, error);
 }
 
 /* @value: "on", "off"; NULL: not given. */
@@ -129,6 +134,9 @@ static void make_options(const Settings *settings, GVariantBuilder *out)
     if (settings->peer_relay != NULL && read_peer_relay(settings->peer_relay, &relay, NULL))
         g_variant_builder_add(out, "{sv}", "peer-relay", g_variant_new_uint16(relay));
     add_switch(out, "lan", settings->lan);
+    add_switch(out, "aes", settings->aes);
+    if (settings->engine != NULL)
+        g_variant_builder_add(out, "{sv}", "engine", g_variant_new_string(settings->engine));
     if (endpoints != NULL || settings->no_endpoints)
         g_variant_builder_add(out, "{sv}", "endpoints",
                               g_variant_new_strv(settings->no_endpoints ? none : endpoints, -1));
@@ -151,6 +159,10 @@ static CliExit run_set(CliArguments *arguments, GError **error)
           N_("Whether nodes on this host's own links are found without a server"), "on|off" },
         { "hard-nat", 0, 0, G_OPTION_ARG_STRING, &settings.hard_nat,
           N_("Whether ways through NATs that are hard to pass are searched for"), "on|off" },
+        { "aes", 0, 0, G_OPTION_ARG_STRING, &settings.aes,
+          N_("Whether AES-256-GCM is used with nodes that offer it too"), "on|off" },
+        { "engine", 0, 0, G_OPTION_ARG_STRING, &settings.engine,
+          N_("What seals packets; auto: the fastest"), "NAME|auto" },
         { "peer-relay", 0, 0, G_OPTION_ARG_STRING, &settings.peer_relay,
           N_("UDP port of a relay that this host keeps for the other nodes"), "PORT|off" },
         { NULL },

@@ -6,6 +6,7 @@
 #include "common/std/clock.h"
 #include "daemon/clash.h"
 #include "daemon/inside.h"
+#include "daemon/offer.h"
 #include "daemon/portmap.h"
 #include "daemon/problem.h"
 #include "daemon/saved.h"
@@ -454,6 +455,7 @@ void meshd_engine_join(MeshdEngine *self, MeshdEngineDone done, void *user_data)
         meshd_engine_finish(self, error);
         return;
     }
+    meshd_offer_settle(self);
     meshd_membership_register(self);
 }
 
@@ -489,6 +491,7 @@ void meshd_engine_up(MeshdEngine *self, MeshdEngineDone done, void *user_data)
         meshd_engine_finish(self, NULL);
         return;
     }
+    meshd_offer_settle(self);
     if (self->profile->stage == MESHD_PROFILE_PENDING) {
         meshd_engine_set_state(self, MESHD_ENGINE_PENDING, NULL, NULL);
         meshd_membership_register(self);
@@ -520,6 +523,7 @@ bool meshd_engine_refresh(MeshdEngine *self, GError **error)
 {
     LockVerified *map = meshd_parts_get_map(self->parts);
 
+    meshd_offer_settle(self);
     if (map != NULL &&
         !meshd_parts_apply(self->parts, map, meshd_parts_has_ip(self->parts, AF_INET), error))
         return false;

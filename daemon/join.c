@@ -7,6 +7,7 @@
 #include "daemon/inside-networks.h"
 #include "daemon/inside.h"
 #include "daemon/load.h"
+#include "daemon/offer.h"
 
 #include <string.h>
 
@@ -258,7 +259,7 @@ static MeshdEngine *prepare_join(MeshdNetworks *self, const MeshJoinlink *link,
         return NULL;
     profile = find_lost(self, link);
     if (profile == NULL)
-        profile = meshd_profile_new(link);
+        profile = meshd_offer_new_profile(link);
     if (!take_options(self, profile, options, error))
         return NULL;
     bytes = meshd_profile_encode(profile); /* before the server knows them: see find_lost() */

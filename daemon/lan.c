@@ -108,7 +108,7 @@ static bool on_heard(const MeshLanhello *hello, void *user_data)
 
 static MeshSigned *sign_k(const MeshdProfile *profile)
 {
-    MeshRecordK k = mesh_record_make_k(&profile->node, &profile->wg, profile->k_seq);
+    MeshRecordK k = meshd_profile_make_k(profile);
     g_autoptr(GError) error = NULL;
     MeshSigned *object = mesh_record_sign_k(&k, &profile->server.network, profile->secret, &error);
 
@@ -123,8 +123,6 @@ static void start(MeshdEngine *self)
                                .heard = on_heard,
                                .user_data = self };
 
-    if (self->lan->k == NULL)
-        self->lan->k = sign_k(self->profile);
     self->lan->path = path_lan_new(&options);
 }
 
@@ -146,6 +144,8 @@ void meshd_lan_follow(MeshdEngine *self)
     }
     if (self->lan->path == NULL)
         start(self);
+    if (self->lan->k == NULL)
+        self->lan->k = sign_k(self->profile);
     wish.lan = lock_verified_get_head(meshd_parts_get_map(self->parts))->network.lan;
     wish.k = self->lan->k;
     wish.e = self->lan->e;
@@ -159,6 +159,11 @@ void meshd_lan_told(MeshdEngine *self, MeshSigned *e)
     mesh_signed_unref(self->lan->e);
     self->lan->e = e;
     meshd_lan_follow(self);
+}
+
+void meshd_lan_forget_k(MeshdEngine *self)
+{
+    g_clear_pointer(&self->lan->k, mesh_signed_unref);
 }
 
 void meshd_lan_renew(MeshdEngine *self)

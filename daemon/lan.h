@@ -15,6 +15,8 @@ void meshd_lan_follow(MeshdEngine *self);
 void meshd_lan_told(MeshdEngine *self, MeshSigned *e);
 /** meshd_lan_renew: the host's network changed. */
 void meshd_lan_renew(MeshdEngine *self);
+/** meshd_lan_forget_k: our K is another: it is signed anew. */
+void meshd_lan_forget_k(MeshdEngine *self);
 void meshd_lan_stop(MeshdEngine *self);
 
 /** meshd_lan_get_state: "on", "none" (no link, or a server that told no secret), "off". */

@@ -5,6 +5,7 @@
 #include "common/glib/log.h"
 #include "daemon/clone.h"
 #include "daemon/inside.h"
+#include "daemon/offer.h"
 #include "daemon/path/doctor.h"
 #include "daemon/portmap.h"
 #include "daemon/problem.h"
@@ -249,7 +250,7 @@ static bool make_request(MeshdEngine *self, MeshRegister *out, GError **error)
 {
     MeshdProfile        *profile = self->profile;
     const MeshNetworkId *net = &profile->server.network;
-    MeshRecordK          k = mesh_record_make_k(&profile->node, &profile->wg, profile->k_seq);
+    MeshRecordK          k = meshd_profile_make_k(profile);
     MeshSignSecret      *join;
     MeshKey              join_public;
 
@@ -364,6 +365,7 @@ void meshd_membership_report(MeshdEngine *self)
                           .n_statics = self->profile->n_statics,
                           .observed = self->observed };
     g_autoptr(MeshSigned) e = NULL;
+    g_autoptr(MeshSigned) k = NULL;
     g_auto(GStrv) health = NULL;
 
     meshd_portmap_follow(self);
@@ -378,12 +380,13 @@ void meshd_membership_report(MeshdEngine *self)
     own.mapped = meshd_portmap_get(self, MESHD_PORTMAP_UDP4);
     own.tcp = meshd_portmap_get(self, MESHD_PORTMAP_TCP4);
     own.relay = meshd_peerrelay_get(self);
+    k = meshd_offer_take_news(self);
     e = meshd_report_sign(self->report, &own, &about, lock_gate_server_now(self->gate));
     if (e == NULL)
         return;
     meshd_lan_told(self, e);
     health = list_health(self);
-    control_client_report(self->client, e, NULL, (const char *const *)health);
+    control_client_report(self->client, e, k, (const char *const *)health);
     save_seq(self);
     tell(self, false);
 }

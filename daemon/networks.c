@@ -9,6 +9,7 @@
 #include "daemon/load.h"
 #include "daemon/manage.h"
 #include "daemon/repair.h"
+#include "daemon/wire/engines.h"
 
 #include <string.h>
 
@@ -285,7 +286,8 @@ bool meshd_networks_down(MeshdNetworks *self, MeshdEngine *engine, bool temporar
 /* What a Set may change. */
 typedef struct {
     uint16_t     port, peer_relay;
-    bool         port_fixed, dns, portmap, hard_nat, lan;
+    bool         port_fixed, dns, portmap, hard_nat, lan, aes;
+    char         engine[MESHD_PROFILE_ENGINE_SIZE];
     size_t       n_statics;
     MeshEndpoint statics[MESHD_PROFILE_MAX_STATICS];
 } Wishes;
@@ -299,8 +301,10 @@ static void read_wishes(const MeshdProfile *profile, Wishes *out)
                      .hard_nat = profile->hard_nat,
                      .peer_relay = profile->peer_relay,
                      .lan = profile->lan,
+                     .aes = profile->aes,
                      .n_statics = profile->n_statics };
     memcpy(out->statics, profile->statics, sizeof out->statics);
+    memcpy(out->engine, profile->engine, sizeof out->engine);
 }
 
 static void write_wishes(MeshdProfile *profile, const Wishes *wishes)
@@ -312,8 +316,25 @@ static void write_wishes(MeshdProfile *profile, const Wishes *wishes)
     profile->hard_nat = wishes->hard_nat;
     profile->peer_relay = wishes->peer_relay;
     profile->lan = wishes->lan;
+    profile->aes = wishes->aes;
+    memcpy(profile->engine, wishes->engine, sizeof profile->engine);
     profile->n_statics = wishes->n_statics;
     memcpy(profile->statics, wishes->statics, sizeof profile->statics);
+}
+
+static bool take_engine(MeshdProfile *profile, const char *engine, GError **error)
+{
+    bool automatic = strcmp(engine, "auto") == 0;
+
+    if (!automatic && (strlen(engine) >= sizeof profile->engine || !wire_engines_know(engine))) {
+        g_set_error(error, MESH_ERROR, MESH_ERROR_INVALID_ARGUMENT,
+                    "engine: \"%.32s\" is none of this host's: auto, openssl, or on some "
+                    "processors ipsec-mb",
+                    engine);
+        return false;
+    }
+    g_strlcpy(profile->engine, automatic ? "" : engine, sizeof profile->engine);
+    return true;
 }
 
 static bool take_wishes(MeshdProfile *profile, const MeshdSetOptions *options, GError **error)
@@ -335,7 +356,9 @@ static bool take_wishes(MeshdProfile *profile, const MeshdSetOptions *options, G
         profile->peer_relay = options->peer_relay;
     if (options->set_lan)
         profile->lan = options->lan;
-    return true;
+    if (options->set_aes)
+        profile->aes = options->aes;
+    return options->engine == NULL || take_engine(profile, options->engine, error);
 }
 
 /* On disk first, then in force; or neither. */

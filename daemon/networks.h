@@ -38,6 +38,8 @@ typedef struct {
     bool               set_peer_relay;
     uint16_t           peer_relay; /* port; 0: no relay for others */
     bool               set_lan, lan;
+    bool               set_aes, aes;
+    const char        *engine; /* of AEADs; "auto": the fastest; NULL: unchanged */
 } MeshdSetOptions;
 
 typedef enum {

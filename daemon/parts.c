@@ -5,8 +5,10 @@
 #include "common/std/clock.h"
 #include "common/std/endpoint.h"
 #include "daemon/lock/compare.h"
+#include "daemon/offer.h"
 #include "daemon/path/change.h"
 #include "daemon/planeconfig.h"
+#include "daemon/wire/engines.h"
 
 #include <errno.h>
 #include <glib-unix.h>
@@ -124,7 +126,8 @@ static MeshdPlaneWish get_wish(const MeshdParts *self, const Wanted *wanted)
     return (MeshdPlaneWish){ .map = wanted->map,
                              .ip4 = wanted->ip4,
                              .port = self->profile->port,
-                             .relayless = self->relayless };
+                             .relayless = self->relayless,
+                             .offers_aes = meshd_offer_is_made(self->profile) };
 }
 
 static void forget_told(MeshdParts *self)
@@ -173,6 +176,7 @@ static bool apply_wire(MeshdParts *self, const Wanted *wanted, GError **error)
 
     if (fresh && !start_plane(self, error))
         return false;
+    wire_engines_use(self->plane, self->profile->engine[0] != '\0' ? self->profile->engine : NULL);
     rc = apply_config(self, wanted);
     if (rc == -EADDRINUSE && !self->profile->port_fixed && self->profile->port != 0) {
         mesh_log_notice("UDP port %u is taken: choosing another", self->profile->port);

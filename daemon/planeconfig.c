@@ -78,6 +78,9 @@ WireConfig *meshd_planeconfig_make(const MeshdPlaneWish *wish, const MeshdTimest
 
         if (is_kept(wish, peer, &n_eager))
             spec.keepalive_s = PATH_KEEPALIVE_S;
+        spec.suite = wish->offers_aes && peer->offers_aes ? WIRE_SUITE_AESGCM1 : WIRE_SUITE_WG1;
+        if (wish->offers_aes)
+            spec.answers = WIRE_SUITE_BIT(WIRE_SUITE_WG1) | WIRE_SUITE_BIT(WIRE_SUITE_AESGCM1);
         spec.taken_ns = meshd_timestamps_get(timestamps, &peer->wg);
         made = add_peer(config, peer, &spec, wish->ip4);
     }
@@ -105,7 +108,8 @@ bool meshd_planeconfig_is_alike(const MeshdPlaneWish *told, const MeshdPlaneWish
     size_t n = lock_verified_count(wanted->map), kept_told = 0, kept = 0;
 
     if (told->map == NULL || told->port != wanted->port || told->ip4 != wanted->ip4 ||
-        lock_verified_count(told->map) != n || !lock_verified_has_same_rows(told->map, wanted->map))
+        told->offers_aes != wanted->offers_aes || lock_verified_count(told->map) != n ||
+        !lock_verified_has_same_rows(told->map, wanted->map))
         return false;
     for (size_t i = 0; i < n; i++) {
         const LockPeer *was = lock_verified_get_peer(told->map, i);
@@ -113,7 +117,8 @@ bool meshd_planeconfig_is_alike(const MeshdPlaneWish *told, const MeshdPlaneWish
 
         if (is_kept(told, was, &kept_told) != is_kept(wanted, is, &kept) ||
             (was != is &&
-             (!mesh_key_equal(&was->wg, &is->wg) || !are_members_alike(was->member, is->member))))
+             (!mesh_key_equal(&was->wg, &is->wg) || was->offers_aes != is->offers_aes ||
+              !are_members_alike(was->member, is->member))))
             return false;
     }
     return true;

@@ -12,8 +12,9 @@
 typedef struct {
     LockVerified *map; /* NULL: nothing was told yet */
     uint16_t      port;
-    bool          ip4;       /* of the network is used */
-    bool          relayless; /* paths are without a relay */
+    bool          ip4;        /* of the network is used */
+    bool          relayless;  /* paths are without a relay */
+    bool          offers_aes; /* our own K does */
 } MeshdPlaneWish;
 
 /** meshd_planeconfig_is_alike: is the configuration of both the same? O(peers), a comparison of

@@ -27,8 +27,9 @@ typedef struct {
     uint8_t     seed[MESH_SIGN_SEED_BYTES], wg_private[MESH_KEY_BYTES];
     uint8_t     join[MESH_JOINLINK_SECRET_BYTES];
     bool has_join, webpki, ifname_fixed, port_fixed, wants_ip4, has_ip4, up, dns, portmap, hard_nat,
-        lan, floors;
-    JsonArray *statics;
+        lan, floors, aes, k_aes;
+    const char *engine;
+    JsonArray  *statics;
 } Document;
 
 #define FIELD(name_, type_, required_, member_, min_, max_)              \
@@ -70,6 +71,9 @@ static const MeshJsonField fields[] = {
     FIELD("peer-relay", INT, false, peer_relay, 0, 65535),
     FIELD("lan", BOOL, false, lan, 0, 0),
     FIELD("floors", BOOL, false, floors, 0, 0),
+    FIELD("aes", BOOL, false, aes, 0, 0),
+    FIELD("k-aes", BOOL, false, k_aes, 0, 0),
+    FIELD("engine", TEXT, false, engine, 0, MESHD_PROFILE_ENGINE_SIZE - 1),
 };
 
 static void set_keys(MeshdProfile *self, const uint8_t *seed, const MeshKey *wg_private)
@@ -93,7 +97,7 @@ MeshdProfile *meshd_profile_new(const MeshJoinlink *link)
     self->made_s = mesh_clock_wall_s();
     self->k_seq = 1;
     self->wants_ip4 = self->has_ip4 = self->up = self->dns = self->portmap = true;
-    self->hard_nat = self->lan = true;
+    self->hard_nat = self->lan = self->aes = true;
     mesh_key_random(seed, sizeof seed);
     mesh_key_make_private(&wg_private);
     set_keys(self, seed, &wg_private);
@@ -121,6 +125,15 @@ void meshd_profile_free(MeshdProfile *self)
     g_free(self);
 }
 
+MeshRecordK meshd_profile_make_k(const MeshdProfile *self)
+{
+    MeshRecordK k = mesh_record_make_k(&self->node, &self->wg, self->k_seq);
+
+    if (self->k_aes)
+        mesh_record_add_suite(&k, MESH_RECORD_SUITE_AES);
+    return k;
+}
+
 static void encode_wishes(const MeshdProfile *self, MeshJsonOut *out)
 {
     char endpoint[MESH_ENDPOINT_TEXT_SIZE];
@@ -144,6 +157,8 @@ static void encode_wishes(const MeshdProfile *self, MeshJsonOut *out)
     mesh_jsonout_int(out, "peer-relay", self->peer_relay);
     mesh_jsonout_bool(out, "lan", self->lan);
     mesh_jsonout_bool(out, "floors", self->floors);
+    mesh_jsonout_bool(out, "aes", self->aes);
+    mesh_jsonout_text(out, "engine", self->engine);
 }
 
 GBytes *meshd_profile_encode(const MeshdProfile *self)
@@ -170,6 +185,7 @@ GBytes *meshd_profile_encode(const MeshdProfile *self)
     if (self->server.has_secret)
         mesh_jsonout_b64u(&out, "join-secret", self->server.secret, MESH_JOINLINK_SECRET_BYTES);
     mesh_jsonout_int(&out, "k-seq", (int64_t)self->k_seq);
+    mesh_jsonout_bool(&out, "k-aes", self->k_aes);
     encode_wishes(self, &out);
     mesh_jsonout_close(&out, '}');
     text = mesh_jsonout_finish(&out, &len);
@@ -232,6 +248,9 @@ static void take_document(MeshdProfile *self, const Document *doc)
     self->peer_relay = (uint16_t)doc->peer_relay;
     self->lan = doc->lan;
     self->floors = doc->floors;
+    self->aes = doc->aes;
+    self->k_aes = doc->k_aes;
+    g_strlcpy(self->engine, doc->engine != NULL ? doc->engine : "", sizeof self->engine);
     memcpy(wg_private.bytes, doc->wg_private, sizeof wg_private.bytes);
     set_keys(self, doc->seed, &wg_private);
     mesh_key_wipe(&wg_private, sizeof wg_private);
@@ -244,7 +263,7 @@ MeshdProfile *meshd_profile_decode(GBytes *bytes, GError **error)
     g_autoptr(JsonObject) object = mesh_json_parse(text, len, PROFILE_MAX_BYTES, error);
     g_autoptr(MeshdProfile) self = g_new0(MeshdProfile, 1);
     Document doc = {
-        .dns = true, .portmap = true, .hard_nat = true, .lan = true
+        .dns = true, .portmap = true, .hard_nat = true, .lan = true, .aes = true
     }; /* older documents lack them */
     bool read;
 

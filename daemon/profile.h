@@ -4,6 +4,7 @@
 
 #include "common/proto/joinlink.h"
 #include "common/proto/network.h"
+#include "common/proto/record.h"
 #include "common/std/ip.h"
 #include "common/std/key.h"
 #include "common/std/sign.h"
@@ -14,6 +15,7 @@
 
 #define MESHD_PROFILE_MAX_STATICS 8u
 #define MESHD_PROFILE_IFNAME_SIZE 16u
+#define MESHD_PROFILE_ENGINE_SIZE 16u
 
 typedef enum {
     MESHD_PROFILE_JOINING, /* keys are made, the server has not answered: not a network yet */
@@ -35,6 +37,7 @@ typedef struct {
     MeshKey          *wg_private; /* X25519; guarded, owned */
     MeshKey           wg;
     uint64_t          k_seq;
+    bool              k_aes;                           /* the K of that number lists the suite */
     char              wish[MESH_NETWORK_NAME_SIZE];    /* node name asked for */
     char              network[MESH_NETWORK_NAME_SIZE]; /* name of the network, as last heard */
     char              ifname[MESHD_PROFILE_IFNAME_SIZE];
@@ -49,10 +52,12 @@ typedef struct {
     bool              portmap;   /* the user's wish: ask routers to forward our port */
     bool              hard_nat;  /* the user's wish: search through hard NATs */
     bool              lan;       /* the user's wish: announce ourselves to members on our links */
+    bool              aes;       /* the user's wish: AES-256-GCM with nodes that offer it, too */
     bool              dns;       /* the user's wish: point this host at the names */
     bool              floors;    /* what may not be fallen below is on disk: not to go on without */
     bool              managed;   /* NetworkManager sets addresses, routes, DNS; never on disk */
-    uint16_t peer_relay;         /* the user's wish: UDP port of a relay for other nodes; 0: none */
+    char engine[MESHD_PROFILE_ENGINE_SIZE]; /* the user's wish: an AEAD engine; "": the fastest */
+    uint16_t peer_relay; /* the user's wish: UDP port of a relay for other nodes; 0: none */
 } MeshdProfile;
 
 /** meshd_profile_new: new keys for the network of @link, which has been checked by its parser. */
@@ -62,6 +67,9 @@ MeshdProfile *meshd_profile_new(const MeshJoinlink *link);
  * never encoded. */
 MeshdProfile *meshd_profile_new_damaged(const MeshNetworkId *net);
 void          meshd_profile_free(MeshdProfile *self); /* wipes; NULL is fine */
+
+/** meshd_profile_make_k: our K as it has to be now. */
+MeshRecordK meshd_profile_make_k(const MeshdProfile *self);
 
 /** meshd_profile_encode: owned, wiped with its last reference: it holds the private keys. */
 GBytes *meshd_profile_encode(const MeshdProfile *self);

@@ -46,7 +46,7 @@ static void add_k_hash(MeshdReport *self, MeshRecordE *e)
 {
     const MeshdProfile  *profile = self->profile;
     const MeshNetworkId *net = &profile->server.network;
-    MeshRecordK          k = mesh_record_make_k(&profile->node, &profile->wg, profile->k_seq);
+    MeshRecordK          k = meshd_profile_make_k(profile);
     g_autoptr(MeshSigned) object = mesh_record_sign_k(&k, net, profile->secret, NULL);
 
     e->has_k_hash = object != NULL;
@@ -90,6 +90,11 @@ MeshSigned *meshd_report_sign(MeshdReport *self, const PathOwn *own, const PathS
 void meshd_report_raise(MeshdReport *self, uint64_t min_seq)
 {
     self->min_seq = MAX(self->min_seq, min_seq);
+    self->again = true;
+}
+
+void meshd_report_renew(MeshdReport *self)
+{
     self->again = true;
 }
 

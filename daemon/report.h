@@ -22,6 +22,9 @@ void         meshd_report_free(MeshdReport *self);                             /
 MeshSigned *meshd_report_sign(MeshdReport *self, const PathOwn *own, const PathSelf *about,
                               int64_t now_s);
 
+/** meshd_report_renew: the next E is signed anew whatever it says: our K is another. */
+void meshd_report_renew(MeshdReport *self);
+
 /** meshd_report_raise: the server holds a newer E of ours: the next one gets at least @min_seq. */
 void     meshd_report_raise(MeshdReport *self, uint64_t min_seq);
 uint64_t meshd_report_get_seq(const MeshdReport *self);

@@ -4,6 +4,7 @@
 #include "daemon/clone.h"
 #include "daemon/inside.h"
 #include "daemon/manage.h"
+#include "daemon/offer.h"
 #include "daemon/portmap.h"
 #include "daemon/problem.h"
 
@@ -154,12 +155,28 @@ static void fill_from_map(MeshdView *view, MeshdEngine *engine, LockVerified *ma
 
 static void fill_from_plane(MeshdView *view, WirePlane *plane)
 {
+    GStrvBuilder *engines = g_strv_builder_new();
     WirePlaneInfo info;
 
     wire_plane_get_info(plane, &info);
+    for (WireSuite suite = 0; suite < WIRE_N_SUITES; suite++) {
+        g_autofree char *text =
+            g_strdup_printf("%s %s", wire_suite_get_cipher(suite), info.engines[suite]);
+
+        if (info.engines[suite] != NULL)
+            g_strv_builder_add(engines, text);
+    }
+    view->engines = end_builder(engines);
     view->ifname = g_strdup(info.ifname);
     view->port = info.listen_port;
     view->mtu = (unsigned)info.mtu;
+}
+
+static const char *get_aes_state(const MeshdProfile *profile)
+{
+    if (meshd_offer_is_made(profile))
+        return "on";
+    return profile->aes ? "unfit" : "off";
 }
 
 /* What stands in the profile; nothing of a damaged one. */
@@ -172,6 +189,8 @@ static void fill_from_profile(MeshdView *view, const MeshdProfile *profile)
     view->dns = !known || profile->dns;
     view->portmap = !known || profile->portmap;
     view->lan = !known || profile->lan;
+    view->aes = !known || profile->aes;
+    view->aes_state = get_aes_state(profile);
     view->node_key = known ? dup_b64u(&profile->node) : g_strdup("");
     view->public_key = g_strdup(known ? mesh_key_format(&profile->wg, key) : "");
     view->server = known ? mesh_joinlink_dup_authority(&profile->server) : g_strdup("");
@@ -225,8 +244,10 @@ MeshdView *meshd_view_make(MeshdEngine *engine)
         view->map_version = g_strdup("0.0");
         view->suffix = g_strdup("");
     }
-    if (plane == NULL)
+    if (plane == NULL) {
         view->ifname = g_strdup("");
+        view->engines = g_new0(char *, 1);
+    }
     return view;
 }
 
@@ -249,6 +270,7 @@ void meshd_view_free(MeshdView *self)
     g_free(self->map_version);
     g_free(self->suffix);
     g_free(self->gateway);
+    g_strfreev(self->engines);
     g_strfreev(self->routes);
     g_strfreev(self->dns_servers);
     g_strfreev(self->dns_domains);

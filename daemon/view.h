@@ -20,7 +20,10 @@ typedef struct {
     uint16_t    port;
     bool        hard_nat;          /* hard NATs are searched through */
     bool        dns, portmap, lan; /* as set by the user, whatever came of it */
-    const char *management;        /* static, as on D-Bus */
+    bool        aes;               /* as set by the user */
+    const char *aes_state;         /* static, as on D-Bus */
+    char      **engines;
+    const char *management; /* static, as on D-Bus */
     char      **routes, **dns_servers, **dns_domains;
     char       *gateway;
     unsigned    mtu;

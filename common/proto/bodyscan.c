@@ -21,8 +21,12 @@ bool mesh_bodyscan_k(const MeshSigned *object, const MeshNetworkId *net, MeshRec
         !mesh_scan_word(&scan, "\"node\":\"") || !scan_key(&scan, &record.node) ||
         !mesh_scan_word(&scan, ",\"wg\":\"") || !scan_key(&scan, &record.wg) ||
         !mesh_scan_word(&scan, ",\"seq\":") || !mesh_scan_int(&scan, &record.seq) ||
-        !mesh_scan_word(&scan, ",\"suites\":[\"wg1\"]}") || !mesh_scan_is_at_end(&scan) ||
-        record.seq == 0 || mesh_key_is_zero(&record.wg))
+        !mesh_scan_word(&scan, ",\"suites\":[\"wg1\"") || record.seq == 0 ||
+        mesh_key_is_zero(&record.wg))
+        return false;
+    if (mesh_scan_word(&scan, ",\"" MESH_RECORD_SUITE_AES "\""))
+        mesh_record_add_suite(&record, MESH_RECORD_SUITE_AES);
+    if (!mesh_scan_word(&scan, "]}") || !mesh_scan_is_at_end(&scan))
         return false;
     *out = record;
     return true;

@@ -28,6 +28,20 @@ MeshRecordK mesh_record_make_k(const MeshKey *node, const MeshKey *wg, uint64_t 
         MeshRecordK){ .node = *node, .wg = *wg, .seq = seq, .n_suites = 1, .suites = { "wg1" } };
 }
 
+void mesh_record_add_suite(MeshRecordK *record, const char *suite)
+{
+    g_strlcpy(record->suites[record->n_suites++], suite, MESH_RECORD_SUITE_SIZE);
+}
+
+bool mesh_record_has_suite(const MeshRecordK *record, const char *suite)
+{
+    for (size_t i = 0; i < record->n_suites; i++) {
+        if (strcmp(record->suites[i], suite) == 0)
+            return true;
+    }
+    return false;
+}
+
 void mesh_record_hash(const MeshSigned *object, uint8_t out_hash[MESH_RECORD_HASH_BYTES])
 {
     uint8_t     full[MESH_HASH_BYTES];

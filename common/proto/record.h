@@ -70,6 +70,11 @@ typedef struct {
 /* A K with the one suite "wg1". */
 MeshRecordK mesh_record_make_k(const MeshKey *node, const MeshKey *wg, uint64_t seq);
 
+/* The suite of docs/PROTOCOL.md §10, as K lists it. */
+#define MESH_RECORD_SUITE_AES "aesgcm1"
+void mesh_record_add_suite(MeshRecordK *record, const char *suite); /* there is room */
+bool mesh_record_has_suite(const MeshRecordK *record, const char *suite);
+
 /* The beginning of the SHA-256 of the body. */
 void mesh_record_hash(const MeshSigned *object, uint8_t out_hash[MESH_RECORD_HASH_BYTES]);
 

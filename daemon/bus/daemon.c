@@ -17,9 +17,9 @@ enum {
 };
 
 static const char *const features[] = {
-    "dns",          "hard-nat",     "lan",        "log",        "netcheck", "networks",
-    "nm",           "path-history", "peer-relay", "ping",       "portmap",  "proxy",
-    "proxy-exempt", "reason-codes", "repair",     "statistics", "why",      NULL
+    "aes",          "dns",          "hard-nat",   "lan",  "log",     "netcheck", "networks",
+    "nm",           "path-history", "peer-relay", "ping", "portmap", "proxy",    "proxy-exempt",
+    "reason-codes", "repair",       "statistics", "why",  NULL
 };
 
 /* A link without a secret joins nothing: it moves a joined network to another address. */

@@ -130,6 +130,8 @@ GVariant *bus_doctor_make_why(const char *name, const PathWhy *why)
     add_text(&dict, "own-nat", why->own_nat);
     add_text(&dict, "peer-nat", why->peer_nat);
     add_text(&dict, "policy", policies[why->policy]);
+    add_text(&dict, "cipher",
+             why->path.wire.has_session ? wire_suite_get_cipher(why->path.wire.suite) : "");
     g_variant_builder_add(&dict, "{sv}", "searching", g_variant_new_boolean(why->path.busy));
     return g_variant_builder_end(&dict);
 }

@@ -61,6 +61,9 @@ static void show_properties(MeshDBusNetwork *skeleton, const MeshdView *view)
     mesh_dbus_network_set_dns(skeleton, view->dns);
     mesh_dbus_network_set_port_map(skeleton, view->portmap);
     mesh_dbus_network_set_lan(skeleton, view->lan);
+    mesh_dbus_network_set_aes(skeleton, view->aes);
+    mesh_dbus_network_set_aes_state(skeleton, view->aes_state);
+    mesh_dbus_network_set_engines(skeleton, (const char *const *)view->engines);
     mesh_dbus_network_set_hard_nat(skeleton, view->hard_nat);
     mesh_dbus_network_set_peer_relay_state(skeleton, view->peerrelay_state);
     mesh_dbus_network_set_peer_relay_error(skeleton, view->peerrelay_why);
@@ -296,14 +299,16 @@ static gboolean handle_set(MeshDBusNetwork *skeleton, GDBusMethodInvocation *inv
     g_autofree const char **endpoints = NULL;
     gboolean                dns = false, portmap = false, hard_nat = false;
     guint16                 relay_port = 0;
-    gboolean                lan = false;
+    gboolean                lan = false, aes = false;
     const BusOption         table[] = { { "port", "q", &set.port, &set.set_port },
                                         { "endpoints", "as", &endpoints, NULL },
                                         { "dns", "b", &dns, &set.set_dns },
                                         { "portmap", "b", &portmap, &set.set_portmap },
                                         { "hard-nat", "b", &hard_nat, &set.set_hard_nat },
                                         { "peer-relay", "q", &relay_port, &set.set_peer_relay },
-                                        { "lan", "b", &lan, &set.set_lan } };
+                                        { "lan", "b", &lan, &set.set_lan },
+                                        { "aes", "b", &aes, &set.set_aes },
+                                        { "engine", "s", &set.engine, NULL } };
     MeshdEngine            *engine = find_engine(self, invocation);
     g_autoptr(GError) error = NULL;
 
@@ -315,6 +320,7 @@ static gboolean handle_set(MeshDBusNetwork *skeleton, GDBusMethodInvocation *inv
     set.peer_relay = relay_port;
     set.hard_nat = hard_nat;
     set.lan = lan;
+    set.aes = aes;
     if (meshd_networks_set(self->networks, engine, &set, &error)) {
         show(self);
         mesh_dbus_network_complete_set(skeleton, invocation);

@@ -74,6 +74,9 @@ static void add_counters(GVariantBuilder *dict, const MeshdPeerView *peer)
     g_variant_builder_add(dict, "{sv}", "mtu", g_variant_new_uint32(peer->path.mtu));
     g_variant_builder_add(dict, "{sv}", "last-handshake",
                           g_variant_new_int64(wire->last_handshake_s));
+    g_variant_builder_add(dict, "{sv}", "cipher",
+                          g_variant_new_string(
+                              wire->has_session ? wire_suite_get_cipher(wire->suite) : ""));
     g_variant_builder_add(dict, "{sv}", "rx-bytes", g_variant_new_uint64(wire->rx_bytes));
     g_variant_builder_add(dict, "{sv}", "tx-bytes", g_variant_new_uint64(wire->tx_bytes));
 }

@@ -93,6 +93,7 @@ static void open_k(LockCheck *self, const LockCheckRules *rules)
     }
     self->wg = record.wg;
     self->k_seq = record.seq;
+    self->k_aes = mesh_record_has_suite(&record, MESH_RECORD_SUITE_AES);
 }
 
 void lock_check_open(LockCheck *self, const LockCheckRules *rules)

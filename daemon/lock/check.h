@@ -39,6 +39,7 @@ typedef struct {
     MeshMember  *member; /* owned; NULL: not asked, or it failed */
     MeshKey      wg;     /* of K */
     uint64_t     k_seq;
+    bool         k_aes;     /* it lists MESH_RECORD_SUITE_AES */
     MeshRecordE *ephemeral; /* owned; NULL: not asked, or it failed: nobody asks why */
     LockHash     m_hash, k_hash;
     char        *m_why, *k_why; /* owned; NULL: not asked, or good */

@@ -14,6 +14,7 @@ typedef struct {
     MeshMember  *member;
     MeshKey      wg;
     uint64_t     k_seq;
+    bool         k_aes;
     LockHash     m_hash, k_hash;
     char        *m_why, *k_why;    /* of the bad ones */
     MeshRecordE *ephemeral, *next; /* in use; verified, and to be judged. Owned */
@@ -165,6 +166,7 @@ static void take_k(Known *known, LockCheck *check)
     }
     known->wg = check->wg;
     known->k_seq = check->k_seq;
+    known->k_aes = check->k_aes;
     known->k_hash = check->k_hash;
     remember(&known->k, check->k);
 }
@@ -404,6 +406,14 @@ static void note_verdict(LockPeers *self, Known *known, const LockVerdict *verdi
     known->round = self->round;
 }
 
+/* An E that names another K than the newest is of a program that does not know what that one says:
+ * an older version, running on the state of a newer one. */
+static bool offers_aes(const Known *known, const MeshRecordE *e)
+{
+    return known->k_aes && (e == NULL || (e->has_k_hash && memcmp(e->k_hash, &known->k_hash,
+                                                                  sizeof(e->k_hash)) == 0));
+}
+
 static const LockPeer *make_peer(Known *known, const LockPeersRules *rules, const MeshPeer *peer,
                                  int64_t *next_change)
 {
@@ -413,7 +423,8 @@ static const LockPeer *make_peer(Known *known, const LockPeersRules *rules, cons
                                 .last_seen = peer->last_seen,
                                 .member = mesh_member_ref(known->member),
                                 .wg = known->wg,
-                                .k_seq = known->k_seq };
+                                .k_seq = known->k_seq,
+                                .offers_aes = offers_aes(known, ephemeral) };
 
     made.owner = peer->owner != NULL ? g_ref_string_acquire(peer->owner) : NULL;
     if (ephemeral == NULL)

@@ -230,7 +230,8 @@ const LockPeer *lock_verified_find_addr_from(const LockVerified *self, const Mes
 static bool are_peers_alike(const LockPeer *a, const LockPeer *b)
 {
     /* a member is opened once and shared by all maps that follow */
-    return a == b || (a->member == b->member && mesh_key_equal(&a->wg, &b->wg));
+    return a == b || (a->member == b->member && mesh_key_equal(&a->wg, &b->wg) &&
+                      a->offers_aes == b->offers_aes);
 }
 
 static bool are_rows_alike(const MeshAclRow *a, const MeshAclRow *b)

@@ -26,6 +26,7 @@ typedef struct {
     MeshMember         *member; /* name, node key, addresses, prefixes, tags */
     MeshKey             wg;
     uint64_t            k_seq;
+    bool                offers_aes;    /* the suite of docs/PROTOCOL.md §10 */
     uint64_t            e_seq;         /* 0: no valid E */
     size_t              n_endpoints;   /* at most LOCK_MAX_ENDPOINTS */
     MeshRecordEndpoint *endpoints;     /* those worth a try, best kind first; its own */

@@ -83,6 +83,15 @@ static void start_changed(WirePlane *self, const WireSnapshot *old, const WireSn
     }
 }
 
+/* One suite for all peers. */
+static void speak_only(WireSnapshot *snapshot, WireSuite suite)
+{
+    for (size_t i = 0; suite != WIRE_SUITE_WG1 && i < snapshot->n_peers; i++) {
+        snapshot->peers[i].suite = suite;
+        snapshot->peers[i].answers = WIRE_SUITE_BIT(suite);
+    }
+}
+
 int wire_plane_apply(WirePlane *self, const WireConfig *config)
 {
     WireSnapshot *old = wire_rcu_load(&self->snapshot), *news;
@@ -99,6 +108,7 @@ int wire_plane_apply(WirePlane *self, const WireConfig *config)
         drop_created(&applying);
         return rc;
     }
+    speak_only(news, self->only);
     wire_rcu_publish(&self->snapshot, news);
     end_missing(self, old, news);
     start_changed(self, old, news);
@@ -214,6 +224,7 @@ int wire_plane_start(const WirePlaneOptions *wished, WirePlane **out_plane)
     self = make_plane();
     if (self == NULL)
         return -ENOMEM;
+    self->only = options->suite;
     rc = make_parts(self, options);
     if (rc == 0)
         rc = wire_handshake_start(self, &self->handshaker);

@@ -27,15 +27,17 @@ typedef enum { WIRE_SWITCH_AUTO, WIRE_SWITCH_ON, WIRE_SWITCH_OFF } WireSwitch;
 
 /** WirePlaneOptions: what cannot change while the plane lives. */
 typedef struct {
-    const char *ifname;     /* wished name, "%d" is filled by the kernel; ignored with tun_fd */
-    int         tun_fd;     /* an open TUN descriptor, taken over on success; -1: open one */
-    uint32_t    mtu;        /* of the TUN, set when we open it; 0: 1420 */
-    uint16_t    shards;     /* pairs of threads; at most 8; 0: see shards.h */
-    const int  *tun_queues; /* with tun_fd: further queues of the same device, shards - 1 of them,
-                             * taken over as well; NULL: there is one shard */
-    WireSwitch offload;     /* TUN: virtio header with TSO and USO. ON with a descriptor that is no
-                             * device: each frame on it has that header */
-    WireSwitch gso;         /* UDP: GSO and GRO */
+    const char *ifname;    /* wished name, "%d" is filled by the kernel; ignored with tun_fd */
+    int         tun_fd;    /* an open TUN descriptor, taken over on success; -1: open one */
+    uint32_t    mtu;       /* of the TUN, set when we open it; 0: 1420 */
+    WireSuite   suite;     /* other than WG1: spoken with all peers, and no other, whatever their
+                            * specs say */
+    uint16_t   shards;     /* pairs of threads; at most 8; 0: see shards.h */
+    const int *tun_queues; /* with tun_fd: further queues of the same device, shards - 1 of them,
+                            * taken over as well; NULL: there is one shard */
+    WireSwitch offload;    /* TUN: virtio header with TSO and USO. ON with a descriptor that is no
+                            * device: each frame on it has that header */
+    WireSwitch gso;        /* UDP: GSO and GRO */
 } WirePlaneOptions;
 
 /** WireRoute: where a peer may be. @pinned: it is where @way says, and only another route moves it:

@@ -50,6 +50,7 @@ struct WirePlane {
     _Atomic(const WireAead *) engines[WIRE_N_SUITES]; /* for new keypairs; control thread sets.
                                                        * NULL: the suite is not spoken */
     bool                    gso;      /* the kernel knows it, and it is wished for */
+    WireSuite               only;     /* WirePlaneOptions.suite */
     _Atomic(WireSnapshot *) snapshot; /* wire_rcu_load(); control thread publishes; never NULL */
 
     WireEvents       events;

@@ -18,30 +18,16 @@ enum { TAG = 16 };
 static const uint8_t no_nonce[12];
 
 static const struct {
-    const char     *name, *cipher, *noise, *prologue;
+    const char     *noise, *prologue;
     WireSuiteLimits limits;
 } suites[WIRE_N_SUITES] = {
-    [WIRE_SUITE_WG1] = { "wg1",
-                         "ChaCha20-Poly1305",
-                         "Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s",
+    [WIRE_SUITE_WG1] = { "Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s",
                          "WireGuard v1 zx2c4 Jason@zx2c4.com",
                          { WIRE_REKEY_AFTER_MESSAGES, WIRE_REJECT_AFTER_MESSAGES } },
-    [WIRE_SUITE_AESGCM1] = { "aesgcm1",
-                             "AES-256-GCM",
-                             "Noise_IKpsk2_25519_AESGCM_BLAKE2s",
+    [WIRE_SUITE_AESGCM1] = { "Noise_IKpsk2_25519_AESGCM_BLAKE2s",
                              "Mesh aesgcm1",
                              { UINT64_C(1) << 29, UINT64_C(1) << 30 } },
 };
-
-const char *wire_suite_get_name(WireSuite suite)
-{
-    return suites[suite].name;
-}
-
-const char *wire_suite_get_cipher(WireSuite suite)
-{
-    return suites[suite].cipher;
-}
 
 void wire_suite_get_noise(WireSuite suite, MeshSpan *out_name, MeshSpan *out_prologue)
 {

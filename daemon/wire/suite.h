@@ -36,8 +36,15 @@ static inline uint8_t wire_suite_type(WireSuite suite, unsigned kind)
     return (uint8_t)(kind | (suite == WIRE_SUITE_AESGCM1 ? WIRE_SUITE_AES_BITS : 0));
 }
 
-const char *wire_suite_get_name(WireSuite suite);   /* in records: "wg1", "aesgcm1" */
-const char *wire_suite_get_cipher(WireSuite suite); /* for people: "ChaCha20-Poly1305" … */
+static inline const char *wire_suite_get_name(WireSuite suite) /* in records */
+{
+    return suite == WIRE_SUITE_AESGCM1 ? "aesgcm1" : "wg1";
+}
+
+static inline const char *wire_suite_get_cipher(WireSuite suite) /* for people */
+{
+    return suite == WIRE_SUITE_AESGCM1 ? "AES-256-GCM" : "ChaCha20-Poly1305";
+}
 
 /** wire_suite_get_noise: name of the handshake and its prologue (WireGuard's "identifier"). */
 void wire_suite_get_noise(WireSuite suite, MeshSpan *out_name, MeshSpan *out_prologue);

@@ -5,6 +5,7 @@
 #include "common/std/base64.h"
 #include "daemon/dns/hostdns.h"
 #include "daemon/dns/resolver.h"
+#include "daemon/wire/engines.h"
 #include "daemon/wire/time.h"
 #include "tests/common/proto/objects.h"
 
@@ -385,6 +386,21 @@ void wire_plane_get_info(WirePlane *self, WirePlaneInfo *out_info)
 {
     *out_info = (WirePlaneInfo){ .up = true, .mtu = 1420, .listen_port = self->port };
     g_strlcpy(out_info->ifname, self->ifname, sizeof out_info->ifname);
+}
+
+bool wire_engines_can(WireSuite suite)
+{
+    return suite == WIRE_SUITE_WG1 || fakes.has_aes;
+}
+
+bool wire_engines_know(const char *name)
+{
+    return strcmp(name, "openssl") == 0;
+}
+
+void wire_engines_use(WirePlane *self, const char *name)
+{
+    (void)self, (void)name;
 }
 
 int wire_plane_get_peer(WirePlane *self, const MeshKey *peer, WirePeerInfo *out_info)

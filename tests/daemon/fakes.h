@@ -37,6 +37,9 @@ typedef struct {
     unsigned n_planes; /* that ended */
     bool     has_key;
     size_t   n_peers; /* of the last configuration */
+    bool     has_aes; /* this machine */
+    size_t   n_aes;   /* peers of the last configuration that sessions of AES are begun with */
+    size_t   n_aes_answered;
     uint16_t port;
     int      apply_rc;
 } Fakes;

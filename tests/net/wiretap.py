@@ -14,6 +14,7 @@ import sys
 
 MESH = [ipaddress.ip_network(text) for text in ("10.64.0.0/10", "fd00::/8")]
 UDP = 17
+AES = 0x60 # beside the type, in the suite of docs/PROTOCOL.md §10
 
 
 def take_apart(packet):
@@ -35,7 +36,7 @@ def look(packet):
     if any(source in net or destination in net for net in MESH):
         say(bare=f"{source} to {destination}, protocol {protocol}")
         return
-    if protocol != UDP or len(payload) < 8 + 32 or payload[8] not in (1, 2, 4):
+    if protocol != UDP or len(payload) < 8 + 32 or payload[8] & ~AES not in (1, 2, 4):
         return
     ports = struct.unpack("!HH", payload[:4])
     if 53 not in ports:

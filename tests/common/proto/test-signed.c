@@ -58,6 +58,38 @@ static void test_round_k(void)
     g_assert_cmpstr(record.suites[0], ==, "wg1");
 }
 
+/* The suite of AES, in the form that is read fast and in one that is not. */
+static void test_suites_of_k(void)
+{
+    static const struct {
+        const char *first, *second;
+        bool        aes;
+    } cases[] = {
+        { NULL, NULL, false },       { "aesgcm1", NULL, true },   { "new1", NULL, false },
+        { "new1", "aesgcm1", true }, { "aesgcm1", "new1", true }, { "aesgcm10", "aesgcm", false },
+    };
+    MeshNetwork network = fixture_network();
+    FixturePair node = fixture_node(3);
+    MeshKey     wg = fixture_wg(3);
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        MeshRecordK record = mesh_record_make_k(&node.key, &wg, 9), again;
+        g_autoptr(MeshSigned) k = NULL;
+        g_autoptr(GError) error = NULL;
+
+        if (cases[i].first != NULL)
+            mesh_record_add_suite(&record, cases[i].first);
+        if (cases[i].second != NULL)
+            mesh_record_add_suite(&record, cases[i].second);
+        k = mesh_record_sign_k(&record, &network.id, &node.secret, &error);
+        mesh_record_open_k(k, &network.id, &node.key, &again, &error);
+        g_assert_no_error(error);
+        g_assert_cmpuint(again.n_suites, ==, record.n_suites);
+        g_assert_true(mesh_record_has_suite(&again, MESH_RECORD_SUITE_AES) == cases[i].aes);
+        g_assert_true(mesh_record_has_suite(&again, "wg1"));
+    }
+}
+
 static void test_round_e(void)
 {
     MeshNetwork network = fixture_network();
@@ -378,6 +410,7 @@ int main(int argc, char **argv)
     fixture_start();
     g_test_add_func("/signed/known-k", test_known_k);
     g_test_add_func("/signed/round-k", test_round_k);
+    g_test_add_func("/signed/round-k-suites", test_suites_of_k);
     g_test_add_func("/signed/round-e", test_round_e);
     g_test_add_func("/signed/round-m", test_round_m);
     g_test_add_func("/signed/round-tip", test_round_tip);

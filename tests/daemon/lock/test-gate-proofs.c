@@ -259,6 +259,81 @@ static void test_e_and_floor(GateFixture *f, gconstpointer data)
     check_out(f, 2, "record: seq 4 is older than 5");
 }
 
+/* ---- the offer of AES ---- */
+
+static MeshSigned *sign_offer(unsigned n, uint64_t seq)
+{
+    MeshNetwork network = fixture_network();
+    FixturePair node = fixture_node(n);
+    MeshKey     wg = fixture_wg(n);
+    MeshRecordK record = mesh_record_make_k(&node.key, &wg, seq);
+
+    mesh_record_add_suite(&record, MESH_RECORD_SUITE_AES);
+    return mesh_record_sign_k(&record, &network.id, &node.secret, NULL);
+}
+
+static bool offers(GateFixture *f, unsigned index)
+{
+    g_autoptr(LockVerified) verified = gate_verify_fine(f);
+    const LockPeer *peer = lock_verified_find_index(verified, index);
+
+    g_assert_nonnull(peer);
+    return peer->offers_aes;
+}
+
+/* K says it, unless the newest E is of a program that does not know that K. */
+static void test_offer(GateFixture *f, gconstpointer data)
+{
+    MeshPeer *peer = &f->parts.peers[1];
+    g_autoptr(MeshSigned) older = fixture_k(2, 1);
+    g_autoptr(LockVerified) before = gate_verify_fine(f);
+    g_autoptr(LockVerified) after = NULL;
+
+    (void)data;
+    g_assert_false(offers(f, 2));
+    gate_swap(&peer->k, sign_offer(2, 2));
+    f->parts.ver++;
+    after = gate_verify_fine(f);
+    g_assert_true(offers(f, 2) && !offers(f, 1));
+    g_assert_false(lock_verified_is_alike(before, after)); /* the data plane is told */
+    peer->e = make_e(2, peer->k, 1);
+    g_assert_true(offers(f, 2));
+    gate_swap(&peer->e, make_e(2, older, 2));
+    g_assert_false(offers(f, 2));
+    gate_swap(&peer->e, make_e(2, peer->k, 3));
+    g_assert_true(offers(f, 2));
+    gate_swap(&peer->k, fixture_k(2, 3));
+    g_assert_false(offers(f, 2));
+}
+
+/* @body of K with @from replaced by @to under the signature that it had. */
+static MeshSigned *edit_k(const MeshSigned *k, const char *from, const char *to)
+{
+    size_t           len;
+    const char      *body = mesh_signed_get_body(k, &len);
+    g_autofree char *text = g_strndup(body, len);
+    g_auto(GStrv) parts = g_strsplit(text, from, 2);
+    g_autofree char *edited = g_strjoinv(to, parts);
+
+    g_assert_cmpuint(g_strv_length(parts), ==, 2);
+    return mesh_signed_new(edited, strlen(edited), mesh_signed_get_signature(k)->bytes, NULL);
+}
+
+/* Whoever carries the record, he can neither take the word out nor put it in. */
+static void test_edited_offer(GateFixture *f, gconstpointer data)
+{
+    MeshPeer *peer = &f->parts.peers[1];
+    g_autoptr(MeshSigned) offer = sign_offer(2, 1);
+
+    (void)data;
+    gate_swap(&peer->k, edit_k(peer->k, "\"wg1\"", "\"wg1\",\"aesgcm1\""));
+    check_out(f, 2, WRONG_K);
+    gate_swap(&peer->k, edit_k(offer, ",\"aesgcm1\"", ""));
+    check_out(f, 2, WRONG_K);
+    gate_swap(&peer->k, mesh_signed_ref(offer));
+    check_out(f, 0, NULL);
+}
+
 int main(int argc, char **argv)
 {
     static const char *const wrong[] = { "epoch", "ver", "count", "root", "signer", "signature" };
@@ -278,5 +353,7 @@ int main(int argc, char **argv)
     gate_add("k-hash", "by-another-node", NULL, test_e_of_another_node);
     gate_add("k-hash", "of-a-foreign-k", NULL, test_e_and_foreign_k);
     gate_add("k-hash", "breaks-no-floor", NULL, test_e_and_floor);
+    gate_add("offer", "follows-k-and-e", NULL, test_offer);
+    gate_add("offer", "edited", NULL, test_edited_offer);
     return g_test_run();
 }
