@@ -5,6 +5,7 @@
 #include "common/std/endpoint.h"
 #include "common/std/key.h"
 #include "daemon/uapi/uapi.h"
+#include "daemon/wire/engines.h"
 #include "daemon/wire/plane.h"
 #include "wg/options.h"
 
@@ -151,13 +152,29 @@ static bool is_tun(int fd)
     return ioctl(fd, TUNGETIFF, &request) == 0 && (request.ifr_flags & IFF_TUN) != 0;
 }
 
+static bool check_cipher(const WgOptions *options)
+{
+    if (!wire_engines_can(options->suite)) {
+        wg_log_error("--suite: %s is not for this machine: its processor has no instructions for "
+                     "it",
+                     wire_suite_get_cipher(options->suite));
+        return false;
+    }
+    if (options->engine == NULL || strcmp(options->engine, "auto") == 0 ||
+        wire_engines_know(options->engine))
+        return true;
+    wg_log_error("--engine, MESH_AEAD: \"%s\" is none of this machine's", options->engine);
+    return false;
+}
+
 static int start(Wg *self, const WgOptions *options)
 {
     WirePlaneOptions plane = { .ifname = options->ifname,
                                .tun_fd = options->tun_fd,
                                .offload = options->offload,
                                .gso = options->gso,
-                               .shards = options->shards };
+                               .shards = options->shards,
+                               .suite = options->suite };
     WirePlaneInfo    info;
     int              rc;
 
@@ -165,12 +182,17 @@ static int start(Wg *self, const WgOptions *options)
         wg_log_error("WG_TUN_FD=%d is no TUN interface's descriptor", options->tun_fd);
         return -EBADF;
     }
+    if (!check_cipher(options))
+        return -ENOTSUP;
     rc = wire_plane_start(&plane, &self->plane);
     if (rc < 0) {
         wg_log_error("cannot make the interface: %s", explain_plane(rc));
         return rc;
     }
+    if (options->engine != NULL)
+        wire_engines_use(self->plane, options->engine);
     wire_plane_get_info(self->plane, &info);
+    wg_log_verbose("%s by %s", wire_suite_get_cipher(options->suite), info.engines[options->suite]);
     rc = uapi_start(info.ifname, self->plane, &self->uapi);
     if (rc < 0) {
         wg_log_error("cannot make /var/run/wireguard/%s.sock: %s", info.ifname, explain_uapi(rc));

@@ -19,10 +19,12 @@ static const char usage[] =
     "      --offload=auto|on|off  super-packets to and from the host (TSO, USO)\n"
     "      --gso=auto|on|off      the same to and from the network (UDP GSO, GRO)\n"
     "      --shards=N    pairs of threads that move packets, 1 to 8\n"
+    "      --suite=wg1|aes256gcm  cipher towards all peers; WireGuard speaks only wg1\n"
+    "      --engine=NAME|auto     what seals packets: openssl, ipsec-mb\n"
     "      --version     print the version\n"
     "  -h, --help        print this\n"
     "\n"
-    "Environment: LOG_LEVEL=silent|error|verbose, WG_TUN_FD. See mesh-wg(8).\n";
+    "Environment: LOG_LEVEL=silent|error|verbose, WG_TUN_FD, MESH_AEAD. See mesh-wg(8).\n";
 
 static bool is_ifname(const char *name)
 {
@@ -94,6 +96,27 @@ static bool take_switch(const char *arg, WgOptions *options)
     return strncmp(arg, gso, strlen(gso)) == 0 && parse_switch(arg + strlen(gso), &options->gso);
 }
 
+static bool parse_suite(const char *text, WireSuite *out_suite)
+{
+    if (strcmp(text, "wg1") != 0 && strcmp(text, "aes256gcm") != 0)
+        return false;
+    *out_suite = strcmp(text, "wg1") == 0 ? WIRE_SUITE_WG1 : WIRE_SUITE_AESGCM1;
+    return true;
+}
+
+/* "--suite=…" and "--engine=…", whose name is looked up later. Returns: as above. */
+static bool take_cipher(const char *arg, WgOptions *options)
+{
+    static const char suite[] = "--suite=", engine[] = "--engine=";
+
+    if (strncmp(arg, suite, strlen(suite)) == 0)
+        return parse_suite(arg + strlen(suite), &options->suite);
+    if (strncmp(arg, engine, strlen(engine)) != 0)
+        return false;
+    options->engine = arg + strlen(engine);
+    return true;
+}
+
 /* "--shards=N". Returns: false: it is not, or N is no such number. */
 static bool take_shards(const char *arg, WgOptions *options)
 {
@@ -111,6 +134,8 @@ static bool read_environment(WgOptions *options)
 {
     const char *level = getenv("LOG_LEVEL"), *fd = getenv("WG_TUN_FD");
 
+    if (options->engine == NULL)
+        options->engine = getenv("MESH_AEAD");
     if (level != NULL && !parse_level(level, &options->log_level)) {
         fprintf(stderr, "mesh-wg: LOG_LEVEL is silent, error or verbose, not \"%s\"\n", level);
         return false;
@@ -142,7 +167,7 @@ static bool take_argument(const char *arg, WgOptions *options, int *out_status)
         options->ifname = arg;
         return true;
     }
-    if (take_switch(arg, options) || take_shards(arg, options))
+    if (take_switch(arg, options) || take_shards(arg, options) || take_cipher(arg, options))
         return true;
     fprintf(stderr, "mesh-wg: unexpected argument \"%s\"\n%s", arg, usage);
     *out_status = EXIT_USAGE;

@@ -13,6 +13,8 @@ typedef struct {
     int         tun_fd;    /* $WG_TUN_FD; -1: open one */
     WgLogLevel  log_level; /* $LOG_LEVEL */
     WireSwitch  offload, gso;
+    WireSuite   suite;  /* spoken with every peer, and no other */
+    const char *engine; /* of AEADs, or $MESH_AEAD; NULL: the fastest; borrowed */
     uint16_t    shards; /* 0: as many as suit the machine */
 } WgOptions;
 
