@@ -40,7 +40,7 @@ def shows(lab, a):
     peer = a.json("peers")["peers"][0]
     assert set(peer) == {"name", "node", "addresses", "online", "path", "reason", "tags",
                          "last-handshake", "rx-bytes", "tx-bytes", "endpoint", "candidates",
-                         "relay", "relay-tls", "rtt-us", "wg", "owner", "last-seen", "cipher"}, set(peer)
+                         "relay", "relay-tls", "rtt-us", "wg", "owner", "last-seen", "cipher", "reason-code"}, set(peer)
     network = a.json("status")["networks"][0]
     assert {"id", "name", "node-name", "state", "interface", "listen-port", "addresses",
             "endpoints", "warnings", "server-state", "peers-online"} <= set(network), network
