@@ -48,7 +48,7 @@ ALLOW = {
 
 # The front door first; after it values that may be included beside it.
 FRONT_DOORS = {
-    "daemon/wire": "plane.h shards.h time.h ways.h", "daemon/uapi": "uapi.h", "daemon/path": "path.h change.h candidates.h doctor.h tech-portmap.h tech-upnp.h lan.h",
+    "daemon/wire": "plane.h engines.h shards.h time.h ways.h", "daemon/uapi": "uapi.h", "daemon/path": "path.h change.h candidates.h doctor.h tech-portmap.h tech-upnp.h lan.h",
     "daemon/net": "net.h", "daemon/dns": "resolver.h hostdns.h", "daemon/control": "client.h",
     "daemon/lock": "gate.h gatelog.h verified.h compare.h", "daemon/service": "service.h", "daemon/bus": "bus.h",
     "server/loop": "loop.h", "server/http": "message.h", "server/relay": "relay.h stream.h",
