@@ -88,6 +88,15 @@ void meshd_journals_begin(MeshdJournals *self, const MeshdJournalBase *base, boo
     put(self, base, 0, 0, true);
 }
 
+static bool fail_errno(GError **error, const char *what, const char *path)
+{
+    bool full = errno == ENOSPC || errno == EDQUOT;
+
+    mesh_error_set_errno(error, full ? MESH_ERROR_DISK_FULL : MESH_ERROR_STATE, errno,
+                         "cannot %s %s", what, path);
+    return false;
+}
+
 /* ---- the file ---- */
 
 /* "LENGTH CHECKSUM\n" of the addition number @n. */
@@ -147,18 +156,33 @@ static size_t read_log(const char *check, const char *text, size_t len, GPtrArra
     return at;
 }
 
-/* Of @path if it goes on from that document. */
-static bool load_log(const char *path, const char *check, GPtrArray *records, size_t *out_whole,
-                     size_t *out_len)
+/* How much of a journal there is, and goes on from the document; 0: nothing does. */
+typedef struct {
+    size_t len, whole;
+} Extent;
+
+/* No file is one in which there is nothing. Returns: false: it is there and cannot be read, so
+ * nobody knows. */
+static bool load_log(const char *path, const char *check, GPtrArray *records, Extent *out,
+                     GError **error)
 {
     g_autofree char *text = NULL;
-    struct stat      info;
+    g_autoptr(GError) why = NULL;
+    struct stat info;
 
-    if (lstat(path, &info) < 0 || !S_ISREG(info.st_mode) || info.st_size > MAX_FILE ||
-        !g_file_get_contents(path, &text, out_len, NULL))
+    *out = (Extent){ .len = 0 };
+    if (lstat(path, &info) < 0)
+        return errno == ENOENT || fail_errno(error, "read", path);
+    if (!S_ISREG(info.st_mode) || info.st_size > MAX_FILE) {
+        g_set_error(error, MESH_ERROR, MESH_ERROR_STATE, "cannot read %s: it is no journal", path);
         return false;
-    *out_whole = read_log(check, text, *out_len, records);
-    return *out_whole > 0;
+    }
+    if (!g_file_get_contents(path, &text, &out->len, &why)) {
+        g_set_error_literal(error, MESH_ERROR, MESH_ERROR_STATE, why->message);
+        return false;
+    }
+    out->whole = read_log(check, text, out->len, records);
+    return true;
 }
 
 /* How many additions of the @whole bytes we know to be on disk. What is behind them is an addition
@@ -178,30 +202,35 @@ static bool is_known(MeshdJournals *self, const MeshdJournalBase *base, size_t w
     return known;
 }
 
-char *meshd_journals_read(MeshdJournals *self, const MeshdJournalBase *base, GPtrArray *records)
+bool meshd_journals_read(MeshdJournals *self, const MeshdJournalBase *base, GPtrArray *records,
+                         char **out_trouble, GError **error)
 {
     static const char *const suffixes[] = { MESHD_JOURNAL_SUFFIX,
                                             MESHD_DOCUMENT_PREV MESHD_JOURNAL_SUFFIX };
     guint                    before = records->len;
-    size_t                   whole = 0, len = 0, n, i;
+    size_t                   n, i;
+    Extent                   extent = { .len = 0 };
     g_autofree char         *path = NULL;
 
-    for (i = 0; i < G_N_ELEMENTS(suffixes) && whole == 0; i++) {
+    *out_trouble = NULL;
+    for (i = 0; i < G_N_ELEMENTS(suffixes) && extent.whole == 0; i++) {
         g_free(path);
         path = g_strconcat(base->path, suffixes[i], NULL);
-        if (!load_log(path, base->check, records, &whole, &len))
-            whole = len = 0;
+        if (!load_log(path, base->check, records, &extent, error))
+            return false;
     }
-    if (i == 1 && is_known(self, base, whole, &n)) {
+    if (i == 1 && is_known(self, base, extent.whole, &n)) {
         g_ptr_array_set_size(records, (gint)(before + n));
-        return NULL;
+        return true;
     }
     /* behind the journal of the generation before nothing is added */
-    put(self, base, i == 1 ? whole : 0, i == 1 ? records->len - before : 0, i == 1 || whole == 0);
-    if (whole == len)
-        return NULL;
-    return g_strdup_printf("%s is not whole behind byte %zu of %zu: what follows is left out", path,
-                           whole, len);
+    put(self, base, i == 1 ? extent.whole : 0, i == 1 ? records->len - before : 0,
+        i == 1 || extent.whole == 0);
+    if (extent.whole > 0 && extent.whole < extent.len)
+        *out_trouble =
+            g_strdup_printf("%s is not whole behind byte %zu of %zu: what follows is left out",
+                            path, extent.whole, extent.len);
+    return true;
 }
 
 /* ---- additions ---- */
@@ -218,15 +247,6 @@ bool meshd_journals_reserve(MeshdJournals *self, const char *path, size_t n_byte
         journal->promised += n_bytes;
     g_mutex_unlock(&self->mutex);
     return has_room;
-}
-
-static bool fail_errno(GError **error, const char *path)
-{
-    bool full = errno == ENOSPC || errno == EDQUOT;
-
-    mesh_error_set_errno(error, full ? MESH_ERROR_DISK_FULL : MESH_ERROR_STATE, errno,
-                         "cannot write %s", path);
-    return false;
 }
 
 static bool write_all(int fd, const GString *text, size_t at)
@@ -252,12 +272,12 @@ static bool write_at(const char *path, size_t at, const GString *text, GError **
     bool written;
 
     if (fd < 0)
-        return fail_errno(error, path);
+        return fail_errno(error, "write", path);
     written = ftruncate(fd, (off_t)at) == 0 && write_all(fd, text, at) && fdatasync(fd) == 0;
     if (!written)
-        fail_errno(error, path);
+        fail_errno(error, "write", path);
     if (close(fd) < 0 && written)
-        written = fail_errno(error, path);
+        written = fail_errno(error, "write", path);
     return written;
 }
 

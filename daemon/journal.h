@@ -33,8 +33,10 @@ void           meshd_journals_free(MeshdJournals *self); /* NULL is fine */
 void meshd_journals_begin(MeshdJournals *self, const MeshdJournalBase *base, bool damaged);
 
 /** meshd_journals_read: the document was read. Appends its additions (GBytes) to @records.
- * Returns: owned text for people: something at the journal's end is not whole; NULL: all is. */
-char *meshd_journals_read(MeshdJournals *self, const MeshdJournalBase *base, GPtrArray *records);
+ * @out_trouble: owned text for people: something at the journal's end is not whole; NULL: all is.
+ * Errors: MESH_ERROR_STATE: there is one that cannot be read, so additions may be missing. */
+bool meshd_journals_read(MeshdJournals *self, const MeshdJournalBase *base, GPtrArray *records,
+                         char **out_trouble, GError **error);
 
 /** meshd_journals_reserve: may @n_bytes be added to the document at @path? False: it is to be
  * written whole, its journal is as long as it may be, or nothing is known of it in this run. */

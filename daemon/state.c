@@ -563,18 +563,20 @@ static GBytes *find_waiting(MeshdState *self, const char *path, GPtrArray *recor
     return bytes;
 }
 
-/* The journal of a document that was read from @path or, if it is @older, from the one before. */
-static void load_log(MeshdState *self, const char *path, GBytes *bytes, bool older,
-                     GPtrArray *records)
+/* The journal of a document that was read, as @path or as the one before. */
+static bool load_log(MeshdState *self, const char *path, GBytes *bytes, GPtrArray *records,
+                     GError **error)
 {
     char             check[MESHD_DOCUMENT_CHECK_SIZE];
     MeshdJournalBase base = { path, check, g_bytes_get_size(bytes) };
     g_autofree char *trouble = NULL;
 
     meshd_document_check(bytes, check);
-    trouble = meshd_journals_read(self->journals, &base, records);
+    if (!meshd_journals_read(self->journals, &base, records, &trouble, error))
+        return false;
     if (trouble != NULL)
-        note_read(self, path, trouble, older);
+        note_read(self, path, trouble, false);
+    return true;
 }
 
 GBytes *meshd_state_load(MeshdState *self, const MeshNetworkId *net, const char *name,
@@ -595,8 +597,8 @@ static GBytes *load(MeshdState *self, const char *path, GPtrArray *records, GErr
 
     if (bytes != NULL) {
         note_restored(self, path);
-        if (records != NULL)
-            load_log(self, path, bytes, false, records);
+        if (records != NULL && !load_log(self, path, bytes, records, error))
+            g_clear_pointer(&bytes, g_bytes_unref);
         return bytes;
     }
     bytes = meshd_document_load(prev, &older);
@@ -608,11 +610,11 @@ static GBytes *load(MeshdState *self, const char *path, GPtrArray *records, GErr
     else
         text = g_strdup_printf("%s, nor is there a generation before it: %s", newest->message,
                                older->message);
-    if (bytes != NULL && records != NULL)
-        load_log(self, path, bytes, true, records);
-    note_read(self, path, text, !missing);
     if (bytes == NULL)
         g_set_error_literal(error, MESH_ERROR, MESH_ERROR_STATE, text);
+    else if (records != NULL && !load_log(self, path, bytes, records, error))
+        g_clear_pointer(&bytes, g_bytes_unref);
+    note_read(self, path, text, !missing);
     return bytes;
 }
 

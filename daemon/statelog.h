@@ -13,6 +13,7 @@ bool meshd_state_append_later(MeshdState *self, const MeshNetworkId *net, const 
 
 /** meshd_state_load_log: meshd_state_load(), and the additions (GBytes) to the generation that it
  * gives, appended to @records. One that a crash tore is left out, with all behind it; that is said
- * in the log and in the list of troubles. */
+ * in the log and in the list of troubles. A journal that is there and cannot be read is an error.
+ */
 GBytes *meshd_state_load_log(MeshdState *self, const MeshNetworkId *net, const char *name,
                              GPtrArray *records, GError **error);

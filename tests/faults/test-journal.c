@@ -220,6 +220,45 @@ static void test_refused(gconstpointer code)
     g_assert_cmpuint(nth, >, 2);
 }
 
+/* What the disk refuses to read is not taken for nothing, nor written over. */
+static bool refuse_read(int code, unsigned nth)
+{
+    g_autofree char *dir = make_dir();
+    MeshdState      *state = open_state(dir);
+    g_autoptr(GPtrArray) records = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GBytes) base = NULL;
+    bool refused;
+    int  n = 12;
+
+    save(state, 1);
+    g_assert_true(add(state, 11) && add(state, 12));
+    meshd_state_close(state);
+    state = open_state(dir);
+    disk_fail_reads(dir, nth, code);
+    base = meshd_state_load_log(state, &net, "map", records, &error);
+    refused = disk_heal();
+    g_assert_true((base == NULL) == (error != NULL));
+    g_assert_true(error != NULL || records->len == 2);
+    g_assert_true(error == NULL || strstr(error->message, dir) != NULL);
+    n += add(state, 13);
+    meshd_state_close(state);
+    state = open_state(dir);
+    g_assert_cmpint(load(state), ==, n);
+    meshd_state_close(state);
+    remove_tree(dir);
+    return refused;
+}
+
+static void test_unread(void)
+{
+    unsigned nth = 1;
+
+    while (refuse_read(EIO, nth))
+        nth++;
+    g_assert_cmpuint(nth, >, 3); /* of the document and of its journal */
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -228,5 +267,6 @@ int main(int argc, char **argv)
     g_test_add_data_func("/faults/journal/refused/no-space", GINT_TO_POINTER(ENOSPC), test_refused);
     g_test_add_data_func("/faults/journal/refused/input-output", GINT_TO_POINTER(EIO),
                          test_refused);
+    g_test_add_func("/faults/journal/unread", test_unread);
     return g_test_run();
 }
