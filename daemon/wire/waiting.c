@@ -1,16 +1,19 @@
 /* daemon/wire/waiting.c: see waiting.h. */
 #include "daemon/wire/waiting.h"
 
-/* Either the thread that obeys a note sees the bit, or we see what the note was about. */
+/* Either the thread that obeys a note sees the bit, or we see what the note was about. Then we look
+ * in the next round, and the bell is what makes it come before anything else does. */
 void wire_waiting_own(WirePlane *plane, unsigned shard, WirePeer *peer, WireStaged *staged)
 {
     wire_peer_ref(peer);
     staged->owner = peer;
     staged->mark = atomic_load(&peer->n_drops);
     atomic_fetch_or(&peer->staged_in, 1u << shard);
-    if (shard != peer->shard &&
-        (atomic_load(&peer->slots.current) != NULL || atomic_load(&peer->n_drops) != staged->mark))
+    if (shard != peer->shard && (atomic_load(&peer->slots.current) != NULL ||
+                                 atomic_load(&peer->n_drops) != staged->mark)) {
         atomic_store(&plane->look[shard], true);
+        wire_mailbox_ring(&plane->to_out[shard]);
+    }
 }
 
 void wire_waiting_disown(unsigned shard, WirePeer *peer)

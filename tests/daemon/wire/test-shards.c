@@ -12,6 +12,7 @@
 #include "daemon/wire/shards.h"
 #include "daemon/wire/steer.h"
 #include "daemon/wire/udp-open.h"
+#include "daemon/wire/waiting.h"
 #include "daemon/wire/ways.h"
 #include "pair-steer.h"
 
@@ -117,6 +118,40 @@ static void test_staged_and_gone(void)
     pair_apply(&pair.a);
     pair_wait_until(are_all_dropped, &pair);
     pair_stop(&pair);
+}
+
+/* A session that came between the look for it and the first packet that waits: nobody else will
+ * say so, and the thread must not fall asleep over it. */
+static void test_staged_late(void)
+{
+    const WirePeerSpec spec = { .keepalive_s = 0 };
+    WirePlane         *plane = g_new0(WirePlane, 1);
+    WireKeypair       *some = (WireKeypair *)(void *)plane; /* not looked into */
+    WireStaged         staged = { .owner = NULL };
+    WireIndexTable    *index;
+    WirePeer          *peer;
+    struct pollfd      bell;
+
+    g_assert_cmpint(wire_index_new(&index), ==, 0);
+    g_assert_cmpint(wire_mailbox_init(&plane->to_out[1]), ==, 0);
+    peer = wire_peer_new(&spec, index, 0);
+    bell = (struct pollfd){ .fd = wire_mailbox_fd(&plane->to_out[1]), .events = POLLIN };
+    wire_waiting_own(plane, 1, peer, &staged);
+    g_assert_cmpint(poll(&bell, 1, 0), ==, 0); /* no session: a note will tell */
+    g_assert_false(wire_waiting_take(plane, 1));
+    wire_waiting_disown(1, peer);
+    wire_peer_unref(peer);
+    atomic_store(&peer->slots.current, some);
+    wire_waiting_own(plane, 1, peer, &staged);
+    g_assert_cmpint(poll(&bell, 1, 0), ==, 1);
+    g_assert_true(wire_waiting_take(plane, 1));
+    atomic_store(&peer->slots.current, NULL);
+    wire_waiting_disown(1, peer);
+    wire_peer_unref(peer);
+    wire_peer_unref(peer);
+    wire_mailbox_done(&plane->to_out[1]);
+    wire_index_free(index);
+    g_free(plane);
 }
 
 /* ---- another shard's sockets ---- */
@@ -286,6 +321,7 @@ int main(int argc, char **argv)
     g_test_add_func("/shards/flows", test_flows);
     g_test_add_func("/shards/staged", test_staged);
     g_test_add_func("/shards/staged-and-gone", test_staged_and_gone);
+    g_test_add_func("/shards/staged-late", test_staged_late);
     g_test_add_func("/shards/adopted", test_adopted);
     g_test_add_func("/shards/twice", test_twice);
     g_test_add_func("/shards/strangers", test_strangers);
