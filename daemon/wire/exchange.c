@@ -258,9 +258,10 @@ bool wire_exchange_is_other_suite(const WireExchange *self, WirePeer *peer)
     const WireKeypair *keypair = wire_slots_current(&peer->slots);
     WireSuite          wanted = get_suite(self, peer);
 
-    if (keypair != NULL && wire_keypair_may_receive(keypair, self->now_ms))
-        return keypair->engine->suite != wanted;
-    return wire_exchange_is_pending(peer) && peer->talk->pending.suite != wanted;
+    if (wire_exchange_is_pending(peer) && peer->talk->pending.suite != wanted)
+        return true; /* its answer would move the session there, too */
+    return keypair != NULL && wire_keypair_may_receive(keypair, self->now_ms) &&
+           keypair->engine->suite != wanted;
 }
 
 /* A new initiation in @out, to a peer that can talk; the one before is void. */
