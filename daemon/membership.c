@@ -242,8 +242,10 @@ void meshd_membership_connect(MeshdEngine *self)
                                .secret = self->profile->secret,
                                .node = self->profile->node };
 
-    if (self->client == NULL)
-        self->client = control_client_new(&options, &control_events, self);
+    if (self->client != NULL)
+        return;
+    self->client = control_client_new(&options, &control_events, self);
+    self->k_epoch = 0; /* the one before may not have got it through */
 }
 
 static bool make_request(MeshdEngine *self, MeshRegister *out, GError **error)

@@ -73,6 +73,22 @@ static void on_answered(ControlClient *self, const ControlResult *result)
     control_client_release(self);
 }
 
+/* A K of an older state of ours, from a backup perhaps: the server keeps the newer, and peers see
+ * by E that it is not the one we go by. */
+static bool give_up_k(ControlClient *self, const GError *why)
+{
+    ControlReports *reports = &self->reports;
+
+    if (reports->k == NULL || !g_error_matches(why, MESH_ERROR, MESH_ERROR_CONFLICT))
+        return false;
+    mesh_log_warning("report: the server does not take our record: %s", why->message);
+    if (!reports->due) /* nothing newer came in between */
+        g_clear_pointer(&reports->k, mesh_signed_unref);
+    reports->due = true;
+    schedule(self, 0);
+    return true;
+}
+
 static void on_done(void *user_data, const ControlResult *result)
 {
     ControlClient  *self = user_data;
@@ -89,6 +105,8 @@ static void on_done(void *user_data, const ControlResult *result)
         schedule(self, mesh_backoff_next_ms(&reports->backoff)); /* if there is a newer one */
         return;
     }
+    if (give_up_k(self, result->error))
+        return;
     if (control_client_is_fatal(result->error)) {
         control_client_fail(self, result->error);
         return;
