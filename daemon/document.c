@@ -153,6 +153,23 @@ bool meshd_document_save(const char *path, GBytes *bytes, bool damaged, GError *
     return saved;
 }
 
+void meshd_document_double(const char *path)
+{
+    g_autofree char *dir = g_path_get_dirname(path);
+    g_autofree char *prev = g_strconcat(path, MESHD_DOCUMENT_PREV, NULL);
+    g_autofree char *temp = g_strconcat(prev, MESHD_DOCUMENT_TEMP, NULL);
+    g_autoptr(GBytes) bytes = NULL;
+
+    if (access(prev, F_OK) == 0)
+        return;
+    bytes = meshd_document_load(path, NULL);
+    if (bytes == NULL)
+        return;
+    if (!write_temp(temp, bytes, NULL) || rename(temp, prev) < 0 ||
+        !mesh_disk_flush_dir(dir, MESH_ERROR_STATE, NULL))
+        (void)unlink(temp);
+}
+
 /* ---- load ---- */
 
 static int read_all(int fd, char *to, size_t len)

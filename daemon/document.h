@@ -18,6 +18,11 @@
  * aside. On failure a whole generation is there as before. Errors: MESH_ERROR_STATE. */
 bool meshd_document_save(const char *path, GBytes *bytes, bool damaged, GError **error);
 
+/** meshd_document_double: writes what is at @path a second time, as the generation before, where
+ * there is none: what a journal goes on from is not replaced for a long time, and would have no
+ * second copy. If the disk refuses, there is none still. */
+void meshd_document_double(const char *path);
+
 /* Checksum of a document, as text. */
 #define MESHD_DOCUMENT_CHECK_SIZE 65
 

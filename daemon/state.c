@@ -259,6 +259,7 @@ static bool save_all(MeshdState *self, const char *path, MeshdDraft *draft, GErr
         return true;
     if (!meshd_journals_append(self->journals, path, draft->records, error))
         return false;
+    meshd_document_double(path);
     note_saved(self, path, false);
     return true;
 }

@@ -225,6 +225,24 @@ static void test_other_generation(Fixture *f, gconstpointer data)
     assert_loads(f, "third");
 }
 
+/* The first generation of all has no other before it, yet its journal may be long. */
+static void test_second_copy(Fixture *f, gconstpointer data)
+{
+    g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func(g_free);
+
+    (void)data;
+    save(f, "first");
+    g_assert_true(add(f, "one"));
+    restart(f);
+    g_assert_true(g_file_set_contents(f->path, "torn", -1, NULL));
+    assert_loads(f, "first|one");
+    meshd_state_repair(f->state, found);
+    g_assert_cmpuint(found->len, >, 0);
+    restart(f);
+    assert_loads(f, "first|one");
+    g_assert_cmpuint(count_troubles(f), ==, 0);
+}
+
 static void test_full(Fixture *f, gconstpointer data)
 {
     g_autofree char *text = g_strnfill(1000, 'x');
@@ -297,6 +315,7 @@ int main(int argc, char **argv)
         { "/journal/torn", test_torn },
         { "/journal/changed", test_changed },
         { "/journal/other-generation", test_other_generation },
+        { "/journal/second-copy", test_second_copy },
         { "/journal/full", test_full },
         { "/journal/repair", test_repair },
         { "/journal/unreadable", test_unreadable },
