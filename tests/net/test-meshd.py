@@ -24,8 +24,9 @@ def exits(lab, a):
 
 
 def pings(lab, a, b):
-    a.mesh("ping", "b") # the relay may be the first way
-    a.wait_until(lambda n: n.peer("b").path == "direct", 30)
+    for node, name in ((a, "b"), (b, "a")): # the relay may be the first way, of either
+        node.mesh("ping", name)
+        node.wait_until(lambda n, name=name: n.peer(name).path == "direct", 30)
     for family in ("-4", "-6"):
         done = a.mesh("ping", "b", family, "-c", "2")
         lines = [line for line in done.stdout.splitlines()
@@ -40,7 +41,8 @@ def shows(lab, a):
     peer = a.json("peers")["peers"][0]
     assert set(peer) == {"name", "node", "addresses", "online", "path", "reason", "tags",
                          "last-handshake", "rx-bytes", "tx-bytes", "endpoint", "candidates",
-                         "relay", "relay-tls", "rtt-us", "wg", "owner", "last-seen", "cipher", "reason-code"}, set(peer)
+                         "relay", "relay-tls", "rtt-us", "wg", "owner", "last-seen", "cipher", "reason-code",
+                         "mtu"}, set(peer)
     network = a.json("status")["networks"][0]
     assert {"id", "name", "node-name", "state", "interface", "listen-port", "addresses",
             "endpoints", "warnings", "server-state", "peers-online"} <= set(network), network
