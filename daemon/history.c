@@ -1,8 +1,7 @@
 #include "daemon/history.h"
 
+#include "common/glib/keyset.h"
 #include "common/std/endpoint.h"
-
-#include <string.h>
 
 typedef struct {
     MeshKey wg;
@@ -12,19 +11,6 @@ typedef struct {
 struct MeshdHistory {
     GHashTable *records; /* &Record.wg → owned Record */
 };
-
-static guint hash_key(gconstpointer key)
-{
-    guint hash;
-
-    memcpy(&hash, ((const MeshKey *)key)->bytes, sizeof hash); /* verified: nobody else's choice */
-    return hash;
-}
-
-static gboolean equal_keys(gconstpointer a, gconstpointer b)
-{
-    return memcmp(a, b, sizeof(MeshKey)) == 0;
-}
 
 static void clear_step(gpointer step)
 {
@@ -43,7 +29,7 @@ MeshdHistory *meshd_history_new(void)
 {
     MeshdHistory *self = g_new0(MeshdHistory, 1);
 
-    self->records = g_hash_table_new_full(hash_key, equal_keys, NULL, free_record);
+    self->records = g_hash_table_new_full(mesh_keyset_hash, mesh_keyset_equal, NULL, free_record);
     return self;
 }
 

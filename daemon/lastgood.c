@@ -3,10 +3,9 @@
 #include "common/glib/error.h"
 #include "common/glib/json.h"
 #include "common/glib/jsonout.h"
+#include "common/glib/keyset.h"
 #include "common/glib/log.h"
 #include "common/std/endpoint.h"
-
-#include <string.h>
 
 #define DOCUMENT  "lastgood"
 #define MAX_BYTES (UINT64_C(192) * MESHD_LASTGOOD_MAX + 4096)
@@ -31,22 +30,9 @@ struct MeshdLastgood {
     guint         save;   /* timer; 0: all is saved */
 };
 
-static guint hash_key(gconstpointer key)
-{
-    guint hash;
-
-    memcpy(&hash, key, sizeof hash); /* only what a verified map named comes in */
-    return hash;
-}
-
-static gboolean equal_keys(gconstpointer a, gconstpointer b)
-{
-    return memcmp(a, b, sizeof(MeshKey)) == 0; /* public */
-}
-
 static GHashTable *new_table(void)
 {
-    return g_hash_table_new_full(hash_key, equal_keys, NULL, g_free);
+    return g_hash_table_new_full(mesh_keyset_hash, mesh_keyset_equal, NULL, g_free);
 }
 
 static void put(GHashTable *table, const Place *place)

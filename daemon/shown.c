@@ -1,9 +1,8 @@
 #include "daemon/shown.h"
 
+#include "common/glib/keyset.h"
 #include "common/std/clock.h"
 #include "daemon/lock/compare.h"
-
-#include <string.h>
 
 enum {
     FEW = 512,       /* peers: looking at all of them takes half a millisecond */
@@ -18,24 +17,11 @@ struct MeshdShown {
     int64_t       all_ms; /* boot clock: when all were looked at */
 };
 
-static guint hash_key(gconstpointer key)
-{
-    guint hash;
-
-    memcpy(&hash, key, sizeof hash); /* only what a verified map named comes in */
-    return hash;
-}
-
-static gboolean equal_keys(gconstpointer a, gconstpointer b)
-{
-    return memcmp(a, b, sizeof(MeshKey)) == 0; /* public */
-}
-
 MeshdShown *meshd_shown_new(void)
 {
     MeshdShown *self = g_new0(MeshdShown, 1);
 
-    self->noted = g_hash_table_new_full(hash_key, equal_keys, g_free, NULL);
+    self->noted = g_hash_table_new_full(mesh_keyset_hash, mesh_keyset_equal, g_free, NULL);
     return self;
 }
 

@@ -3,11 +3,10 @@
 #include "common/glib/error.h"
 #include "common/glib/json.h"
 #include "common/glib/jsonout.h"
+#include "common/glib/keyset.h"
 #include "common/glib/log.h"
 #include "common/std/clock.h"
 #include "daemon/wire/time.h"
-
-#include <string.h>
 
 #define DOCUMENT    "timestamps"
 #define NS_PER_S    INT64_C(1000000000)
@@ -40,19 +39,6 @@ struct MeshdTimestamps {
 };
 
 /* Enough: only what a verified map named comes in. */
-static guint hash_key(gconstpointer key)
-{
-    guint hash;
-
-    memcpy(&hash, key, sizeof hash);
-    return hash;
-}
-
-static gboolean equal_keys(gconstpointer a, gconstpointer b)
-{
-    return mesh_key_equal(a, b);
-}
-
 MeshdTimestamps *meshd_timestamps_new(MeshdState *state, const MeshNetworkId *net,
                                       const LockGate *gate)
 {
@@ -61,7 +47,7 @@ MeshdTimestamps *meshd_timestamps_new(MeshdState *state, const MeshNetworkId *ne
     self->state = state;
     self->net = *net;
     self->gate = gate;
-    self->taken = g_hash_table_new_full(hash_key, equal_keys, NULL, g_free);
+    self->taken = g_hash_table_new_full(mesh_keyset_hash, mesh_keyset_equal, NULL, g_free);
     return self;
 }
 
@@ -238,7 +224,7 @@ static gboolean is_gone(gpointer key, gpointer value, gpointer user_data)
 /* Only peers of the map stay: what is stored does not grow with those that came and went. */
 static bool forget_others(MeshdTimestamps *self, LockVerified *map)
 {
-    g_autoptr(GHashTable) known = g_hash_table_new(hash_key, equal_keys);
+    g_autoptr(GHashTable) known = g_hash_table_new(mesh_keyset_hash, mesh_keyset_equal);
 
     if (map == NULL)
         return false;

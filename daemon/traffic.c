@@ -1,10 +1,9 @@
 #include "daemon/traffic.h"
 
+#include "common/glib/keyset.h"
 #include "common/std/clock.h"
 #include "daemon/inside.h"
 #include "daemon/path/doctor.h"
-
-#include <string.h>
 
 enum { FRESH_MS = 200 }; /* watchers that ask together share a reading */
 
@@ -22,24 +21,11 @@ struct MeshdTraffic {
     MeshdTrafficTotals totals;
 };
 
-static guint hash_node(gconstpointer node)
-{
-    guint hash;
-
-    memcpy(&hash, ((const MeshKey *)node)->bytes, sizeof hash); /* verified: nobody's choice */
-    return hash;
-}
-
-static gboolean equal_nodes(gconstpointer a, gconstpointer b)
-{
-    return memcmp(a, b, sizeof(MeshKey)) == 0;
-}
-
 MeshdTraffic *meshd_traffic_new(void)
 {
     MeshdTraffic *self = g_new0(MeshdTraffic, 1);
 
-    self->rows = g_hash_table_new_full(hash_node, equal_nodes, NULL, g_free);
+    self->rows = g_hash_table_new_full(mesh_keyset_hash, mesh_keyset_equal, NULL, g_free);
     return self;
 }
 

@@ -1,5 +1,6 @@
 #include "daemon/bus/peers.h"
 
+#include "common/glib/keyset.h"
 #include "common/std/base64.h"
 #include "common/std/endpoint.h"
 #include "daemon/doctor.h"
@@ -150,24 +151,11 @@ GVariant *bus_peers_make_page(GPtrArray *peers, const char *after, unsigned limi
     return g_variant_builder_end(&list);
 }
 
-static guint hash_node(gconstpointer node)
-{
-    guint hash;
-
-    memcpy(&hash, ((const MeshKey *)node)->bytes, sizeof hash); /* random already, and verified */
-    return hash;
-}
-
-static gboolean equal_nodes(gconstpointer a, gconstpointer b)
-{
-    return memcmp(a, b, sizeof(MeshKey)) == 0;
-}
-
 BusPeers *bus_peers_new(void)
 {
     BusPeers *self = g_new0(BusPeers, 1);
 
-    self->told = g_hash_table_new_full(hash_node, equal_nodes, NULL, g_free);
+    self->told = g_hash_table_new_full(mesh_keyset_hash, mesh_keyset_equal, NULL, g_free);
     return self;
 }
 

@@ -1,5 +1,6 @@
 #include "daemon/path/news.h"
 
+#include "common/glib/keyset.h"
 #include "common/std/endpoint.h"
 #include "daemon/path/candidates.h"
 #include "daemon/path/relayhome.h"
@@ -7,19 +8,6 @@
 
 #include <string.h>
 #include <sys/socket.h>
-
-static guint hash_key(gconstpointer key)
-{
-    guint hash;
-
-    memcpy(&hash, ((const MeshKey *)key)->bytes, sizeof hash); /* public keys are random already */
-    return hash;
-}
-
-static gboolean equal_key(gconstpointer a, gconstpointer b)
-{
-    return memcmp(a, b, sizeof(MeshKey)) == 0;
-}
 
 static void on_peer_changed(const MeshKey *key, void *user_data)
 {
@@ -368,7 +356,7 @@ void path_news_start(Path *self, const PathOptions *options)
     self->inner = options->inner;
     self->events = options->events;
     self->user_data = options->user_data;
-    self->peers = g_hash_table_new_full(hash_key, equal_key, NULL, on_peer_removed);
+    self->peers = g_hash_table_new_full(mesh_keyset_hash, mesh_keyset_equal, NULL, on_peer_removed);
     self->addrs = g_array_new(false, true, sizeof(MeshAddr));
     self->relays = g_array_new(false, true, sizeof(PathRelay));
     peers =
