@@ -57,7 +57,7 @@ static void context_free(void *context)
 
 static void seal_batch(void *context, uint64_t first_counter, WireSeg *segs, size_t n_segs)
 {
-    struct gcm_context_data state; /* of one packet; holds no key */
+    struct gcm_context_data state; /* of one packet: no key, but key stream */
 
     for (size_t i = 0; i < n_segs; i++) {
         WireSeg *seg = &segs[i];
@@ -68,6 +68,7 @@ static void seal_batch(void *context, uint64_t first_counter, WireSeg *segs, siz
         IMB_AES256_GCM_ENC(manager, context, &state, seg->out, seg->in, seg->len, nonce, NULL, 0,
                            seg->out + seg->len, WIRE_AEAD_TAG_BYTES);
     }
+    sodium_memzero(&state, sizeof(state));
 }
 
 static size_t open_batch(void *context, WireSeg *segs, size_t n_segs)

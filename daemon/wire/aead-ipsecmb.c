@@ -3,6 +3,7 @@
  * Half of EVP's time a packet, which is mostly its parameters. Its job interface, one job at a
  * time: a job of this cipher is done when it is submitted. A manager is scratch of one thread, made
  * at the thread's first run and freed at its end. */
+#include "daemon/wire/aead-nonce.h"
 #include "daemon/wire/aead.h"
 
 #include <errno.h>
@@ -12,8 +13,6 @@
 #include <string.h>
 
 #include "common/std/key.h"
-
-#define NONCE_BYTES 12
 
 typedef struct {
     _Alignas(64) uint8_t key[WIRE_AEAD_KEY_BYTES]; /* the library wants it aligned */
@@ -90,11 +89,10 @@ static void context_free(void *context)
 static void run_job(IMB_MGR *manager, const Context *self, const WireSeg *seg, bool seal,
                     uint8_t tag[WIRE_AEAD_TAG_BYTES])
 {
-    uint8_t  nonce[NONCE_BYTES] = { 0 };
+    uint8_t  nonce[WIRE_AEAD_NONCE_BYTES];
     IMB_JOB *job = IMB_GET_NEXT_JOB(manager);
 
-    for (int i = 0; i < 8; i++)
-        nonce[4 + i] = (uint8_t)(seg->counter >> 8 * i);
+    wire_aead_nonce_le(seg->counter, nonce);
     *job = (IMB_JOB){
         .cipher_mode = IMB_CIPHER_CHACHA20_POLY1305,
         .hash_alg = IMB_AUTH_CHACHA20_POLY1305,
@@ -108,7 +106,7 @@ static void run_job(IMB_MGR *manager, const Context *self, const WireSeg *seg, b
         .msg_len_to_cipher_in_bytes = seg->len,
         .msg_len_to_hash_in_bytes = seg->len,
         .iv = nonce,
-        .iv_len_in_bytes = NONCE_BYTES,
+        .iv_len_in_bytes = WIRE_AEAD_NONCE_BYTES,
         .auth_tag_output = tag,
         .auth_tag_output_len_in_bytes = WIRE_AEAD_TAG_BYTES,
     };
