@@ -49,6 +49,9 @@ static const struct {
     { "dns-domains", "DnsDomains", "as" },
     { "mtu", "Mtu", "u" },
     { "gateway", "Gateway", "s" },
+    { "aes", "Aes", "b" },
+    { "aes-state", "AesState", "s" },
+    { "engines", "Engines", "as" },
 };
 enum {
     PROP_FIRST = 1,

@@ -101,6 +101,8 @@ static Table sort(Order order, const GPtrArray *peers)
 
 static void append_run(Table *out, const Table *base, size_t from, size_t to)
 {
+    if (from == to)
+        return; /* of the first map there is no base */
     memcpy(out->rows + out->n, base->rows + from, (to - from) * sizeof *out->rows);
     out->n += to - from;
 }

@@ -3,6 +3,7 @@ relay and by TLS; what a forger, a server that edits records, and a restart make
 
    [a] [b] [c: --aes=off] ══ internet ══ symmetric NAT ─ [d]   UDP blocked ─ [e]   [f] joins late   [eve] listens, forges"""
 import json
+import pathlib
 import re
 import subprocess
 import sys
@@ -16,8 +17,8 @@ from lab import Lab, need, wait_until
 
 need("unshare", "ip", "nft", "dbus-daemon")
 AES, CHACHA = "AES-256-GCM", "ChaCha20-Poly1305"
-HERE = __file__.rsplit("/", 1)[0]
-FORGER, WIRETAP = HERE + "/suiteforger.py", HERE + "/wiretap.py"
+HERE = pathlib.Path(__file__).resolve().parent
+FORGER, WIRETAP = HERE / "suiteforger.py", HERE / "wiretap.py"
 
 
 def cipher(node, other):

@@ -87,7 +87,7 @@ def replay(copies):
             data = bytes.fromhex(heard["data"])
             bad = bytearray(data)
             # Of a handshake not in mac2, which nobody reads who is not under load.
-            end = len(bad) if bad[0] == 4 else len(bad) - 16
+            end = len(bad) if bad[0] in (4, 0x64) else len(bad) - 16
             bad[random.randrange(16, end)] ^= 1 << random.randrange(8)
             own = own6 if ":" in heard["to"][0] else own4
             for _ in range(copies):
