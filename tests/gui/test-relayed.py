@@ -3,7 +3,7 @@
    [a] ann's desktop ─ symmetric NAT ══ wan ══ symmetric NAT ─ [b]          [server] mesh.example, with its relay"""
 import re
 
-from desk import Desk, Lab, find_program, need_desktop, open_seats
+from desk import Desk, Lab, find_program, need_desktop, open_seats, wait_until
 from languages import codes, show_languages, texts
 
 WHY = "both ends are behind NATs that use another port for each destination"
@@ -28,7 +28,8 @@ def translated(lab, desk, code, said):
     relayed = said["by relay %s: %s"] % ("server", why)
     searched = said["%s; another search is under way"] % relayed # perhaps just now
     assert asked in {f"b: {reached}; {remedy}" for reached in (relayed, searched)}, asked
-    assert said[REASON] in desk.run(find_program("mesh"), "peers", LANGUAGE=code).stdout
+    wait_until(lambda: said[REASON] in desk.run(find_program("mesh"), "peers", LANGUAGE=code).stdout, 60,
+               "mesh peers says why") # between two searches
     window = desk.launch("mesh-gui", key=f"gui-{code}", LANGUAGE=code)
     desk.resize("Mesh", "1000", "1380")
     row = re.compile("^b, ")
