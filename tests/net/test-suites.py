@@ -181,9 +181,9 @@ def run(lab):
     server.setup("home")
     server.up()
     a, b, c, f = (lab.node(name) for name in "abcf")
-    d = lab.node("d", behind=lab.nat("nd", kind="symmetric"))
-    e = lab.node("e", behind=lab.nat("ne", kind="udp-blocked"))
-    b2 = lab.node("g", behind=lab.nat("ng", kind="symmetric"))
+    d = lab.node("d", behind=lab.nat("rd", kind="symmetric"))
+    e = lab.node("e", behind=lab.nat("re", kind="udp-blocked"))
+    b2 = lab.node("g", behind=lab.nat("rg", kind="symmetric"))
     eve = lab.host("eve")
     for node in (a, b, c, d, e, b2):
         node.up()
