@@ -40,11 +40,12 @@ def check_open(lab, node):
     assert relay["udp4-us"] > 0 and relay["udp6-us"] > 0, relay
     port = node.network().listen_port
     assert found["mapped"] == f"{node.ip4}:{port}", found
-    assert (relay["second"], relay["down"], relay["draining"]) == (False, False, False), relay
     wait_until(lambda: check(node)["relays"][0]["session"] == "udp", 20, "a session at the relay")
     wait_until(lambda: check(node)["port-map"] == "none", 30, "nobody maps ports here")
     assert "no router answers" in check(node)["port-map-error"] and check(node)["port-mapped"] == ""
     words = wait_until(lambda: (text := node.mesh("netcheck").stdout) and "home" in text and text, 20, "home")
+    (relay,) = check(node)["relays"]
+    assert (relay["second"], relay["down"], relay["draining"]) == (False, False, False), relay
     assert "UDP, IPv6  works" in words and "no NAT" in words and "port map   none: no router" in words, words
     lab.ok("a host on the internet has no NAT, UDP by both families, and knows its home relay")
 
