@@ -3,7 +3,7 @@
 #include "common/glib/error.h"
 #include "common/glib/log.h"
 #include "daemon/statelog.h"
-#include "tests/faults/disk.h"
+#include "tests/faults/cut.h"
 
 #include <errno.h>
 #include <glib/gstdio.h>
@@ -12,27 +12,6 @@
 enum { GENERATIONS = 2, ADDITIONS = 2, BEGUN = 1, ACKED };
 
 static const MeshNetworkId net = { { 1, 2, 3, 4, 5, 6, 7, 0xab } };
-
-static char *make_dir(void)
-{
-    char *dir = g_dir_make_tmp("mesh-journal-XXXXXX", NULL);
-
-    g_assert_nonnull(dir);
-    return dir;
-}
-
-static void remove_tree(const char *path)
-{
-    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
-    const char *name;
-
-    while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
-        g_autofree char *inner = g_build_filename(path, name, NULL);
-
-        remove_tree(inner);
-    }
-    g_assert_cmpint(g_remove(path), ==, 0);
-}
 
 static MeshdState *open_state(const char *dir)
 {
@@ -105,7 +84,7 @@ static void go_on(MeshdState *state, int now, const char *dir)
     meshd_state_close(state);
 }
 
-static void check(size_t n, DiskRest rest, const char *dir)
+static void check(const char *dir, size_t n, DiskRest rest)
 {
     MeshdState *state = open_state(dir);
     int         now = load(state);
@@ -118,31 +97,10 @@ static void check(size_t n, DiskRest rest, const char *dir)
         go_on(state, now, dir);
 }
 
-/* Every step × every order in which names may have reached the disk × every fate of the bytes. */
-static void cut_everywhere(size_t steps)
-{
-    unsigned images = 0;
-
-    for (size_t n = 0; n <= steps; n++)
-        for (size_t names = disk_first_unsafe(n); names <= n; names++) {
-            if (names < n && !disk_is_name(names))
-                continue; /* the same as the next */
-            for (DiskRest rest = 0; rest < DISK_REST_N; rest++, images++) {
-                g_autofree char *dir = make_dir();
-
-                disk_replay(n, names, rest, dir);
-                check(n, rest, dir);
-                remove_tree(dir);
-            }
-        }
-    g_test_message("%zu steps, %u disks", steps, images);
-    g_assert_cmpuint(images, >, 5 * steps);
-}
-
 /* Closing a state waits for its saver. */
 static void test_cut(void)
 {
-    g_autofree char *dir = make_dir();
+    g_autofree char *dir = cut_make_dir();
     MeshdState      *state;
 
     disk_record(dir);
@@ -161,8 +119,8 @@ static void test_cut(void)
         }
     }
     meshd_state_close(state);
-    cut_everywhere(disk_stop());
-    remove_tree(dir);
+    cut_everywhere(disk_stop(), check);
+    cut_remove_tree(dir);
 }
 
 static bool is_refused(MeshdState *state)
@@ -184,7 +142,7 @@ static goffset get_size(const char *path)
 /* What the disk refuses stays in memory, is said, and is written when it can be. */
 static bool refuse(int code, unsigned nth)
 {
-    g_autofree char *dir = make_dir();
+    g_autofree char *dir = cut_make_dir();
     g_autofree char *path = g_build_filename(dir, "networks", "01020304050607ab", "map", NULL);
     MeshdState      *state = open_state(dir);
     bool             refused;
@@ -207,7 +165,7 @@ static bool refuse(int code, unsigned nth)
     state = open_state(dir);
     g_assert_cmpint(load(state), ==, 13);
     meshd_state_close(state);
-    remove_tree(dir);
+    cut_remove_tree(dir);
     return refused;
 }
 
@@ -223,7 +181,7 @@ static void test_refused(gconstpointer code)
 /* What the disk refuses to read is not taken for nothing, nor written over. */
 static bool refuse_read(int code, unsigned nth)
 {
-    g_autofree char *dir = make_dir();
+    g_autofree char *dir = cut_make_dir();
     MeshdState      *state = open_state(dir);
     g_autoptr(GPtrArray) records = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
     g_autoptr(GError) error = NULL;
@@ -246,7 +204,7 @@ static bool refuse_read(int code, unsigned nth)
     state = open_state(dir);
     g_assert_cmpint(load(state), ==, n);
     meshd_state_close(state);
-    remove_tree(dir);
+    cut_remove_tree(dir);
     return refused;
 }
 

@@ -3,7 +3,7 @@
 #include "common/glib/error.h"
 #include "common/glib/log.h"
 #include "daemon/state.h"
-#include "tests/faults/disk.h"
+#include "tests/faults/cut.h"
 
 #include <errno.h>
 #include <glib/gstdio.h>
@@ -14,27 +14,6 @@ enum { BEGUN = 1, ACKED = 2 }; /* kinds of notes */
 enum { GENERATIONS = 4, BODY_BYTES = 3000 };
 
 static const MeshNetworkId net = { { 1, 2, 3, 4, 5, 6, 7, 0xab } };
-
-static char *make_dir(void)
-{
-    char *dir = g_dir_make_tmp("mesh-disk-XXXXXX", NULL);
-
-    g_assert_nonnull(dir);
-    return dir;
-}
-
-static void remove_tree(const char *path)
-{
-    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
-    const char *name;
-
-    while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
-        g_autofree char *inner = g_build_filename(path, name, NULL);
-
-        remove_tree(inner);
-    }
-    g_assert_cmpint(g_remove(path), ==, 0);
-}
 
 /* A document that tells its generation at both ends. */
 static GBytes *make_body(int generation)
@@ -80,52 +59,33 @@ static MeshdState *open_state(const char *dir)
 
 /* ---- the power goes ---- */
 
-typedef void (*CheckFunc)(MeshdState *state, size_t n);
-
-/* Every step × every order in which names may have reached the disk × every fate of the bytes. */
-static void cut_everywhere(size_t steps, CheckFunc check)
+static void check_saves(const char *dir, size_t n, DiskRest rest)
 {
-    unsigned images = 0;
+    MeshdState *state = open_state(dir);
+    int         now = load(state, "profile");
 
-    for (size_t n = 0; n <= steps; n++)
-        for (size_t names = disk_first_unsafe(n); names <= n; names++) {
-            if (names < n && !disk_is_name(names))
-                continue; /* the same as the next */
-            for (DiskRest rest = 0; rest < DISK_REST_N; rest++, images++) {
-                g_autofree char *dir = make_dir();
-                MeshdState      *state;
-
-                disk_replay(n, names, rest, dir);
-                state = open_state(dir);
-                check(state, n);
-                meshd_state_close(state);
-                remove_tree(dir);
-            }
-        }
-    g_test_message("%zu steps, %u disks", steps, images);
-    g_assert_cmpuint(images, >, 5 * steps);
-}
-
-static void check_saves(MeshdState *state, size_t n)
-{
-    int now = load(state, "profile");
-
+    (void)rest;
     g_assert_cmpint(now, >=, disk_get_note(ACKED, n));
     g_assert_cmpint(now, <=, disk_get_note(BEGUN, n));
     g_assert_true(save(state, "profile", GENERATIONS + 1, NULL)); /* and it goes on from there */
     g_assert_cmpint(load(state, "profile"), ==, GENERATIONS + 1);
+    meshd_state_close(state);
 }
 
-static void check_over_damage(MeshdState *state, size_t n)
+static void check_over_damage(const char *dir, size_t n, DiskRest rest)
 {
+    MeshdState *state = open_state(dir);
+
+    (void)rest;
     g_assert_cmpint(load(state, "profile"), >=, disk_get_note(ACKED, n));
     g_assert_true(save(state, "profile", GENERATIONS + 1, NULL));
     g_assert_cmpint(load(state, "profile"), ==, GENERATIONS + 1);
+    meshd_state_close(state);
 }
 
 static void test_cut_saves(void)
 {
-    g_autofree char *dir = make_dir();
+    g_autofree char *dir = cut_make_dir();
     MeshdState      *state;
 
     disk_record(dir);
@@ -137,13 +97,13 @@ static void test_cut_saves(void)
     }
     meshd_state_close(state);
     cut_everywhere(disk_stop(), check_saves);
-    remove_tree(dir);
+    cut_remove_tree(dir);
 }
 
 /* The newest generation was damaged before, by what we do not know. */
 static void test_cut_over_damage(void)
 {
-    g_autofree char *dir = make_dir();
+    g_autofree char *dir = cut_make_dir();
     g_autofree char *path = g_build_filename(dir, "networks", "01020304050607ab", "profile", NULL);
     MeshdState      *state;
 
@@ -162,11 +122,11 @@ static void test_cut_over_damage(void)
     }
     meshd_state_close(state);
     cut_everywhere(disk_stop(), check_over_damage);
-    remove_tree(dir);
+    cut_remove_tree(dir);
 }
 
 /* A network is there as a whole, or not at all and with no trace. */
-static void check_removal(MeshdState *state, size_t n)
+static void assert_whole_or_gone(MeshdState *state, size_t n)
 {
     g_autoptr(GArray) ids = meshd_state_list(state, NULL);
 
@@ -179,9 +139,18 @@ static void check_removal(MeshdState *state, size_t n)
     g_assert_cmpint(load(state, "floors"), ==, ids->len > 0 ? 1 : 0);
 }
 
+static void check_removal(const char *dir, size_t n, DiskRest rest)
+{
+    MeshdState *state = open_state(dir);
+
+    (void)rest;
+    assert_whole_or_gone(state, n);
+    meshd_state_close(state);
+}
+
 static void test_cut_removal(void)
 {
-    g_autofree char *dir = make_dir();
+    g_autofree char *dir = cut_make_dir();
     MeshdState      *state;
 
     disk_record(dir);
@@ -195,7 +164,7 @@ static void test_cut_removal(void)
     disk_note(ACKED, 1);
     meshd_state_close(state);
     cut_everywhere(disk_stop(), check_removal);
-    remove_tree(dir);
+    cut_remove_tree(dir);
 }
 
 /* ---- a step is refused ---- */
@@ -220,7 +189,7 @@ static bool is_full(const RefusalCase *c)
 /* Returns: whether a step was refused: false ends the walk over them. */
 static bool refuse_save(const RefusalCase *c, unsigned nth)
 {
-    g_autofree char *dir = make_dir();
+    g_autofree char *dir = cut_make_dir();
     g_autoptr(GError) error = NULL;
     MeshdState *state = open_state(dir);
     bool        saved, refused;
@@ -244,13 +213,13 @@ static bool refuse_save(const RefusalCase *c, unsigned nth)
     g_assert_true(save(state, "profile", 3, NULL));
     g_assert_cmpint(load(state, "profile"), ==, 3);
     meshd_state_close(state);
-    remove_tree(dir);
+    cut_remove_tree(dir);
     return refused;
 }
 
 static bool refuse_removal(const RefusalCase *c, unsigned nth)
 {
-    g_autofree char *dir = make_dir();
+    g_autofree char *dir = cut_make_dir();
     g_autoptr(GError) error = NULL;
     g_autoptr(GArray) ids = NULL;
     MeshdState *state = open_state(dir);
@@ -272,7 +241,7 @@ static bool refuse_removal(const RefusalCase *c, unsigned nth)
     ids = meshd_state_list(state, NULL);
     g_assert_cmpuint(ids->len, ==, 0);
     meshd_state_close(state);
-    remove_tree(dir);
+    cut_remove_tree(dir);
     return refused;
 }
 
@@ -289,7 +258,7 @@ static bool is_settled(MeshdState *state, const char *path, ino_t before)
  */
 static bool refuse_later(const RefusalCase *c, unsigned nth)
 {
-    g_autofree char *dir = make_dir();
+    g_autofree char *dir = cut_make_dir();
     g_autofree char *path = g_build_filename(dir, "networks", "01020304050607ab", "map", NULL);
     g_autoptr(GBytes) body = make_body(2);
     MeshdState *state = open_state(dir);
@@ -308,14 +277,14 @@ static bool refuse_later(const RefusalCase *c, unsigned nth)
     state = open_state(dir);
     g_assert_cmpint(load(state, "map"), ==, 2);
     meshd_state_close(state);
-    remove_tree(dir);
+    cut_remove_tree(dir);
     return refused;
 }
 
 /* The first start of all: no state, no directory. */
 static bool refuse_open(const RefusalCase *c, unsigned nth)
 {
-    g_autofree char *dir = make_dir();
+    g_autofree char *dir = cut_make_dir();
     g_autoptr(GError) error = NULL;
     MeshdState *state;
     bool        refused;
@@ -329,7 +298,7 @@ static bool refuse_open(const RefusalCase *c, unsigned nth)
     state = open_state(dir);
     g_assert_true(save(state, "profile", 1, NULL));
     meshd_state_close(state);
-    remove_tree(dir);
+    cut_remove_tree(dir);
     return refused;
 }
 
@@ -358,7 +327,7 @@ static void test_refusals(gconstpointer data)
  * believed this would make itself a new identity. Returns: whether a read was refused. */
 static bool refuse_load(int code, unsigned nth)
 {
-    g_autofree char *dir = make_dir();
+    g_autofree char *dir = cut_make_dir();
     g_autoptr(GError) error = NULL;
     g_autoptr(GBytes) body = NULL;
     MeshdState *state = open_state(dir);
@@ -381,7 +350,7 @@ static bool refuse_load(int code, unsigned nth)
     state = open_state(dir);
     g_assert_cmpint(load(state, "profile"), ==, 3);
     meshd_state_close(state);
-    remove_tree(dir);
+    cut_remove_tree(dir);
     return refused;
 }
 

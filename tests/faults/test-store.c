@@ -3,7 +3,7 @@
 #include "common/glib/error.h"
 #include "common/glib/log.h"
 #include "server/store/store.h"
-#include "tests/faults/disk.h"
+#include "tests/faults/cut.h"
 
 #include <errno.h>
 #include <glib.h>
@@ -53,27 +53,6 @@ static Store *open_store(const char *dir, bool create, GError **error)
 static bool change(Store *store, int n, GError **error)
 {
     return store_run(store, add_change, GINT_TO_POINTER(n), error);
-}
-
-static char *make_dir(void)
-{
-    char *dir = g_dir_make_tmp("mesh-disk-XXXXXX", NULL);
-
-    g_assert_nonnull(dir);
-    return dir;
-}
-
-static void remove_dir(const char *path)
-{
-    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
-    const char *name;
-
-    while ((name = g_dir_read_name(dir)) != NULL) {
-        g_autofree char *file = g_build_filename(path, name, NULL);
-
-        g_assert_cmpint(g_unlink(file), ==, 0);
-    }
-    g_assert_cmpint(g_rmdir(path), ==, 0);
 }
 
 /* ---- what must hold ---- */
@@ -135,18 +114,18 @@ static void check_disk(const char *dir, size_t n)
     store_close(store);
 }
 
-static void cut_everywhere(size_t steps)
+static void cut_each_step(size_t steps)
 {
     unsigned images = 0;
 
     for (size_t n = 0; n <= steps; n++)
         for (int all = 0; all < 2; all++)
             for (DiskRest rest = 0; rest < DISK_REST_N; rest++, images++) {
-                g_autofree char *dir = make_dir();
+                g_autofree char *dir = cut_make_dir();
 
                 disk_replay(n, all ? n : 0, rest, dir);
                 check_disk(dir, n);
-                remove_dir(dir);
+                cut_remove_tree(dir);
             }
     g_test_message("%zu steps, %u disks", steps, images);
 }
@@ -163,7 +142,7 @@ static void run_changes(Store *store, int from, int to)
 /* A first start, changes, a polite end (which moves the log into the database), and more. */
 static void test_cut(void)
 {
-    g_autofree char *dir = make_dir();
+    g_autofree char *dir = cut_make_dir();
     Store           *store;
     size_t           steps;
 
@@ -178,8 +157,8 @@ static void test_cut(void)
     steps = disk_stop();
     store_close(store);
     g_assert_cmpuint(steps, >, 50);
-    cut_everywhere(steps);
-    remove_dir(dir);
+    cut_each_step(steps);
+    cut_remove_tree(dir);
 }
 
 /* ---- a step is refused ---- */
@@ -221,7 +200,7 @@ static int use_store(const char *dir)
 /* Returns: whether a step was refused: false ends the walk over them. */
 static bool refuse(const RefusalCase *c, unsigned nth)
 {
-    g_autofree char *dir = make_dir();
+    g_autofree char *dir = cut_make_dir();
     g_autoptr(GError) error = NULL;
     Store *store;
     bool   refused;
@@ -239,7 +218,7 @@ static bool refuse(const RefusalCase *c, unsigned nth)
     g_assert_no_error(error);
     store_close(store);
     g_assert_cmpint(count_changes(dir), ==, found + 1);
-    remove_dir(dir);
+    cut_remove_tree(dir);
     return refused;
 }
 
@@ -258,7 +237,7 @@ static void test_refusals(gconstpointer data)
  * Returns: whether a read was refused. */
 static bool refuse_read(int code, unsigned nth)
 {
-    g_autofree char *dir = make_dir();
+    g_autofree char *dir = cut_make_dir();
     g_autoptr(GError) error = NULL;
     Store *store = open_store(dir, true, NULL);
     bool   refused;
@@ -281,7 +260,7 @@ static bool refuse_read(int code, unsigned nth)
     g_assert_true(change(store, found + 1, &error));
     g_assert_no_error(error);
     store_close(store);
-    remove_dir(dir);
+    cut_remove_tree(dir);
     return refused;
 }
 
@@ -298,7 +277,7 @@ static void test_reads(gconstpointer data)
 /* The same process goes on when there is room again. */
 static void test_recovers(void)
 {
-    g_autofree char *dir = make_dir();
+    g_autofree char *dir = cut_make_dir();
     g_autoptr(GError) error = NULL;
     Store *store;
 
@@ -317,7 +296,7 @@ static void test_recovers(void)
     g_assert_no_error(error);
     store_close(store);
     g_assert_cmpint(count_changes(dir), ==, 2);
-    remove_dir(dir);
+    cut_remove_tree(dir);
 }
 
 int main(int argc, char **argv)
