@@ -1,7 +1,6 @@
 /* daemon/wire/inbound.c: the road of a datagram from the network to the host, top to bottom: sort
- * by the first bytes, find the session, open, refuse replays, check source and filter, write.
- * Handshakes go to their thread if they are worth it, what is not WireGuard's to the control
- * thread. */
+ * by the first bytes, find the session; data goes on in opener.c, handshakes to their thread if
+ * they are worth it, what is not WireGuard's to the control thread. */
 #include "daemon/wire/inbound.h"
 
 #include <errno.h>
@@ -11,8 +10,8 @@
 
 #include "common/codec/relayframe.h"
 #include "common/std/clock.h"
-#include "daemon/wire/ecn.h"
 #include "daemon/wire/handed.h"
+#include "daemon/wire/opener.h"
 #include "daemon/wire/state.h"
 #include "daemon/wire/strays.h"
 #include "daemon/wire/udp.h"
@@ -22,7 +21,6 @@ enum {
     UNTOLD_MS = 50,                     /* then it is tried again */
     STUN_COOKIE_AT = 4,
     STUN_MIN_BYTES = 20,
-    ELSEWHERE_MS = 1000,   /* between two tellings that a peer was heard on another way */
     OUR_FIRST_BYTE = 0x40, /* WireGuard's are 1-4, STUN's below 0x40 */
     PROBE_FIRST_BYTE = 0xd5,
     LAST_FRAME_BYTE = 0x5f, /* of the relay */
@@ -32,35 +30,27 @@ enum {
 
 static const uint8_t stun_cookie[4] = { 0x21, 0x12, 0xa4, 0x42 };
 
-typedef struct {
-    uint64_t counter;
-    size_t   at; /* in datagrams */
-} Place;
-
 struct WireInbound {
     WirePlane       *plane;
     unsigned         shard;
     WireCounters    *counters;
+    WireOpener      *opener;
     WireUdpReceiver *receivers[WIRE_N_SOCKETS];
     bool             ready[WIRE_N_SOCKETS]; /* may hold more */
     WireUdpReceiver *adopted;               /* for all of those, one after the other */
     bool             adopted_ready[WIRE_MAX_SOCKETS + 1];
 
     /* One round. */
-    const WireSnapshot *snapshot;
-    int64_t             now_ns;
-    WireDatagram        datagrams[WIRE_UDP_MAX_RECEIVE];
-    WireHop             relayed[WIRE_UDP_MAX_RECEIVE]; /* hops of those that came by a relay */
-    bool                done[WIRE_UDP_MAX_RECEIVE];
-    Place               run[WIRE_UDP_MAX_RECEIVE]; /* of one session */
-    WireSeg             segs[WIRE_UDP_MAX_RECEIVE];
-    WirePacket          accepted[WIRE_UDP_MAX_RECEIVE];
-    size_t              n_accepted;
-    WireStrays          strays;
-    bool                has_handed; /* something to the first in thread */
-    bool                untold;     /* a stream's end found no room among the events */
-    WireQueuedMessage   message;
-    WireEvent           event;
+    int64_t           now_ns;
+    WireDatagram      datagrams[WIRE_UDP_MAX_RECEIVE];
+    WireHop           relayed[WIRE_UDP_MAX_RECEIVE]; /* hops of those that came by a relay */
+    bool              done[WIRE_UDP_MAX_RECEIVE];
+    WireSealed        run[WIRE_UDP_MAX_RECEIVE]; /* of one session */
+    WireStrays        strays;
+    bool              has_handed; /* something to the first in thread */
+    bool              untold;     /* a stream's end found no room among the events */
+    WireQueuedMessage message;
+    WireEvent         event;
 };
 
 int wire_inbound_new(WirePlane *plane, unsigned shard, WireInbound **out_self)
@@ -78,7 +68,8 @@ int wire_inbound_new(WirePlane *plane, unsigned shard, WireInbound **out_self)
             return -ENOMEM;
         }
     }
-    if (wire_udp_receiver_new(self->counters, &self->adopted) < 0) {
+    if (wire_udp_receiver_new(self->counters, &self->adopted) < 0 ||
+        wire_opener_new(plane, shard, &self->opener) < 0) {
         wire_inbound_free(self);
         return -ENOMEM;
     }
@@ -93,6 +84,7 @@ void wire_inbound_free(WireInbound *self)
     for (int s = 0; s < WIRE_N_SOCKETS; s++)
         wire_udp_receiver_free(self->receivers[s]);
     wire_udp_receiver_free(self->adopted);
+    wire_opener_free(self->opener);
     free(self);
 }
 
@@ -227,164 +219,6 @@ static void queue_message(WireInbound *self, WireMessage type, const WireDatagra
     drop(self, WIRE_DROP_HANDSHAKES);
 }
 
-/* Why an authentic packet with content may not go to the host; NONE: it may, and @packet is cut to
- * its own length. */
-static WireDrop judge(WireInbound *self, const WirePeer *peer, WirePacket *packet)
-{
-    const WireSnapshot *snapshot = self->snapshot;
-
-    packet->len = wire_packet_inner_length(packet->data, packet->len);
-    if (packet->len == 0)
-        return WIRE_DROP_MALFORMED;
-    if (wire_allowedips_get_source(snapshot->allowed_ips, packet->data, packet->len) != peer)
-        return WIRE_DROP_SPOOFED;
-    if (!wire_filter_passes(snapshot->filter, self->plane->flows, packet->data, packet->len,
-                            self->now_ns / 1000000000))
-        return WIRE_DROP_FILTERED;
-    return WIRE_DROP_NONE;
-}
-
-/* An authentic, new packet with content. */
-static void accept_packet(WireInbound *self, const WirePeer *peer, const WireSeg *seg,
-                          const WireDatagram *datagram)
-{
-    WirePacket packet = { .data = seg->out, .len = seg->len };
-    WireDrop   why = judge(self, peer, &packet);
-    uint16_t   id, sequence;
-
-    if (why == WIRE_DROP_NONE && !wire_ecn_merge(packet.data, datagram->ecn))
-        why = WIRE_DROP_CONGESTION;
-    if (why != WIRE_DROP_NONE) {
-        drop(self, why);
-        return;
-    }
-    wire_count(&self->counters->rx_packets, 1);
-    wire_count(&self->counters->rx_bytes, packet.len);
-    if (!wire_pings_match(&self->plane->pings, packet.data, packet.len, &id, &sequence)) {
-        self->accepted[self->n_accepted++] = packet;
-        return;
-    }
-    self->event.kind = WIRE_EVENT_PONG;
-    self->event.peer = peer->public_key;
-    self->event.id = id;
-    self->event.sequence = sequence;
-    set_event_way(self, datagram->hop);
-    push_event(self);
-}
-
-/* A peer whose way the control thread decides was heard on another: it is told, seldom. */
-static bool is_news(WirePeer *peer, int64_t now_ms)
-{
-    int64_t told_ms = atomic_load_explicit(&peer->elsewhere_ms, memory_order_relaxed);
-
-    if (told_ms != 0 && now_ms - told_ms < ELSEWHERE_MS)
-        return false;
-    atomic_store_explicit(&peer->elsewhere_ms, now_ms, memory_order_relaxed);
-    return true;
-}
-
-static void report(WireInbound *self, WireEventKind kind, const WirePeer *peer, const WireHop *hop)
-{
-    self->event.kind = kind;
-    self->event.peer = peer->public_key;
-    set_event_way(self, hop);
-    push_event(self);
-}
-
-/* Where it came from, once it is authentic. */
-static void learn(WireInbound *self, WirePeer *peer, const WireHop *hop, bool data)
-{
-    int64_t now_ms = self->now_ns / 1000000;
-
-    if (!atomic_load_explicit(&peer->pinned, memory_order_relaxed)) {
-        if (wire_route_learn(&peer->route, hop))
-            report(self, WIRE_EVENT_ROAMED, peer, hop);
-        return;
-    }
-    if (!wire_route_learn_source(&peer->route, hop) && is_news(peer, now_ms))
-        report(self, WIRE_EVENT_ROAMED, peer, hop);
-    if (data && wire_peer_mark_data(peer, now_ms))
-        report(self, WIRE_EVENT_ACTIVE, peer, hop);
-}
-
-/* What a run of authentic packets means for its peer. */
-static void credit(WireInbound *self, WireKeypair *keypair, const WireHop *hop, bool data)
-{
-    WirePlane *plane = self->plane;
-    WirePeer  *peer = keypair->peer;
-    int64_t    now_ms = self->now_ns / 1000000;
-    uint16_t   keepalive_s = atomic_load_explicit(&peer->keepalive_s, memory_order_relaxed);
-
-    if (wire_slots_received(&peer->slots, keypair)) {
-        wire_peer_ask(plane, peer, WIRE_ASK_CONFIRM);
-        wire_peer_tell(plane, peer, WIRE_TELL_FLUSH);
-    }
-    if (wire_timers_received(&peer->timers, data, keepalive_s, now_ms))
-        wire_peer_ask(plane, peer, WIRE_ASK_LOOK);
-    if (wire_keypair_wants_rekey_receiving(keypair, now_ms) &&
-        !atomic_exchange_explicit(&peer->timers.last_minute, true, memory_order_relaxed))
-        wire_peer_ask(plane, peer, WIRE_ASK_SESSION);
-    learn(self, peer, hop, data);
-}
-
-/* By counter, as they were sent: one that was overtaken would cut what is merged for the host in
- * two. Nearly always they are in order already. */
-static void sort_run(Place *run, size_t n)
-{
-    for (size_t i = 1; i < n; i++) {
-        Place  moving = run[i];
-        size_t to = i;
-
-        for (; to > 0 && run[to - 1].counter > moving.counter; to--)
-            run[to] = run[to - 1];
-        run[to] = moving;
-    }
-}
-
-/* Opens the datagrams at places run[0 … n) that name one session. */
-static void open_run(WireInbound *self, WireKeypair *keypair, size_t n)
-{
-    const WireHop *last = NULL; /* way of the newest authentic packet */
-    bool           data = false;
-    uint64_t       outer = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        const WirePacket *packet = &self->datagrams[self->run[i].at].packet;
-
-        self->segs[i] = (WireSeg){
-            .in = packet->data + WIRE_DATA_HEADER,
-            .out = packet->data + WIRE_DATA_HEADER,
-            .len = packet->len - WIRE_DATA_OVERHEAD,
-            .counter = self->run[i].counter,
-        };
-    }
-    (void)wire_keypair_open(keypair, self->shard, self->segs, n);
-    wire_keypair_lock_window(keypair);
-    for (size_t i = 0; i < n; i++) {
-        const WireDatagram *datagram = &self->datagrams[self->run[i].at];
-
-        if (!self->segs[i].tag_ok) {
-            drop(self, WIRE_DROP_FORGED);
-            continue;
-        }
-        if (wire_keypair_accept(keypair, self->segs[i].counter) < 0) {
-            drop(self, WIRE_DROP_REPLAYED); /* tag first: forgers move nothing */
-            continue;
-        }
-        last = datagram->hop;
-        outer += datagram->packet.len;
-        if (self->segs[i].len == 0)
-            continue; /* keepalive */
-        data = true;
-        accept_packet(self, keypair->peer, &self->segs[i], datagram);
-    }
-    wire_keypair_unlock_window(keypair);
-    if (last == NULL)
-        return;
-    credit(self, keypair, last, data);
-    wire_count_shared(&keypair->peer->rx_data_bytes, outer);
-}
-
 /* Of a session that is not ours: the control thread may know whose it was. Returns: true: another
  * thread does the rest, and counts it. */
 static bool tell_stray(WireInbound *self, const WireDatagram *datagram)
@@ -416,7 +250,7 @@ static void take_run(WireInbound *self, size_t at, size_t n)
         if (keypair != NULL && packet->data[0] != keypair->type)
             drop(self, WIRE_DROP_FORGED); /* of the other suite: nobody seals that */
         else
-            self->run[n_run++] = (Place){ get_u64le(packet->data + 8), i };
+            self->run[n_run++] = (WireSealed){ get_u64le(packet->data + 8), &self->datagrams[i] };
     }
     if (keypair == NULL || !wire_keypair_may_receive(keypair, self->now_ns / 1000000)) {
         if (keypair == NULL && tell_stray(self, &self->datagrams[at]))
@@ -424,8 +258,7 @@ static void take_run(WireInbound *self, size_t at, size_t n)
         wire_count_drop(self->counters, WIRE_DROP_NO_SESSION, n_run);
         return;
     }
-    sort_run(self->run, n_run);
-    open_run(self, keypair, n_run);
+    wire_opener_open(self->opener, keypair, self->run, n_run);
 }
 
 /* What a relay brought is from then on as if its sender's had come, by way of the relay. */
@@ -452,7 +285,6 @@ static void unwrap(WireInbound *self, size_t i)
 /* What a batch brought, without relays' headers; some may be done with. */
 static void sort_out(WireInbound *self, size_t n)
 {
-    self->n_accepted = 0;
     for (size_t i = 0; i < n; i++) {
         const WireDatagram *datagram = &self->datagrams[i];
         WireMessage         type;
@@ -476,10 +308,7 @@ static void sort_out(WireInbound *self, size_t n)
             break;
         }
     }
-    wire_count_drop(self->counters, WIRE_DROP_TUN,
-                    self->n_accepted - wire_tun_write_batch(self->plane->tun, self->shard,
-                                                            self->counters, self->accepted,
-                                                            self->n_accepted));
+    wire_opener_write(self->opener);
 }
 
 static void take_batch(WireInbound *self, size_t n)
@@ -632,8 +461,8 @@ bool wire_inbound_work(WireInbound *self)
 {
     bool more = false;
 
-    self->snapshot = wire_rcu_load(&self->plane->snapshot);
     self->now_ns = mesh_clock_boot_ns(); /* once a batch */
+    wire_opener_begin(self->opener, wire_rcu_load(&self->plane->snapshot), self->now_ns);
     for (int s = 0; s < WIRE_N_SOCKETS; s++) {
         size_t n = 0;
 
@@ -678,7 +507,6 @@ int wire_inbound_patience(WireInbound *self)
     int ms = self->untold ? UNTOLD_MS : -1;
 
     self->untold = false;
-    self->snapshot = NULL;
     return ms;
 }
 
