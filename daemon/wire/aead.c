@@ -77,6 +77,11 @@ const WireAead *wire_aead_find(WireSuite suite, const char *name)
     return NULL;
 }
 
+const WireAead *wire_aead_get(size_t n)
+{
+    return n < MESH_N_ELEMENTS(engines) ? engines[n].engine : NULL;
+}
+
 const WireAead *wire_aead_choose(WireSuite suite, const char *name)
 {
     const WireAead *engine = name != NULL ? wire_aead_find(suite, name) : NULL;

@@ -62,6 +62,10 @@ const WireAead *wire_aead_find(WireSuite suite, const char *name);
 /** wire_aead_choose: @name if the suite has it, else the best. NULL name: no wish. */
 const WireAead *wire_aead_choose(WireSuite suite, const char *name);
 
+/** wire_aead_get: the nth engine of the build, right on this machine or not, of each suite the
+ * reference last. NULL: there are no more. */
+const WireAead *wire_aead_get(size_t n);
+
 /** wire_aead_is_name: some suite has an engine of that name, here. */
 bool wire_aead_is_name(const char *name);
 
