@@ -1,70 +1,11 @@
 /* Tests of daemon/state.c: torn and changed files, generations, the lock, modes, removal. */
 #include "common/glib/error.h"
 #include "common/glib/log.h"
-#include "daemon/state.h"
+#include "tests/daemon/statefixture.h"
 
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/stat.h>
-
-typedef struct {
-    char         *dir;
-    MeshdState   *state;
-    MeshNetworkId net;
-    char         *path, *prev; /* of the document "map" */
-} Fixture;
-
-static void set_up(Fixture *f, gconstpointer data)
-{
-    g_autoptr(GError) error = NULL;
-
-    (void)data;
-    f->dir = g_dir_make_tmp("mesh-state-XXXXXX", NULL);
-    f->net = (MeshNetworkId){ { 1, 2, 3, 4, 5, 6, 7, 0xab } };
-    f->path = g_build_filename(f->dir, "networks", "01020304050607ab", "map", NULL);
-    f->prev = g_strconcat(f->path, ".prev", NULL);
-    f->state = meshd_state_open(f->dir, &error);
-    g_assert_no_error(error);
-}
-
-static void tear_down(Fixture *f, gconstpointer data)
-{
-    g_autofree char *command = g_strdup_printf("rm -rf '%s'", f->dir);
-
-    (void)data;
-    meshd_state_close(f->state);
-    g_assert_true(g_spawn_command_line_sync(command, NULL, NULL, NULL, NULL));
-    g_free(f->dir);
-    g_free(f->path);
-    g_free(f->prev);
-}
-
-static void save(Fixture *f, const char *text)
-{
-    g_autoptr(GBytes) bytes = g_bytes_new(text, strlen(text));
-    g_autoptr(GError) error = NULL;
-
-    g_assert_true(meshd_state_save(f->state, &f->net, "map", bytes, &error));
-    g_assert_no_error(error);
-}
-
-static void assert_loads(Fixture *f, const char *text)
-{
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GBytes) bytes = meshd_state_load(f->state, &f->net, "map", &error);
-
-    g_assert_no_error(error);
-    g_assert_nonnull(bytes);
-    g_assert_cmpmem(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes), text, strlen(text));
-}
-
-static void assert_troubles(Fixture *f, unsigned want)
-{
-    g_auto(GStrv) troubles = meshd_state_list_troubles(f->state, &f->net, NULL);
-
-    g_assert_cmpuint(g_strv_length(troubles), ==, want);
-    g_assert_true(want == 0 || strstr(troubles[0], f->path) != NULL);
-}
 
 static bool is_found(GPtrArray *found, const char *words)
 {
@@ -74,42 +15,41 @@ static bool is_found(GPtrArray *found, const char *words)
     return false;
 }
 
-static void test_repair(Fixture *f, gconstpointer data)
+static void test_repair(StateFixture *f, gconstpointer data)
 {
     g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func(g_free);
     g_autoptr(GPtrArray) again = g_ptr_array_new_with_free_func(g_free);
-    g_autofree char *dir = g_path_get_dirname(f->path);
     g_autofree char *remains = g_strconcat(f->path, ".new", NULL);
     struct stat      info;
 
     (void)data;
-    save(f, "one");
-    save(f, "two");
+    statefixture_save(f, "one");
+    statefixture_save(f, "two");
     meshd_state_repair(f->state, again);
     g_assert_cmpuint(again->len, ==, 0); /* nothing was wrong */
     g_assert_true(g_file_set_contents(f->path, "torn", -1, NULL));
     g_assert_true(g_file_set_contents(remains, "half", -1, NULL));
     g_assert_cmpint(g_chmod(f->prev, 0644), ==, 0);
-    g_assert_cmpint(g_chmod(dir, 0755), ==, 0);
+    g_assert_cmpint(g_chmod(f->network, 0755), ==, 0);
     meshd_state_repair(f->state, found);
     g_assert_true(is_found(found, "map was damaged: the generation before it is back"));
     g_assert_true(is_found(found, "map.new, left by a save"));
     g_assert_true(is_found(found, "map.prev: mode was 0644"));
     g_assert_true(is_found(found, "mode was 0755, is 0700 now"));
-    assert_loads(f, "one");
+    statefixture_assert_loads(f, "one");
     g_assert_false(g_file_test(remains, G_FILE_TEST_EXISTS));
-    g_assert_cmpint(g_stat(dir, &info), ==, 0);
+    g_assert_cmpint(g_stat(f->network, &info), ==, 0);
     g_assert_cmpint(info.st_mode & 0777, ==, 0700);
     meshd_state_repair(f->state, again);
     g_assert_cmpuint(again->len, ==, 0);
 }
 
-static void test_repair_hopeless(Fixture *f, gconstpointer data)
+static void test_repair_hopeless(StateFixture *f, gconstpointer data)
 {
     g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func(g_free);
 
     (void)data;
-    save(f, "one");
+    statefixture_save(f, "one");
     g_assert_true(g_file_set_contents(f->path, "torn", -1, NULL));
     meshd_state_repair(f->state, found);
     g_assert_true(is_found(found, "there is no generation before it"));
@@ -156,7 +96,7 @@ static void damage_text(GString *text, const DamageCase *c)
     }
 }
 
-static void test_damage(Fixture *f, gconstpointer data)
+static void test_damage(StateFixture *f, gconstpointer data)
 {
     const DamageCase *c = data;
     g_autofree char  *temp = g_strconcat(f->path, ".new", NULL);
@@ -164,9 +104,9 @@ static void test_damage(Fixture *f, gconstpointer data)
     char *old = NULL;
     gsize len = 0;
 
-    save(f, "one");
-    save(f, "two");
-    assert_loads(f, "two");
+    statefixture_save(f, "one");
+    statefixture_save(f, "two");
+    statefixture_assert_loads(f, "two");
     g_assert_true(g_file_get_contents(f->path, &old, &len, NULL));
     g_string_append_len(text, old, (gssize)len);
     g_free(old);
@@ -177,30 +117,31 @@ static void test_damage(Fixture *f, gconstpointer data)
         g_assert_true(g_file_set_contents(temp, "mesh-sta", -1, NULL));
     else
         g_assert_true(g_file_set_contents(f->path, text->str, (gssize)text->len, NULL));
-    assert_loads(f, c->want);
-    assert_troubles(f, c->damage == LEFT_TEMP ? 0 : 1); /* said, not hidden */
-    save(f, "three");                                   /* and it goes on from there */
-    assert_loads(f, "three");
+    statefixture_assert_loads(f, c->want);
+    statefixture_assert_troubles(f, c->damage == LEFT_TEMP ? 0 : 1); /* said, not hidden */
+    statefixture_save(f, "three");                                   /* and it goes on from there */
+    statefixture_assert_loads(f, "three");
     g_assert_true(g_file_set_contents(f->path, "junk", -1, NULL));
-    assert_loads(f, c->want); /* what was damaged did not push the whole generation out */
+    statefixture_assert_loads(f,
+                              c->want); /* what was damaged did not push the whole generation out */
 }
 
 /* Repair tells it and takes it off the list; the damaged file stays for who can read more from it.
  */
-static void test_repair_forgets(Fixture *f, gconstpointer data)
+static void test_repair_forgets(StateFixture *f, gconstpointer data)
 {
     g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func(g_free);
     g_autofree char *aside = g_strconcat(f->path, ".damaged", NULL);
     g_autofree char *kept = NULL;
 
     (void)data;
-    save(f, "one");
-    save(f, "two");
+    statefixture_save(f, "one");
+    statefixture_save(f, "two");
     g_assert_true(g_file_set_contents(f->path, "junk", -1, NULL));
-    assert_loads(f, "one");
-    assert_troubles(f, 1);
+    statefixture_assert_loads(f, "one");
+    statefixture_assert_troubles(f, 1);
     meshd_state_repair(f->state, found);
-    assert_troubles(f, 0);
+    statefixture_assert_troubles(f, 0);
     g_assert_true(is_found(found, aside));
     g_assert_true(g_file_get_contents(aside, &kept, NULL, NULL));
     g_assert_cmpstr(kept, ==, "junk");
@@ -208,23 +149,22 @@ static void test_repair_forgets(Fixture *f, gconstpointer data)
     meshd_state_repair(f->state, found);
     g_assert_cmpuint(found->len, ==, 0);
     g_assert_true(g_file_set_contents(f->path, "junk", -1, NULL));
-    assert_loads(f, "one");
-    save(f, "three");
-    assert_troubles(f, 1); /* until somebody was told */
+    statefixture_assert_loads(f, "one");
+    statefixture_save(f, "three");
+    statefixture_assert_troubles(f, 1); /* until somebody was told */
     meshd_state_repair(f->state, found);
     g_assert_true(is_found(found, "it was written anew since"));
-    assert_troubles(f, 0);
+    statefixture_assert_troubles(f, 0);
 }
 
 /* What a join leaves that was cut off before it asked anybody is no network; half of one is. */
-static void test_is_empty(Fixture *f, gconstpointer data)
+static void test_is_empty(StateFixture *f, gconstpointer data)
 {
-    g_autofree char *dir = g_path_get_dirname(f->path);
     g_autofree char *temp = g_strconcat(f->path, ".new", NULL);
 
     (void)data;
     g_assert_false(meshd_state_is_empty(f->state, &f->net)); /* not there at all */
-    g_assert_cmpint(g_mkdir(dir, 0700), ==, 0);
+    g_assert_cmpint(g_mkdir(f->network, 0700), ==, 0);
     g_assert_true(meshd_state_is_empty(f->state, &f->net));
     g_assert_true(g_file_set_contents(temp, "half", -1, NULL));
     g_assert_true(meshd_state_is_empty(f->state, &f->net));
@@ -232,14 +172,14 @@ static void test_is_empty(Fixture *f, gconstpointer data)
     g_assert_false(meshd_state_is_empty(f->state, &f->net));
 }
 
-static void test_both_damaged(Fixture *f, gconstpointer data)
+static void test_both_damaged(StateFixture *f, gconstpointer data)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(GBytes) bytes = NULL;
 
     (void)data;
-    save(f, "one");
-    save(f, "two");
+    statefixture_save(f, "one");
+    statefixture_save(f, "two");
     g_assert_true(g_file_set_contents(f->path, "junk", -1, NULL));
     g_assert_true(g_file_set_contents(f->prev, "junk", -1, NULL));
     bytes = meshd_state_load(f->state, &f->net, "map", &error);
@@ -248,20 +188,20 @@ static void test_both_damaged(Fixture *f, gconstpointer data)
 }
 
 /* Only what never was is missing: a document of which a damaged generation is left is not. */
-static void test_older_damaged(Fixture *f, gconstpointer data)
+static void test_older_damaged(StateFixture *f, gconstpointer data)
 {
     g_autoptr(GError) error = NULL;
 
     (void)data;
-    save(f, "one");
-    save(f, "two");
+    statefixture_save(f, "one");
+    statefixture_save(f, "two");
     g_assert_cmpint(g_unlink(f->path), ==, 0);
     g_assert_true(g_file_set_contents(f->prev, "junk", -1, NULL));
     g_assert_null(meshd_state_load(f->state, &f->net, "map", &error));
     g_assert_error(error, MESH_ERROR, MESH_ERROR_STATE);
 }
 
-static void test_nothing_there(Fixture *f, gconstpointer data)
+static void test_nothing_there(StateFixture *f, gconstpointer data)
 {
     g_autoptr(GError) error = NULL;
 
@@ -270,7 +210,7 @@ static void test_nothing_there(Fixture *f, gconstpointer data)
     g_assert_no_error(error);
 }
 
-static void test_one_process(Fixture *f, gconstpointer data)
+static void test_one_process(StateFixture *f, gconstpointer data)
 {
     g_autoptr(GError) error = NULL;
 
@@ -288,69 +228,64 @@ static unsigned get_mode(const char *path)
     return info.st_mode & 07777;
 }
 
-static void test_modes(Fixture *f, gconstpointer data)
+static void test_modes(StateFixture *f, gconstpointer data)
 {
-    g_autofree char *dir = g_path_get_dirname(f->path);
 
     (void)data;
-    save(f, "one");
-    save(f, "two");
+    statefixture_save(f, "one");
+    statefixture_save(f, "two");
     g_assert_cmpuint(get_mode(f->path), ==, 0600);
     g_assert_cmpuint(get_mode(f->prev), ==, 0600);
-    g_assert_cmpuint(get_mode(dir), ==, 0700);
+    g_assert_cmpuint(get_mode(f->network), ==, 0700);
     g_assert_cmpuint(get_mode(f->dir), ==, 0700);
 }
 
-static void test_later(Fixture *f, gconstpointer data)
+static void test_later(StateFixture *f, gconstpointer data)
 {
     (void)data;
-    save(f, "one");
+    statefixture_save(f, "one");
     for (int i = 0; i < 50; i++) {
         g_autofree char *text = g_strdup_printf("later %d", i);
         g_autoptr(GBytes) bytes = g_bytes_new(text, strlen(text));
 
         meshd_state_save_later(f->state, &f->net, "map", bytes);
     }
-    meshd_state_close(f->state); /* waits for the saver */
-    f->state = meshd_state_open(f->dir, NULL);
-    assert_loads(f, "later 49");
+    statefixture_restart(f); /* waits for the saver */
+    statefixture_assert_loads(f, "later 49");
 }
 
-static void test_remove(Fixture *f, gconstpointer data)
+static void test_remove(StateFixture *f, gconstpointer data)
 {
     g_autoptr(GBytes) bytes = g_bytes_new_static("late", 4);
-    g_autofree char *dir = g_path_get_dirname(f->path);
     g_autoptr(GArray) ids = NULL;
 
     (void)data;
-    save(f, "one");
+    statefixture_save(f, "one");
     ids = meshd_state_list(f->state, NULL);
     g_assert_cmpuint(ids->len, ==, 1);
     g_assert_true(mesh_network_equal_id(&g_array_index(ids, MeshNetworkId, 0), &f->net));
     g_assert_true(meshd_state_remove(f->state, &f->net, NULL));
     meshd_state_save_later(f->state, &f->net, "map", bytes); /* must not bring it back */
-    meshd_state_close(f->state);
-    g_assert_false(g_file_test(dir, G_FILE_TEST_EXISTS));
-    f->state = meshd_state_open(f->dir, NULL);
+    statefixture_restart(f);
+    g_assert_false(g_file_test(f->network, G_FILE_TEST_EXISTS));
 }
 
 /* A process that is killed at any moment of a removal leaves the whole network, or nothing. */
-static void test_remove_killed(Fixture *f, gconstpointer data)
+static void test_remove_killed(StateFixture *f, gconstpointer data)
 {
-    g_autofree char *dir = g_path_get_dirname(f->path);
-    g_autofree char *gone = g_strconcat(dir, ".gone", NULL);
+    g_autofree char *gone = g_strconcat(f->network, ".gone", NULL);
     g_autoptr(GArray) ids = NULL;
 
     (void)data;
-    save(f, "one");
-    g_assert_cmpint(g_rename(dir, gone), ==, 0); /* the first step, and no further */
+    statefixture_save(f, "one");
+    g_assert_cmpint(g_rename(f->network, gone), ==, 0); /* the first step, and no further */
     ids = meshd_state_list(f->state, NULL);
     g_assert_cmpuint(ids->len, ==, 0);
     g_assert_false(g_file_test(gone, G_FILE_TEST_EXISTS)); /* nor its keys */
-    save(f, "two");                                        /* joined anew */
+    statefixture_save(f, "two");                           /* joined anew */
     g_assert_cmpint(g_mkdir(gone, 0700), ==, 0);
     g_assert_true(meshd_state_remove(f->state, &f->net, NULL));
-    g_assert_false(g_file_test(dir, G_FILE_TEST_EXISTS));
+    g_assert_false(g_file_test(f->network, G_FILE_TEST_EXISTS));
     g_assert_false(g_file_test(gone, G_FILE_TEST_EXISTS));
 }
 
@@ -361,19 +296,19 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < G_N_ELEMENTS(damages); i++) {
         g_autofree char *path = g_strconcat("/state/damage/", damages[i].name, NULL);
 
-        g_test_add(path, Fixture, &damages[i], set_up, test_damage, tear_down);
+        statefixture_add(path, &damages[i], test_damage);
     }
-    g_test_add("/state/both-damaged", Fixture, NULL, set_up, test_both_damaged, tear_down);
-    g_test_add("/state/older-damaged", Fixture, NULL, set_up, test_older_damaged, tear_down);
-    g_test_add("/state/remove-killed", Fixture, NULL, set_up, test_remove_killed, tear_down);
-    g_test_add("/state/nothing-there", Fixture, NULL, set_up, test_nothing_there, tear_down);
-    g_test_add("/state/one-process", Fixture, NULL, set_up, test_one_process, tear_down);
-    g_test_add("/state/repair", Fixture, NULL, set_up, test_repair, tear_down);
-    g_test_add("/state/repair-hopeless", Fixture, NULL, set_up, test_repair_hopeless, tear_down);
-    g_test_add("/state/repair-forgets", Fixture, NULL, set_up, test_repair_forgets, tear_down);
-    g_test_add("/state/is-empty", Fixture, NULL, set_up, test_is_empty, tear_down);
-    g_test_add("/state/modes", Fixture, NULL, set_up, test_modes, tear_down);
-    g_test_add("/state/later", Fixture, NULL, set_up, test_later, tear_down);
-    g_test_add("/state/remove", Fixture, NULL, set_up, test_remove, tear_down);
+    statefixture_add("/state/both-damaged", NULL, test_both_damaged);
+    statefixture_add("/state/older-damaged", NULL, test_older_damaged);
+    statefixture_add("/state/remove-killed", NULL, test_remove_killed);
+    statefixture_add("/state/nothing-there", NULL, test_nothing_there);
+    statefixture_add("/state/one-process", NULL, test_one_process);
+    statefixture_add("/state/repair", NULL, test_repair);
+    statefixture_add("/state/repair-hopeless", NULL, test_repair_hopeless);
+    statefixture_add("/state/repair-forgets", NULL, test_repair_forgets);
+    statefixture_add("/state/is-empty", NULL, test_is_empty);
+    statefixture_add("/state/modes", NULL, test_modes);
+    statefixture_add("/state/later", NULL, test_later);
+    statefixture_add("/state/remove", NULL, test_remove);
     return g_test_run();
 }
