@@ -29,7 +29,7 @@ MTU = 1400
 
 class Nodes(Tunnel):
     """Found each other through a server, connected by the cable."""
-    ours, mtu = True, MTU
+    ours, mtu, suite = True, MTU, "any"
 
     def __init__(self, folder, name, *settings):
         # pylint: disable=super-init-not-called

@@ -4,6 +4,7 @@ FIGURES has the table's lines in order, ROWS the measurements by the name that -
 import json
 import re
 import statistics
+import subprocess
 
 from space import find_program, wait_until
 
@@ -27,6 +28,7 @@ FIGURES = {  # key: title, unit, digits
 
 PORT = 5201
 USO_RUN = 50 # datagrams a system call: 60 kB, what QUIC servers send in a burst
+HANG_S = 8 # more than it should take: a tunnel that carries nothing
 TCP_S, SHORT_S, UDP_S = 2, 1, 0.5 # of one measurement; iperf3 wants whole ones
 
 
@@ -41,7 +43,12 @@ def iperf(tunnel, seconds, *more):
     """Returns (Gb/s, bytes, daemons' CPU-seconds) of what was received; both ways together."""
     server(tunnel)
     before = tunnel.cpu_s()
-    done = tunnel.a.run("iperf3", "-c", tunnel.address, "-J", "-t", seconds, *more, check=False)
+    try:
+        done = tunnel.a.run("iperf3", "-c", tunnel.address, "-J", "-t", seconds, *more, check=False,
+                            limit_s=seconds + HANG_S)
+    except subprocess.TimeoutExpired:
+        tunnel.b.stop("iperf3", kill=True)
+        raise
     used = tunnel.cpu_s() - before
     told = json.loads(done.stdout)
     if "error" in told or done.returncode != 0:

@@ -1,7 +1,6 @@
 """How often daemons wake while nothing happens: connected pairs in silence, and one without a peer."""
 import time
 
-from space import Host
 from tunnels import WireGuard, switches_of
 
 QUIET_S = 20 # a keepalive, ten seconds after the last packet, is among it
@@ -13,10 +12,8 @@ class Alone(WireGuard):
 
     def __init__(self, folder, name, command, **env):
         # pylint: disable=super-init-not-called
-        self.dir, self.name, self.daemons, self.command, self.env = folder / f"alone-{name}", name, [], command, env
-        self.dir.mkdir()
-        self.a = Host(self, "a")
-        self.hosts = [self.a]
+        self.command, self.env = command, env
+        self.lay(folder / f"alone-{name}", name)
         self.begin(self.a)
         self.a.run("wg", "set", "wg0", "private-key", "/dev/stdin", "listen-port", 51820,
                    text=self.a.run("wg", "genkey").stdout)

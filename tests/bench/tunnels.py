@@ -27,20 +27,25 @@ def switches_of(pid):
 
 
 class Tunnel:
-    """The bare cable; the others add a tunnel in up(). `ours`: held to the goals."""
-    ours = False
+    """The bare cable; the others add a tunnel in up(). `ours`: held to the goals; `suite`: what it has to speak, "any":
+    what its ends agree on, None: not ours."""
+    ours, suite = False, None
     device, address, mtu = "eth0", "192.0.2.2", MTU
 
     def __init__(self, folder, name):
-        self.dir, self.name, self.daemons = folder / name.replace(" ", "-"), name, []
+        self.lay(folder / name, name)
+        self.up()
+        wait_until(self.reached, 30, f"traffic of {name}")
+
+    def lay(self, place, name):
+        """The two hosts and the cable; nothing runs yet."""
+        self.dir, self.name, self.daemons = place.with_name(place.name.replace(" ", "-")), name, []
         self.dir.mkdir()
         self.hosts = [Host(self, "a"), Host(self, "b")]
         self.a, self.b = self.hosts
         link(self.a, "eth0", self.b, "eth0")
         for number, host in enumerate(self.hosts, 1):
             host.run("ip", "addr", "add", f"192.0.2.{number}/24", "dev", "eth0")
-        self.up()
-        wait_until(self.reached, 30, f"traffic of {name}")
 
     def up(self):
         """Starts the daemons, noting their processes in self.daemons."""
@@ -84,8 +89,9 @@ class WireGuard(Tunnel):
     """What wg(8) configures: mesh-wg, wireguard-go, boringtun. The command serves wg0."""
     device, address = "wg0", "10.8.0.2"
 
-    def __init__(self, folder, name, command, ours=False, **env):
-        self.command, self.ours, self.env = command, ours, env
+    def __init__(self, folder, name, command, suite=None, **env):
+        self.command, self.suite, self.env = command, suite, env
+        self.ours = suite is not None
         super().__init__(folder, name)
 
     def begin(self, host):

@@ -20,10 +20,12 @@ import json
 import os
 import pathlib
 import shutil
+import subprocess
 import sys
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
+TRIES = 2 # of a row that somebody cannot
 sys.path.insert(0, str(HERE.parent / "net"))
 
 
@@ -44,9 +46,12 @@ def options():
 
 OPTIONS = options()
 # pylint: disable=wrong-import-position
+from guard import guard  # noqa: E402
+guard()
 from space import make_dir, need  # noqa: E402  (moves into namespaces first)
 import manypeers  # noqa: E402
 import sampling  # noqa: E402
+import spoken  # noqa: E402
 import standstill  # noqa: E402
 from contenders import contenders, versions  # noqa: E402
 from rows import FIGURES, ONCE, ROWS, SHORT  # noqa: E402
@@ -73,13 +78,13 @@ class Bench:
     """The contenders, and what was measured of each."""
 
     def __init__(self, folder):
-        self.folder, self.tunnels, self.missing = folder, [], {}
+        self.folder, self.tunnels, self.missing, self.took = folder, [], {}, {}
 
     def start(self, found):
         for name, make in found.items():
             try:
                 tunnel = make(self.folder, name)
-            except (AssertionError, OSError, TimeoutError) as error:
+            except (AssertionError, OSError, TimeoutError, subprocess.SubprocessError) as error:
                 if name.startswith("mesh"):
                     raise
                 print(f"left out: {name}: {error}")
@@ -87,28 +92,41 @@ class Bench:
             tunnel.values = {}
             tunnel.note = lambda key, value, t=tunnel: t.values.setdefault(key, []).append(value)
             self.tunnels.append(tunnel)
+            cipher = spoken.check(tunnel)
+            if cipher is not None:
+                print(f"{name} speaks {cipher}", flush=True)
 
     def measure(self, row, tunnel):
-        """One measurement of one contender; what fails is told once and leaves a hole."""
+        """One measurement of one contender; what fails is told once, tried once more and leaves a hole."""
+        key = row, tunnel.name
+        if self.missing.get(key, 0) >= TRIES:
+            return
         try:
-            for key, value in ROWS[row](tunnel).items():
-                tunnel.note(key, value)
-        except (AssertionError, KeyError, OSError, TimeoutError, ValueError) as error:
-            if (row, tunnel.name) not in self.missing:
+            for figure, value in ROWS[row](tunnel).items():
+                tunnel.note(figure, value)
+        except (AssertionError, KeyError, OSError, TimeoutError, ValueError, subprocess.SubprocessError) as error:
+            if key not in self.missing:
                 print(f"  {tunnel.name}: {row}: {error}")
-            self.missing[row, tunnel.name] = str(error)
+            self.missing[key] = self.missing.get(key, 0) + 1
 
     def round(self, rows):
         for row in rows:
+            began = time.monotonic()
             for tunnel in self.tunnels:
                 self.measure(row, tunnel)
+            self.took[row] = self.took.get(row, 0) + time.monotonic() - began
 
     def end(self):
         for tunnel in self.tunnels:
+            spoken.check(tunnel) # still
             peaks = tunnel.peaks_mib()
             if peaks:
                 tunnel.note("rss", max(peaks))
                 tunnel.note("rss_both", sum(peaks))
+
+    def close(self):
+        for tunnel in self.tunnels:
+            tunnel.close()
 
     def values(self):
         return {tunnel.name: tunnel.values for tunnel in self.tunnels}
@@ -148,6 +166,7 @@ def report(bench, rounds, lasted):
     load = os.getloadavg()[1]
     print(f"\nmedians of {rounds} rounds, from least to greatest below; {lasted:.0f} s; load {load:.1f} on "
           f"{os.cpu_count()} cores, ours among it; " + "; ".join(versions()))
+    print("seconds of each row: " + ", ".join(f"{row} {took:.0f}" for row, took in bench.took.items()))
     if OPTIONS.json:
         OPTIONS.json.write_text(json.dumps(values, indent=1))
     if OPTIONS.markdown:
@@ -179,6 +198,7 @@ def main():
                 print(f"---- {log}\n{log.read_text(errors='replace')[-2000:]}")
         raise
     finally:
+        bench.close()
         shutil.rmtree(bench.folder, ignore_errors=True)
 
 
