@@ -237,7 +237,7 @@ GBytes *meshd_document_load(const char *path, GError **error)
     GBytes *bytes;
 
     if (file == NULL && rc != -EFBIG) {
-        mesh_error_set_errno(error, rc == -ENOENT ? MESH_ERROR_NOT_FOUND : MESH_ERROR_STATE, rc,
+        mesh_error_set_errno(error, rc == -ENOENT ? MESH_ERROR_NOT_FOUND : MESH_ERROR_UNREAD, rc,
                              "cannot read %s", path);
         return NULL;
     }

@@ -30,7 +30,8 @@ void meshd_document_double(const char *path);
 void meshd_document_check(GBytes *bytes, char out_check[MESHD_DOCUMENT_CHECK_SIZE]);
 
 /** meshd_document_load: this very file; its memory is wiped when freed.
- * Errors: MESH_ERROR_NOT_FOUND: no such file; MESH_ERROR_STATE: unreadable, or damaged. */
+ * Errors: MESH_ERROR_NOT_FOUND: no such file; MESH_ERROR_STATE: damaged; MESH_ERROR_UNREAD: the
+ * system refused, so nothing is known of it: to be tried again. */
 GBytes *meshd_document_load(const char *path, GError **error);
 
 /** meshd_document_wrap_secret: takes @text (@len bytes, from g_malloc) and wipes it with the

@@ -477,10 +477,11 @@ static bool check_membership(MeshdEngine *self, GError **error)
 void meshd_engine_up(MeshdEngine *self, MeshdEngineDone done, void *user_data)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(MeshNetmap) map = NULL;
 
     wait_for(self, done, user_data, UP_TIMEOUT_S);
+    self->unread = false;
     if (!check_membership(self, &error)) {
+        self->unread = g_error_matches(error, MESH_ERROR, MESH_ERROR_UNREAD);
         if (self->state != MESHD_ENGINE_REMOVED && self->state != MESHD_ENGINE_EXPIRED)
             meshd_engine_set_state(self, MESHD_ENGINE_ERROR, error->message,
                                    meshd_problem_name(error));
@@ -498,11 +499,7 @@ void meshd_engine_up(MeshdEngine *self, MeshdEngineDone done, void *user_data)
         meshd_engine_finish(self, NULL);
         return;
     }
-    map = meshd_saved_load_map(self);
-    meshd_membership_connect(self);
-    control_client_start(self->client, map);
-    if (map != NULL)
-        meshd_engine_use_map(self, map, MESH_NETMAP_PRESENCE);
+    meshd_saved_start(self, false);
 }
 
 void meshd_engine_down(MeshdEngine *self)
@@ -512,6 +509,7 @@ void meshd_engine_down(MeshdEngine *self)
     meshd_membership_disconnect(self);
     g_clear_pointer(&self->server_error, g_free);
     self->server_problem = NULL;
+    self->unread = false;
     meshd_engine_stop_parts(self);
     self->profile->managed = false;
     meshd_engine_set_state(self, get_idle_state(self->profile), NULL, NULL);

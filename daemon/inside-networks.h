@@ -15,7 +15,8 @@ struct MeshdNetworks {
     MeshdNetworksEvents events;
     void               *user_data;
     MeshdClocks        *clocks;
-    char               *seen; /* meshd_host_describe() of last time */
+    char               *seen;  /* meshd_host_describe() of last time */
+    unsigned            again; /* timer of meshd_load_watch(); 0: none */
     bool                stopping;
 };
 

@@ -44,6 +44,7 @@ struct MeshdEngine {
     MeshdChecks           *checks; /* verifies what a large map brings */
     int64_t          news_ms; /* boot clock: since when peers wait to be verified; 0: none do */
     bool             floors_loaded;
+    bool             unread;  /* the system refused to read what is needed: load.c tries again */
     uint64_t         k_epoch; /* of the map with which our K was told to the server; 0: not yet */
     uint64_t         saved_epoch, saved_ver; /* of the map that is on disk, or on its way there */
     int64_t          saved_ms;               /* boot clock: since when; 0: none is */

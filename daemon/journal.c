@@ -88,12 +88,10 @@ void meshd_journals_begin(MeshdJournals *self, const MeshdJournalBase *base, boo
     put(self, base, 0, 0, true);
 }
 
-static bool fail_errno(GError **error, const char *what, const char *path)
+static bool fail_write(GError **error, const char *path)
 {
-    bool full = errno == ENOSPC || errno == EDQUOT;
-
-    mesh_error_set_errno(error, full ? MESH_ERROR_DISK_FULL : MESH_ERROR_STATE, errno,
-                         "cannot %s %s", what, path);
+    mesh_error_set_errno(error, mesh_disk_get_code(MESH_ERROR_STATE, errno), errno,
+                         "cannot write %s", path);
     return false;
 }
 
@@ -171,14 +169,18 @@ static bool load_log(const char *path, const char *check, GPtrArray *records, Ex
     struct stat info;
 
     *out = (Extent){ .len = 0 };
-    if (lstat(path, &info) < 0)
-        return errno == ENOENT || fail_errno(error, "read", path);
+    if (lstat(path, &info) < 0) {
+        if (errno == ENOENT)
+            return true;
+        mesh_error_set_errno(error, MESH_ERROR_UNREAD, errno, "cannot read %s", path);
+        return false;
+    }
     if (!S_ISREG(info.st_mode) || info.st_size > MAX_FILE) {
         g_set_error(error, MESH_ERROR, MESH_ERROR_STATE, "cannot read %s: it is no journal", path);
         return false;
     }
     if (!g_file_get_contents(path, &text, &out->len, &why)) {
-        g_set_error_literal(error, MESH_ERROR, MESH_ERROR_STATE, why->message);
+        g_set_error_literal(error, MESH_ERROR, MESH_ERROR_UNREAD, why->message);
         return false;
     }
     out->whole = read_log(check, text, out->len, records);
@@ -272,12 +274,12 @@ static bool write_at(const char *path, size_t at, const GString *text, GError **
     bool written;
 
     if (fd < 0)
-        return fail_errno(error, "write", path);
+        return fail_write(error, path);
     written = ftruncate(fd, (off_t)at) == 0 && write_all(fd, text, at) && fdatasync(fd) == 0;
     if (!written)
-        fail_errno(error, "write", path);
+        fail_write(error, path);
     if (close(fd) < 0 && written)
-        written = fail_errno(error, "write", path);
+        written = fail_write(error, path);
     return written;
 }
 

@@ -34,7 +34,8 @@ void meshd_journals_begin(MeshdJournals *self, const MeshdJournalBase *base, boo
 
 /** meshd_journals_read: the document was read. Appends its additions (GBytes) to @records.
  * @out_trouble: owned text for people: something at the journal's end is not whole; NULL: all is.
- * Errors: MESH_ERROR_STATE: there is one that cannot be read, so additions may be missing. */
+ * Errors: there is one that cannot be read, so additions may be missing: MESH_ERROR_UNREAD: the
+ * system refused; MESH_ERROR_STATE: it is no file of ours. */
 bool meshd_journals_read(MeshdJournals *self, const MeshdJournalBase *base, GPtrArray *records,
                          char **out_trouble, GError **error);
 

@@ -10,3 +10,6 @@ bool meshd_load_is_damaged(MeshdEngine *engine);
 bool meshd_load_check(MeshdEngine *engine, GError **error); /* false: it is damaged, and how */
 /* Tries once more. Returns: the whole engine in its place, borrowed; NULL and @error: as before. */
 MeshdEngine *meshd_load_again(MeshdNetworks *self, MeshdEngine *damaged, GError **error);
+/* What the system refused to read of any network is tried again in a while, until it can be read.
+ */
+void meshd_load_watch(MeshdNetworks *self);

@@ -63,6 +63,7 @@ static void on_state_changed(void *user_data)
 
     for (unsigned i = 0; i < self->engines->len; i++)
         on_engine_changed(self->engines->pdata[i], false, self);
+    meshd_load_watch(self);
 }
 
 static void on_dns_changed(void *user_data)
@@ -134,6 +135,7 @@ void meshd_networks_free(MeshdNetworks *self)
     if (self == NULL)
         return;
     self->stopping = true;
+    g_clear_handle_id(&self->again, g_source_remove);
     for (unsigned i = 0; i < self->engines->len; i++)
         meshd_engine_free(self->engines->pdata[i]);
     path_upnp_stop(self->host.upnp); /* what the engines gave back is still done */

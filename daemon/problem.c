@@ -26,6 +26,7 @@ static const Row rows[] = {
     { MESH_ERROR_NO_PERMISSION, "no-permission" },
     { MESH_ERROR_HOST, "host-refused" },
     { MESH_ERROR_STATE, "state-damaged" },
+    { MESH_ERROR_UNREAD, "state-damaged" },
     { MESH_ERROR_DISK_FULL, "disk-full" },
     { MESH_ERROR_UNVERIFIED, "unverified" },
     { MESH_ERROR_ROLLBACK, "unverified" },

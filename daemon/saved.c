@@ -108,6 +108,12 @@ bool meshd_saved_load_floors(MeshdEngine *self, GError **error)
         return true;
     bytes = meshd_state_load_log(self->host->state, &self->profile->server.network, "floors",
                                  raised, &load_error);
+    if (g_error_matches(load_error, MESH_ERROR, MESH_ERROR_UNREAD)) {
+        g_propagate_prefixed_error(error, g_steal_pointer(&load_error),
+                                   "this network stays down until it can be read, which is tried "
+                                   "again and again: ");
+        return false;
+    }
     if (load_error != NULL || (bytes == NULL && self->profile->floors)) {
         g_set_error(error, MESH_ERROR, MESH_ERROR_STATE,
                     "%s. Without it an older map could pass for the newest, so this network stays "
@@ -124,7 +130,7 @@ bool meshd_saved_load_floors(MeshdEngine *self, GError **error)
     return true;
 }
 
-MeshNetmap *meshd_saved_load_map(MeshdEngine *self)
+static MeshNetmap *load_map(MeshdEngine *self)
 {
     g_autoptr(GPtrArray) news = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
     g_autoptr(GError) error = NULL;
@@ -135,6 +141,8 @@ MeshNetmap *meshd_saved_load_map(MeshdEngine *self)
 
     bytes = meshd_state_load_log(self->host->state, &self->profile->server.network, "map", news,
                                  &error);
+    if (g_error_matches(error, MESH_ERROR, MESH_ERROR_UNREAD))
+        self->unread = true; /* which is said already */
     if (bytes != NULL) {
         text = g_bytes_get_data(bytes, &len);
         map = mesh_netmap_decode(text, len, &error);
@@ -144,10 +152,27 @@ MeshNetmap *meshd_saved_load_map(MeshdEngine *self)
         if (!mesh_netmap_take_news(map, text, len, &error))
             g_clear_pointer(&map, mesh_netmap_free);
     }
-    if (error != NULL)
+    if (error != NULL && !self->unread)
         mesh_log_warning("network %s: the stored map is of no use: %s", self->profile->network,
                          error->message);
     if (map != NULL)
         note_saved(self, map);
     return map;
+}
+
+void meshd_saved_start(MeshdEngine *self, bool again)
+{
+    g_autoptr(MeshNetmap) map = NULL;
+
+    if (again && (self->left != NULL || meshd_parts_get_map(self->parts) != NULL))
+        return; /* a leave is under way by this conversation, or the server had a map meanwhile */
+    map = load_map(self);
+    if (again && map == NULL)
+        return;
+    if (again)
+        meshd_membership_disconnect(self); /* it asks for the whole map */
+    meshd_membership_connect(self);
+    control_client_start(self->client, map);
+    if (map != NULL)
+        meshd_engine_use_map(self, map, MESH_NETMAP_PRESENCE);
 }

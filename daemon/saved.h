@@ -17,9 +17,11 @@ void meshd_saved_put_map(MeshdEngine *self, const MeshNetmap *map);
  * the others are written in the background, after a map that was put before them. */
 void meshd_saved_put_floors(MeshdEngine *self);
 
-/** meshd_saved_load_map: owned; NULL: none, or one of no use, which is said in the log. */
-MeshNetmap *meshd_saved_load_map(MeshdEngine *self);
+/** meshd_saved_start: begins the conversation with the server, with the map that is on disk, which
+ * is in force then. Without one, or with one of no use, which is said in the log, the server's is
+ * waited for. @again: only if the disk lets us read now what it refused at first. */
+void meshd_saved_start(MeshdEngine *self, bool again);
 
-/** meshd_saved_load_floors: of earlier runs, once. False: MESH_ERROR_STATE; a network that had some
- * does not go on without them. */
+/** meshd_saved_load_floors: of earlier runs, once. False: MESH_ERROR_STATE or MESH_ERROR_UNREAD; a
+ * network that had some does not go on without them. */
 bool meshd_saved_load_floors(MeshdEngine *self, GError **error);

@@ -8,6 +8,7 @@
 #include "daemon/journal.h"
 #include "daemon/statelog.h"
 #include "daemon/tidy.h"
+#include "daemon/troubles.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,35 +28,15 @@ struct MeshdState {
     int            lock_fd;
     char          *networks; /* DIR/networks */
     MeshdJournals *journals;
+    MeshdTroubles *troubles;
     GThreadPool   *saver; /* one thread, so that saves keep their order */
     GMutex         files; /* held while files are touched; taken before the other */
     GMutex         mutex; /* guards what follows; held for moments only */
     GHashTable
-        *waiting; /* path → owned MeshdDraft, not begun yet, or failed and to be tried again */
-    GHashTable *troubles; /* path → Trouble */
-    guint       retry;    /* timer; 0: none */
-    guint       idle;     /* to call changed; 0: none */
-    bool        closing;
-    void (*changed)(void *user_data); /* main loop; NULL: nobody listens */
-    void *user_data;
+         *waiting; /* path → owned MeshdDraft, not begun yet, or failed and to be tried again */
+    guint retry;   /* timer; 0: none */
+    bool  closing;
 };
-
-/* What is wrong with one document. */
-typedef struct {
-    char *read;    /* what was found when it was read; NULL: nothing wrong */
-    char *write;   /* why the newest of it is in memory only; NULL: it is on disk */
-    bool  full;    /* namely that the disk has no room */
-    bool  damaged; /* the file there is not whole: it must not become the generation before */
-} Trouble;
-
-static void free_trouble(gpointer data)
-{
-    Trouble *trouble = data;
-
-    g_free(trouble->read);
-    g_free(trouble->write);
-    g_free(trouble);
-}
 
 static bool fail_errno(GError **error, const char *what, const char *path)
 {
@@ -93,149 +74,25 @@ static bool take_lock(MeshdState *self, const char *dir, GError **error)
 
 /* ---- what is wrong ---- */
 
-static gboolean on_idle(gpointer user_data)
-{
-    MeshdState *self = user_data;
-
-    g_mutex_lock(&self->mutex);
-    self->idle = 0;
-    g_mutex_unlock(&self->mutex);
-    if (self->changed != NULL)
-        self->changed(self->user_data);
-    return G_SOURCE_REMOVE;
-}
-
-/* With the mutex held, from any thread. */
-static void tell(MeshdState *self)
-{
-    if (self->idle == 0 && !self->closing)
-        self->idle = g_idle_add(on_idle, self);
-}
-
-/* Owned by the table; made if there is none. With the mutex held. */
-static Trouble *get_trouble(MeshdState *self, const char *path)
-{
-    Trouble *trouble = g_hash_table_lookup(self->troubles, path);
-
-    if (trouble == NULL) {
-        trouble = g_new0(Trouble, 1);
-        g_hash_table_insert(self->troubles, g_strdup(path), trouble);
-    }
-    return trouble;
-}
-
-static void note_read(MeshdState *self, const char *path, const char *text, bool damaged)
-{
-    Trouble *trouble;
-
-    mesh_log_warning("%s", text);
-    g_mutex_lock(&self->mutex);
-    trouble = get_trouble(self, path);
-    g_free(trouble->read);
-    trouble->read = g_strdup(text);
-    trouble->damaged = damaged;
-    tell(self);
-    g_mutex_unlock(&self->mutex);
-}
-
-/* Somebody put a whole file in the place of one that was not. */
-static void note_restored(MeshdState *self, const char *path)
-{
-    Trouble *trouble;
-
-    g_mutex_lock(&self->mutex);
-    trouble = g_hash_table_lookup(self->troubles, path);
-    if (trouble != NULL && trouble->damaged) {
-        trouble->damaged = false;
-        g_clear_pointer(&trouble->read, g_free);
-        tell(self);
-    }
-    g_mutex_unlock(&self->mutex);
-}
-
-static bool is_damaged(MeshdState *self, const char *path)
-{
-    const Trouble *trouble;
-    bool           damaged;
-
-    g_mutex_lock(&self->mutex);
-    trouble = g_hash_table_lookup(self->troubles, path);
-    damaged = trouble != NULL && trouble->damaged;
-    g_mutex_unlock(&self->mutex);
-    return damaged;
-}
-
-/* @whole: not additions alone. */
-static void note_saved(MeshdState *self, const char *path, bool whole)
-{
-    Trouble *trouble;
-
-    g_mutex_lock(&self->mutex);
-    trouble = g_hash_table_lookup(self->troubles, path);
-    if (trouble != NULL) {
-        if (trouble->write != NULL) {
-            mesh_log_notice("%s is on disk now", path);
-            tell(self);
-        }
-        g_clear_pointer(&trouble->write, g_free);
-        if (whole)
-            trouble->damaged = false;
-        if (trouble->read == NULL)
-            g_hash_table_remove(self->troubles, path);
-    }
-    g_mutex_unlock(&self->mutex);
-}
-
-static MeshdStateHealth judge(const Trouble *trouble)
-{
-    if (trouble->write != NULL)
-        return trouble->full ? MESHD_STATE_FULL : MESHD_STATE_UNSAVED;
-    return trouble->read != NULL ? MESHD_STATE_DAMAGED : MESHD_STATE_FINE;
-}
-
 char **meshd_state_list_troubles(MeshdState *self, const MeshNetworkId *net,
                                  MeshdStateHealth *out_worst)
 {
-    MeshdStateHealth worst = MESHD_STATE_FINE;
     g_autofree char *dir = dup_dir(self, net);
     g_autofree char *prefix = g_strconcat(dir, "/", NULL);
-    GStrvBuilder    *builder = g_strv_builder_new();
-    GHashTableIter   iter;
-    gpointer         path, value;
-    char           **list;
 
-    g_mutex_lock(&self->mutex);
-    g_hash_table_iter_init(&iter, self->troubles);
-    while (g_hash_table_iter_next(&iter, &path, &value)) {
-        const Trouble *trouble = value;
-
-        if (!g_str_has_prefix(path, prefix))
-            continue;
-        if (trouble->read != NULL)
-            g_strv_builder_add(builder, trouble->read);
-        if (trouble->write != NULL)
-            g_strv_builder_add(builder, trouble->write);
-        worst = MAX(worst, judge(trouble));
-    }
-    g_mutex_unlock(&self->mutex);
-    if (out_worst != NULL)
-        *out_worst = worst;
-    list = g_strv_builder_end(builder);
-    g_strv_builder_unref(builder);
-    return list;
+    return meshd_troubles_list(self->troubles, prefix, out_worst);
 }
 
 void meshd_state_watch(MeshdState *self, void (*changed)(void *user_data), void *user_data)
 {
-    self->changed = changed;
-    self->user_data = user_data;
+    meshd_troubles_watch(self->troubles, changed, user_data);
 }
 
 /* ---- the saver ---- */
 
 static bool save_path(MeshdState *self, const char *path, GBytes *bytes, GError **error)
 {
-    bool             damaged = is_damaged(self, path);
+    bool             damaged = meshd_troubles_is_damaged(self->troubles, path);
     char             check[MESHD_DOCUMENT_CHECK_SIZE];
     MeshdJournalBase base = { path, check, g_bytes_get_size(bytes) };
 
@@ -243,7 +100,7 @@ static bool save_path(MeshdState *self, const char *path, GBytes *bytes, GError 
         return false;
     meshd_document_check(bytes, check);
     meshd_journals_begin(self->journals, &base, damaged);
-    note_saved(self, path, true);
+    meshd_troubles_note_saved(self->troubles, path, true);
     return true;
 }
 
@@ -260,7 +117,7 @@ static bool save_all(MeshdState *self, const char *path, MeshdDraft *draft, GErr
     if (!meshd_journals_append(self->journals, path, draft->records, error))
         return false;
     meshd_document_double(path);
-    note_saved(self, path, false);
+    meshd_troubles_note_saved(self->troubles, path, false);
     return true;
 }
 
@@ -284,7 +141,6 @@ static gboolean on_retry(gpointer user_data)
  * Thread: the saver's. */
 static void keep_waiting(MeshdState *self, const char *path, MeshdDraft *draft, const GError *why)
 {
-    Trouble          *trouble;
     const MeshdDraft *newer;
 
     g_mutex_lock(&self->mutex);
@@ -298,15 +154,8 @@ static void keep_waiting(MeshdState *self, const char *path, MeshdDraft *draft, 
     }
     if (self->retry == 0 && !self->closing)
         self->retry = g_timeout_add_seconds(RETRY_S, on_retry, self);
-    trouble = get_trouble(self, path);
-    if (trouble->write == NULL) { /* once, not every ten seconds */
-        mesh_log_error("%s; tried again until it can be", why->message);
-        tell(self);
-    }
-    g_free(trouble->write);
-    trouble->write = g_strdup_printf("not on disk yet, tried again: %s", why->message);
-    trouble->full = g_error_matches(why, MESH_ERROR, MESH_ERROR_DISK_FULL);
     g_mutex_unlock(&self->mutex);
+    meshd_troubles_note_unsaved(self->troubles, path, why);
 }
 
 /* Thread: the saver's. @data: the path, owned. */
@@ -341,7 +190,7 @@ MeshdState *meshd_state_open(const char *dir, GError **error)
     self->networks = g_build_filename(dir, "networks", NULL);
     self->journals = meshd_journals_new();
     self->waiting = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, meshd_draft_free);
-    self->troubles = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, free_trouble);
+    self->troubles = meshd_troubles_new();
     if (!make_dir(self->networks, error) || !take_lock(self, dir, error)) {
         meshd_state_close(self);
         return NULL;
@@ -365,10 +214,10 @@ void meshd_state_close(MeshdState *self)
 {
     if (self == NULL)
         return;
+    meshd_troubles_watch(self->troubles, NULL, NULL);
     g_mutex_lock(&self->mutex);
     self->closing = true;
     g_clear_handle_id(&self->retry, g_source_remove);
-    g_clear_handle_id(&self->idle, g_source_remove);
     g_mutex_unlock(&self->mutex);
     if (self->saver != NULL) {
         (void)on_retry(self); /* what failed before, for the last time */
@@ -376,7 +225,7 @@ void meshd_state_close(MeshdState *self)
     }
     meshd_journals_free(self->journals);
     g_hash_table_unref(self->waiting);
-    g_hash_table_unref(self->troubles);
+    meshd_troubles_free(self->troubles);
     if (self->lock_fd >= 0)
         close(self->lock_fd);
     g_mutex_clear(&self->mutex);
@@ -386,28 +235,6 @@ void meshd_state_close(MeshdState *self)
 }
 
 /* ---- repair ---- */
-
-/* It is told now, and mended as far as it can be. */
-static void forget_troubles(MeshdState *self, GPtrArray *found)
-{
-    GHashTableIter iter;
-    gpointer       value;
-
-    g_mutex_lock(&self->mutex);
-    g_hash_table_iter_init(&iter, self->troubles);
-    while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        Trouble *trouble = value;
-
-        if (trouble->read != NULL && !trouble->damaged) /* else the file itself told it */
-            g_ptr_array_add(found, g_strdup_printf("%s; it was written anew since", trouble->read));
-        g_clear_pointer(&trouble->read, g_free);
-        trouble->damaged = false;
-        if (trouble->write == NULL)
-            g_hash_table_iter_remove(&iter);
-    }
-    tell(self);
-    g_mutex_unlock(&self->mutex);
-}
 
 void meshd_state_repair(MeshdState *self, GPtrArray *found)
 {
@@ -420,7 +247,7 @@ void meshd_state_repair(MeshdState *self, GPtrArray *found)
 
         meshd_tidy_dir(dir, found);
     }
-    forget_troubles(self, found);
+    meshd_troubles_forget_read(self->troubles, found);
     meshd_journals_close(self->journals); /* a generation before may be back */
     g_mutex_unlock(&self->files);
 }
@@ -576,7 +403,7 @@ static bool load_log(MeshdState *self, const char *path, GBytes *bytes, GPtrArra
     if (!meshd_journals_read(self->journals, &base, records, &trouble, error))
         return false;
     if (trouble != NULL)
-        note_read(self, path, trouble, false);
+        meshd_troubles_note_read(self->troubles, path, trouble, MESHD_TROUBLE_ODD);
     return true;
 }
 
@@ -586,24 +413,27 @@ GBytes *meshd_state_load(MeshdState *self, const MeshNetworkId *net, const char 
     return meshd_state_load_log(self, net, name, NULL, error);
 }
 
-/* With the files held. @records NULL: nobody asks for them. */
-static GBytes *load(MeshdState *self, const char *path, GPtrArray *records, GError **error)
+/* What was read is a generation: its additions, too. Takes @bytes. @records NULL: nobody asks. */
+static GBytes *add_log(MeshdState *self, const char *path, GBytes *bytes, GPtrArray *records,
+                       GError **error)
 {
+    if (records == NULL || load_log(self, path, bytes, records, error))
+        return bytes;
+    g_bytes_unref(bytes);
+    return NULL;
+}
+
+/* The newest generation is missing or damaged, as @newest says. What the system refuses to read may
+ * be newer than what there is beside it. */
+static GBytes *load_before(MeshdState *self, const char *path, const GError *newest,
+                           GPtrArray *records, GError **error)
+{
+    bool             missing = g_error_matches(newest, MESH_ERROR, MESH_ERROR_NOT_FOUND);
     g_autofree char *prev = g_strconcat(path, MESHD_DOCUMENT_PREV, NULL);
     g_autofree char *text = NULL;
-    g_autoptr(GError) newest = NULL;
     g_autoptr(GError) older = NULL;
-    GBytes *bytes = meshd_document_load(path, &newest);
-    bool    missing;
+    GBytes *bytes = meshd_document_load(prev, &older);
 
-    if (bytes != NULL) {
-        note_restored(self, path);
-        if (records != NULL && !load_log(self, path, bytes, records, error))
-            g_clear_pointer(&bytes, g_bytes_unref);
-        return bytes;
-    }
-    bytes = meshd_document_load(prev, &older);
-    missing = g_error_matches(newest, MESH_ERROR, MESH_ERROR_NOT_FOUND);
     if (missing && g_error_matches(older, MESH_ERROR, MESH_ERROR_NOT_FOUND))
         return NULL; /* there never was one */
     if (bytes != NULL)
@@ -611,11 +441,35 @@ static GBytes *load(MeshdState *self, const char *path, GPtrArray *records, GErr
     else
         text = g_strdup_printf("%s, nor is there a generation before it: %s", newest->message,
                                older->message);
-    if (bytes == NULL)
-        g_set_error_literal(error, MESH_ERROR, MESH_ERROR_STATE, text);
-    else if (records != NULL && !load_log(self, path, bytes, records, error))
-        g_clear_pointer(&bytes, g_bytes_unref);
-    note_read(self, path, text, !missing);
+    if (bytes != NULL)
+        bytes = add_log(self, path, bytes, records, error);
+    else
+        g_set_error_literal(error, MESH_ERROR,
+                            g_error_matches(older, MESH_ERROR, MESH_ERROR_UNREAD)
+                                ? MESH_ERROR_UNREAD
+                                : MESH_ERROR_STATE,
+                            text);
+    meshd_troubles_note_read(self->troubles, path, text,
+                             missing ? MESHD_TROUBLE_ODD : MESHD_TROUBLE_DAMAGED);
+    return bytes;
+}
+
+/* With the files held. */
+static GBytes *load(MeshdState *self, const char *path, GPtrArray *records, GError **error)
+{
+    g_autoptr(GError) why = NULL;
+    GBytes *bytes = meshd_document_load(path, &why);
+
+    if (bytes == NULL && !g_error_matches(why, MESH_ERROR, MESH_ERROR_UNREAD))
+        return load_before(self, path, why, records, error);
+    if (bytes != NULL)
+        bytes = add_log(self, path, bytes, records, &why);
+    if (bytes != NULL)
+        meshd_troubles_note_whole(self->troubles, path);
+    else if (g_error_matches(why, MESH_ERROR, MESH_ERROR_UNREAD))
+        meshd_troubles_note_read(self->troubles, path, why->message, MESHD_TROUBLE_UNREAD);
+    if (why != NULL)
+        g_propagate_error(error, g_steal_pointer(&why));
     return bytes;
 }
 
@@ -679,11 +533,11 @@ bool meshd_state_remove(MeshdState *self, const MeshNetworkId *net, GError **err
     removed = remove_dir(self, dir, error) &&
               mesh_disk_flush_dir(self->networks, MESH_ERROR_STATE, error);
     g_mutex_lock(&self->mutex);
-    if (removed) {
+    if (removed)
         g_hash_table_foreach_remove(self->waiting, is_inside, prefix);
-        g_hash_table_foreach_remove(self->troubles, is_inside, prefix);
-    }
     g_mutex_unlock(&self->mutex);
+    if (removed)
+        meshd_troubles_drop(self->troubles, prefix);
     g_mutex_unlock(&self->files);
     return removed;
 }

@@ -47,7 +47,10 @@ void meshd_state_make_later(MeshdState *self, const MeshNetworkId *net, const ch
                             const MeshdStateMaker *maker);
 
 /** meshd_state_load: the newest generation that is whole. Its memory is wiped when freed.
- * Returns: owned; NULL without @error set: there is none; NULL and @error: none can be read. */
+ * Returns: owned; NULL without @error set: there is none; NULL and @error: none can be read.
+ * Errors: MESH_ERROR_STATE: none is whole; MESH_ERROR_UNREAD: the system refused to read one, so
+ * that nobody knows which is the newest: said in the list of troubles until it can be read, for the
+ * caller to try again. */
 GBytes *meshd_state_load(MeshdState *self, const MeshNetworkId *net, const char *name,
                          GError **error);
 

@@ -1,6 +1,7 @@
 /* daemon/tidy.c: see tidy.h. */
 #include "daemon/tidy.h"
 
+#include "common/glib/error.h"
 #include "daemon/document.h"
 #include "daemon/journal.h"
 
@@ -32,6 +33,12 @@ static void tidy_document(const char *path, GPtrArray *found)
 
     if (bytes != NULL)
         return;
+    if (g_error_matches(error, MESH_ERROR, MESH_ERROR_UNREAD)) { /* it may be whole */
+        g_ptr_array_add(found, g_strdup_printf("%s: left as it is; without it the generation "
+                                               "before it would be used",
+                                               error->message));
+        return;
+    }
     bytes = meshd_document_load(prev, NULL);
     if (bytes == NULL) {
         g_ptr_array_add(found, g_strdup_printf("%s, and there is no generation before it",

@@ -35,7 +35,8 @@ struct MeshdTimestamps {
     const LockGate *gate;    /* borrowed */
     int64_t         from_s;  /* nothing earlier is sent in this run; 0: no bound */
     int64_t         until_s; /* stored: nothing later is sent; 0: none stored yet */
-    GHashTable     *taken;   /* &Taken.wg → owned Taken */
+    bool            unread; /* the disk has some, which could not be read yet: not to be replaced */
+    GHashTable     *taken;  /* &Taken.wg → owned Taken */
 };
 
 /* Enough: only what a verified map named comes in. */
@@ -138,9 +139,10 @@ static void load(MeshdTimestamps *self)
     g_autoptr(GError) error = NULL;
     g_autoptr(GBytes) bytes = meshd_state_load(self->state, &self->net, DOCUMENT, &error);
 
+    self->unread = g_error_matches(error, MESH_ERROR, MESH_ERROR_UNREAD);
     if (bytes != NULL)
         decode(self, bytes, &error);
-    if (error != NULL)
+    if (error != NULL && !self->unread)
         mesh_log_warning("the stored timestamps are of no use: %s", error->message);
 }
 
@@ -149,6 +151,8 @@ static bool save(MeshdTimestamps *self)
     g_autoptr(GBytes) bytes = encode(self);
     g_autoptr(GError) error = NULL;
 
+    if (self->unread)
+        return false;
     if (meshd_state_save(self->state, &self->net, DOCUMENT, bytes, &error))
         return true;
     mesh_log_error("%s", error->message);
@@ -233,14 +237,20 @@ static bool forget_others(MeshdTimestamps *self, LockVerified *map)
     return g_hash_table_foreach_remove(self->taken, is_gone, known) > 0;
 }
 
+/* What earlier runs left, which this one goes on from. */
+static void begin(MeshdTimestamps *self)
+{
+    load(self);
+    self->from_s = self->until_s;
+}
+
 void meshd_timestamps_start(MeshdTimestamps *self, WirePlane *plane)
 {
     int64_t true_s = lock_gate_true_time(self->gate);
 
     g_hash_table_remove_all(self->taken);
     self->until_s = 0;
-    load(self);
-    self->from_s = self->until_s;
+    begin(self);
     reserve(self, true_s);
     tell(self, plane, true_s);
 }
@@ -258,9 +268,11 @@ void meshd_timestamps_keep(MeshdTimestamps *self, WirePlane *plane, LockVerified
 {
     int64_t true_s = lock_gate_true_time(self->gate);
 
+    if (self->unread)
+        begin(self);
     reserve(self, true_s);
     tell(self, plane, true_s);
-    if (collect(self, plane, map) | forget_others(self, map)) {
+    if ((collect(self, plane, map) | forget_others(self, map)) && !self->unread) {
         g_autoptr(GBytes) bytes = encode(self);
 
         meshd_state_save_later(self->state, &self->net, DOCUMENT, bytes);

@@ -88,6 +88,7 @@ static const MeshErrorInfo table[MESH_ERROR_N_CODES] = {
         "the daemon lacks a permission"),
     ROW(MESH_ERROR_STATE, 0, "state", "Failed", false, "the stored state cannot be used"),
     ROW(MESH_ERROR_DISK_FULL, 0, "disk-full", "Failed", false, "there is no room on the disk"),
+    ROW(MESH_ERROR_UNREAD, 0, "unread", "Failed", false, "the stored state cannot be read now"),
     ROW(MESH_ERROR_LIMIT, 0, "limit", "LimitsExceeded", true, "a limit is reached"),
     ROW(MESH_ERROR_UNSUPPORTED, 0, "unsupported", "Failed", false, "this is not supported here"),
     ROW(MESH_ERROR_CANCELLED, 0, "cancelled", "Failed", false, "it was cancelled"),

@@ -63,6 +63,7 @@ typedef enum {
     MESH_ERROR_NO_PERMISSION, /* the same: this process may not */
     MESH_ERROR_STATE,         /* the state on disk: cannot be read, written or understood */
     MESH_ERROR_DISK_FULL,     /* the same: there is no room */
+    MESH_ERROR_UNREAD,        /* the same: the system did not let us read it; it may be whole */
     MESH_ERROR_LIMIT,         /* a named cap is reached */
     MESH_ERROR_UNSUPPORTED,
     MESH_ERROR_CANCELLED,

@@ -6,6 +6,7 @@
 
 #include <glib/gstdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define NOW      INT64_C(1700000000)
 #define HOUR     3600
@@ -290,6 +291,33 @@ static void test_damaged(Fixture *f, gconstpointer data)
     g_assert_cmpint(told.until_s, ==, NOW + HOUR / 2 - 10);
 }
 
+/* What the system refuses to read for a while is not replaced, and counts as soon as it is read. */
+static void test_unread(Fixture *f, gconstpointer data)
+{
+    g_autofree char *path =
+        g_build_filename(f->dir, "networks", "0102030405060708", "timestamps", NULL);
+    g_autofree char *aside = g_strconcat(path, "-aside", NULL);
+
+    (void)data;
+    taken_ns = NOW * 1000000000 + 5;
+    restart(f);
+    g_assert_cmpint(g_rename(path, aside), ==, 0);
+    g_assert_cmpint(symlink(path, path), ==, 0); /* ELOOP, for root as well */
+    crash(f);
+    g_assert_cmpint(told.from_s, ==, 0); /* the clock decides, meanwhile */
+    g_assert_cmpint(meshd_timestamps_get(f->self, &the_peer.wg), ==, 0);
+    taken_ns = 0;
+    meshd_timestamps_keep(f->self, PLANE, MAP);
+    restart(f);
+    g_assert_true(g_file_test(path, G_FILE_TEST_IS_SYMLINK));
+    g_assert_cmpint(g_rename(aside, path), ==, 0);
+    meshd_timestamps_keep(f->self, PLANE, MAP);
+    g_assert_cmpint(told.from_s, ==, NOW + HOUR / 2);
+    g_assert_cmpint(meshd_timestamps_get(f->self, &the_peer.wg), ==, NOW * 1000000000 + 5);
+    crash(f);
+    g_assert_cmpint(told.from_s, >, NOW + HOUR / 2); /* and it goes on from there */
+}
+
 static const char *const damaged[] = {
     "not JSON",
     "{}",
@@ -315,6 +343,7 @@ int main(int argc, char **argv)
         { "clock-ahead-in-trust", test_clock_ahead_in_trust },
         { "jump-with-true-time", test_jump_with_true_time },
         { "taken", test_taken },
+        { "unread", test_unread },
     };
 
     g_test_init(&argc, &argv, NULL);

@@ -198,7 +198,11 @@ static bool refuse_read(int code, unsigned nth)
     refused = disk_heal();
     g_assert_true((base == NULL) == (error != NULL));
     g_assert_true(error != NULL || records->len == 2);
-    g_assert_true(error == NULL || strstr(error->message, dir) != NULL);
+    if (error != NULL) {
+        g_assert_error(error, MESH_ERROR, MESH_ERROR_UNREAD);
+        g_assert_nonnull(strstr(error->message, dir));
+        g_assert_true(is_refused(state)); /* said */
+    }
     n += add(state, 13);
     meshd_state_close(state);
     state = open_state(dir);

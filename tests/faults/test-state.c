@@ -31,6 +31,12 @@ static bool save(MeshdState *state, const char *name, int generation, GError **e
     return meshd_state_save(state, &net, name, body, error);
 }
 
+/* The generation in the document's place. */
+static int read_generation(GBytes *body)
+{
+    return *(const char *)g_bytes_get_data(body, NULL) - 'a';
+}
+
 /* Returns: the generation; 0: there is none. Damage fails the test. */
 static int load(MeshdState *state, const char *name)
 {
@@ -42,7 +48,7 @@ static int load(MeshdState *state, const char *name)
     g_assert_no_error(error);
     if (body == NULL)
         return 0;
-    generation = *(const char *)g_bytes_get_data(body, NULL) - 'a';
+    generation = read_generation(body);
     want = make_body(generation);
     g_assert_true(g_bytes_equal(body, want));
     return generation;
@@ -323,8 +329,16 @@ static void test_refusals(gconstpointer data)
     g_assert_cmpuint(at_later, >, 5);
 }
 
-/* What cannot be read is an error or an older generation, but never "there is none": a node that
- * believed this would make itself a new identity. Returns: whether a read was refused. */
+static void assert_troubles(MeshdState *state, unsigned want)
+{
+    g_auto(GStrv) troubles = meshd_state_list_troubles(state, &net, NULL);
+
+    g_assert_cmpuint(g_strv_length(troubles), ==, want);
+}
+
+/* What cannot be read is an error that is said, never "there is none" (a node that believed this
+ * would make itself a new identity) nor the generation before, and gone once it can be read.
+ * Returns: whether a read was refused. */
 static bool refuse_load(int code, unsigned nth)
 {
     g_autofree char *dir = cut_make_dir();
@@ -342,9 +356,14 @@ static bool refuse_load(int code, unsigned nth)
     refused = disk_heal();
     g_assert_true((body == NULL) == (error != NULL));
     g_assert_true(body != NULL || refused);
-    if (error != NULL)
+    g_assert_true(body == NULL || read_generation(body) == 2);
+    assert_troubles(state, error != NULL);
+    if (error != NULL) {
+        g_assert_error(error, MESH_ERROR, MESH_ERROR_UNREAD);
         g_assert_nonnull(strstr(error->message, dir)); /* names what and where */
+    }
     g_assert_cmpint(load(state, "profile"), ==, 2);
+    assert_troubles(state, 0);
     g_assert_true(save(state, "profile", 3, NULL));
     meshd_state_close(state);
     state = open_state(dir);
@@ -352,6 +371,26 @@ static bool refuse_load(int code, unsigned nth)
     meshd_state_close(state);
     cut_remove_tree(dir);
     return refused;
+}
+
+/* Over one that could not be read nothing is put that is older: not by a repair either. */
+static void test_repair_unread(void)
+{
+    g_autofree char *dir = cut_make_dir();
+    g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func(g_free);
+    MeshdState *state = open_state(dir);
+
+    g_assert_true(save(state, "profile", 1, NULL));
+    g_assert_true(save(state, "profile", 2, NULL));
+    for (unsigned nth = 1; nth <= 8; nth++) {
+        disk_fail_reads(dir, nth, EIO);
+        meshd_state_repair(state, found);
+        (void)disk_heal();
+        g_assert_cmpint(load(state, "profile"), ==, 2);
+    }
+    g_assert_cmpuint(found->len, >, 0); /* and it says so */
+    meshd_state_close(state);
+    cut_remove_tree(dir);
 }
 
 static void test_reads(gconstpointer data)
@@ -378,5 +417,6 @@ int main(int argc, char **argv)
     }
     g_test_add_data_func("/faults/state/reads/input-output", GINT_TO_POINTER(EIO), test_reads);
     g_test_add_data_func("/faults/state/reads/too-many-files", GINT_TO_POINTER(EMFILE), test_reads);
+    g_test_add_func("/faults/state/reads/repair", test_repair_unread);
     return g_test_run();
 }

@@ -58,6 +58,28 @@ def hopeless(lab, a, b):
     lab.ok("the file is put back: mesh up brings the same node back, without a restart")
 
 
+def refused(lab, a, b, document):
+    """The system does not let meshd read a document that is whole: nothing older takes its place."""
+    path, key = f"{place(a, 'home')}/{document}", a.network("home").node_key
+    a.stop("meshd")
+    a.sh(f"test -e {path}.prev; chown root {path}; chmod 600 {path}; cp {path} /var/lib/kept")
+    a.up()
+    a.wait_until(lambda n: n.network("home").state == "error")
+    shown = a.mesh("status").stdout
+    for words in (f"cannot read {path}: Permission denied", "tried again"):
+        assert words in shown, (words, shown)
+    assert a.network("home").problem == "state-damaged"
+    found = "\n".join(a.json("repair")["found"])
+    assert f"{path}: Permission denied: left as it is" in found, found
+    a.sh(f"cmp {path} /var/lib/kept")
+    a.sh(f"chown --reference={path}.prev {path}")
+    a.wait_until(lambda n: n.network("home").state == "up")
+    a.reaches(b.addresses()[4])
+    assert a.network("home").node_key == key
+    a.wait_until(lambda n: not troubles(n, "home"))
+    lab.ok(f"{document} cannot be read for a while: said, tried again, and nothing older is used")
+
+
 def given_up(lab, a, b):
     home = place(a, "home")
     a.stop("meshd")
@@ -87,6 +109,8 @@ def main():
         a.mesh("up", "home")  # so that each document has a generation before
         a.reaches(b.addresses()[4])
         generation_before(lab, a, b)
+        refused(lab, a, b, "profile")
+        refused(lab, a, b, "floors")
         hopeless(lab, a, b)
         given_up(lab, a, b)
 
