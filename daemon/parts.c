@@ -32,6 +32,7 @@ struct MeshdParts {
     bool             ip6; /* of the host network as it is now */
     WirePlane       *plane;
     MeshdPlaneWish   told;   /* what the plane was told last; owns a reference on its map */
+    WireConfig      *config; /* the same, made; owned */
     guint            watch;  /* of the plane's events; 0: none */
     guint            keeper; /* timer of the timestamps; 0: none */
     MeshdNames      *names;  /* borrowed */
@@ -134,23 +135,29 @@ static void forget_told(MeshdParts *self)
 {
     lock_verified_unref(self->told.map);
     self->told.map = NULL;
+    wire_config_free(g_steal_pointer(&self->config));
 }
 
-/* Most changes of a large map are none to the plane: a name, a membership signed anew. */
+/* Most changes of a large map are none to the plane: a name, a membership signed anew. Most others
+ * are of a peer or two. */
 static int apply_config(MeshdParts *self, const Wanted *wanted)
 {
     MeshdPlaneWish wish = get_wish(self, wanted);
-    WireConfig    *config;
+    WireConfig    *config = NULL;
     int            rc = 0;
 
     lock_verified_ref(wish.map); /* it may be the one that is forgotten */
-    if (!meshd_planeconfig_is_alike(&self->told, &wish)) {
-        config = meshd_planeconfig_make(&wish, self->timestamps);
+    if (meshd_planeconfig_is_alike(&self->told, &wish)) {
+        config = g_steal_pointer(&self->config);
+    } else {
+        config = meshd_planeconfig_change(self->config, &self->told, &wish, self->timestamps);
+        if (config == NULL)
+            config = meshd_planeconfig_make(&wish, self->timestamps);
         rc = config != NULL ? wire_plane_apply(self->plane, config) : -ENOMEM;
-        wire_config_free(config);
     }
     forget_told(self);
     self->told = wish;
+    self->config = config;
     if (rc < 0)
         forget_told(self);
     return rc;

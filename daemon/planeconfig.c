@@ -64,6 +64,21 @@ static bool is_kept(const MeshdPlaneWish *wish, const LockPeer *peer, size_t *co
     return wish->relayless && meshd_planeconfig_is_eager(wish, peer, count);
 }
 
+static WirePeerSpec get_spec(const MeshdPlaneWish *wish, const LockPeer *peer, bool kept,
+                             const MeshdTimestamps *timestamps)
+{
+    WirePeerSpec spec = { .public_key = peer->wg, .suite = WIRE_SUITE_WG1 };
+
+    if (kept)
+        spec.keepalive_s = PATH_KEEPALIVE_S;
+    if (wish->offers_aes && peer->offers_aes)
+        spec.suite = WIRE_SUITE_AESGCM1;
+    if (wish->offers_aes)
+        spec.answers = WIRE_SUITE_BIT(WIRE_SUITE_WG1) | WIRE_SUITE_BIT(WIRE_SUITE_AESGCM1);
+    spec.taken_ns = meshd_timestamps_get(timestamps, &peer->wg);
+    return spec;
+}
+
 WireConfig *meshd_planeconfig_make(const MeshdPlaneWish *wish, const MeshdTimestamps *timestamps)
 {
     WireConfig *config = wire_config_new();
@@ -74,19 +89,61 @@ WireConfig *meshd_planeconfig_make(const MeshdPlaneWish *wish, const MeshdTimest
         wire_config_set_listen(config, wish->port, 0);
     for (size_t i = 0; made && i < lock_verified_count(wish->map); i++) {
         const LockPeer *peer = lock_verified_get_peer(wish->map, i);
-        WirePeerSpec    spec = { .public_key = peer->wg };
+        WirePeerSpec    spec = get_spec(wish, peer, is_kept(wish, peer, &n_eager), timestamps);
 
-        if (is_kept(wish, peer, &n_eager))
-            spec.keepalive_s = PATH_KEEPALIVE_S;
-        spec.suite = wish->offers_aes && peer->offers_aes ? WIRE_SUITE_AESGCM1 : WIRE_SUITE_WG1;
-        if (wish->offers_aes)
-            spec.answers = WIRE_SUITE_BIT(WIRE_SUITE_WG1) | WIRE_SUITE_BIT(WIRE_SUITE_AESGCM1);
-        spec.taken_ns = meshd_timestamps_get(timestamps, &peer->wg);
         made = add_peer(config, peer, &spec, wish->ip4);
     }
     if (made && set_filter(config, lock_verified_get_head(wish->map)))
         return config;
     wire_config_free(config);
+    return NULL;
+}
+
+/* Routes of one may be another's, too: whose they are hangs on the order in the map. */
+static bool has_routes(const GPtrArray *peers)
+{
+    for (guint i = 0; i < peers->len; i++)
+        if (((const LockPeer *)peers->pdata[i])->member->n_prefixes > 0)
+            return true;
+    return false;
+}
+
+/* Does each peer's part follow from the peer and from what both wishes say alike? */
+static bool is_change(const MeshdPlaneWish *told, const MeshdPlaneWish *wish)
+{
+    return told->map != NULL && told->ip4 == wish->ip4 && told->offers_aes == wish->offers_aes &&
+           !told->relayless && !wish->relayless; /* else who is kept hangs on others */
+}
+
+WireConfig *meshd_planeconfig_change(const WireConfig *config, const MeshdPlaneWish *told,
+                                     const MeshdPlaneWish *wish, const MeshdTimestamps *timestamps)
+{
+    g_autoptr(GPtrArray) gone = g_ptr_array_new();
+    g_autoptr(GPtrArray) added = g_ptr_array_new();
+    WireConfig *copy;
+    bool        made;
+
+    if (config == NULL || !is_change(told, wish))
+        return NULL;
+    lock_verified_compare(told->map, wish->map, gone, added);
+    if (has_routes(gone) || has_routes(added))
+        return NULL;
+    copy = wire_config_dup(config);
+    made = copy != NULL;
+    if (made)
+        wire_config_set_listen(copy, wish->port, 0);
+    for (guint i = 0; made && i < gone->len; i++)
+        wire_config_remove_peer(copy, &((const LockPeer *)gone->pdata[i])->wg);
+    for (guint i = 0; made && i < added->len; i++) {
+        const LockPeer *peer = added->pdata[i];
+        WirePeerSpec    spec = get_spec(wish, peer, false, timestamps);
+
+        made = add_peer(copy, peer, &spec, wish->ip4);
+    }
+    if (made && (lock_verified_has_same_rows(told->map, wish->map) ||
+                 set_filter(copy, lock_verified_get_head(wish->map))))
+        return copy;
+    wire_config_free(copy);
     return NULL;
 }
 

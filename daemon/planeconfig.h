@@ -24,6 +24,12 @@ bool meshd_planeconfig_is_alike(const MeshdPlaneWish *told, const MeshdPlaneWish
 /** meshd_planeconfig_make: owned; NULL: out of memory. */
 WireConfig *meshd_planeconfig_make(const MeshdPlaneWish *wish, const MeshdTimestamps *timestamps);
 
+/** meshd_planeconfig_change: the same for a @wish that differs little from what @told says and
+ * @config, its configuration, holds: what did not change is shared with that, so that making and
+ * applying it cost by the change. NULL: it has to be made anew, or out of memory. */
+WireConfig *meshd_planeconfig_change(const WireConfig *config, const MeshdPlaneWish *told,
+                                     const MeshdPlaneWish *wish, const MeshdTimestamps *timestamps);
+
 /** meshd_planeconfig_is_eager: is @peer connected without traffic? Without relays the first peers
  * of the map that may be online are; where there are few peers that is all of them, with relays
  * too. @count: of the eager ones before it in the map, counted on. */

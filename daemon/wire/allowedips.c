@@ -1,14 +1,16 @@
 /* daemon/wire/allowedips.c: longest-prefix trie; see allowedips.h.
  *
- * A binary trie with compressed paths, one a family, nodes in one array by number (0: none). A node
- * holds the bits common to all below it; one without a peer only forks. A look-up walks down as
- * long as the node's bits are the address's, and remembers the last peer it saw:
+ * A binary trie with compressed paths, one a family. A node holds the bits common to all below it;
+ * one without an owner only forks, one without children is smaller. A look-up walks down as long as
+ * the node's bits are the address's, and remembers the last owner it saw:
  *
  *            10.0.0.0/8 → A              10.1.2.3: A, fork, B; C does not match: → B
  *             └ 10.1.0.0/15 (fork)
  *                ├ 10.0.0.0/24 → D
  *                └ 10.1.0.0/16 → B
- *                   └ 10.1.128.0/17 → C  */
+ *                   └ 10.1.128.0/17 → C
+ *
+ * A fork always has two children: what a table looks like follows from what is in it. */
 #include "daemon/wire/allowedips.h"
 
 #include <errno.h>
@@ -20,23 +22,92 @@ typedef struct {
     uint64_t hi, lo;
 } Bits;
 
-typedef struct {
-    Bits      bits;
-    uint32_t  child[2]; /* by the bit after ours */
-    uint32_t  n_bits;
-    WirePeer *peer; /* borrowed; NULL: only a fork */
+typedef struct Node {
+    _Atomic uint32_t references;
+    uint8_t          n_bits;
+    bool             is_leaf; /* without memory for children */
+    Bits             bits;
+    WireOwner       *owner;   /* a reference; NULL: only a fork */
+    struct Node     *child[]; /* two, by the bit after ours; references; NULL: none */
 } Node;
 
-typedef struct {
-    Node    *nodes;    /* owned; [0] is unused */
-    uint32_t n, room;  /* in use (from 1), allocated */
-    uint32_t root;     /* 0: empty */
-    unsigned max_bits; /* 32 or 128 */
-} Trie;
-
 struct WireAllowedIps {
-    Trie v4, v6;
+    Node *v4, *v6; /* references; NULL: empty */
 };
+
+/* A prefix, and which trie it is for. */
+typedef struct {
+    Bits    bits;
+    uint8_t n_bits;
+    bool    v4;
+} Key;
+
+/* ---- nodes ---- */
+
+static Node *ref_node(Node *self)
+{
+    if (self != NULL)
+        atomic_fetch_add_explicit(&self->references, 1, memory_order_relaxed);
+    return self;
+}
+
+/* As deep as the trie. */
+static void unref_node(Node *self)
+{
+    if (self == NULL || atomic_fetch_sub_explicit(&self->references, 1, memory_order_acq_rel) != 1)
+        return;
+    if (self->owner != NULL)
+        wire_owner_unref(self->owner);
+    if (!self->is_leaf) {
+        unref_node(self->child[0]);
+        unref_node(self->child[1]);
+    }
+    free(self);
+}
+
+static Node *make_node(Bits bits, unsigned n_bits, WireOwner *owner, bool is_leaf)
+{
+    Node *node = malloc(sizeof(Node) + (is_leaf ? 0 : 2 * sizeof(Node *)));
+
+    if (node == NULL)
+        return NULL;
+    atomic_init(&node->references, 1);
+    node->bits = bits;
+    node->n_bits = (uint8_t)n_bits;
+    node->is_leaf = is_leaf;
+    node->owner = owner != NULL ? wire_owner_ref(owner) : NULL;
+    if (!is_leaf)
+        node->child[0] = node->child[1] = NULL;
+    return node;
+}
+
+static Node *get_child(const Node *node, unsigned side)
+{
+    return node->is_leaf ? NULL : node->child[side];
+}
+
+/* Makes the node at @link this table's alone, as all above it are; with memory for children if
+ * @parent. Returns: 0; -ENOMEM. */
+static int own(Node **link, bool parent)
+{
+    Node *node = *link, *mine;
+
+    if (atomic_load_explicit(&node->references, memory_order_acquire) == 1 &&
+        !(parent && node->is_leaf))
+        return 0;
+    mine = make_node(node->bits, node->n_bits, node->owner, node->is_leaf && !parent);
+    if (mine == NULL)
+        return -ENOMEM;
+    if (!node->is_leaf) {
+        mine->child[0] = ref_node(node->child[0]);
+        mine->child[1] = ref_node(node->child[1]);
+    }
+    unref_node(node);
+    *link = mine;
+    return 0;
+}
+
+/* ---- tables ---- */
 
 int wire_allowedips_new(WireAllowedIps **out_self)
 {
@@ -44,8 +115,6 @@ int wire_allowedips_new(WireAllowedIps **out_self)
 
     if (self == NULL)
         return -ENOMEM;
-    self->v4.max_bits = 32;
-    self->v6.max_bits = 128;
     *out_self = self;
     return 0;
 }
@@ -54,10 +123,23 @@ void wire_allowedips_free(WireAllowedIps *self)
 {
     if (self == NULL)
         return;
-    free(self->v4.nodes);
-    free(self->v6.nodes);
+    unref_node(self->v4);
+    unref_node(self->v6);
     free(self);
 }
+
+WireAllowedIps *wire_allowedips_dup(const WireAllowedIps *self)
+{
+    WireAllowedIps *copy = calloc(1, sizeof *copy);
+
+    if (copy != NULL) {
+        copy->v4 = ref_node(self->v4);
+        copy->v6 = ref_node(self->v6);
+    }
+    return copy;
+}
+
+/* ---- prefixes ---- */
 
 static uint64_t load_be(const uint8_t *bytes, unsigned n)
 {
@@ -106,134 +188,173 @@ static Bits keep_first(Bits bits, unsigned n)
     return bits;
 }
 
-/* Room for @more nodes, so that an insertion cannot fail half-way. */
-static int reserve(Trie *trie, uint32_t more)
+static bool make_key(const MeshPrefix *prefix, Key *out_key)
 {
-    uint32_t room = trie->room == 0 ? 16 : trie->room;
-    Node    *nodes;
+    bool v4 = prefix->addr.family == AF_INET;
+    Bits bits;
 
-    if (trie->n == 0)
-        trie->n = 1;
-    while (room < trie->n + more)
-        room *= 2;
-    if (room == trie->room)
-        return 0;
-    nodes = realloc(trie->nodes, room * sizeof *nodes);
-    if (nodes == NULL)
+    if ((!v4 && prefix->addr.family != AF_INET6) || prefix->bits > (v4 ? 32 : 128))
+        return false;
+    bits = v4 ? make_bits4(prefix->addr.bytes) : make_bits6(prefix->addr.bytes);
+    *out_key = (Key){ .bits = keep_first(bits, prefix->bits), .n_bits = prefix->bits, .v4 = v4 };
+    return true;
+}
+
+static bool contains(const Node *node, const Key *key)
+{
+    return node->n_bits <= key->n_bits && count_common(node->bits, key->bits) >= node->n_bits;
+}
+
+/* Which child of a node that contains @key, and is not @key itself, leads to it. */
+static unsigned side_of(const Node *node, const Key *key)
+{
+    return bit_at(key->bits, node->n_bits);
+}
+
+/* Hangs a new node above the one at @link, which does not contain @key; they differ after some
+ * bits, or @key contains it. */
+static int fork_at(Node **link, const Key *key, WireOwner *owner)
+{
+    Node    *below = *link, *leaf, *fork;
+    unsigned common = count_common(key->bits, below->bits);
+
+    leaf = make_node(key->bits, key->n_bits, owner, common < key->n_bits);
+    if (leaf == NULL)
         return -ENOMEM;
-    trie->nodes = nodes;
-    trie->room = room;
+    if (common >= key->n_bits) { /* ours contains what is there */
+        leaf->child[bit_at(below->bits, key->n_bits)] = below;
+        *link = leaf;
+        return 0;
+    }
+    fork = make_node(keep_first(key->bits, common), common, NULL, false);
+    if (fork == NULL) {
+        unref_node(leaf);
+        return -ENOMEM;
+    }
+    fork->child[bit_at(below->bits, common)] = below;
+    fork->child[bit_at(key->bits, common)] = leaf;
+    *link = fork;
     return 0;
 }
 
-static uint32_t add_node(Trie *trie, Bits bits, unsigned n_bits, WirePeer *peer)
+static void set_owner(Node *node, WireOwner *owner)
 {
-    trie->nodes[trie->n] = (Node){ .bits = bits, .n_bits = n_bits, .peer = peer };
-    return trie->n++;
+    WireOwner *was = node->owner;
+
+    node->owner = owner != NULL ? wire_owner_ref(owner) : NULL;
+    if (was != NULL)
+        wire_owner_unref(was);
 }
 
-/* Hangs a new node above @below, at @link; they differ after @common bits. */
-static void fork_at(Trie *trie, uint32_t *link, Bits bits, unsigned n_bits, WirePeer *peer)
+static int insert(Node **link, const Key *key, WireOwner *owner)
 {
-    uint32_t below = *link;
-    Bits     other = trie->nodes[below].bits;
-    unsigned common = count_common(bits, other);
-    uint32_t leaf, fork;
+    while (*link != NULL && contains(*link, key)) {
+        bool here = (*link)->n_bits == key->n_bits;
 
-    if (common >= n_bits) { /* ours contains what is there */
-        leaf = add_node(trie, bits, n_bits, peer);
-        trie->nodes[leaf].child[bit_at(other, n_bits)] = below;
-        *link = leaf;
-        return;
-    }
-    leaf = add_node(trie, bits, n_bits, peer);
-    fork = add_node(trie, keep_first(bits, common), common, NULL);
-    trie->nodes[fork].child[bit_at(other, common)] = below;
-    trie->nodes[fork].child[bit_at(bits, common)] = leaf;
-    *link = fork;
-}
-
-static int insert(Trie *trie, Bits bits, unsigned n_bits, WirePeer *peer)
-{
-    uint32_t *link = &trie->root;
-    int       rc = reserve(trie, 2);
-
-    if (rc < 0)
-        return rc;
-    while (*link != 0) {
-        Node *node = &trie->nodes[*link];
-
-        if (node->n_bits > n_bits || count_common(node->bits, bits) < node->n_bits)
-            break;
-        if (node->n_bits == n_bits) {
-            node->peer = peer;
+        if (own(link, !here) < 0)
+            return -ENOMEM;
+        if (here) {
+            set_owner(*link, owner);
             return 0;
         }
-        link = &node->child[bit_at(bits, node->n_bits)];
+        link = &(*link)->child[side_of(*link, key)];
     }
-    if (*link == 0)
-        *link = add_node(trie, bits, n_bits, peer);
-    else
-        fork_at(trie, link, bits, n_bits, peer);
+    if (*link != NULL)
+        return fork_at(link, key, owner);
+    *link = make_node(key->bits, key->n_bits, owner, true);
+    return *link != NULL ? 0 : -ENOMEM;
+}
+
+int wire_allowedips_put(WireAllowedIps *self, const MeshPrefix *prefix, WireOwner *owner)
+{
+    Key key;
+
+    if (!make_key(prefix, &key))
+        return -EINVAL;
+    return insert(key.v4 ? &self->v4 : &self->v6, &key, owner);
+}
+
+static Node *find(const WireAllowedIps *self, const Key *key)
+{
+    Node *node = key->v4 ? self->v4 : self->v6;
+
+    while (node != NULL && contains(node, key)) {
+        if (node->n_bits == key->n_bits)
+            return node;
+        node = get_child(node, side_of(node, key));
+    }
+    return NULL;
+}
+
+WireOwner *wire_allowedips_find(const WireAllowedIps *self, const MeshPrefix *prefix)
+{
+    Key   key;
+    Node *node = make_key(prefix, &key) ? find(self, &key) : NULL;
+
+    return node != NULL ? node->owner : NULL;
+}
+
+/* A node of this table alone that has no owner and fewer than two children is not needed. */
+static void drop_needless(Node **link)
+{
+    Node    *node = *link;
+    unsigned side = node->is_leaf || node->child[0] == NULL;
+
+    if (node->owner != NULL || (!node->is_leaf && node->child[0] != NULL && node->child[1] != NULL))
+        return;
+    *link = get_child(node, side);
+    if (*link != NULL)
+        node->child[side] = NULL; /* its reference went up */
+    unref_node(node);
+}
+
+int wire_allowedips_remove(WireAllowedIps *self, const MeshPrefix *prefix)
+{
+    Key    key;
+    Node **link, **parent = NULL;
+
+    if (wire_allowedips_find(self, prefix) == NULL || !make_key(prefix, &key))
+        return 0;
+    for (link = key.v4 ? &self->v4 : &self->v6;; link = &(*link)->child[side_of(*link, &key)]) {
+        if (own(link, false) < 0)
+            return -ENOMEM;
+        if ((*link)->n_bits == key.n_bits)
+            break;
+        parent = link;
+    }
+    set_owner(*link, NULL);
+    drop_needless(link);
+    if (parent != NULL)
+        drop_needless(parent); /* a fork may have lost a child */
     return 0;
 }
 
-int wire_allowedips_put(WireAllowedIps *self, const MeshPrefix *prefix, WirePeer *peer)
+/* ---- looking up ---- */
+
+static WirePeer *look_up(const Node *node, Bits bits, unsigned max_bits)
 {
-    bool  v4 = prefix->addr.family == AF_INET;
-    Trie *trie = v4 ? &self->v4 : &self->v6;
-    Bits  bits = v4 ? make_bits4(prefix->addr.bytes) : make_bits6(prefix->addr.bytes);
+    WireOwner *found = NULL;
 
-    if (!v4 && prefix->addr.family != AF_INET6)
-        return -EINVAL;
-    if (prefix->bits > trie->max_bits)
-        return -EINVAL;
-    return insert(trie, keep_first(bits, prefix->bits), prefix->bits, peer);
-}
-
-static WirePeer *look_up(const Trie *trie, Bits bits)
-{
-    uint32_t  at = trie->root;
-    WirePeer *found = NULL;
-
-    while (at != 0) {
-        const Node *node = &trie->nodes[at];
-
+    while (node != NULL) {
         if (count_common(node->bits, bits) < node->n_bits)
             break;
-        if (node->peer != NULL)
-            found = node->peer;
-        if (node->n_bits == trie->max_bits)
+        if (node->owner != NULL)
+            found = node->owner;
+        if (node->n_bits == max_bits)
             break;
-        at = node->child[bit_at(bits, node->n_bits)];
+        node = get_child(node, bit_at(bits, node->n_bits));
     }
-    return found;
-}
-
-static void settle(Trie *trie)
-{
-    Node *nodes = trie->n > 0 ? realloc(trie->nodes, trie->n * sizeof *nodes) : NULL;
-
-    if (nodes == NULL)
-        return; /* as large as it was */
-    trie->nodes = nodes;
-    trie->room = trie->n;
-}
-
-void wire_allowedips_settle(WireAllowedIps *self)
-{
-    settle(&self->v4);
-    settle(&self->v6);
+    return found != NULL ? wire_owner_get_peer(found) : NULL;
 }
 
 WirePeer *wire_allowedips_get4(const WireAllowedIps *self, const uint8_t addr[4])
 {
-    return look_up(&self->v4, make_bits4(addr));
+    return look_up(self->v4, make_bits4(addr), 32);
 }
 
 WirePeer *wire_allowedips_get6(const WireAllowedIps *self, const uint8_t addr[16])
 {
-    return look_up(&self->v6, make_bits6(addr));
+    return look_up(self->v6, make_bits6(addr), 128);
 }
 
 /* @place4, @place6: where the address lies in the headers (RFC 791 §3.1, RFC 8200 §3). */

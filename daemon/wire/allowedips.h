@@ -1,29 +1,36 @@
 /* daemon/wire/allowedips.h: which peer owns an inner address: longest prefix, both families.
  *
- * Built aside by one thread, then immutable: readers look up without locks while the snapshot that
- * owns it lives. */
+ * Nodes are shared by tables that agree: a change copies those on its way from the root unless they
+ * belong to this table alone. One thread changes; readers look up without locks while the snapshot
+ * that holds the table lives. */
 #pragma once
 
 #include "common/std/attr.h"
 #include "common/std/ip.h"
+#include "daemon/wire/card.h"
 
 #include <stddef.h>
 #include <stdint.h>
 
-typedef struct WirePeer       WirePeer;
 typedef struct WireAllowedIps WireAllowedIps;
 
 MESH_CHECKED int wire_allowedips_new(WireAllowedIps **out_self); /* 0; -ENOMEM */
 void             wire_allowedips_free(WireAllowedIps *self);     /* NULL is fine */
 
-/** wire_allowedips_put: @prefix (host bits zero) belongs to @peer; replaces an equal prefix.
- * Before readers see it only. Returns: 0; -EINVAL: no family, too many bits; -ENOMEM. */
-MESH_CHECKED int wire_allowedips_put(WireAllowedIps *self, const MeshPrefix *prefix,
-                                     WirePeer *peer);
+/** wire_allowedips_dup: the same table, to be changed apart; what both hold is there once.
+ * NULL: out of memory. */
+WireAllowedIps *wire_allowedips_dup(const WireAllowedIps *self);
 
-/** wire_allowedips_settle: gives back the room that was for more prefixes. Before readers see it.
- */
-void wire_allowedips_settle(WireAllowedIps *self);
+/** wire_allowedips_put: @prefix (host bits zero) belongs to @owner (a reference is taken); replaces
+ * an equal prefix. Returns: 0; -EINVAL: no family, too many bits; -ENOMEM: as it was. */
+MESH_CHECKED int wire_allowedips_put(WireAllowedIps *self, const MeshPrefix *prefix,
+                                     WireOwner *owner);
+
+/** wire_allowedips_remove: exactly this prefix; not in it: nothing. Returns: 0; -ENOMEM. */
+MESH_CHECKED int wire_allowedips_remove(WireAllowedIps *self, const MeshPrefix *prefix);
+
+/** wire_allowedips_find: whose exactly this prefix is; NULL: nobody's. */
+WireOwner *wire_allowedips_find(const WireAllowedIps *self, const MeshPrefix *prefix);
 
 /** Longest prefix that contains the address (network byte order); NULL: none. Any reader.
  * Cost: one step per distinct prefix length on the way, at most 33 or 129; no allocation. */

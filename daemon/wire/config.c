@@ -1,104 +1,50 @@
 /* daemon/wire/config.c: the builder of what the data plane is told; see config.h.
  *
- * Peers and allowed IPs are single objects in lists (a peer's IPs hang on it), found through two
- * hash sets, so that taking one IP from a peer of thousands costs no walk. */
+ * Peers and allowed IPs are two tries whose parts copies share (cards.h, allowedips.h): to copy a
+ * configuration of ten thousand peers, to change one of them and to find out what changed cost by
+ * the change. */
 #include "daemon/wire/config.h"
 
 #include "daemon/wire/config-read.h"
-#include "daemon/wire/hashset.h"
 
 #include <errno.h>
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
-typedef struct Peer Peer;
-typedef struct Ip   Ip;
-
-struct Ip {
-    MeshPrefix prefix;
-    Peer      *peer;            /* borrowed: the owner of this object */
-    Ip        *before, *behind; /* in the peer's list */
-};
-
-struct Peer {
-    WirePeerSpec spec;
-    Ip          *first_ip, *last_ip; /* owned list, in the order of addition */
-    Peer        *before, *behind;    /* in the order of addition */
-};
+/* Of all configurations that share owners; which plane these are for. */
+typedef struct {
+    _Atomic uint32_t references;
+    const void      *plane; /* NULL: none yet. Control thread */
+} Family;
 
 struct WireConfig {
-    uint16_t       port;
-    uint32_t       fwmark;
-    Peer          *first, *last; /* owned list */
-    WireHashSet    peers;        /* by public key */
-    WireHashSet    ips;          /* by prefix; Ip, owned by its peer */
-    WireFilterRow *rows;         /* owned */
-    size_t         n_rows;
-    bool           accept_rest;
+    uint16_t        port;
+    uint32_t        fwmark;
+    uint32_t        next_order; /* of the peer added next */
+    int             error;      /* a removal could not be made */
+    size_t          n_peers, n_ips;
+    WireCards       cards;
+    WireAllowedIps *ips;    /* owned */
+    WireFilter     *filter; /* a reference */
+    Family         *family; /* a reference */
 };
 
-/* Keys and prefixes come from outside: nobody shall choose them to collide. */
-static const uint8_t *hash_seed(void)
+static Family *make_family(void)
 {
-    static uint8_t seed[crypto_shorthash_KEYBYTES];
-    static bool    drawn; /* control thread only */
+    Family *family = calloc(1, sizeof *family);
 
-    if (!drawn) {
-        crypto_shorthash_keygen(seed);
-        drawn = true;
-    }
-    return seed;
+    if (family != NULL)
+        atomic_init(&family->references, 1);
+    return family;
 }
 
-static uint64_t hash_bytes(const void *bytes, size_t len)
+static void unref_family(Family *family)
 {
-    uint64_t value;
-
-    crypto_shorthash((unsigned char *)&value, bytes, len, hash_seed());
-    return value;
+    if (family != NULL &&
+        atomic_fetch_sub_explicit(&family->references, 1, memory_order_acq_rel) == 1)
+        free(family);
 }
-
-static uint64_t hash_peer(const void *member)
-{
-    const Peer *peer = member;
-
-    return hash_bytes(peer->spec.public_key.bytes, MESH_KEY_BYTES);
-}
-
-static bool is_peer(const Peer *peer, const MeshKey *public_key)
-{
-    return memcmp(peer->spec.public_key.bytes, public_key->bytes, MESH_KEY_BYTES) == 0;
-}
-
-static int equal_peers(const void *a, const void *b)
-{
-    const Peer *x = a;
-
-    return is_peer(b, &x->spec.public_key);
-}
-
-static uint64_t hash_ip(const void *member)
-{
-    const Ip *ip = member;
-    uint8_t   bytes[18];
-
-    memcpy(bytes, ip->prefix.addr.bytes, 16);
-    bytes[16] = ip->prefix.bits;
-    bytes[17] = ip->prefix.addr.family == AF_INET6;
-    return hash_bytes(bytes, sizeof bytes);
-}
-
-static int equal_ips(const void *a, const void *b)
-{
-    const Ip *x = a, *y = b;
-
-    return mesh_ip_equal_prefix(&x->prefix, &y->prefix);
-}
-
-static const WireHashKind peer_kind = { hash_peer, equal_peers };
-static const WireHashKind ip_kind = { hash_ip, equal_ips };
 
 WireConfig *wire_config_new(void)
 {
@@ -106,9 +52,12 @@ WireConfig *wire_config_new(void)
 
     if (self == NULL)
         return NULL;
-    wire_hashset_init(&self->peers, &peer_kind);
-    wire_hashset_init(&self->ips, &ip_kind);
-    self->accept_rest = true;
+    self->family = make_family();
+    if (self->family == NULL || wire_allowedips_new(&self->ips) < 0 ||
+        wire_filter_new(NULL, 0, true, &self->filter) < 0) {
+        wire_config_free(self);
+        return NULL;
+    }
     return self;
 }
 
@@ -116,39 +65,36 @@ void wire_config_free(WireConfig *self)
 {
     if (self == NULL)
         return;
-    wire_hashset_done(&self->peers); /* first: nobody looks anything up any more */
-    wire_hashset_done(&self->ips);
-    wire_config_remove_peer(self, NULL);
-    free(self->rows);
+    wire_cards_unref(&self->cards);
+    wire_allowedips_free(self->ips);
+    wire_filter_unref(self->filter);
+    unref_family(self->family);
     free(self);
-}
-
-static int copy_peer(WireConfig *copy, const Peer *peer)
-{
-    int rc = wire_config_put_peer(copy, &peer->spec);
-
-    for (const Ip *ip = peer->first_ip; rc == 0 && ip != NULL; ip = ip->behind)
-        rc = wire_config_add_allowed_ip(copy, &peer->spec.public_key, &ip->prefix);
-    return rc;
 }
 
 WireConfig *wire_config_dup(const WireConfig *self)
 {
-    WireConfig *copy = wire_config_new();
+    WireConfig     *copy = malloc(sizeof *copy);
+    WireAllowedIps *ips = wire_allowedips_dup(self->ips);
 
-    if (copy == NULL)
+    if (copy == NULL || ips == NULL) {
+        wire_allowedips_free(ips);
+        free(copy);
         return NULL;
-    wire_config_set_listen(copy, self->port, self->fwmark);
-    if (wire_config_set_filter(copy, self->rows, self->n_rows, self->accept_rest) < 0)
-        goto fail;
-    for (const Peer *peer = self->first; peer != NULL; peer = peer->behind) {
-        if (copy_peer(copy, peer) < 0)
-            goto fail;
     }
+    *copy = *self;
+    copy->ips = ips;
+    copy->cards = wire_cards_ref(&self->cards);
+    copy->filter = wire_filter_ref(self->filter);
+    atomic_fetch_add_explicit(&self->family->references, 1, memory_order_relaxed);
     return copy;
-fail:
-    wire_config_free(copy);
-    return NULL;
+}
+
+bool wire_config_claim(const WireConfig *self, const void *plane)
+{
+    if (self->family->plane == NULL)
+        self->family->plane = plane;
+    return self->family->plane == plane;
 }
 
 void wire_config_set_listen(WireConfig *self, uint16_t port, uint32_t fwmark)
@@ -157,135 +103,160 @@ void wire_config_set_listen(WireConfig *self, uint16_t port, uint32_t fwmark)
     self->fwmark = fwmark;
 }
 
-static Peer *find_peer(const WireConfig *self, const MeshKey *public_key)
-{
-    Peer like = { .spec.public_key = *public_key };
+/* ---- peers ---- */
 
-    if (self->last != NULL && is_peer(self->last, public_key))
-        return self->last; /* a peer's addresses follow it */
-    return wire_hashset_find(&self->peers, &like);
+static int change_peer(WireConfig *self, const WirePeerSpec *spec)
+{
+    WireCard *card;
+    int       rc = wire_cards_own(&self->cards, &spec->public_key, 0, &card);
+
+    if (rc == 0)
+        rc = wire_card_set(card, spec);
+    if (rc == 0)
+        card->owner->taken_ns = spec->taken_ns;
+    return rc;
 }
 
-static Ip *find_ip(const WireConfig *self, const MeshPrefix *prefix)
+static int add_peer(WireConfig *self, const WirePeerSpec *spec)
 {
-    Ip like = { .prefix = *prefix };
+    WireOwner *owner = wire_owner_new(&spec->public_key, self->next_order);
+    WireCard  *card;
+    int        rc = -ENOMEM;
 
-    return wire_hashset_find(&self->ips, &like);
-}
-
-static void append(WireConfig *self, Peer *peer)
-{
-    peer->before = self->last;
-    if (self->last != NULL)
-        self->last->behind = peer;
-    else
-        self->first = peer;
-    self->last = peer;
+    if (owner == NULL)
+        return -ENOMEM;
+    owner->taken_ns = spec->taken_ns;
+    card = wire_card_new(owner, spec);
+    wire_owner_unref(owner);
+    if (card != NULL)
+        rc = wire_cards_add(&self->cards, card);
+    if (rc < 0) {
+        if (card != NULL)
+            wire_card_unref(card);
+        return rc;
+    }
+    self->next_order++;
+    self->n_peers++;
+    return 0;
 }
 
 int wire_config_put_peer(WireConfig *self, const WirePeerSpec *spec)
 {
-    Peer *peer = find_peer(self, &spec->public_key);
-
-    if (peer != NULL) {
-        peer->spec = *spec;
-        return 0;
-    }
+    if (wire_cards_find(&self->cards, &spec->public_key) != NULL)
+        return change_peer(self, spec);
     if (mesh_key_is_zero(&spec->public_key))
         return -EINVAL;
-    if (self->peers.n >= WIRE_MAX_PEERS)
+    if (self->n_peers >= WIRE_MAX_PEERS)
         return -ENOSPC;
-    peer = calloc(1, sizeof *peer);
-    if (peer == NULL)
-        return -ENOMEM;
-    peer->spec = *spec;
-    if (wire_hashset_add(&self->peers, peer) < 0) {
-        mesh_key_wipe(peer, sizeof *peer);
-        free(peer);
-        return -ENOMEM;
-    }
-    append(self, peer);
-    return 0;
+    return add_peer(self, spec);
 }
 
 int wire_config_get_peer(const WireConfig *self, const MeshKey *public_key, WirePeerSpec *out_spec)
 {
-    const Peer *peer = find_peer(self, public_key);
+    const WireCard *card = wire_cards_find(&self->cards, public_key);
 
-    if (peer == NULL)
+    if (card == NULL)
         return -ENOENT;
-    *out_spec = peer->spec;
+    wire_card_get_spec(card, out_spec);
     return 0;
+}
+
+/* Cards in the order of their addition. */
+typedef struct {
+    WireCard **cards;
+    size_t     n;
+    uint64_t   from; /* without memory for an array: the next one is sought each time */
+    WireCard  *found;
+} Listing;
+
+static void collect(WireCard *card, void *data)
+{
+    Listing *self = data;
+
+    self->cards[self->n++] = card;
+}
+
+static void seek_next(WireCard *card, void *data)
+{
+    Listing *self = data;
+
+    if (card->owner->order >= self->from &&
+        (self->found == NULL || card->owner->order < self->found->owner->order))
+        self->found = card;
+}
+
+static int compare_order(const void *a, const void *b)
+{
+    const WireCard *const *x = a, *const *y = b;
+
+    return (*x)->owner->order < (*y)->owner->order ? -1 : (*x)->owner->order > (*y)->owner->order;
+}
+
+static void tell(const WireCard *card, void (*each)(const WirePeerSpec *spec, void *data),
+                 void           *data)
+{
+    WirePeerSpec spec;
+
+    wire_card_get_spec(card, &spec);
+    each(&spec, data);
+    mesh_key_wipe(&spec, sizeof spec);
 }
 
 void wire_config_list_peers(const WireConfig *self,
                             void (*each)(const WirePeerSpec *spec, void *data), void *data)
 {
-    for (const Peer *peer = self->first; peer != NULL; peer = peer->behind)
-        each(&peer->spec, data);
+    Listing list = { .cards = calloc(self->n_peers + 1, sizeof(WireCard *)) };
+
+    if (list.cards != NULL) {
+        wire_cards_list(&self->cards, collect, &list);
+        qsort(list.cards, list.n, sizeof *list.cards, compare_order);
+        for (size_t i = 0; i < list.n; i++)
+            tell(list.cards[i], each, data);
+        free(list.cards);
+        return;
+    }
+    for (size_t i = 0; i < self->n_peers; i++) {
+        list.found = NULL;
+        wire_cards_list(&self->cards, seek_next, &list);
+        list.from = (uint64_t)list.found->owner->order + 1;
+        tell(list.found, each, data);
+    }
 }
 
-static void link_ip(Ip *ip, Peer *peer)
+/* What could not be done is kept in mind, and nothing is applied that lacks it. */
+static bool note(WireConfig *self, int rc)
 {
-    ip->peer = peer;
-    ip->before = peer->last_ip;
-    ip->behind = NULL;
-    if (ip->before != NULL)
-        ip->before->behind = ip;
-    else
-        peer->first_ip = ip;
-    peer->last_ip = ip;
+    if (rc < 0)
+        self->error = rc;
+    return rc == 0;
 }
 
-static void unlink_ip(Ip *ip)
+static void remove_all(WireConfig *self)
 {
-    if (ip->before != NULL)
-        ip->before->behind = ip->behind;
-    else
-        ip->peer->first_ip = ip->behind;
-    if (ip->behind != NULL)
-        ip->behind->before = ip->before;
-    else
-        ip->peer->last_ip = ip->before;
-}
+    WireAllowedIps *empty;
 
-static void free_ip(WireConfig *self, Ip *ip)
-{
-    unlink_ip(ip);
-    wire_hashset_remove(&self->ips, ip);
-    free(ip);
-}
-
-static void free_peer(WireConfig *self, Peer *peer)
-{
-    while (peer->first_ip != NULL)
-        free_ip(self, peer->first_ip);
-    if (peer->before != NULL)
-        peer->before->behind = peer->behind;
-    else
-        self->first = peer->behind;
-    if (peer->behind != NULL)
-        peer->behind->before = peer->before;
-    else
-        self->last = peer->before;
-    wire_hashset_remove(&self->peers, peer);
-    mesh_key_wipe(peer, sizeof *peer);
-    free(peer);
+    if (!note(self, wire_allowedips_new(&empty)))
+        return;
+    wire_cards_unref(&self->cards);
+    wire_allowedips_free(self->ips);
+    self->ips = empty;
+    self->n_peers = self->n_ips = 0;
 }
 
 void wire_config_remove_peer(WireConfig *self, const MeshKey *public_key)
 {
-    Peer *peer;
-
     if (public_key == NULL) {
-        while (self->first != NULL)
-            free_peer(self, self->first);
+        remove_all(self);
         return;
     }
-    peer = find_peer(self, public_key);
-    if (peer != NULL)
-        free_peer(self, peer);
+    if (wire_cards_find(&self->cards, public_key) == NULL)
+        return;
+    wire_config_remove_allowed_ip(self, public_key, NULL);
+    if (note(self, wire_cards_remove(&self->cards, public_key)))
+        self->n_peers--;
 }
+
+/* ---- allowed IPs ---- */
 
 static bool is_network(const MeshPrefix *prefix)
 {
@@ -302,85 +273,94 @@ static bool is_network(const MeshPrefix *prefix)
 int wire_config_add_allowed_ip(WireConfig *self, const MeshKey *public_key,
                                const MeshPrefix *prefix)
 {
-    Peer *peer = find_peer(self, public_key);
-    Ip   *ip;
+    WireCard  *card = wire_cards_find(&self->cards, public_key), *loser = NULL;
+    WireOwner *before;
+    int        rc;
 
-    if (peer == NULL)
+    if (card == NULL)
         return -ENOENT;
     if (!is_network(prefix))
         return -EINVAL;
-    ip = find_ip(self, prefix);
-    if (ip != NULL && ip->peer == peer)
+    before = wire_allowedips_find(self->ips, prefix);
+    if (before == card->owner)
         return 0;
-    if (ip != NULL) { /* another's until now */
-        unlink_ip(ip);
-        link_ip(ip, peer);
-        return 0;
-    }
-    if (self->ips.n >= WIRE_MAX_ALLOWED_IPS)
+    if (before == NULL && self->n_ips >= WIRE_MAX_ALLOWED_IPS)
         return -ENOSPC;
-    ip = calloc(1, sizeof *ip);
-    if (ip == NULL)
-        return -ENOMEM;
-    ip->prefix = *prefix;
-    if (wire_hashset_add(&self->ips, ip) < 0) {
-        free(ip);
-        return -ENOMEM;
-    }
-    link_ip(ip, peer);
+    rc = wire_cards_own(&self->cards, public_key, 1, &card);
+    if (rc == 0 && before != NULL) /* another's until now */
+        rc = wire_cards_own(&self->cards, &before->public_key, 0, &loser);
+    if (rc == 0)
+        rc = wire_allowedips_put(self->ips, prefix, card->owner);
+    if (rc < 0)
+        return rc; /* copies were made, nothing was changed in them */
+    if (loser != NULL)
+        wire_card_remove_ip(loser, prefix);
+    else
+        self->n_ips++;
+    wire_card_add_ip(card, prefix);
     return 0;
+}
+
+static void remove_ip(WireConfig *self, WireCard *card, const MeshPrefix *prefix)
+{
+    MeshPrefix gone = *prefix; /* it may be the card's own */
+
+    if (!note(self, wire_allowedips_remove(self->ips, &gone)))
+        return;
+    wire_card_remove_ip(card, &gone);
+    self->n_ips--;
 }
 
 void wire_config_remove_allowed_ip(WireConfig *self, const MeshKey *public_key,
                                    const MeshPrefix *prefix)
 {
-    Peer *peer = find_peer(self, public_key);
-    Ip   *ip;
+    WireCard *card = wire_cards_find(&self->cards, public_key);
 
-    if (peer == NULL)
+    if (card == NULL || card->n_ips == 0 ||
+        (prefix != NULL && wire_allowedips_find(self->ips, prefix) != card->owner) ||
+        !note(self, wire_cards_own(&self->cards, public_key, 0, &card)))
         return;
-    if (prefix == NULL) {
-        while (peer->first_ip != NULL)
-            free_ip(self, peer->first_ip);
-        return;
-    }
-    ip = find_ip(self, prefix);
-    if (ip != NULL && ip->peer == peer)
-        free_ip(self, ip);
+    if (prefix != NULL)
+        remove_ip(self, card, prefix);
+    for (uint32_t n = card->n_ips; prefix == NULL && n > 0; n--)
+        remove_ip(self, card, &card->ips[n - 1]); /* from the end: nothing moves */
 }
 
 void wire_config_list_allowed_ips(const WireConfig *self, const MeshKey *public_key,
                                   void (*each)(const MeshPrefix *prefix, void *data), void *data)
 {
-    const Peer *peer = find_peer(self, public_key);
+    const WireCard *card = wire_cards_find(&self->cards, public_key);
 
-    for (const Ip *ip = peer == NULL ? NULL : peer->first_ip; ip != NULL; ip = ip->behind)
-        each(&ip->prefix, data);
+    for (uint32_t i = 0; card != NULL && i < card->n_ips; i++)
+        each(&card->ips[i], data);
 }
+
+/* ---- the rest ---- */
 
 int wire_config_set_filter(WireConfig *self, const WireFilterRow *rows, size_t n_rows,
                            bool accept_rest)
 {
-    WireFilterRow *copy = NULL;
+    WireFilter *filter;
+    int         rc;
 
     if (n_rows > WIRE_MAX_FILTER_ROWS)
         return -ENOSPC;
-    if (n_rows > 0) {
-        copy = malloc(n_rows * sizeof *copy);
-        if (copy == NULL)
-            return -ENOMEM;
-        memcpy(copy, rows, n_rows * sizeof *copy);
-    }
-    free(self->rows);
-    self->rows = copy;
-    self->n_rows = n_rows;
-    self->accept_rest = accept_rest;
+    rc = wire_filter_new(rows, n_rows, accept_rest, &filter);
+    if (rc < 0)
+        return rc;
+    wire_filter_unref(self->filter);
+    self->filter = filter;
     return 0;
+}
+
+int wire_config_get_error(const WireConfig *self)
+{
+    return self->error;
 }
 
 size_t wire_config_count_peers(const WireConfig *self)
 {
-    return self->peers.n;
+    return self->n_peers;
 }
 
 uint16_t wire_config_get_port(const WireConfig *self)
@@ -393,10 +373,60 @@ uint32_t wire_config_get_fwmark(const WireConfig *self)
     return self->fwmark;
 }
 
-const WireFilterRow *wire_config_get_filter(const WireConfig *self, size_t *out_n_rows,
-                                            bool *out_accept_rest)
+const WireCards *wire_config_get_cards(const WireConfig *self)
 {
-    *out_n_rows = self->n_rows;
-    *out_accept_rest = self->accept_rest;
-    return self->rows;
+    return &self->cards;
+}
+
+const WireAllowedIps *wire_config_get_allowed_ips(const WireConfig *self)
+{
+    return self->ips;
+}
+
+const WireFilter *wire_config_get_filter(const WireConfig *self)
+{
+    return self->filter;
+}
+
+/* What the callbacks of a copy share. */
+typedef struct {
+    const WireConfig *from;
+    WireConfig       *copy;
+    const MeshKey    *owner;
+    int               rc; /* the first error */
+} Copying;
+
+static void copy_ip(const MeshPrefix *prefix, void *data)
+{
+    Copying *self = data;
+
+    if (self->rc == 0)
+        self->rc = wire_config_add_allowed_ip(self->copy, self->owner, prefix);
+}
+
+static void copy_peer(const WirePeerSpec *spec, void *data)
+{
+    Copying *self = data;
+
+    if (self->rc == 0)
+        self->rc = wire_config_put_peer(self->copy, spec);
+    self->owner = &spec->public_key;
+    if (self->rc == 0)
+        wire_config_list_allowed_ips(self->from, self->owner, copy_ip, self);
+}
+
+WireConfig *wire_config_dup_apart(const WireConfig *self)
+{
+    Copying copying = { .from = self, .copy = wire_config_new(), .rc = self->error };
+
+    if (copying.copy == NULL)
+        return NULL;
+    wire_config_set_listen(copying.copy, self->port, self->fwmark);
+    wire_filter_unref(copying.copy->filter);
+    copying.copy->filter = wire_filter_ref(self->filter);
+    wire_config_list_peers(self, copy_peer, &copying);
+    if (copying.rc == 0)
+        return copying.copy;
+    wire_config_free(copying.copy);
+    return NULL;
 }

@@ -82,17 +82,25 @@ static bool ready_talk(WirePeer *peer)
  * configured at once and mostly silent cost nothing. */
 static bool can_talk(WireExchange *self, WirePeer *peer)
 {
-    const WireSnapshotPeer *spec;
+    const WireCard *card;
 
     if (peer->is_judged || self->identity == NULL)
         return peer->can_talk;
-    spec = wire_snapshot_find(self->snapshot, &peer->public_key);
-    if (spec == NULL || spec->peer != peer || !ready_talk(peer))
+    card = wire_snapshot_find(self->snapshot, &peer->public_key);
+    if (card == NULL || wire_owner_get_peer(card->owner) != peer || !ready_talk(peer))
         return false;
     peer->is_judged = true;
-    peer->can_talk = wire_noise_make_remote(self->identity, &peer->public_key, spec->preshared_key,
-                                            &peer->talk->remote) == 0;
+    peer->can_talk =
+        wire_noise_make_remote(self->identity, &peer->public_key, wire_card_get_preshared(card),
+                               &peer->talk->remote) == 0;
     return peer->can_talk;
+}
+
+static void start_anew(WirePeer *peer, void *data)
+{
+    wire_exchange_forget(data, peer);
+    wire_timers_cleared(&peer->timers);
+    wire_exchange_drop_secrets(data, peer);
 }
 
 void wire_exchange_set_identity(WireExchange *self, WireIdentity *identity)
@@ -106,13 +114,7 @@ void wire_exchange_set_identity(WireExchange *self, WireIdentity *identity)
         wire_cookie_checker_init(&self->checker, &identity->public_key);
     }
     wire_screen_set(self->plane->screen, self->identity == NULL ? NULL : &self->checker);
-    for (size_t i = 0; i < self->snapshot->n_peers; i++) {
-        WirePeer *peer = self->snapshot->peers[i].peer;
-
-        wire_exchange_forget(self, peer);
-        wire_timers_cleared(&peer->timers);
-        wire_exchange_drop_secrets(self, peer);
-    }
+    wire_snapshot_list_peers(self->snapshot, start_anew, self);
 }
 
 /* By a clock better than ours; 0: nobody gave us one. */
@@ -248,9 +250,18 @@ static size_t choose_ways(const WireExchange *self, WirePeer *peer, bool retry,
 
 static WireSuite get_suite(const WireExchange *self, const WirePeer *peer)
 {
-    const WireSnapshotPeer *spec = wire_snapshot_find(self->snapshot, &peer->public_key);
+    const WireCard *card = wire_snapshot_find(self->snapshot, &peer->public_key);
 
-    return spec != NULL ? spec->suite : WIRE_SUITE_WG1;
+    if (self->plane->only != WIRE_SUITE_WG1)
+        return self->plane->only; /* one suite for all peers */
+    return card != NULL ? (WireSuite)card->suite : WIRE_SUITE_WG1;
+}
+
+static bool answers(const WireExchange *self, const WireCard *card, WireSuite suite)
+{
+    WireSuite only = self->plane->only;
+
+    return only != WIRE_SUITE_WG1 ? suite == only : (card->answers & WIRE_SUITE_BIT(suite)) != 0;
 }
 
 bool wire_exchange_is_other_suite(const WireExchange *self, WirePeer *peer)
@@ -407,23 +418,22 @@ static void respond(WireExchange *self, WirePeer *peer, WireHandshake *handshake
 
 static WirePeer *take_initiation(WireExchange *self, const WireQueuedMessage *message)
 {
-    const WireSnapshotPeer *spec;
-    WireInitiation          initiation;
-    WireHandshake           handshake = { .local_index = 0 };
-    uint8_t                 timestamp[WIRE_TAI64N_BYTES];
-    WirePeer               *peer = NULL;
+    const WireCard *card;
+    WireInitiation  initiation;
+    WireHandshake   handshake = { .local_index = 0 };
+    uint8_t         timestamp[WIRE_TAI64N_BYTES];
+    WirePeer       *peer = NULL;
 
     if (wire_noise_open_initiation(self->identity, message->bytes, &initiation) < 0) {
         wire_count_drop(self->counters, WIRE_DROP_FORGED, 1);
         return NULL;
     }
-    spec = wire_snapshot_find(self->snapshot, &initiation.public_key);
-    if (spec != NULL && (spec->answers & WIRE_SUITE_BIT(wire_suite_of(message->bytes[0]))) != 0 &&
-        can_talk(self, spec->peer) &&
-        wire_noise_finish_initiation(&initiation, &spec->peer->talk->remote, timestamp,
-                                     &handshake) == 0)
-        peer = spec->peer;
-    if (peer == NULL) {
+    card = wire_snapshot_find(self->snapshot, &initiation.public_key);
+    if (card != NULL && answers(self, card, wire_suite_of(message->bytes[0])))
+        peer = wire_owner_get_peer(card->owner);
+    if (peer == NULL || !can_talk(self, peer) ||
+        wire_noise_finish_initiation(&initiation, &peer->talk->remote, timestamp, &handshake) < 0) {
+        peer = NULL;
         wire_count_drop(self->counters, WIRE_DROP_FORGED, 1);
     } else if (take_timestamp(self, peer, timestamp) < 0) {
         wire_count_drop(self->counters, WIRE_DROP_REPLAYED, 1);

@@ -4,10 +4,13 @@
 #include "daemon/wire/flows.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct WireFilter {
+    _Atomic uint32_t references;
+
     bool          accept_rest;
     bool          accept_all; /* no row can refuse: nothing needs to be read or remembered */
     size_t        n_rows;
@@ -21,6 +24,7 @@ int wire_filter_new(const WireFilterRow *rows, size_t n_rows, bool accept_rest,
 
     if (self == NULL)
         return -ENOMEM;
+    atomic_init(&self->references, 1);
     self->n_rows = n_rows;
     self->accept_rest = accept_rest;
     self->accept_all = accept_rest;
@@ -32,9 +36,16 @@ int wire_filter_new(const WireFilterRow *rows, size_t n_rows, bool accept_rest,
     return 0;
 }
 
-void wire_filter_free(WireFilter *self)
+WireFilter *wire_filter_ref(WireFilter *self)
 {
-    free(self);
+    atomic_fetch_add_explicit(&self->references, 1, memory_order_relaxed);
+    return self;
+}
+
+void wire_filter_unref(WireFilter *self)
+{
+    if (self != NULL && atomic_fetch_sub_explicit(&self->references, 1, memory_order_acq_rel) == 1)
+        free(self);
 }
 
 static bool matches_prefix(const MeshPrefix *prefix, const MeshAddr *addr)

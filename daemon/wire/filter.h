@@ -18,7 +18,8 @@ typedef struct WireFilter WireFilter;
 /** wire_filter_new: copies the rows. Returns: 0; -ENOMEM. */
 MESH_CHECKED int wire_filter_new(const WireFilterRow *rows, size_t n_rows, bool accept_rest,
                                  WireFilter **out_filter);
-void             wire_filter_free(WireFilter *self); /* NULL is fine */
+WireFilter      *wire_filter_ref(WireFilter *self);   /* shared by who has the same rows */
+void             wire_filter_unref(WireFilter *self); /* any thread; NULL is fine */
 
 /** wire_filter_passes: may this whole inner IP packet go, in either direction?
  * Yes if the first row that matches accepts (the flow is remembered), if it answers a remembered

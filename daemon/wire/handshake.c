@@ -114,22 +114,23 @@ static bool wants_contact(const WireHandshaker *self, WirePeer *peer, uint32_t b
            !has_session(self, peer) && has_way(peer);
 }
 
+static void call_peer(WirePeer *peer, void *data)
+{
+    WireHandshaker *self = data;
+
+    if (!peer->known)
+        return;
+    resume(self, peer);
+    if (keepalive_of(peer) > 0 && !has_session(self, peer) && has_way(peer))
+        start_session(self, peer);
+    arm(self, peer);
+}
+
 /* The interface came up, or there is a key now: peers that want to be reachable at any time are
  * called, and those that somebody tried to reach. */
 static void call_peers(WireHandshaker *self)
 {
-    const WireSnapshot *snapshot = self->exchange.snapshot;
-
-    for (size_t i = 0; i < snapshot->n_peers; i++) {
-        WirePeer *peer = snapshot->peers[i].peer;
-
-        if (!peer->known)
-            continue;
-        resume(self, peer);
-        if (keepalive_of(peer) > 0 && !has_session(self, peer) && has_way(peer))
-            start_session(self, peer);
-        arm(self, peer);
-    }
+    wire_snapshot_list_peers(self->exchange.snapshot, call_peer, self);
 }
 
 static void take_identity(WireHandshaker *self)
@@ -281,16 +282,15 @@ static void run_timers(WireHandshaker *self)
         expire(self, wire_peer_of_deadline(due));
 }
 
-/* Addresses or routes of the host changed: the kernel chooses our source again, until the peers'
- * next authentic packets tell theirs. */
-static void forget_sources(const WireSnapshot *snapshot)
+/* Addresses or routes of the host changed: the kernel chooses our source again, until the peer's
+ * next authentic packet tells ours. */
+static void forget_source(WirePeer *peer, void *data)
 {
-    for (size_t i = 0; i < snapshot->n_peers; i++) {
-        WireHop hop;
+    WireHop hop;
 
-        if (wire_route_get(&snapshot->peers[i].peer->route, &hop))
-            wire_route_forget_source(&snapshot->peers[i].peer->route, &hop);
-    }
+    (void)data;
+    if (wire_route_get(&peer->route, &hop))
+        wire_route_forget_source(&peer->route, &hop);
 }
 
 static void read_watch(WireHandshaker *self)
@@ -300,7 +300,7 @@ static void read_watch(WireHandshaker *self)
 
     wire_tun_watch_read(self->plane->tun, &change);
     if (change.routes)
-        forget_sources(self->exchange.snapshot);
+        wire_snapshot_list_peers(self->exchange.snapshot, forget_source, NULL);
     if (!change.link)
         return;
     if (wire_tun_up(self->plane->tun))

@@ -10,6 +10,7 @@
 #include "common/std/clock.h"
 #include "common/std/endpoint.h"
 #include "common/std/hash.h"
+#include "daemon/wire/config-read.h"
 #include "daemon/wire/engines.h"
 #include "daemon/wire/handed.h"
 #include "daemon/wire/handshake.h"
@@ -22,23 +23,16 @@
 
 /* A configuration on its way into a snapshot. */
 typedef struct {
-    WirePlane          *plane;
-    const WireSnapshot *old;
-    WirePeer           *created; /* linked by next_new */
+    WirePlane *plane;
+    WirePeer  *created; /* linked by next_new */
 } Applying;
 
-static WirePeer *find_or_make_peer(const WirePeerSpec *spec, void *data)
+static WirePeer *make_peer(const WirePeerSpec *spec, void *data)
 {
-    Applying               *applying = data;
-    WirePlane              *plane = applying->plane;
-    const WireSnapshotPeer *known = NULL;
-    WirePeer               *peer;
+    Applying  *applying = data;
+    WirePlane *plane = applying->plane;
+    WirePeer  *peer = wire_peer_new(spec, plane->index, plane->next_shard++ % plane->n_shards);
 
-    if (applying->old != NULL)
-        known = wire_snapshot_find(applying->old, &spec->public_key);
-    if (known != NULL)
-        return known->peer;
-    peer = wire_peer_new(spec, plane->index, plane->next_shard++ % plane->n_shards);
     if (peer == NULL)
         return NULL;
     peer->next_new = applying->created;
@@ -46,77 +40,79 @@ static WirePeer *find_or_make_peer(const WirePeerSpec *spec, void *data)
     return peer;
 }
 
+/* After a grace period: the owner of one that comes again may still be read in a snapshot from
+ * before it went. */
 static void drop_created(Applying *applying)
 {
     while (applying->created != NULL) {
         WirePeer *peer = applying->created;
 
         applying->created = peer->next_new;
-        wire_peer_unref(peer);
+        wire_peer_retire(peer);
     }
 }
 
-/* Each peer that is in @old and not in @news ends. */
-static void end_missing(WirePlane *self, const WireSnapshot *old, const WireSnapshot *news)
+/* A peer that went ends; one that is new, or whose secret, keepalive or suite changed, is looked
+ * at. */
+static void follow_change(WireCard *was, WireCard *is, void *data)
 {
-    for (size_t i = 0; i < old->n_peers; i++) {
-        if (wire_snapshot_find(news, &old->peers[i].public_key) == NULL)
-            wire_peer_ask(self, old->peers[i].peer, WIRE_ASK_END);
+    WirePlane *self = data;
+    WirePeer  *peer;
+    uint16_t   keepalive_s;
+
+    if (is == NULL) {
+        wire_peer_ask(self, wire_owner_get_peer(was->owner), WIRE_ASK_END);
+        return;
     }
+    peer = wire_owner_get_peer(is->owner);
+    keepalive_s = atomic_exchange(&peer->keepalive_s, is->keepalive_s);
+    if (was == NULL || !mesh_key_equal(wire_card_get_preshared(was), wire_card_get_preshared(is)) ||
+        (keepalive_s == 0 && is->keepalive_s != 0))
+        wire_peer_ask(self, peer, WIRE_ASK_KEYS);
+    else if (keepalive_s != is->keepalive_s)
+        wire_peer_ask(self, peer, WIRE_ASK_LOOK);
+    if (was != NULL && was->suite != is->suite)
+        wire_peer_ask(self, peer, WIRE_ASK_SUITE);
 }
 
-/* Each peer of @news that is new, or whose secret or keepalive changed, is looked at. */
-static void start_changed(WirePlane *self, const WireSnapshot *old, const WireSnapshot *news)
-{
-    for (size_t i = 0; i < news->n_peers; i++) {
-        const WireSnapshotPeer *spec = &news->peers[i];
-        const WireSnapshotPeer *was = wire_snapshot_find(old, &spec->public_key);
-        uint16_t keepalive_s = atomic_exchange(&spec->peer->keepalive_s, spec->keepalive_s);
-
-        if (was == NULL || !mesh_key_equal(was->preshared_key, spec->preshared_key) ||
-            (keepalive_s == 0 && spec->keepalive_s != 0))
-            wire_peer_ask(self, spec->peer, WIRE_ASK_KEYS);
-        else if (keepalive_s != spec->keepalive_s)
-            wire_peer_ask(self, spec->peer, WIRE_ASK_LOOK);
-        if (was != NULL && was->suite != spec->suite)
-            wire_peer_ask(self, spec->peer, WIRE_ASK_SUITE);
-    }
-}
-
-/* One suite for all peers. */
-static void speak_only(WireSnapshot *snapshot, WireSuite suite)
-{
-    for (size_t i = 0; suite != WIRE_SUITE_WG1 && i < snapshot->n_peers; i++) {
-        snapshot->peers[i].suite = suite;
-        snapshot->peers[i].answers = WIRE_SUITE_BIT(suite);
-    }
-}
-
-int wire_plane_apply(WirePlane *self, const WireConfig *config)
+/* On success the snapshot before, which no thread needs any more, is retired. */
+static int apply_own(WirePlane *self, const WireConfig *config)
 {
     WireSnapshot *old = wire_rcu_load(&self->snapshot), *news;
-    Applying      applying = { .plane = self, .old = old };
-    int           rc = wire_snapshot_new(config, find_or_make_peer, &applying, &news);
+    Applying      applying = { .plane = self };
+    int           rc = wire_snapshot_new(config, old, make_peer, &applying, &news);
 
+    if (rc == 0) {
+        rc = wire_sockets_bind(&self->sockets, news->listen_port, news->fwmark);
+        if (rc < 0)
+            wire_snapshot_free(news);
+    }
     if (rc < 0) {
         drop_created(&applying);
         return rc;
     }
-    rc = wire_sockets_bind(&self->sockets, news->listen_port, news->fwmark);
-    if (rc < 0) {
-        wire_snapshot_free(news);
-        drop_created(&applying);
-        return rc;
-    }
-    speak_only(news, self->only);
     wire_rcu_publish(&self->snapshot, news);
-    end_missing(self, old, news);
-    start_changed(self, old, news);
+    wire_snapshot_compare(old, news, follow_change, self);
     wire_snapshot_retire(old);
     for (unsigned i = 0; i < self->n_shards; i++)
         wire_mailbox_ring(&self->to_in[i]); /* it may wait on sockets that are no more */
     wire_mailbox_ring(&self->to_handshake);
     return 0;
+}
+
+int wire_plane_apply(WirePlane *self, const WireConfig *config)
+{
+    WireConfig *apart;
+    int         rc;
+
+    if (wire_config_claim(config, self))
+        return apply_own(self, config);
+    apart = wire_config_dup_apart(config); /* it is another plane's, too */
+    if (apart == NULL)
+        return -ENOMEM;
+    rc = wire_config_claim(apart, self) ? apply_own(self, apart) : -ENOMEM;
+    wire_config_free(apart);
+    return rc;
 }
 
 static int probe_gso(WirePlane *self, WireSwitch wish)
@@ -149,7 +145,6 @@ static int make_shards(WirePlane *self)
 static int make_parts(WirePlane *self, const WirePlaneOptions *options)
 {
     WireConfig *empty = wire_config_new();
-    Applying    applying = { .plane = self };
     int         rc = empty == NULL ? -ENOMEM : wire_tun_new(options, &self->tun);
 
     if (rc == 0)
@@ -163,7 +158,7 @@ static int make_parts(WirePlane *self, const WirePlaneOptions *options)
     if (rc == 0) {
         WireSnapshot *snapshot;
 
-        rc = wire_snapshot_new(empty, find_or_make_peer, &applying, &snapshot);
+        rc = wire_snapshot_new(empty, NULL, make_peer, NULL, &snapshot);
         if (rc == 0)
             wire_rcu_publish(&self->snapshot, snapshot);
     }
@@ -265,14 +260,19 @@ static void drop_notes(WirePlane *self)
     }
 }
 
+static void drop_peer(WirePeer *peer, void *data)
+{
+    (void)data;
+    wire_peer_unref(peer);
+}
+
 static void drop_peers(WirePlane *self)
 {
     WireSnapshot *snapshot = wire_rcu_load(&self->snapshot);
 
     if (snapshot == NULL)
         return;
-    for (size_t i = 0; i < snapshot->n_peers; i++)
-        wire_peer_unref(snapshot->peers[i].peer);
+    wire_snapshot_list_peers(snapshot, drop_peer, NULL);
     wire_snapshot_free(snapshot);
 }
 
@@ -327,9 +327,7 @@ int wire_plane_set_private_key(WirePlane *self, const MeshKey *private_key)
 
 static WirePeer *find_peer(WirePlane *self, const MeshKey *key)
 {
-    const WireSnapshotPeer *found = wire_snapshot_find(wire_rcu_load(&self->snapshot), key);
-
-    return found == NULL ? NULL : found->peer;
+    return wire_snapshot_get_peer(wire_rcu_load(&self->snapshot), key);
 }
 
 /* Then our source for it stays, too. */

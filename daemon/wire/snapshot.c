@@ -1,100 +1,68 @@
 /* daemon/wire/snapshot.c: a configuration made immutable; see snapshot.h. */
 #include "daemon/wire/snapshot.h"
 
+#include "daemon/wire/cards.h"
 #include "daemon/wire/config-read.h"
 
 #include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* What the callbacks of one build share. */
 typedef struct {
-    const WireConfig    *config;
-    WireSnapshot        *snapshot;
     WireSnapshotFindPeer find_peer;
     void                *data;
-    WirePeer            *owner; /* of the allowed IPs that are listed */
-    int                  rc;    /* the first error */
+    int                  rc; /* the first error */
 } Build;
 
-static void add_allowed_ip(const MeshPrefix *prefix, void *data)
+static void set_peer(WireCard *was, WireCard *is, void *data)
 {
-    Build *build = data;
+    Build       *build = data;
+    WirePeerSpec spec;
+    WirePeer    *peer;
 
-    if (build->rc == 0)
-        build->rc = wire_allowedips_put(build->snapshot->allowed_ips, prefix, build->owner);
-}
-
-static void add_peer(const WirePeerSpec *spec, void *data)
-{
-    Build            *build = data;
-    WireSnapshot     *snapshot = build->snapshot;
-    WireSnapshotPeer *entry = &snapshot->peers[snapshot->n_peers];
-    MeshKey          *preshared = &snapshot->preshared[snapshot->n_peers];
-    WirePeer         *peer;
-
-    if (build->rc < 0)
+    if (build->rc < 0 || is == NULL)
         return;
-    peer = build->find_peer(spec, build->data);
-    if (peer == NULL) {
-        build->rc = -ENOMEM;
-        return;
+    if (was != NULL) {
+        peer = wire_owner_get_peer(was->owner);
+    } else {
+        wire_card_get_spec(is, &spec);
+        peer = build->find_peer(&spec, build->data);
+        mesh_key_wipe(&spec, sizeof spec);
     }
-    *preshared = spec->preshared_key;
-    *entry = (WireSnapshotPeer){
-        .public_key = spec->public_key,
-        .preshared_key = preshared,
-        .keepalive_s = spec->keepalive_s,
-        .suite = spec->suite,
-        .answers = spec->answers != 0 ? spec->answers : WIRE_SUITE_BIT(WIRE_SUITE_WG1),
-        .peer = peer,
-    };
-    snapshot->n_peers++;
-    build->owner = peer;
-    wire_config_list_allowed_ips(build->config, &spec->public_key, add_allowed_ip, build);
+    if (peer == NULL)
+        build->rc = -ENOMEM;
+    else if (was == NULL || was->owner != is->owner)
+        atomic_store_explicit(&is->owner->peer, peer, memory_order_release);
 }
 
-static int compare(const void *a, const void *b)
+static int fill(WireSnapshot *snapshot, const WireSnapshot *old, Build *build)
 {
-    const WireSnapshotPeer *x = a, *y = b;
+    static const WireCards nobody;
 
-    return memcmp(x->public_key.bytes, y->public_key.bytes, MESH_KEY_BYTES);
-}
-
-static int fill(WireSnapshot *snapshot, Build *build)
-{
-    size_t               n_peers = wire_config_count_peers(build->config), n_rows;
-    bool                 accept_rest;
-    const WireFilterRow *rows = wire_config_get_filter(build->config, &n_rows, &accept_rest);
-
-    if (wire_filter_new(rows, n_rows, accept_rest, &snapshot->filter) < 0 ||
-        wire_allowedips_new(&snapshot->allowed_ips) < 0)
-        return -ENOMEM;
-    if (n_peers == 0)
-        return 0;
-    snapshot->peers = calloc(n_peers, sizeof *snapshot->peers);
-    snapshot->preshared = mesh_key_alloc(n_peers * sizeof *snapshot->preshared);
-    if (snapshot->peers == NULL || snapshot->preshared == NULL)
-        return -ENOMEM;
-    wire_config_list_peers(build->config, add_peer, build);
-    wire_allowedips_settle(snapshot->allowed_ips);
-    qsort(snapshot->peers, snapshot->n_peers, sizeof *snapshot->peers, compare);
+    snapshot->listen_port = wire_config_get_port(snapshot->config);
+    snapshot->fwmark = wire_config_get_fwmark(snapshot->config);
+    snapshot->n_peers = wire_config_count_peers(snapshot->config);
+    snapshot->allowed_ips = wire_config_get_allowed_ips(snapshot->config);
+    snapshot->filter = wire_config_get_filter(snapshot->config);
+    wire_cards_compare(old != NULL ? wire_config_get_cards(old->config) : &nobody,
+                       wire_config_get_cards(snapshot->config), set_peer, build);
     return build->rc;
 }
 
-int wire_snapshot_new(const WireConfig *config, WireSnapshotFindPeer find_peer, void *data,
-                      WireSnapshot **out_snapshot)
+int wire_snapshot_new(const WireConfig *config, const WireSnapshot *old,
+                      WireSnapshotFindPeer find_peer, void *data, WireSnapshot **out_snapshot)
 {
     WireSnapshot *snapshot = calloc(1, sizeof *snapshot);
-    Build build = { .config = config, .snapshot = snapshot, .find_peer = find_peer, .data = data };
-    int   rc;
+    Build         build = { .find_peer = find_peer, .data = data };
+    int           rc = wire_config_get_error(config);
 
     if (snapshot == NULL)
         return -ENOMEM;
-    snapshot->listen_port = wire_config_get_port(config);
-    snapshot->fwmark = wire_config_get_fwmark(config);
-    rc = fill(snapshot, &build);
+    if (rc == 0)
+        snapshot->config = wire_config_dup(config);
+    if (rc == 0)
+        rc = snapshot->config != NULL ? fill(snapshot, old, &build) : -ENOMEM;
     if (rc < 0) {
         wire_snapshot_free(snapshot);
         return rc;
@@ -103,23 +71,50 @@ int wire_snapshot_new(const WireConfig *config, WireSnapshotFindPeer find_peer, 
     return 0;
 }
 
-const WireSnapshotPeer *wire_snapshot_find(const WireSnapshot *self, const MeshKey *public_key)
+void wire_snapshot_compare(const WireSnapshot *old, const WireSnapshot                 *news,
+                           void (*each)(WireCard *was, WireCard *is, void *data), void *data)
 {
-    WireSnapshotPeer like = { .public_key = *public_key };
+    wire_cards_compare(wire_config_get_cards(old->config), wire_config_get_cards(news->config),
+                       each, data);
+}
 
-    if (self->n_peers == 0)
-        return NULL;
-    return bsearch(&like, self->peers, self->n_peers, sizeof *self->peers, compare);
+const WireCard *wire_snapshot_find(const WireSnapshot *self, const MeshKey *public_key)
+{
+    return wire_cards_find(wire_config_get_cards(self->config), public_key);
+}
+
+WirePeer *wire_snapshot_get_peer(const WireSnapshot *self, const MeshKey *public_key)
+{
+    const WireCard *card = wire_snapshot_find(self, public_key);
+
+    return card != NULL ? wire_owner_get_peer(card->owner) : NULL;
+}
+
+typedef struct {
+    void (*each)(WirePeer *peer, void *data);
+    void *data;
+} Listing;
+
+static void tell_peer(WireCard *card, void *data)
+{
+    const Listing *self = data;
+
+    self->each(wire_owner_get_peer(card->owner), self->data);
+}
+
+void wire_snapshot_list_peers(const WireSnapshot *self, void (*each)(WirePeer *peer, void *data),
+                              void               *data)
+{
+    Listing listing = { each, data };
+
+    wire_cards_list(wire_config_get_cards(self->config), tell_peer, &listing);
 }
 
 void wire_snapshot_free(WireSnapshot *self)
 {
     if (self == NULL)
         return;
-    wire_allowedips_free(self->allowed_ips);
-    wire_filter_free(self->filter);
-    free(self->peers);
-    mesh_key_free(self->preshared);
+    wire_config_free(self->config);
     free(self);
 }
 

@@ -41,8 +41,8 @@ bool wire_waiting_take(WirePlane *plane, unsigned shard)
 
 bool wire_waiting_is_over(const WireSnapshot *snapshot, const WireStaged *staged)
 {
-    WirePeer               *peer = staged->owner;
-    const WireSnapshotPeer *found = wire_snapshot_find(snapshot, &peer->public_key);
+    WirePeer *peer = staged->owner;
 
-    return found == NULL || found->peer != peer || atomic_load(&peer->n_drops) != staged->mark;
+    return wire_snapshot_get_peer(snapshot, &peer->public_key) != peer ||
+           atomic_load(&peer->n_drops) != staged->mark;
 }

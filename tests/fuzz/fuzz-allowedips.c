@@ -1,7 +1,8 @@
 /* tests/fuzz/fuzz-allowedips.c: the trie of allowed IPs against a list that is searched from end to
  * end; and finding the address in a packet, against a reader that checks nothing twice.
  *
- * Input: steps: put a prefix (0, 1), look an address up (2, 3), a packet (4). Few different bytes
+ * Input: steps: put a prefix (0, 1), look an address up (2, 3), a packet (4), take a
+ * prefix away (5). Few different bytes
  * make up the addresses, so that prefixes nest. */
 #include "daemon/wire/allowedips.h"
 #include "tests/fuzz/fuzz.h"
@@ -19,7 +20,7 @@ typedef struct {
     size_t n;
 } Model;
 
-static char peers[8]; /* only their addresses count */
+static WireOwner owners[8]; /* each is the peer that it leads to */
 
 /* The first @bits of both are the same. */
 static bool same_bits(const uint8_t *a, const uint8_t *b, unsigned bits)
@@ -72,18 +73,29 @@ static MeshAddr take_addr(FuzzInput *in, int family)
 static void put(WireAllowedIps *trie, Model *model, FuzzInput *in, int family)
 {
     MeshPrefix prefix = { .addr = take_addr(in, family) };
-    WirePeer  *peer = (WirePeer *)&peers[fuzz_take_u8(in) % sizeof peers];
+    WireOwner *owner = &owners[fuzz_take_u8(in) % 8];
     unsigned   bits = fuzz_take_u8(in) % (family == AF_INET ? 34u : 130u);
     bool       too_long = bits > (family == AF_INET ? 32u : 128u);
 
     prefix.bits = (uint8_t)bits;
     if (too_long) {
-        assert(wire_allowedips_put(trie, &prefix, peer) < 0);
+        assert(wire_allowedips_put(trie, &prefix, owner) < 0);
         return;
     }
     prefix = mesh_ip_mask_prefix(&prefix);
-    assert(wire_allowedips_put(trie, &prefix, peer) == 0);
-    remember(model, &prefix, peer);
+    assert(wire_allowedips_put(trie, &prefix, owner) == 0);
+    remember(model, &prefix, (WirePeer *)owner);
+}
+
+/* One that is there. */
+static void take_away(WireAllowedIps *trie, Model *model, FuzzInput *in)
+{
+    size_t at = fuzz_take_u8(in);
+
+    if (at >= model->n)
+        return;
+    assert(wire_allowedips_remove(trie, &model->rows[at].prefix) == 0);
+    model->rows[at] = model->rows[--model->n];
 }
 
 static WirePeer *look_up(const WireAllowedIps *trie, const MeshAddr *addr)
@@ -133,15 +145,23 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     WireAllowedIps *trie;
 
     model.n = 0;
+    for (size_t i = 0; i < 8; i++) {
+        atomic_store(&owners[i].references, 1);
+        atomic_store(&owners[i].peer, (WirePeer *)&owners[i]);
+    }
     if (wire_allowedips_new(&trie) < 0)
         return 0;
     while (in.left > 0 && model.n < MAX_PREFIXES) {
-        uint8_t  step = fuzz_take_u8(&in) % 5;
+        uint8_t  step = fuzz_take_u8(&in) % 6;
         int      family = step % 2 == 0 ? AF_INET : AF_INET6;
         MeshAddr addr;
 
         if (step < 2) {
             put(trie, &model, &in, family);
+            continue;
+        }
+        if (step == 5) {
+            take_away(trie, &model, &in);
             continue;
         }
         if (step == 4) {

@@ -170,7 +170,7 @@ static void open_side(unsigned number)
     assert(wire_mailbox_init(&side->plane.to_out[0]) == 0);
     assert(wire_screen_new(&side->plane.screen) == 0);
     assert(wire_config_put_peer(config, &spec) == 0);
-    assert(wire_snapshot_new(config, give_peer, side, &snapshot) == 0);
+    assert(wire_snapshot_new(config, NULL, give_peer, side, &snapshot) == 0);
     wire_config_free(config);
     assert(wire_exchange_init(&side->exchange, &side->plane) == 0);
     side->exchange.snapshot = snapshot;

@@ -389,6 +389,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         abort();
     run(filter, flows, &model, &in);
     wire_flows_free(flows);
-    wire_filter_free(filter);
+    wire_filter_unref(filter);
     return 0;
 }

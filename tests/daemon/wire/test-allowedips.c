@@ -7,10 +7,23 @@
 #include <string.h>
 #include <sys/socket.h>
 
+static WireOwner owners[128]; /* never the last reference */
+
 /* Peers are only pointers here. */
 static WirePeer *peer(char name)
 {
     return name == 0 ? NULL : (WirePeer *)(uintptr_t)name;
+}
+
+static WireOwner *owner(char name)
+{
+    WireOwner *self = &owners[(size_t)name];
+
+    if (self->references == 0) {
+        atomic_init(&self->references, 1);
+        atomic_init(&self->peer, peer(name));
+    }
+    return self;
 }
 
 static const struct {
@@ -64,7 +77,7 @@ static WireAllowedIps *make_table(void)
         MeshPrefix prefix;
 
         g_assert_cmpint(mesh_ip_parse_prefix(table[i].prefix, &prefix), ==, 0);
-        g_assert_cmpint(wire_allowedips_put(ips, &prefix, peer(table[i].peer)), ==, 0);
+        g_assert_cmpint(wire_allowedips_put(ips, &prefix, owner(table[i].peer)), ==, 0);
     }
     return ips;
 }
@@ -110,8 +123,8 @@ static void test_bad_prefix(void)
     MeshPrefix      none = { .bits = 0 }, long4 = { .addr.family = AF_INET, .bits = 33 };
 
     g_assert_cmpint(wire_allowedips_new(&ips), ==, 0);
-    g_assert_cmpint(wire_allowedips_put(ips, &none, peer('a')), ==, -EINVAL);
-    g_assert_cmpint(wire_allowedips_put(ips, &long4, peer('a')), ==, -EINVAL);
+    g_assert_cmpint(wire_allowedips_put(ips, &none, owner('a')), ==, -EINVAL);
+    g_assert_cmpint(wire_allowedips_put(ips, &long4, owner('a')), ==, -EINVAL);
     wire_allowedips_free(ips);
     wire_allowedips_free(NULL);
 }
@@ -141,35 +154,84 @@ static WirePeer *model_get(const GArray *model, const MeshAddr *addr)
         const ModelRow *row = &g_array_index(model, ModelRow, i);
 
         if (mesh_ip_contains(&row->prefix, addr) &&
-            (best == NULL || row->prefix.bits >= best->prefix.bits)) /* later ones replace */
+            (best == NULL || row->prefix.bits > best->prefix.bits))
             best = row;
     }
     return best == NULL ? NULL : best->peer;
 }
 
-static void compare_with_model(GRand *rand, int family)
+static void model_remove(GArray *model, const MeshPrefix *prefix)
 {
-    GArray         *model = g_array_new(FALSE, FALSE, sizeof(ModelRow));
-    WireAllowedIps *ips = NULL;
-    int             n = g_rand_int_range(rand, 1, 200);
+    for (guint i = 0; i < model->len; i++)
+        if (mesh_ip_equal_prefix(&g_array_index(model, ModelRow, i).prefix, prefix)) {
+            g_array_remove_index_fast(model, i);
+            return;
+        }
+}
 
-    g_assert_cmpint(wire_allowedips_new(&ips), ==, 0);
-    for (int i = 0; i < n; i++) {
-        ModelRow row = { .prefix.addr = draw_addr(rand, family) };
+/* Puts or removes one. */
+static void change(GRand *rand, int family, WireAllowedIps *ips, GArray *model)
+{
+    ModelRow row = { .prefix.addr = draw_addr(rand, family) };
+    char     name = (char)g_rand_int_range(rand, 1, 100);
 
-        row.prefix.bits = (uint8_t)g_rand_int_range(rand, 0, family == AF_INET ? 33 : 129);
-        row.prefix = mesh_ip_mask_prefix(&row.prefix);
-        row.peer = peer((char)g_rand_int_range(rand, 1, 100));
-        g_array_append_val(model, row);
-        g_assert_cmpint(wire_allowedips_put(ips, &row.prefix, row.peer), ==, 0);
+    row.prefix.bits = (uint8_t)g_rand_int_range(rand, 0, family == AF_INET ? 33 : 129);
+    if (model->len > 0 && g_rand_int_range(rand, 0, 3) == 0) /* one that is there */
+        row.prefix = g_array_index(model, ModelRow, g_rand_int(rand) % model->len).prefix;
+    row.prefix = mesh_ip_mask_prefix(&row.prefix);
+    row.peer = peer(name);
+    model_remove(model, &row.prefix);
+    if (g_rand_int_range(rand, 0, 3) == 0) {
+        g_assert_cmpint(wire_allowedips_remove(ips, &row.prefix), ==, 0);
+        g_assert_null(wire_allowedips_find(ips, &row.prefix));
+        return;
     }
-    for (int i = 0; i < 2000; i++) {
+    g_array_append_val(model, row);
+    g_assert_cmpint(wire_allowedips_put(ips, &row.prefix, owner(name)), ==, 0);
+    g_assert_true(wire_allowedips_find(ips, &row.prefix) == owner(name));
+}
+
+static void assert_alike(GRand *rand, int family, const WireAllowedIps *ips, const GArray *model)
+{
+    for (int i = 0; i < 1000; i++) {
         MeshAddr addr = draw_addr(rand, family);
 
         g_assert_true(get(ips, &addr) == model_get(model, &addr));
     }
-    wire_allowedips_free(ips);
-    g_array_unref(model);
+}
+
+static GArray *copy_model(const GArray *model)
+{
+    GArray *copy = g_array_new(FALSE, FALSE, sizeof(ModelRow));
+
+    if (model->len > 0)
+        g_array_append_vals(copy, model->data, model->len);
+    return copy;
+}
+
+/* A table and copies of it from before, each of which stays what it was while others change. */
+static void compare_with_model(GRand *rand, int family)
+{
+    GArray         *models[4] = { g_array_new(FALSE, FALSE, sizeof(ModelRow)) };
+    WireAllowedIps *tables[4] = { NULL };
+
+    g_assert_cmpint(wire_allowedips_new(&tables[0]), ==, 0);
+    for (size_t n = 1; n < G_N_ELEMENTS(tables); n++) {
+        for (int i = g_rand_int_range(rand, 1, 100); i > 0; i--)
+            change(rand, family, tables[0], models[0]);
+        tables[n] = wire_allowedips_dup(tables[0]);
+        models[n] = copy_model(models[0]);
+    }
+    for (int i = 0; i < 200; i++) {
+        size_t n = g_rand_int(rand) % G_N_ELEMENTS(tables);
+
+        change(rand, family, tables[n], models[n]);
+    }
+    for (size_t n = 0; n < G_N_ELEMENTS(tables); n++) {
+        assert_alike(rand, family, tables[n], models[n]);
+        wire_allowedips_free(tables[n]);
+        g_array_unref(models[n]);
+    }
 }
 
 static void test_model(void)
@@ -178,6 +240,8 @@ static void test_model(void)
 
     for (int round = 0; round < 60; round++)
         compare_with_model(rand, round % 2 == 0 ? AF_INET : AF_INET6);
+    for (size_t i = 0; i < G_N_ELEMENTS(owners); i++) /* no reference was lost or forgotten */
+        g_assert_cmpuint(owners[i].references, <=, 1);
     g_rand_free(rand);
 }
 

@@ -253,12 +253,12 @@ static WireConfig *make_config(unsigned n_peers)
 
 static void test_snapshot(void)
 {
-    WireConfig             *config = make_config(100);
-    WireSnapshot           *snapshot = NULL;
-    const WireSnapshotPeer *found;
-    MeshKey                 wanted = key(42), unknown = key(999);
+    WireConfig     *config = make_config(100);
+    WireSnapshot   *snapshot = NULL;
+    const WireCard *found;
+    MeshKey         wanted = key(42), unknown = key(999);
 
-    g_assert_cmpint(wire_snapshot_new(config, find_peer, NULL, &snapshot), ==, 0);
+    g_assert_cmpint(wire_snapshot_new(config, NULL, find_peer, NULL, &snapshot), ==, 0);
     wire_config_free(config); /* it is a copy */
     g_assert_cmpuint(snapshot->listen_port, ==, 51820);
     g_assert_cmphex(snapshot->fwmark, ==, 0x99);
@@ -266,8 +266,8 @@ static void test_snapshot(void)
     found = wire_snapshot_find(snapshot, &wanted);
     g_assert_nonnull(found);
     g_assert_cmpuint(found->keepalive_s, ==, 42);
-    g_assert_cmpuint(found->preshared_key->bytes[0], ==, 42);
-    g_assert_true(found->peer == (WirePeer *)(uintptr_t)1042);
+    g_assert_cmpuint(wire_card_get_preshared(found)->bytes[0], ==, 42);
+    g_assert_true(wire_owner_get_peer(found->owner) == (WirePeer *)(uintptr_t)1042);
     g_assert_null(wire_snapshot_find(snapshot, &unknown));
     g_assert_true(peer_of(snapshot, "10.7.1.2") == (WirePeer *)(uintptr_t)1007);
     g_assert_true(peer_of(snapshot, "fd00:64::1") == (WirePeer *)(uintptr_t)1100);
@@ -283,7 +283,7 @@ static void test_snapshot_empty(void)
     WireSnapshot *snapshot = NULL;
     MeshKey       any = key(1);
 
-    g_assert_cmpint(wire_snapshot_new(config, find_peer, NULL, &snapshot), ==, 0);
+    g_assert_cmpint(wire_snapshot_new(config, NULL, find_peer, NULL, &snapshot), ==, 0);
     g_assert_null(wire_snapshot_find(snapshot, &any));
     wire_snapshot_free(snapshot);
     wire_config_free(config);
@@ -295,7 +295,7 @@ static void test_snapshot_out_of_memory(void)
     WireSnapshot *snapshot = NULL;
     unsigned      countdown = 3;
 
-    g_assert_cmpint(wire_snapshot_new(config, find_peer, &countdown, &snapshot), ==, -ENOMEM);
+    g_assert_cmpint(wire_snapshot_new(config, NULL, find_peer, &countdown, &snapshot), ==, -ENOMEM);
     g_assert_null(snapshot);
     wire_config_free(config);
 }

@@ -119,7 +119,7 @@ static void set_up(Rig *rig)
 
 static void tear_down(Rig *rig)
 {
-    wire_filter_free(rig->filter);
+    wire_filter_unref(rig->filter);
     wire_flows_free(rig->flows);
 }
 

@@ -59,7 +59,7 @@ static void test_constant(gconstpointer data)
 
 static WirePeer *find_peer(PairSide *side, const PairSide *peer)
 {
-    return wire_snapshot_find(wire_rcu_load(&side->plane->snapshot), &peer->public_key)->peer;
+    return wire_snapshot_get_peer(wire_rcu_load(&side->plane->snapshot), &peer->public_key);
 }
 
 static WireKeypair *current(PairSide *side, const PairSide *peer)

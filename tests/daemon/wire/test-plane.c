@@ -214,6 +214,27 @@ static void test_raw(void)
     pair_stop(&pair);
 }
 
+/* A configuration that another plane has applied, too: each has peers of its own. */
+static void test_shared_config(void)
+{
+    MeshEndpoint to;
+    Pair         pair;
+
+    pair_start(&pair, &(PairOptions){ .v6 = false });
+    to = pair_endpoint(&pair.a, false);
+    pair_pass(&pair, true, false, 1, 100);
+    for (uint8_t i = 0; i < 3; i++) {
+        g_assert_cmpint(wire_plane_apply(pair.b.plane, pair.a.config), ==, 0);
+        pair_apply(&pair.a); /* whose session goes on */
+        pair_apply(&pair.b); /* whose does not */
+        g_assert_true(pair_info(&pair.a, &pair.b).has_session);
+        pair_route(&pair.b, &pair.a, &to);
+        pair_pass(&pair, false, true, i, 200);
+        pair_pass(&pair, true, false, i, 200);
+    }
+    pair_stop(&pair);
+}
+
 /* Removing a peer ends its session at once; adding it again makes a new one. */
 static void test_remove(void)
 {
@@ -300,6 +321,7 @@ int main(int argc, char **argv)
     g_test_add_func("/plane/no-peer", test_no_peer);
     g_test_add_func("/plane/raw", test_raw);
     g_test_add_func("/plane/remove", test_remove);
+    g_test_add_func("/plane/shared-config", test_shared_config);
     g_test_add_func("/plane/ports", test_ports);
     g_test_add_func("/plane/tun-closed", test_tun_closed);
     return g_test_run();

@@ -32,7 +32,7 @@ static WireKeypair *current(PairSide *side, const PairSide *peer)
 {
     const WireSnapshot *snapshot = wire_rcu_load(&side->plane->snapshot);
 
-    return wire_slots_current(&wire_snapshot_find(snapshot, &peer->public_key)->peer->slots);
+    return wire_slots_current(&wire_snapshot_get_peer(snapshot, &peer->public_key)->slots);
 }
 
 static bool speak_aes(void *data)
@@ -144,14 +144,33 @@ static void test_unanswered(void)
     pair_stop(&pair);
 }
 
+static WirePeer *give_peer(const WirePeerSpec *spec, void *data)
+{
+    (void)spec;
+    return data;
+}
+
+/* What the handshake thread reads when handshakes with the peer are of @suite. */
+static void wish_suite(WireExchange *exchange, WireConfig *config, WirePeer *peer, WireSuite suite)
+{
+    WirePeerSpec  spec = { .public_key = peer->public_key, .suite = suite };
+    WireSnapshot *snapshot;
+
+    g_assert_cmpint(wire_config_put_peer(config, &spec), ==, 0);
+    g_assert_cmpint(wire_snapshot_new(config, exchange->snapshot, give_peer, peer, &snapshot), ==,
+                    0);
+    wire_snapshot_free((WireSnapshot *)exchange->snapshot);
+    exchange->snapshot = snapshot;
+}
+
 /* A wish that is taken back takes what was begun for it back, too: its answer may come late. */
 static void test_taken_back(void)
 {
     static const uint8_t key[32] = { 1 };
+    static WirePlane     plane;
     WirePeerSpec         spec = { .public_key = { { 2 } } };
-    WireSnapshotPeer     entry = { .public_key = spec.public_key, .suite = WIRE_SUITE_WG1 };
-    WireSnapshot         snapshot = { .n_peers = 1, .peers = &entry };
-    WireExchange         exchange = { .snapshot = &snapshot, .now_ms = 1000 };
+    WireConfig          *config = wire_config_new();
+    WireExchange         exchange = { .plane = &plane, .now_ms = 1000 };
     WireKeypairInit      init = { .send_key = key, .receive_key = key, .now_ms = 1 };
     WireIndexTable      *index;
     WirePeer            *peer;
@@ -159,9 +178,9 @@ static void test_taken_back(void)
 
     g_assert_cmpint(wire_aead_init(), ==, 0);
     g_assert_cmpint(wire_index_new(&index), ==, 0);
-    peer = wire_peer_new(&spec, index, 0);
+    init.peer = peer = wire_peer_new(&spec, index, 0);
     peer->talk = calloc(1, sizeof(*peer->talk));
-    init.peer = entry.peer = peer;
+    wish_suite(&exchange, config, peer, WIRE_SUITE_WG1);
     g_assert_cmpint(wire_keypair_new(wire_aead_best(WIRE_SUITE_WG1), &init, &keypair), ==, 0);
     atomic_store(&peer->slots.current, keypair);
     g_assert_false(wire_exchange_is_other_suite(&exchange, peer));
@@ -171,10 +190,12 @@ static void test_taken_back(void)
     g_assert_true(wire_exchange_is_other_suite(&exchange, peer));
     peer->talk->pending.suite = WIRE_SUITE_WG1;
     g_assert_false(wire_exchange_is_other_suite(&exchange, peer));
-    entry.suite = WIRE_SUITE_AESGCM1;
+    wish_suite(&exchange, config, peer, WIRE_SUITE_AESGCM1);
     g_assert_true(wire_exchange_is_other_suite(&exchange, peer));
     atomic_store(&peer->slots.current, NULL);
     wire_keypair_retire(keypair);
+    wire_snapshot_free((WireSnapshot *)exchange.snapshot);
+    wire_config_free(config);
     wire_peer_unref(peer);
     wire_rcu_barrier();
     wire_index_free(index);
