@@ -1,7 +1,10 @@
 /* tests/bench/burst.c: datagrams at the highest rate, for tests/bench/rows.py.
  *
  *   burst send ADDRESS PORT SECONDS SIZE [RUN]   prints how many datagrams were given to the kernel
- *   burst receive ADDRESS PORT [gro]             prints packets, bytes, seconds from first to last
+ *   burst spread ADDRESS PORT SECONDS SIZE N     the same, to N addresses in turns: 250 a /24, from
+ * that on burst replay ADDRESS PORT FILE SIZE FROM     what lies in FILE in pieces of SIZE, once,
+ * from that port burst receive ADDRESS PORT [gro]             prints packets, bytes, seconds from
+ * first to last
  *
  * With RUN each system call carries that many datagrams of SIZE bytes as one super-packet
  * (UDP_SEGMENT), as QUIC servers send, and the receiver takes them by UDP_GRO ("gro"); else
@@ -9,6 +12,7 @@
  * while. IPv4 only. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/udp.h>
 #include <poll.h>
 #include <stdbool.h>
@@ -16,7 +20,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -26,8 +32,9 @@ enum {
     BUFFER_BYTES = 65536,  /* for one that is received */
     DATAGRAM_BYTES = 2048, /* for a datagram */
     SOCKET_BYTES = 16 << 20,
-    FIRST_MS = 10000, /* until the first packet */
-    SILENT_MS = 200,  /* after the last */
+    MAX_SPREAD = 10000, /* addresses */
+    FIRST_MS = 10000,   /* until the first packet */
+    SILENT_MS = 200,    /* after the last */
 };
 
 static double now_s(void)
@@ -57,26 +64,31 @@ static int open_socket(const char *address, const char *port, struct sockaddr_in
     return fd;
 }
 
+/* Returns how many the kernel took. */
+static uint64_t send_some(int fd, struct mmsghdr *messages, unsigned n)
+{
+    int done = sendmmsg(fd, messages, n, 0);
+
+    if (done < 0 && errno != ENOBUFS && errno != EAGAIN && errno != ECONNREFUSED)
+        fail("sendmmsg");
+    return done > 0 ? (uint64_t)done : 0;
+}
+
+static char bytes_to_send[RUN_BYTES];
+
 /* Sends @size bytes @batch times a system call. Returns datagrams of @size / @run each. */
 static uint64_t send_all(int fd, double seconds, size_t size, unsigned batch, unsigned run)
 {
-    static char    bytes[RUN_BYTES];
-    struct iovec   io = { bytes, size };
+    struct iovec   io = { bytes_to_send, size };
     struct mmsghdr messages[BATCH] = { 0 };
     uint64_t       sent = 0;
     double         end = now_s() + seconds;
 
     for (unsigned i = 0; i < batch; i++)
         messages[i].msg_hdr = (struct msghdr){ .msg_iov = &io, .msg_iovlen = 1 };
-    while (now_s() < end) {
-        int n = sendmmsg(fd, messages, batch, 0);
-
-        if (n > 0)
-            sent += (uint64_t)n * run;
-        else if (errno != ENOBUFS && errno != EAGAIN && errno != ECONNREFUSED)
-            fail("sendmmsg");
-    }
-    return sent;
+    while (now_s() < end)
+        sent += send_some(fd, messages, batch);
+    return sent * run;
 }
 
 static int run_send(char **words, int n_words)
@@ -97,6 +109,79 @@ static int run_send(char **words, int n_words)
     uint64_t sent =
         send_all(fd, atof(words[2]), (size_t)(size * run), run > 1 ? 1 : BATCH, (unsigned)run);
 
+    printf("{\"sent\": %llu}\n", (unsigned long long)sent);
+    return 0;
+}
+
+static int run_spread(char **words)
+{
+    static struct sockaddr_in at[MAX_SPREAD];
+    static struct mmsghdr     messages[MAX_SPREAD];
+    struct sockaddr_in        first;
+    int                       fd = open_socket(words[0], words[1], &first), n = atoi(words[4]);
+    struct iovec              io = { bytes_to_send, (size_t)atoi(words[3]) };
+    double                    end = now_s() + atof(words[2]);
+    uint64_t                  sent = 0;
+
+    if (n < BATCH || n > MAX_SPREAD || io.iov_len == 0 || io.iov_len > DATAGRAM_BYTES) {
+        fprintf(stderr, "burst: %d addresses: %d to %d; or the size\n", n, BATCH, MAX_SPREAD);
+        return 2;
+    }
+    for (int i = 0; i < n; i++) {
+        at[i] = first;
+        at[i].sin_addr.s_addr =
+            htonl(ntohl(first.sin_addr.s_addr) + (uint32_t)(i / 250 * 256 + i % 250));
+        messages[i].msg_hdr = (struct msghdr){
+            .msg_name = &at[i], .msg_namelen = sizeof at[i], .msg_iov = &io, .msg_iovlen = 1
+        };
+    }
+    while (now_s() < end) {
+        for (int i = 0; i < n; i += BATCH)
+            sent += send_some(fd, messages + i, n - i < BATCH ? (unsigned)(n - i) : BATCH);
+    }
+    printf("{\"sent\": %llu}\n", (unsigned long long)sent);
+    return 0;
+}
+
+/* The whole of a file. */
+static char *map_file(const char *path, size_t *out_len)
+{
+    int         file = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat about;
+    char       *bytes;
+
+    if (file < 0 || fstat(file, &about) < 0)
+        fail(path);
+    *out_len = (size_t)about.st_size;
+    bytes = mmap(NULL, *out_len, PROT_READ, MAP_PRIVATE | MAP_POPULATE, file, 0);
+    if (bytes == MAP_FAILED)
+        fail(path);
+    return bytes;
+}
+
+static int run_replay(char **words)
+{
+    struct sockaddr_in to,
+        from = { .sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(words[4])) };
+    int      fd = open_socket(words[0], words[1], &to);
+    size_t   len, size = (size_t)atoi(words[3]);
+    char    *bytes = map_file(words[2], &len);
+    uint64_t sent = 0;
+
+    if (size == 0 || bind(fd, (struct sockaddr *)&from, sizeof from) < 0 ||
+        connect(fd, (struct sockaddr *)&to, sizeof to) < 0)
+        fail(words[4]);
+    while (len >= size) {
+        struct iovec   io[BATCH];
+        struct mmsghdr messages[BATCH] = { 0 };
+        unsigned       n = 0;
+
+        for (; n < BATCH && len >= size; n++, bytes += size, len -= size) {
+            io[n] = (struct iovec){ bytes, size };
+            messages[n].msg_hdr = (struct msghdr){ .msg_iov = &io[n], .msg_iovlen = 1 };
+        }
+        sent += send_some(fd, messages, n);
+    }
     printf("{\"sent\": %llu}\n", (unsigned long long)sent);
     return 0;
 }
@@ -180,9 +265,14 @@ int main(int argc, char **argv)
 {
     if (argc >= 6 && strcmp(argv[1], "send") == 0)
         return run_send(argv + 2, argc - 2);
+    if (argc >= 7 && strcmp(argv[1], "spread") == 0)
+        return run_spread(argv + 2);
+    if (argc >= 7 && strcmp(argv[1], "replay") == 0)
+        return run_replay(argv + 2);
     if (argc >= 4 && strcmp(argv[1], "receive") == 0)
         return run_receive(argv + 2, argc - 2);
-    fputs("burst send ADDRESS PORT SECONDS SIZE [RUN] | burst receive ADDRESS PORT [gro]\n",
+    fputs("burst send ADDRESS PORT SECONDS SIZE [RUN] | spread ADDRESS PORT SECONDS SIZE N |"
+          " replay ADDRESS PORT FILE SIZE FROM | receive ADDRESS PORT [gro]\n",
           stderr);
     return 2;
 }

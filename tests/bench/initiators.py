@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
-"""Many WireGuard initiators on one socket: initiators.py ADDRESS PORT PUBLIC-KEY KEYS N INNER-ADDRESS
+"""Many WireGuard initiators on one socket:
+   initiators.py ADDRESS PORT PUBLIC-KEY KEYS N INNER-ADDRESS [FILE FILES PACKETS]
 
 Each of the first N private keys of the file KEYS makes a session with the one daemon there and pings its
-inner address through it; "N answered" says how many got their answer. Noise_IKpsk2 as in the WireGuard
-paper §5.4; written for this bench, so it knows no cookies: it asks for few handshakes at a time."""
+inner address through it; "N answered" says how many got their answer. With FILE it then writes FILE.0,
+FILE.1, …: sealed datagrams of 1200 bytes to UDP port 7777 there, PACKETS of each peer in a file, of all peers
+in turns. Noise_IKpsk2 as in the WireGuard paper §5.4; written for this bench, so it knows no cookies: it
+asks for few handshakes at a time."""
 import base64
 import hashlib
 import hmac
@@ -18,9 +21,11 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+PORT = 7000 # ours: who sends what was sealed does so from there
+INNER_PORT, PAYLOAD = 7777, 1200
 AT_ONCE = 8 # handshakes under way
 RETRY_S = 1.0
-LIMIT_S = 50.0
+LIMIT_S = 10.0
 NAME = b"Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s"
 PROLOGUE = b"WireGuard v1 zx2c4 Jason@zx2c4.com"
 ZERO = bytes(12)
@@ -59,13 +64,26 @@ def checksum(data):
     return ~((total & 0xffff) + (total >> 16)) & 0xffff
 
 
-def echo(source, target, number):
-    """An ICMP echo request in IPv4, padded to 16 bytes as WireGuard wants it."""
-    body = struct.pack("!BBHHH", 8, 0, 0, 1, number & 0xffff) + bytes(36)
-    body = body[:2] + struct.pack("!H", checksum(body)) + body[4:]
+def ip4(source, target, protocol, body):
+    """A packet, padded to 16 bytes as WireGuard wants it."""
     ends = socket.inet_aton(source) + socket.inet_aton(target)
-    head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(body), 0, 0, 64, 1, 0) + ends
-    return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + body
+    head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(body), 0, 0, 64, protocol, 0) + ends
+    whole = head[:10] + struct.pack("!H", checksum(head)) + head[12:] + body
+    return whole + bytes(-len(whole) % 16)
+
+
+def datagram(source, target):
+    """One of UDP, with its checksum."""
+    size = 8 + PAYLOAD
+    head, text = struct.pack("!HHH", 7777, INNER_PORT, size), os.urandom(PAYLOAD)
+    pseudo = socket.inet_aton(source) + socket.inet_aton(target) + struct.pack("!HH", 17, size)
+    return ip4(source, target, 17, head + struct.pack("!H", checksum(pseudo + head + text) or 0xffff) + text)
+
+
+def echo(source, target, number):
+    """An ICMP echo request."""
+    body = struct.pack("!BBHHH", 8, 0, 0, 1, number & 0xffff) + bytes(36)
+    return ip4(source, target, 1, body[:2] + struct.pack("!H", checksum(body)) + body[4:])
 
 
 class Initiator:
@@ -75,6 +93,7 @@ class Initiator:
         self.number, self.remote = number, remote
         self.static = X25519PrivateKey.from_private_bytes(secret)
         self.source = f"10.1.{number // 250}.{number % 250 + 1}"
+        self.theirs, self.counter = 0, 0
         self.send_key = self.receive_key = self.chain = self.hash = self.ephemeral = None
 
     def mix(self, sealed):
@@ -98,8 +117,8 @@ class Initiator:
         return message + blake2s(message, key=blake2s(b"mac1----", self.remote), size=16) + bytes(16)
 
     def take_response(self, message):
-        """Returns the first packet of data: a ping."""
-        theirs, = struct.unpack_from("<I", message, 4)
+        """From here on there is a session."""
+        self.theirs, = struct.unpack_from("<I", message, 4)
         public = message[12:44]
         self.chain, = derive(self.chain, public, 1)
         self.mix(public)
@@ -110,10 +129,11 @@ class Initiator:
         self.mix(mixed)
         ChaCha20Poly1305(key).decrypt(ZERO, message[44:60], self.hash)
         self.send_key, self.receive_key = map(ChaCha20Poly1305, derive(self.chain, b"", 2))
-        return struct.pack("<BxxxIQ", 4, theirs, 0)
 
-    def ping(self, header, target):
-        return header + self.send_key.encrypt(ZERO, echo(self.source, target, self.number), b"")
+    def seal(self, packet):
+        counter = struct.pack("<Q", self.counter)
+        self.counter += 1
+        return struct.pack("<BxxxI", 4, self.theirs) + counter + self.send_key.encrypt(bytes(4) + counter, packet, None)
 
     def is_answer(self, message):
         nonce = bytes(4) + message[8:16]
@@ -127,6 +147,7 @@ class Crowd:
     def __init__(self, initiators, where, inner):
         self.initiators, self.inner = initiators, inner
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("", PORT))
         self.socket.connect(where)
         self.waiting, self.asked, self.answered = list(range(len(initiators))), {}, set()
 
@@ -148,7 +169,8 @@ class Crowd:
             return
         one = self.initiators[number]
         if kind == 2:
-            self.socket.send(one.ping(one.take_response(message), self.inner))
+            one.take_response(message)
+            self.socket.send(one.seal(echo(one.source, self.inner, number)))
         elif kind == 4 and one.receive_key and one.is_answer(message):
             self.answered.add(number)
             del self.asked[number]
@@ -161,13 +183,28 @@ class Crowd:
                 self.take(self.socket.recv(2048))
 
 
+    def seal(self, path, files, packets):
+        """What burst replays: path.0, path.1, …"""
+        plain = [datagram(one.source, self.inner) for one in self.initiators]
+        for number in range(files):
+            with open(f"{path}.{number}", "wb") as file:
+                for _ in range(packets):
+                    file.writelines(one.seal(text) for one, text in zip(self.initiators, plain))
+
+
+def read_keys(path, first, count):
+    with open(path, "rb") as file:
+        file.seek(32 * first)
+        return [file.read(32) for _ in range(count)]
+
+
 def main():
-    address, port, public, keys, count, inner = sys.argv[1:]
-    with open(keys, "rb") as file:
-        secrets = [file.read(32) for _ in range(int(count))]
-    remote = base64.b64decode(public)
+    address, port, public, keys, count, inner, *more = sys.argv[1:]
+    remote, secrets = base64.b64decode(public), read_keys(keys, 0, int(count))
     crowd = Crowd([Initiator(n, secret, remote) for n, secret in enumerate(secrets)], (address, int(port)), inner)
     crowd.run()
+    if more and len(crowd.answered) == len(secrets):
+        crowd.seal(more[0], int(more[1]), int(more[2]))
     print(f"{len(crowd.answered)} answered", flush=True)
 
 

@@ -23,13 +23,18 @@ FIGURES = {  # key: title, unit, digits
     "narrow_p99": ("ping beside it, p99", "ms", 1),
     "rss": ("peak memory, larger end", "MiB", 1), "rss_both": ("peak memory, both ends", "MiB", 1),
     "idle": ("wake-ups, connected, idle", "/s", 2), "alone": ("wake-ups, no peer", "/s", 2),
+    "many_out": ("UDP, 1200 B, to 1 000 of 10 000 peers", "k/s", 0),
+    "many_in": ("UDP, 1200 B, from 1 000 of 10 000 peers", "k/s", 0),
+    "storm_ms": ("1 000 handshakes at once, done in", "ms", 0),
+    "storm_tcp": ("a TCP flow beside them, of without", "%", 0),
+    "storm_loss": ("lost beside them, of 100 Mb/s of UDP", "packets", 1),
     "peer_idle": ("memory of an idle peer", "B", 0), "peer_active": ("memory of an active peer", "KiB", 1),
     "peers_rss": ("memory, 10 000 peers, 1 000 active", "MiB", 1)}
 
 PORT = 5201
 USO_RUN = 50 # datagrams a system call: 60 kB, what QUIC servers send in a burst
 HANG_S = 8 # more than it should take: a tunnel that carries nothing
-TCP_S, SHORT_S, UDP_S = 2, 1, 0.5 # of one measurement; iperf3 wants whole ones
+TCP_S, SHORT_S, UDP_S = 2, 1, 0.4 # of one measurement; iperf3 wants whole ones
 
 
 def server(tunnel):
@@ -175,4 +180,5 @@ ROWS = { # pings first: what a flood left in somebody's queues is gone by then
     "narrow": narrow,
 }
 SHORT = ("ping", "tcp1", "tcp4", "udp64", "uso", "loaded") # of ./run bench short
-ONCE = ("idle", "peers") # measured once: standstill.py, manypeers.py
+SELDOM = ("mtu1280", "narrow") # in every other round
+ONCE = ("idle", "peers") # apart from the others: standstill.py, manypeers.py
