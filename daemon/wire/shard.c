@@ -35,7 +35,7 @@ struct WireShard {
     _Atomic bool  is_shared; /* the road out is the helper's */
 
     /* In thread: the window it is in. */
-    int64_t    since_ms, since_cpu_ns;
+    int64_t    since_ms, asleep_ns;
     uint64_t   since_in, since_out;
     WireGather gather;
 };
@@ -66,18 +66,19 @@ static uint64_t count_out(const WireShard *self)
     return count_units(&counters->tx_bytes, &counters->tx_packets);
 }
 
-/* Once a window. Is this thread full, and a good part of that the other road? */
+/* Once a window. Is this thread full, and a good part of that the other road? That it did not sleep
+ * counts, not how much of a CPU it got: where others want the CPU too, two threads get more. */
 static bool wants_help(WireShard *self, int64_t now_ms)
 {
-    int64_t  cpu_ns = mesh_thread_cpu_ns(), window_ms = now_ms - self->since_ms;
+    int64_t  window_ns = (now_ms - self->since_ms) * 1000000;
     uint64_t in = count_in(self), out = count_out(self);
     uint64_t more_in = in - self->since_in, more_out = out - self->since_out;
     uint64_t less = more_in < more_out ? more_in : more_out;
-    int64_t  busy_ns = window_ms * 10000 * atomic_load(&self->plane->busy_percent);
-    bool     busy = cpu_ns - self->since_cpu_ns >= busy_ns;
+    int64_t  busy_ns = window_ns / 100 * atomic_load(&self->plane->busy_percent);
+    bool     busy = window_ns - self->asleep_ns >= busy_ns;
 
     self->since_ms = now_ms;
-    self->since_cpu_ns = cpu_ns;
+    self->asleep_ns = 0;
     self->since_in = in;
     self->since_out = out;
     return busy && less * 4 > more_in + more_out;
@@ -95,16 +96,21 @@ static bool is_shared(const WireShard *self)
     return atomic_load_explicit(&self->is_shared, memory_order_acquire);
 }
 
-/* Offline for writers if it waits. */
-static void wait_for(struct pollfd *fds, size_t n_fds, int patience_ms)
+/* Offline for writers if it waits. Returns: ns asleep. */
+static int64_t wait_for(struct pollfd *fds, size_t n_fds, int patience_ms)
 {
+    int64_t since_ns;
+
     if (patience_ms == 0) {
         (void)!poll(fds, n_fds, 0);
-        return;
+        return 0;
     }
     wire_rcu_offline();
+    since_ns = mesh_clock_boot_ns();
     (void)!poll(fds, n_fds, patience_ms);
+    since_ns = mesh_clock_boot_ns() - since_ns;
     wire_rcu_online();
+    return since_ns;
 }
 
 /* Before it waits: perhaps packets shall gather. */
@@ -123,6 +129,7 @@ static void gather(WireShard *self, int64_t now_ms)
     wire_rcu_offline();
     (void)!ppoll(NULL, 0, &moment, NULL);
     wire_rcu_online();
+    self->asleep_ns += moment.tv_nsec;
 }
 
 static void run_in(void *user_data)
@@ -143,7 +150,7 @@ static void run_in(void *user_data)
         }
         if (!more)
             gather(self, now_ms);
-        wait_for(fds, n_in + n_out, more ? 0 : wire_inbound_patience(self->in));
+        self->asleep_ns += wait_for(fds, n_in + n_out, more ? 0 : wire_inbound_patience(self->in));
         wire_inbound_wake(self->in, fds, n_in);
         if (!shared)
             wire_outbound_wake(self->out, fds + n_in);
@@ -174,7 +181,7 @@ static void help(WireShard *self)
             since_ms = now_ms;
             since_out = out;
         }
-        wait_for(fds, n, more ? 0 : SHARED_MS);
+        (void)wait_for(fds, n, more ? 0 : SHARED_MS);
         wire_outbound_wake(self->out, fds);
         wire_rcu_quiescent();
     }
@@ -192,7 +199,7 @@ static void run_out(void *user_data)
 
         if (is_shared(self))
             help(self);
-        wait_for(&bell, 1, -1);
+        (void)wait_for(&bell, 1, -1);
         wire_mailbox_hush(&self->to_helper);
     }
     wire_rcu_unregister();
