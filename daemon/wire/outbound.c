@@ -13,6 +13,7 @@
 #include "daemon/wire/pmtu.h"
 #include "daemon/wire/sealer.h"
 #include "daemon/wire/state.h"
+#include "daemon/wire/tun-lanes.h"
 #include "daemon/wire/waiting.h"
 
 enum {
@@ -27,7 +28,7 @@ struct WireOutbound {
     WireSealer   *sealer;
     WireSlab      slab; /* what is read from the TUN */
     WireStage     stage;
-    bool          tun_gone;
+    bool          tun_gone, mixed;
 
     /* One round. */
     const WireSnapshot *snapshot;
@@ -373,6 +374,7 @@ bool wire_outbound_work(WireOutbound *self)
     busy = read_notes(self);
     look_at_staged(self, before);
     busy |= send_pings(self);
+    self->mixed = wire_tun_begin(self->plane->tun, self->shard, self->now_ms);
     if (!self->tun_gone)
         n = wire_tun_read_batch(self->plane->tun, self->shard, &self->slab, self->supers,
                                 WIRE_MAX_BATCH);
@@ -388,20 +390,26 @@ bool wire_outbound_work(WireOutbound *self)
 size_t wire_outbound_list(const WireOutbound *self, struct pollfd *out_fds)
 {
     const WirePlane *plane = self->plane;
+    size_t           n = 0;
 
-    out_fds[0] = (struct pollfd){ .fd = self->tun_gone ? -1 : wire_tun_fd(plane->tun, self->shard),
-                                  .events = POLLIN };
-    out_fds[1] =
+    out_fds[n++] =
         (struct pollfd){ .fd = wire_mailbox_fd(&plane->to_out[self->shard]), .events = POLLIN };
-    out_fds[2] = (struct pollfd){ .fd = self->shard == 0 ? mesh_ring_fd(plane->pings.ring) : -1,
-                                  .events = POLLIN };
-    return WIRE_OUTBOUND_FDS;
+    out_fds[n++] = (struct pollfd){ .fd = self->shard == 0 ? mesh_ring_fd(plane->pings.ring) : -1,
+                                    .events = POLLIN };
+    return self->tun_gone ? n : n + wire_tun_list(plane->tun, self->shard, out_fds + n);
+}
+
+bool wire_outbound_is_mixed(const WireOutbound *self)
+{
+    return self->mixed;
 }
 
 void wire_outbound_wake(WireOutbound *self, const struct pollfd *fds)
 {
-    if (fds[1].revents != 0)
+    if (fds[0].revents != 0)
         wire_mailbox_hush(&self->plane->to_out[self->shard]);
-    if (fds[2].revents != 0)
+    if (fds[1].revents != 0)
         mesh_ring_hush(self->plane->pings.ring);
+    if (!self->tun_gone)
+        wire_tun_wake(self->plane->tun, self->shard, fds + 2);
 }

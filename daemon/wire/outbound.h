@@ -6,9 +6,10 @@
 #include <stdint.h>
 
 #include "common/std/attr.h"
+#include "daemon/wire/lanes.h"
 #include "daemon/wire/plane.h"
 
-#define WIRE_OUTBOUND_FDS 3u
+#define WIRE_OUTBOUND_FDS (2u + WIRE_MAX_LANES)
 
 typedef struct WireOutbound WireOutbound;
 
@@ -23,6 +24,9 @@ bool wire_outbound_work(WireOutbound *self);
 /** wire_outbound_list: what to poll between rounds, at most WIRE_OUTBOUND_FDS. Returns: how many.
  */
 size_t wire_outbound_list(const WireOutbound *self, struct pollfd *out_fds);
+
+/** wire_outbound_is_mixed: flows that say little share the road with such that say much. */
+bool wire_outbound_is_mixed(const WireOutbound *self);
 
 /** wire_outbound_wake: what poll said of those. */
 void wire_outbound_wake(WireOutbound *self, const struct pollfd *fds);

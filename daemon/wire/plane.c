@@ -130,7 +130,7 @@ static int make_shards(WirePlane *self)
     int rc = 0;
 
     atomic_store(&self->busy_percent, WIRE_BUSY_PERCENT);
-    for (unsigned i = 0; rc == 0 && wire_tun_fd(self->tun, i) >= 0; i++) {
+    for (unsigned i = 0; rc == 0 && i < wire_tun_count(self->tun); i++) {
         self->n_shards = i + 1;
         rc = wire_mailbox_init(&self->to_out[i]);
         if (rc == 0)

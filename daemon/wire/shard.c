@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -18,6 +19,7 @@
 #include "daemon/wire/gather.h"
 #include "daemon/wire/inbound.h"
 #include "daemon/wire/outbound.h"
+#include "daemon/wire/turns.h"
 
 enum {
     WINDOW_MS = 10,          /* of busy work before it is shared */
@@ -31,6 +33,7 @@ struct WireShard {
     WireOutbound *out;
     WireInbound  *in;
     MeshThread   *out_thread, *in_thread;
+    WireTurns     turns;     /* who has the road out */
     WireMailbox   to_helper; /* rung only: the road out is its own now, or all is over */
     _Atomic bool  is_shared; /* the road out is the helper's */
 
@@ -132,6 +135,22 @@ static void gather(WireShard *self, int64_t now_ms)
     self->asleep_ns += moment.tv_nsec;
 }
 
+/* After a round of the road out, which had more to do. */
+static void take_turns(WireShard *self)
+{
+    const WireCounters *out = &self->plane->counters[wire_thread_out(self->number)];
+    uint64_t            n_bytes = atomic_load_explicit(&out->tx_bytes, memory_order_relaxed);
+    int64_t             from_ns;
+
+    if (!wire_outbound_is_mixed(self->out))
+        return;
+    from_ns = mesh_clock_boot_ns();
+    if (!wire_turns_is_due(&self->turns, n_bytes, from_ns))
+        return;
+    (void)sched_yield();
+    wire_turns_done(&self->turns, n_bytes, from_ns, mesh_clock_boot_ns());
+}
+
 static void run_in(void *user_data)
 {
     WireShard    *self = user_data;
@@ -155,6 +174,8 @@ static void run_in(void *user_data)
         if (!shared)
             wire_outbound_wake(self->out, fds + n_in);
         wire_rcu_quiescent();
+        if (!shared)
+            take_turns(self);
         if (!shared && now_ms - self->since_ms >= WINDOW_MS && wants_help(self, now_ms))
             share(self);
     }
@@ -184,6 +205,7 @@ static void help(WireShard *self)
         (void)wait_for(fds, n, more ? 0 : SHARED_MS);
         wire_outbound_wake(self->out, fds);
         wire_rcu_quiescent();
+        take_turns(self);
     }
     atomic_store_explicit(&self->is_shared, false, memory_order_release);
     wire_mailbox_ring(&self->plane->to_in[self->number]);

@@ -7,11 +7,16 @@
 #include <sys/uio.h>
 
 #include "daemon/wire/index.h"
+#include "daemon/wire/lanes.h"
 #include "daemon/wire/tun.h"
 
+/* Of a shard. */
 typedef struct {
-    int fd;
-    int write_fd; /* the same, or one that the kernel gives nothing to: see tun-open.h */
+    int fds[WIRE_MAX_LANES]; /* one is always there */
+    int write_fd; /* the first, or one that the kernel gives nothing to: see tun-open.h */
+
+    /* Out thread, after start. */
+    WireLanes lanes;
 
     /* In thread, after start. */
     unsigned  kinds; /* WIRE_MERGE_…: what the kernel takes as one */

@@ -2,12 +2,14 @@
 #include <errno.h>
 #include <linux/if_tun.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "daemon/wire/tun-device.h"
+#include "daemon/wire/tun-lanes.h"
 
 /* Linux 6.2; Debian 12's headers are older. */
 #ifndef TUN_F_USO4
@@ -60,7 +62,7 @@ static bool takes(const WireTun *self, uint8_t kind)
     uint8_t frame[WIRE_MERGE_HEAD + PROBE_PAYLOAD];
     size_t  len = make_probe(kind, frame);
 
-    return write(self->queues[0].fd, frame, len) >= 0 || errno == EIO;
+    return write(self->queues[0].fds[0], frame, len) >= 0 || errno == EIO;
 }
 
 int wire_tun_probe(WireTun *self, WireSwitch wish)
@@ -68,7 +70,7 @@ int wire_tun_probe(WireTun *self, WireSwitch wish)
     static const unsigned all = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
     static const uint8_t  kinds[] = { WIRE_MERGE_TCP4, WIRE_MERGE_TCP6, WIRE_MERGE_UDP4,
                                       WIRE_MERGE_UDP6 };
-    int                   size = WIRE_VNET_BYTES, fd = self->queues[0].fd;
+    int                   size = WIRE_VNET_BYTES, fd = self->queues[0].fds[0];
     unsigned             *found = &self->queues[0].kinds;
     bool                  uso = false, tso = false;
 
@@ -119,30 +121,56 @@ static ssize_t read_frame(WireTun *self, int fd, uint8_t *room, WireVnet *out_vn
     return -1;
 }
 
+size_t wire_tun_list(const WireTun *self, unsigned queue, struct pollfd *out_fds)
+{
+    const WireTunQueue *of = &self->queues[queue];
+
+    for (unsigned i = 0; i < of->lanes.n_lanes; i++)
+        out_fds[i] = (struct pollfd){ .fd = of->fds[i], .events = POLLIN };
+    return of->lanes.n_lanes;
+}
+
+void wire_tun_wake(WireTun *self, unsigned queue, const struct pollfd *fds)
+{
+    WireLanes *lanes = &self->queues[queue].lanes;
+
+    for (unsigned i = 0; i < lanes->n_lanes; i++)
+        lanes->ready |= (fds[i].revents != 0 ? 1u : 0u) << i;
+}
+
+bool wire_tun_begin(WireTun *self, unsigned queue, int64_t now_ms)
+{
+    return wire_lanes_begin(&self->queues[queue].lanes, now_ms);
+}
+
 int wire_tun_read_batch(WireTun *self, unsigned queue, WireSlab *slab, WireSuper *out_supers,
                         size_t max)
 {
-    size_t at = 0, n = 0;
+    WireTunQueue *of = &self->queues[queue];
+    size_t        at = 0, n = 0;
+    unsigned      lane;
 
+    if (of->lanes.n_lanes == 1)
+        of->lanes.ready = 1;
     while (n < max && at < WIRE_TUN_READ_BYTES &&
-           slab->size - at >= WIRE_HEADROOM + ROOM + WIRE_TAILROOM) {
+           slab->size - at >= WIRE_HEADROOM + ROOM + WIRE_TAILROOM &&
+           wire_lanes_choose(&of->lanes, &lane)) {
         WireSuper *out = &out_supers[n];
         uint8_t   *room = slab->base + at + WIRE_HEADROOM;
         ssize_t    len;
         int        rc;
 
         out->vnet = (WireVnet){ .gso_type = WIRE_VNET_NONE };
-        len = read_frame(self, self->queues[queue].fd, room, &out->vnet);
+        len = read_frame(self, of->fds[lane], room, &out->vnet);
         if (len > 0) {
             out->packet = (WirePacket){ .data = room, .len = (uint32_t)len };
             at += WIRE_HEADROOM + (((size_t)len + WIRE_TAILROOM + 63u) & ~(size_t)63u);
             n++;
-            continue;
         }
-        rc = end_of_device(self, len);
+        rc = len > 0 ? 0 : end_of_device(self, len);
+        wire_lanes_read(&of->lanes, lane, len > 0 ? (uint32_t)len : 0);
         if (rc < 0 && n == 0)
             return rc;
-        break;
     }
     return (int)n;
 }

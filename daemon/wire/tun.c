@@ -84,7 +84,7 @@ static int identify(WireTun *self, const WirePlaneOptions *options)
 
     atomic_store(&self->mtu, options->mtu == 0 ? DEFAULT_MTU : options->mtu);
     atomic_store(&self->up, true);
-    if (ioctl(self->queues[0].fd, TUNGETIFF, &ifr) < 0) {
+    if (ioctl(self->queues[0].fds[0], TUNGETIFF, &ifr) < 0) {
         self->has_vnet = options->offload == WIRE_SWITCH_ON;
         self->queues[0].kinds = self->has_vnet ? WIRE_MERGE_ALL : 0;
         if (options->ifname != NULL && wire_tun_is_valid_name(options->ifname))
@@ -117,8 +117,11 @@ static void set_descriptors(WireTun *self, const WireTunDescriptors *descriptors
 {
     self->n_queues = descriptors->n_queues;
     for (unsigned i = 0; i < self->n_queues; i++) {
-        self->queues[i].fd = descriptors->fds[i];
-        self->queues[i].write_fd = descriptors->write_fds[i];
+        WireTunQueue *queue = &self->queues[i];
+
+        memcpy(queue->fds, descriptors->fds[i], sizeof(queue->fds));
+        queue->write_fd = descriptors->write_fds[i];
+        queue->lanes.n_lanes = descriptors->n_lanes;
     }
 }
 
@@ -163,9 +166,12 @@ void wire_tun_free(WireTun *self)
     if (self->watch_fd >= 0)
         close(self->watch_fd);
     for (unsigned i = 0; i < self->n_queues; i++) {
-        if (self->queues[i].write_fd != self->queues[i].fd)
-            close(self->queues[i].write_fd);
-        close(self->queues[i].fd);
+        const WireTunQueue *queue = &self->queues[i];
+
+        if (queue->write_fd != queue->fds[0])
+            close(queue->write_fd);
+        for (unsigned lane = 0; lane < queue->lanes.n_lanes; lane++)
+            close(queue->fds[lane]);
     }
     free(self);
 }
@@ -175,9 +181,9 @@ void wire_tun_give_back(WireTun *self)
     self->n_queues = 0;
 }
 
-int wire_tun_fd(const WireTun *self, unsigned queue)
+unsigned wire_tun_count(const WireTun *self)
 {
-    return queue < self->n_queues ? self->queues[queue].fd : -1;
+    return self->n_queues;
 }
 
 uint32_t wire_tun_mtu(const WireTun *self)

@@ -21,16 +21,15 @@ typedef struct WireTun WireTun;
 
 /** wire_tun_new: opens the device with a queue for each of @options->shards, or takes over
  * @options->tun_fd and what is with it (on success only). The kernel gives a flow always to the
- * same queue, by its hash. A device that was there already and is of one queue stays so. Returns:
- * 0; -EPERM; -EBUSY: name taken; -EINVAL: bad name; -ENODEV: no TUN here; -ENOMEM; -EOPNOTSUPP:
- * offloads are switched on and not to be had. */
+ * same queue, and lane of it, by its hash. A device that was there already and is of one queue
+ * stays so. Returns: 0; -EPERM; -EBUSY: name taken; -EINVAL: bad name; -ENODEV: no TUN here;
+ * -ENOMEM; -EOPNOTSUPP: offloads are switched on and not to be had. */
 MESH_CHECKED int wire_tun_new(const WirePlaneOptions *options, WireTun **out_tun);
 void             wire_tun_free(WireTun *self); /* removes the device; NULL is fine */
 
 void wire_tun_give_back(WireTun *self); /* free will not close descriptors taken over */
 
-/** wire_tun_fd: to poll for reading; -1: there are not so many queues. */
-int wire_tun_fd(const WireTun *self, unsigned queue);
+unsigned wire_tun_count(const WireTun *self); /* queues: one a shard */
 
 /* A packet, or a super-packet, as the host gave it: for wire_split_start(). */
 typedef struct {
@@ -39,7 +38,8 @@ typedef struct {
 } WireSuper;
 
 /** wire_tun_read_batch: reads what waits, at most @max and about WIRE_TUN_READ_BYTES, each into its
- * own part of @slab. Out thread of the queue.
+ * own part of @slab: first of flows that say little; where there are lanes, from those only that
+ * wire_tun_wake() named. Out thread of the queue.
  * Returns: how many, 0: none wait; -EBADFD, -EPIPE: the device is gone. */
 MESH_CHECKED int wire_tun_read_batch(WireTun *self, unsigned queue, WireSlab *slab,
                                      WireSuper *out_supers, size_t max);
