@@ -27,36 +27,53 @@ WALLS = """table inet walls {{
 MTU = 1400
 
 
-class Nodes(Tunnel):
-    """Found each other through a server, connected by the cable."""
-    ours, mtu, suite = True, MTU, "any"
+class Joined(Tunnel):
+    """Some nodes of a network, and its server; up() makes them."""
+    ours, suite = True, "any"
 
-    def __init__(self, folder, name, *settings):
+    def __init__(self, folder, name):
         # pylint: disable=super-init-not-called
-        self.dir, self.name, self.daemons, self.settings = folder / name.replace(" ", "-"), name, [], settings
+        self.dir, self.name, self.daemons, self.hosts = folder / name.replace(" ", "-"), name, [], []
         self.dir.mkdir()
         self.lab = Lab()
         try:
+            self.lab.server.setup("home")
+            self.lab.server.up()
             self.up()
         except BaseException:
             self.lab.show_logs()
             self.close()
             raise
 
+    def join(self, host):
+        host.up()
+        host.join(self.lab.server.key("home"))
+        self.daemons.append(process_of(host.processes["meshd"].pid, "meshd"))
+
+    def close(self):
+        self.lab.__exit__(None, None, None)
+
+
+class Lonely(Joined):
+    """A network of one."""
+
     def up(self):
-        self.lab.server.setup("home")
-        self.lab.server.up()
+        self.hosts = [self.lab.node("a")]
+        self.join(self.hosts[0])
+
+
+class Nodes(Joined):
+    """Found each other through a server, connected by the cable."""
+    mtu = MTU
+
+    def up(self):
         self.hosts = [self.lab.node(name) for name in "ab"]
         self.a, self.b = self.hosts
         link(self.a, "eth0", self.b, "eth0")
         for number, host in enumerate(self.hosts, 1):
             host.run("ip", "addr", "add", f"192.0.2.{number}/24", "dev", "eth0")
             host.run("nft", "-f", "-", text=WALLS.format(four=self.lab.server.ip4, six=self.lab.server.ip6))
-            host.up()
-            host.join(self.lab.server.key("home"))
-            if self.settings:
-                host.mesh("set", *self.settings)
-            self.daemons.append(process_of(host.processes["meshd"].pid, "meshd"))
+            self.join(host)
         self.a.wait_until(lambda node: "b" in node.peers(), 30, "b is known")
         self.address = self.b.addresses()[4]
         route = self.a.run("ip", "-j", "route", "get", self.address).stdout
@@ -68,6 +85,3 @@ class Nodes(Tunnel):
         self.reached()
         return all(one.peer(other.name).endpoint.startswith("192.0.2.")
                    for one, other in ((self.a, self.b), (self.b, self.a)))
-
-    def close(self):
-        self.lab.__exit__(None, None, None)

@@ -18,12 +18,12 @@ def status_of(pid, field):
 
 
 def switches_of(pid):
-    """How often its threads have been given a core so far."""
-    total = 0
+    """How often each of its threads has been given a core so far."""
+    counts = {}
     for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
         text = (task / "status").read_text()
-        total += sum(map(int, re.findall(r"^(?:non)?voluntary_ctxt_switches:\s+(\d+)", text, re.M)))
-    return total
+        counts[task.name] = sum(map(int, re.findall(r"^(?:non)?voluntary_ctxt_switches:\s+(\d+)", text, re.M)))
+    return counts
 
 
 class Tunnel:
@@ -72,9 +72,6 @@ class Tunnel:
             fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
             used += int(fields[11]) + int(fields[12])
         return used / TICK
-
-    def switches(self):
-        return sum(map(switches_of, self.daemons))
 
     def peaks_mib(self):
         """The most memory each daemon has had resident."""
