@@ -258,8 +258,8 @@ static void handle_events(Wg *self)
         handle_event(self, &event);
 }
 
-/* Whether super-packets were of use, for whoever looks into a slow tunnel. */
-static void tell_offloads(Wg *self)
+/* For whoever looks into a slow tunnel. */
+static void tell_statistics(Wg *self)
 {
     static const char *const names[WIRE_N_OFFLOADS] = {
         [WIRE_OFFLOAD_TUN_READ] = "from the host",
@@ -276,6 +276,10 @@ static void tell_offloads(Wg *self)
         wg_log_verbose("super-packets %s: %" PRIu64 " of %" PRIu64 " packets, %" PRIu64 " refused",
                        names[i], offload->units, offload->packets, offload->refused);
     }
+    wg_log_verbose("queue of a full link: %" PRIu64 " times, at most %" PRIu64 " bytes, %" PRIu64
+                   " packets marked, %" PRIu64 " dropped for waiting, %" PRIu64 " for room",
+                   stats.queue_times, stats.queue_peak, stats.marked,
+                   stats.drops[WIRE_DROP_QUEUE_SLOW], stats.drops[WIRE_DROP_QUEUE_FULL]);
 }
 
 static void handle_signal(Wg *self)
@@ -332,7 +336,7 @@ int main(int argc, char **argv)
         tell_ready(&self);
         while (!self.ending)
             turn(&self);
-        tell_offloads(&self);
+        tell_statistics(&self);
     }
     wire_plane_stop(self.plane);
     uapi_stop(self.uapi); /* last: whoever finds the socket closed finds the port free */

@@ -10,6 +10,7 @@
 
 #include "common/std/clock.h"
 #include "daemon/wire/icmp.h"
+#include "daemon/wire/narrow.h"
 #include "daemon/wire/pmtu.h"
 #include "daemon/wire/sealer.h"
 #include "daemon/wire/state.h"
@@ -26,6 +27,7 @@ struct WireOutbound {
     unsigned      shard;
     WireCounters *counters;
     WireSealer   *sealer;
+    WireNarrow   *narrow;
     WireSlab      slab; /* what is read from the TUN */
     WireStage     stage;
     bool          tun_gone, mixed;
@@ -55,7 +57,8 @@ int wire_outbound_new(WirePlane *plane, unsigned shard, WireOutbound **out_self)
     self->shard = shard;
     self->counters = &plane->counters[wire_thread_out(shard)];
     if (wire_slab_init(&self->slab, WIRE_TUN_SLAB_BYTES) < 0 || wire_stage_init(&self->stage) < 0 ||
-        wire_sealer_new(plane, shard, &self->sealer) < 0) {
+        wire_sealer_new(plane, shard, &self->sealer) < 0 ||
+        wire_narrow_new(self->counters, &self->narrow) < 0) {
         wire_outbound_free(self);
         return -ENOMEM;
     }
@@ -75,6 +78,7 @@ void wire_outbound_free(WireOutbound *self)
     if (self == NULL)
         return;
     wire_sealer_free(self->sealer);
+    wire_narrow_free(self->narrow);
     wire_stage_each(&self->stage, forget_staged, self);
     wire_stage_done(&self->stage);
     wire_slab_done(&self->slab);
@@ -362,6 +366,19 @@ static bool is_full(const WireOutbound *self, const WirePacket *last)
     return used + WIRE_TAILROOM >= WIRE_TUN_READ_BYTES;
 }
 
+/* What was read goes behind what waits, and of that what the link takes now. Returns: true: it
+ * takes more. */
+static bool send_narrow(WireOutbound *self, size_t n)
+{
+    wire_narrow_put(self->narrow, self->supers, n, self->now_ms);
+    n = wire_narrow_take(self->narrow, self->supers, WIRE_MAX_BATCH, self->now_ms);
+    if (n > 0)
+        send_batch(self, n);
+    wire_narrow_sent(self->narrow);
+    wire_narrow_enter(self->narrow, wire_sealer_take_full(self->sealer), self->now_ms);
+    return n == WIRE_MAX_BATCH;
+}
+
 bool wire_outbound_work(WireOutbound *self)
 {
     const WireSnapshot *before = self->looked;
@@ -382,8 +399,11 @@ bool wire_outbound_work(WireOutbound *self)
         report_gone(self, n);
     if (n > 0)
         busy |= n == WIRE_MAX_BATCH || is_full(self, &self->supers[n - 1].packet);
+    if (wire_narrow_is_on(self->narrow, self->now_ms))
+        return send_narrow(self, n > 0 ? (size_t)n : 0) || busy;
     if (n > 0)
         send_batch(self, (size_t)n);
+    wire_narrow_enter(self->narrow, wire_sealer_take_full(self->sealer), self->now_ms);
     return busy;
 }
 
@@ -396,6 +416,7 @@ size_t wire_outbound_list(const WireOutbound *self, struct pollfd *out_fds)
         (struct pollfd){ .fd = wire_mailbox_fd(&plane->to_out[self->shard]), .events = POLLIN };
     out_fds[n++] = (struct pollfd){ .fd = self->shard == 0 ? mesh_ring_fd(plane->pings.ring) : -1,
                                     .events = POLLIN };
+    out_fds[n++] = (struct pollfd){ .fd = wire_narrow_fd(self->narrow), .events = POLLOUT };
     return self->tun_gone ? n : n + wire_tun_list(plane->tun, self->shard, out_fds + n);
 }
 
@@ -410,6 +431,8 @@ void wire_outbound_wake(WireOutbound *self, const struct pollfd *fds)
         wire_mailbox_hush(&self->plane->to_out[self->shard]);
     if (fds[1].revents != 0)
         mesh_ring_hush(self->plane->pings.ring);
+    if (fds[2].revents != 0)
+        wire_narrow_wake(self->narrow);
     if (!self->tun_gone)
-        wire_tun_wake(self->plane->tun, self->shard, fds + 2);
+        wire_tun_wake(self->plane->tun, self->shard, fds + 3);
 }

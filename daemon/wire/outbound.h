@@ -9,7 +9,7 @@
 #include "daemon/wire/lanes.h"
 #include "daemon/wire/plane.h"
 
-#define WIRE_OUTBOUND_FDS (2u + WIRE_MAX_LANES)
+#define WIRE_OUTBOUND_FDS (3u + WIRE_MAX_LANES)
 
 typedef struct WireOutbound WireOutbound;
 

@@ -127,6 +127,8 @@ typedef enum {
     WIRE_DROP_HANDSHAKES, /* handshake queue full, or source over its rate */
     WIRE_DROP_CONGESTION, /* in: marked on its way, and its ends know no ECN (RFC 6040) */
     WIRE_DROP_TOO_LONG,   /* out: more than the peer's way carries; the sender was told */
+    WIRE_DROP_QUEUE_FULL, /* out: the link takes less than came, and the queue was full */
+    WIRE_DROP_QUEUE_SLOW, /* out: the same, and it had waited for too long */
     WIRE_N_DROPS,
 } WireDrop;
 
@@ -147,6 +149,9 @@ typedef struct {
 typedef struct {
     uint64_t         rx_packets, tx_packets; /* inner packets delivered, sent */
     uint64_t         rx_bytes, tx_bytes;     /* inner bytes */
+    uint64_t         queue_times;            /* so often a link took less than came */
+    uint64_t         queue_peak;             /* bytes: most that waited then, all shards together */
+    uint64_t         marked;                 /* packets that got a congestion mark there (ECN) */
     uint64_t         drops[WIRE_N_DROPS];    /* packets, by reason */
     WireOffloadStats offloads[WIRE_N_OFFLOADS];
 } WireStats;

@@ -168,6 +168,11 @@ static void send_copies(WireSealer *self)
         wire_udp_send(self->sender, &self->plane->sockets, self->copy_runs, n);
 }
 
+int wire_sealer_take_full(WireSealer *self)
+{
+    return wire_udp_sender_take_full(self->sender);
+}
+
 void wire_sealer_flush(WireSealer *self)
 {
     if (self->n_runs == 0)

@@ -45,6 +45,9 @@ bool wire_sealer_put_split(WireSealer *self, const WireSession *session, WireSpl
  * Returns: as above. */
 bool wire_sealer_put(WireSealer *self, const WireSession *session, const WirePacket *packet);
 
+/** wire_sealer_take_full: as wire_udp_sender_take_full(). */
+int wire_sealer_take_full(WireSealer *self);
+
 /** wire_sealer_flush: sends all sealed runs, and their copies; tells timers, counters and ways of
  * their peers what became of them. */
 void wire_sealer_flush(WireSealer *self);

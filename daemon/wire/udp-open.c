@@ -10,7 +10,29 @@
 
 #include "common/std/endpoint.h"
 
-enum { BUFFER_BYTES = 7 * 1024 * 1024 }; /* ~5 ms at 10 Gb/s */
+enum {
+    BUFFER_BYTES = 7 * 1024 * 1024, /* received: ~5 ms at 10 Gb/s */
+    MOST_SENT_BYTES = 4 * (int)WIRE_UDP_SEND_BYTES,
+};
+
+void wire_udp_set_send_buffer(int fd, size_t bytes)
+{
+    int size = (int)bytes;
+
+    if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) < 0)
+        (void)!setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+}
+
+bool wire_udp_widen(int fd)
+{
+    int       size, more;
+    socklen_t len = sizeof(size);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, &len) < 0 || size > MOST_SENT_BYTES)
+        return false;
+    more = size / 2 + (int)WIRE_UDP_SEND_BYTES;
+    return setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &more, sizeof(more)) == 0;
+}
 
 /* Options that make it better but not possible: who lacks the right goes on without. */
 static void set_comforts(int fd, int family)
@@ -19,8 +41,7 @@ static void set_comforts(int fd, int family)
 
     if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
         (void)!setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-    if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) < 0)
-        (void)!setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+    wire_udp_set_send_buffer(fd, WIRE_UDP_SEND_BYTES);
     /* The inner packet has its own MTU; outer ones may be fragmented, as by the kernel's WireGuard.
      */
     if (family == AF_INET)

@@ -1,8 +1,12 @@
 /* daemon/wire/udp-open.h: UDP sockets with the options that a plane wants. Any thread. */
 #pragma once
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/std/attr.h"
+
+#define WIRE_UDP_SEND_BYTES (256u * 1024u) /* a socket's, sent and not yet out */
 
 /** wire_udp_open: a non-blocking socket of one family with all options the plane wants, bound.
  * @inout_port: 0: the kernel chooses; written then.
@@ -22,6 +26,12 @@ MESH_CHECKED int wire_udp_share(int fd);
  * @out_port: what it is bound to. Returns: 0; -EINVAL: not a bound UDP socket; -EPERM: the mark. */
 MESH_CHECKED int wire_udp_prepare(int fd, uint32_t fwmark, uint16_t *out_port);
 MESH_CHECKED int wire_udp_set_mark(int fd, uint32_t fwmark); /* 0; -EPERM */
+
+/** wire_udp_set_send_buffer: the kernel holds twice as much. */
+void wire_udp_set_send_buffer(int fd, size_t bytes);
+
+/** wire_udp_widen: for what is to be sent now, once. Returns: false: it may not be so much. */
+bool wire_udp_widen(int fd);
 
 /** wire_udp_set_gro: lets the kernel hand over runs of datagrams as one (UDP_GRO, Linux 5.0).
  * Returns: 0; -ENOPROTOOPT: it does not know that. */

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "common/std/endpoint.h"
+#include "daemon/wire/udp-open.h"
 #include "daemon/wire/udp.h"
 
 enum {
@@ -38,6 +39,8 @@ typedef struct {
 struct WireUdpSender {
     WireUdpSendCall         call;
     unsigned                shard;
+    bool                    may_widen;
+    int                     full_fd; /* -1: none was */
     WireOffloadCount       *count;
     Gso                     gso[WIRE_N_SOCKETS];
     struct mmsghdr          headers[WIRE_MAX_BATCH];
@@ -59,6 +62,7 @@ int wire_udp_sender_new(WireCounters *counters, bool gso, WireUdpSender **out_se
     if (self == NULL)
         return -ENOMEM;
     self->call = call_kernel;
+    self->full_fd = -1;
     self->count = &counters->offloads[WIRE_OFFLOAD_UDP_SEND];
     for (int f = 0; f < WIRE_N_SOCKETS; f++)
         self->gso[f].off = !gso;
@@ -74,6 +78,15 @@ void wire_udp_sender_free(WireUdpSender *self)
 void wire_udp_sender_set_shard(WireUdpSender *self, unsigned shard)
 {
     self->shard = shard;
+    self->may_widen = true;
+}
+
+int wire_udp_sender_take_full(WireUdpSender *self)
+{
+    int fd = self->full_fd;
+
+    self->full_fd = -1;
+    return fd;
 }
 
 void wire_udp_sender_set_call(WireUdpSender *self, WireUdpSendCall call)
@@ -256,17 +269,30 @@ static size_t bare_control(const Message *message)
            (message->run->ecn != 0 ? CMSG_SPACE(sizeof(int)) : 0);
 }
 
-/* A message was refused with errno. Returns: true: try the same once more. */
-static bool recover(const Message *message, struct msghdr *header, int fd, unsigned *inout_tries)
+/* Adopted sockets may be closed any time, so nobody looks after them. */
+static bool make_room(WireUdpSender *self, const Message *message, int fd)
 {
-    WireUdpRun   *run = message->run;
     struct pollfd full = { .fd = fd, .events = POLLOUT };
+
+    if (self->may_widen && message->run->hop.socket == 0) {
+        self->full_fd = fd;
+        if (wire_udp_widen(fd))
+            return true;
+    }
+    return poll(&full, 1, SEND_WAIT_MS) > 0;
+}
+
+/* A message was refused with errno. Returns: true: try the same once more. */
+static bool recover(WireUdpSender *self, const Message *message, struct msghdr *header, int fd,
+                    unsigned *inout_tries)
+{
+    WireUdpRun *run = message->run;
 
     if (errno == EINTR)
         return true;
     run->error = errno;
     if (errno == EAGAIN)
-        return poll(&full, 1, SEND_WAIT_MS) > 0;
+        return make_room(self, message, fd);
     if (errno == ENOBUFS)
         return ++*inout_tries <= NOBUFS_TRIES;
     if (!blames_source(errno) || header->msg_controllen == bare_control(message))
@@ -300,7 +326,7 @@ static size_t send_singly(WireUdpSender *self, int fd, const Message *message,
                 write_source(&message->run->hop, control + header.msg_hdr.msg_controllen);
         do {
             sent = self->call(fd, &header, 1, 0);
-        } while (sent < 0 && recover(&single, &header.msg_hdr, fd, &tries));
+        } while (sent < 0 && recover(self, &single, &header.msg_hdr, fd, &tries));
         n += sent == 1;
     }
     message->run->n_sent += n;
@@ -356,7 +382,7 @@ static void send_all(WireUdpSender *self, int fd, size_t n, Gso *gso)
             size_t refused = at;
 
             if (split_up(self, fd, at, gso) ||
-                !recover(&self->messages[at], &self->headers[at].msg_hdr, fd, &tries)) {
+                !recover(self, &self->messages[at], &self->headers[at].msg_hdr, fd, &tries)) {
                 at++;
                 tries = 0;
             }

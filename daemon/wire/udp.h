@@ -61,8 +61,14 @@ typedef struct WireUdpSender WireUdpSender;
 MESH_CHECKED int wire_udp_sender_new(WireCounters *counters, bool gso, WireUdpSender **out_self);
 void             wire_udp_sender_free(WireUdpSender *self); /* NULL is fine */
 
-/** wire_udp_sender_set_shard: whose sockets it sends on; at first those of shard 0. */
+/** wire_udp_sender_set_shard: whose sockets it sends on; at first those of shard 0. And if one of
+ * these is full, it makes room for what it sends instead of waiting: from then on whoever calls
+ * this looks after that, by wire_udp_sender_take_full(). */
 void wire_udp_sender_set_shard(WireUdpSender *self, unsigned shard);
+
+/** wire_udp_sender_take_full: which socket was full in wire_udp_send() since it was last asked; -1:
+ * none. */
+int wire_udp_sender_take_full(WireUdpSender *self);
 
 /** wire_udp_send: sends the runs, at most WIRE_MAX_BATCH packets and as many runs together. Waits,
  * shortly, while a socket is full; what does not go then, or at all, is dropped and counted. */

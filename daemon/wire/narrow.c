@@ -1,0 +1,174 @@
+/* daemon/wire/narrow.c: see narrow.h. Linux only. */
+#include "daemon/wire/narrow.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+
+#include "daemon/wire/aqm.h"
+#include "daemon/wire/udp-open.h"
+
+enum {
+    BUFFER_MS = 2, /* of the link's rate; the kernel doubles it */
+    LEAST_BYTES = 8 * 1024,
+    FIRST_BYTES = 64 * 1024,
+    WINDOW_MS = 50, /* in which the rate is measured */
+    QUIET_MS = 500, /* then it is over */
+};
+
+struct WireNarrow {
+    WireCounters *counters;
+    WireAqm      *aqm;
+    int           fd;        /* -1: off */
+    size_t        limit;     /* bytes: half of what the kernel holds at most */
+    size_t        allowance; /* bytes that may go before the socket is asked again */
+    int64_t       since_ms;  /* something has waited all this time */
+    size_t        n_sent;    /* bytes since then */
+    int64_t       waited_ms; /* when something last waited */
+};
+
+int wire_narrow_new(WireCounters *counters, WireNarrow **out_self)
+{
+    WireNarrow *self = calloc(1, sizeof(*self));
+    uint64_t    salt;
+
+    if (self == NULL)
+        return -ENOMEM;
+    randombytes_buf(&salt, sizeof(salt));
+    self->counters = counters;
+    self->fd = -1;
+    if (wire_aqm_new(salt, &self->aqm) < 0) {
+        free(self);
+        return -ENOMEM;
+    }
+    *out_self = self;
+    return 0;
+}
+
+void wire_narrow_free(WireNarrow *self)
+{
+    if (self == NULL)
+        return;
+    wire_aqm_free(self->aqm);
+    free(self);
+}
+
+static void set_limit(WireNarrow *self, size_t bytes)
+{
+    self->limit = bytes < LEAST_BYTES ? LEAST_BYTES : bytes;
+    if (self->limit > WIRE_UDP_SEND_BYTES)
+        self->limit = WIRE_UDP_SEND_BYTES;
+    wire_udp_set_send_buffer(self->fd, self->limit);
+}
+
+void wire_narrow_enter(WireNarrow *self, int fd, int64_t now_ms)
+{
+    if (fd < 0)
+        return;
+    if (self->fd >= 0 && self->fd != fd)
+        wire_udp_set_send_buffer(self->fd, WIRE_UDP_SEND_BYTES);
+    self->waited_ms = now_ms;
+    self->allowance = 0;
+    if (self->fd != fd) {
+        wire_count(&self->counters->queue_times, 1);
+        self->fd = fd;
+        self->limit = FIRST_BYTES;
+        self->since_ms = now_ms;
+        self->n_sent = 0;
+    }
+    set_limit(self, self->limit); /* the sender widened it for what was sealed already */
+}
+
+bool wire_narrow_is_on(WireNarrow *self, int64_t now_ms)
+{
+    if (self->fd < 0)
+        return false;
+    if (wire_aqm_bytes(self->aqm) > 0 || now_ms - self->waited_ms < QUIET_MS)
+        return true;
+    wire_udp_set_send_buffer(self->fd, WIRE_UDP_SEND_BYTES);
+    self->fd = -1;
+    return false;
+}
+
+void wire_narrow_put(WireNarrow *self, WireSuper *supers, size_t n, int64_t now_ms)
+{
+    WireCounters *counters = self->counters;
+
+    for (size_t i = 0; i < n; i++) {
+        WireSplit  split;
+        WirePacket packet;
+
+        if (wire_split_start(&split, &supers[i].vnet, supers[i].packet.data, supers[i].packet.len) <
+            0) {
+            wire_count_drop(counters, WIRE_DROP_MALFORMED, 1);
+            continue;
+        }
+        if (supers[i].vnet.gso_type != WIRE_VNET_NONE)
+            wire_count_unit(&counters->offloads[WIRE_OFFLOAD_TUN_READ], split.n_segments);
+        while (wire_split_next(&split, &packet))
+            wire_count_drop(counters, WIRE_DROP_QUEUE_FULL,
+                            wire_aqm_put(self->aqm, &packet, now_ms * 1000));
+    }
+    if (wire_aqm_bytes(self->aqm) > wire_count_read(&counters->queue_peak))
+        atomic_store_explicit(&counters->queue_peak, wire_aqm_bytes(self->aqm),
+                              memory_order_relaxed);
+}
+
+/* While something waits, what goes is what the link carries. */
+static void measure(WireNarrow *self, int64_t now_ms)
+{
+    int64_t ms = now_ms - self->since_ms;
+    size_t  bytes;
+
+    if (ms < WINDOW_MS)
+        return;
+    bytes = self->n_sent * BUFFER_MS / (size_t)ms;
+    if (bytes > self->limit + self->limit / 4 || bytes + bytes / 4 < self->limit)
+        set_limit(self, bytes);
+    self->since_ms = now_ms;
+    self->n_sent = 0;
+}
+
+size_t wire_narrow_take(WireNarrow *self, WireSuper *out_supers, size_t max, int64_t now_ms)
+{
+    WireAqmToll toll = { 0 };
+    size_t      n = 0;
+
+    while (n < max && self->allowance > 0) {
+        WireSuper *out = &out_supers[n];
+        size_t     len;
+
+        *out = (WireSuper){ .vnet.gso_type = WIRE_VNET_NONE };
+        if (!wire_aqm_take(self->aqm, now_ms * 1000, &out->packet, &toll))
+            break;
+        len = out->packet.len + WIRE_DATA_OVERHEAD;
+        self->n_sent += len;
+        self->allowance -= len < self->allowance ? len : self->allowance;
+        n++;
+    }
+    wire_count_drop(self->counters, WIRE_DROP_QUEUE_SLOW, toll.dropped);
+    if (toll.marked > 0)
+        wire_count(&self->counters->marked, toll.marked);
+    if (wire_aqm_bytes(self->aqm) > 0) {
+        self->waited_ms = now_ms;
+        measure(self, now_ms);
+    } else {
+        self->since_ms = now_ms;
+        self->n_sent = 0;
+    }
+    return n;
+}
+
+void wire_narrow_sent(WireNarrow *self)
+{
+    wire_aqm_release(self->aqm);
+}
+
+int wire_narrow_fd(const WireNarrow *self)
+{
+    return self->fd >= 0 && self->allowance == 0 ? self->fd : -1;
+}
+
+void wire_narrow_wake(WireNarrow *self)
+{
+    self->allowance = self->limit / 2; /* a datagram costs the kernel more than its bytes */
+}
