@@ -252,6 +252,8 @@ void wire_config_remove_peer(WireConfig *self, const MeshKey *public_key)
     if (wire_cards_find(&self->cards, public_key) == NULL)
         return;
     wire_config_remove_allowed_ip(self, public_key, NULL);
+    if (wire_cards_find(&self->cards, public_key)->n_ips > 0)
+        return; /* refused, as noted: whoever has an address has a card */
     if (note(self, wire_cards_remove(&self->cards, public_key)))
         self->n_peers--;
 }
