@@ -108,6 +108,19 @@ static bool has_routes(const GPtrArray *peers)
     return false;
 }
 
+/* A route that is but an address may be that of one who comes or goes: the same. */
+static bool has_host_routes(const LockVerified *map)
+{
+    for (size_t i = 0; i < lock_verified_count(map); i++) {
+        const MeshMember *member = lock_verified_get_peer(map, i)->member;
+
+        for (size_t j = 0; j < member->n_prefixes; j++)
+            if (member->prefixes[j].bits == (member->prefixes[j].addr.family == AF_INET ? 32 : 128))
+                return true;
+    }
+    return false;
+}
+
 /* Does each peer's part follow from the peer and from what both wishes say alike? */
 static bool is_change(const MeshdPlaneWish *told, const MeshdPlaneWish *wish)
 {
@@ -126,7 +139,7 @@ WireConfig *meshd_planeconfig_change(const WireConfig *config, const MeshdPlaneW
     if (config == NULL || !is_change(told, wish))
         return NULL;
     lock_verified_compare(told->map, wish->map, gone, added);
-    if (has_routes(gone) || has_routes(added))
+    if (has_routes(gone) || has_routes(added) || has_host_routes(wish->map))
         return NULL;
     copy = wire_config_dup(config);
     made = copy != NULL;
