@@ -40,15 +40,15 @@ static WirePeer *make_peer(const WirePeerSpec *spec, void *data)
     return peer;
 }
 
-/* After a grace period: the owner of one that comes again may still be read in a snapshot from
- * before it went. */
+/* As those that leave: the owner of one that comes again may still be read in a snapshot from
+ * before it went, so it may have been met by now, and have a session. */
 static void drop_created(Applying *applying)
 {
     while (applying->created != NULL) {
         WirePeer *peer = applying->created;
 
         applying->created = peer->next_new;
-        wire_peer_retire(peer);
+        wire_peer_ask(applying->plane, peer, WIRE_ASK_END);
     }
 }
 

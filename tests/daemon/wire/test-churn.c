@@ -1,5 +1,6 @@
 /* tests/daemon/wire/test-churn.c: traffic both ways while everything around it changes: peers come
  * and go, ports, routes and keys change. Made for the sanitizers. */
+#include <errno.h>
 #include <glib.h>
 #include <poll.h>
 #include <stdatomic.h>
@@ -133,10 +134,57 @@ static void test_churn(void)
     pair_stop(&pair);
 }
 
+/* A peer goes, and what brings it back is refused before it is taken, while it calls and sends. */
+static void test_refused_return(void)
+{
+    enum { RETURNS = 30 };
+    WirePlaneInfo taken;
+    WirePeerInfo  info;
+    MeshEndpoint  to;
+    WireConfig   *without, *refused;
+    Host          hosts[2];
+    GThread      *threads[2];
+    Pair          pair;
+
+    pair_start(&pair, &(PairOptions){ .psk = true });
+    to = pair_endpoint(&pair.a, false);
+    wire_plane_get_info(pair.a.plane, &taken);
+    without = wire_config_dup(pair.b.config);
+    wire_config_remove_peer(without, &pair.a.public_key);
+    refused = wire_config_dup(pair.b.config);
+    wire_config_set_listen(refused, taken.listen_port, 0);
+    for (int i = 0; i < 2; i++) {
+        hosts[i] = (Host){ .side = i == 0 ? &pair.a : &pair.b, .is_a = i == 0 };
+        threads[i] = g_thread_new("host", run_host, &hosts[i]);
+    }
+    for (unsigned round = 0; round < RETURNS; round++) {
+        g_assert_cmpint(wire_plane_apply(pair.b.plane, without), ==, 0);
+        g_assert_cmpint(wire_plane_apply(pair.b.plane, refused), ==, -EADDRINUSE);
+        g_assert_cmpint(wire_plane_get_peer(pair.b.plane, &pair.a.public_key, &info), ==, -ENOENT);
+        pair_advance(&pair, 16000); /* no answers: it calls again */
+        pair_apply(&pair.b);
+        pair_route(&pair.b, &pair.a, &to);
+        atomic_store(&hosts[0].n_got, 0);
+        atomic_store(&hosts[1].n_got, 0);
+        if (round % 10 == 9)
+            pair_wait_until(has_got_some, hosts);
+    }
+    for (int i = 0; i < 2; i++) {
+        atomic_store(&hosts[i].stop, true);
+        g_thread_join(threads[i]);
+    }
+    g_assert_cmpint(wire_plane_apply(pair.b.plane, without), ==, 0);
+    g_assert_cmpint(wire_plane_apply(pair.b.plane, refused), ==, -EADDRINUSE);
+    pair_stop(&pair); /* the end of the refused one is perhaps not read yet */
+    wire_config_free(without);
+    wire_config_free(refused);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     pair_use_clock();
     g_test_add_func("/churn/all", test_churn);
+    g_test_add_func("/churn/refused-return", test_refused_return);
     return g_test_run();
 }
