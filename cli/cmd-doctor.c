@@ -32,12 +32,17 @@ static void print_why(GVariant *why)
     g_autofree char *said = mesh_reason_dup_why(why), *help = mesh_reason_dup_remedy(why);
     g_autofree char *text = cli_output_clean(said), *remedy = cli_output_clean(help);
     guint32          mtu = 0;
+    gboolean         singly = false;
 
     printf("%s: %s", name, text);
     printf(remedy[0] != '\0' ? "; %s\n" : "%s\n", remedy);
     g_variant_lookup(why, "mtu", "u", &mtu);
     if (mtu != 0)
         printf(_("packets of up to %u bytes get there in one piece\n"), mtu);
+    g_variant_lookup(why, "singly", "b", &singly);
+    if (singly)
+        fputs(_("its way loses packets that leave in one go (UDP GSO): they go one by one\n"),
+              stdout);
     print_line(_("cipher"), get_text(why, "cipher"));
 }
 

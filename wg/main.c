@@ -246,6 +246,7 @@ static void handle_event(Wg *self, const WireEvent *event)
     case WIRE_EVENT_SILENT:
     case WIRE_EVENT_STRAY:
     case WIRE_EVENT_ACTIVE:
+    case WIRE_EVENT_BURSTS:
         break; /* nobody here asked */
     }
 }

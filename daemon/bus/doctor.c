@@ -127,6 +127,7 @@ GVariant *bus_doctor_make_why(const char *name, const PathWhy *why)
                           g_variant_new_uint64((guint64)MAX(why->path.rtt_us, 0)));
     g_variant_builder_add(&dict, "{sv}", "mtu", g_variant_new_uint32(why->path.mtu));
     add_flag(&dict, "again", why->path.again);
+    add_flag(&dict, "singly", why->path.singly);
     add_text(&dict, "own-nat", why->own_nat);
     add_text(&dict, "peer-nat", why->peer_nat);
     add_text(&dict, "policy", policies[why->policy]);

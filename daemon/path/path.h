@@ -117,6 +117,7 @@ typedef struct {
     bool               relay_tls; /* our own session there is over TLS */
     int64_t            rtt_us;    /* of the direct way when it was last measured; 0: not known */
     unsigned           mtu; /* inner bytes that a packet on the direct way may have; 0: not known */
+    bool               singly;    /* bursts are lost on the way in use: datagrams go one by one */
     bool               busy;      /* a direct way is being looked for */
     bool               again;     /* and the search before found nothing */
     PathAnswer         peer_udp;  /* NO: its relay has it, and not over UDP */

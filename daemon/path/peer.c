@@ -445,6 +445,7 @@ bool path_peer_explain(PathPeerPath *self, PathInfo *out_info)
         info.busy = search != PATH_SEARCH_NONE;
         info.again = search == PATH_SEARCH_AGAIN;
         info.mtu = path_width_show(self->seek);
+        info.singly = path_canary_wants_single(self->seek, &way);
         if (way.link != 0)
             info.relay = g_strdup(path_relays_name(self->host->seek->relays, way.link));
         info.relay_tls = is_over_tls(self, &way);

@@ -110,6 +110,7 @@ void path_seek_steer(PathSeek *self, uint16_t n_copies)
         route.silent_ms = get_relay_patience(self);
     }
     route.mtu = path_width_get(self);
+    route.singly = path_canary_wants_single(self, &route.way);
     rc = wire_plane_set_route(self->host->plane, &self->told->wg, &route,
                               self->wanted &&
                                   (wire_way_is_set(&route.way) || route.n_candidates > 0));
@@ -293,7 +294,8 @@ static void check(PathSeek *self)
     find_relay(self);
     path_seek_steer(self, UINT16_MAX);
     (void)on_check(self);
-    path_width_ask(self); /* perhaps long packets alone are lost */
+    path_width_ask(self);   /* perhaps long packets alone are lost */
+    path_canary_look(self); /* or bursts */
 }
 
 /* ---- what comes ---- */
@@ -332,7 +334,7 @@ static void take_pong(PathSeek *self, const MeshProbe *probe)
     PathWay *active = path_seek_get_active(self);
 
     if (way == NULL) {
-        if (!path_width_take_pong(self, probe->txid))
+        if (!path_width_take_pong(self, probe->txid) && !path_canary_take_pong(self, probe->txid))
             path_meet_take_pong(self, probe->txid);
         return;
     }
@@ -443,6 +445,9 @@ void path_seek_handle(PathSeek *self, const WireEvent *event)
     case WIRE_EVENT_ROAMED:
         look_at(self, &event->way);
         return;
+    case WIRE_EVENT_BURSTS:
+        path_canary_hear(self);
+        return;
     case WIRE_EVENT_SILENT:
         if (path_seek_get_active(self) == NULL)
             path_relays_doubt(self->host->relays, &self->relay);
@@ -500,6 +505,7 @@ void path_seek_free(PathSeek *self)
     g_clear_handle_id(&self->hope_timer, g_source_remove);
     path_idle_end(self);
     path_width_end(self);
+    path_canary_end(self);
     path_hardnat_forget(self);
     (void)path_meet_end(self);
     /* The peer may come back with the same key: a counter is a nonce, and the peer remembers it. */

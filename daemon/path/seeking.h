@@ -2,6 +2,7 @@
  * (the search for a direct way). Main loop only. */
 #pragma once
 
+#include "daemon/path/canary.h"
 #include "daemon/path/hardnat.h"
 #include "daemon/path/meet.h"
 #include "daemon/path/seek.h"
@@ -39,8 +40,9 @@ struct PathSeek {
     guint     check_timer;
     guint     idle_timer;
     PathWidth width;
-    bool      resting;       /* idle so long that its way may have closed */
-    bool      tls_only;      /* its relay has it, and not over UDP */
+    PathCanary   canary;
+    bool         resting;    /* idle so long that its way may have closed */
+    bool         tls_only;   /* its relay has it, and not over UDP */
     MeshEndpoint seen;       /* where its relay sees it; family 0: not told */
     MeshProbeNat nat;        /* as it told; mapping 0: it does not know */
     uint16_t     local_port; /* as it told; 0: not */

@@ -158,9 +158,11 @@ static void look(PathSeek *self, PathWay *way)
     uint16_t most = (uint16_t)(get_own(self) + OVERHEAD);
     bool     again = mesh_clock_boot_ms() - self->width.searched_ms >= AGAIN_MS;
 
-    if (is_used(self))
-        begin(self, way, again || way->width == 0 ? most : MIN(way->width, most),
-              !again && way->width != 0);
+    if (!is_used(self))
+        return;
+    path_canary_look(self);
+    begin(self, way, again || way->width == 0 ? most : MIN(way->width, most),
+          !again && way->width != 0);
 }
 
 static void go_on(PathSeek *self, PathWay *way, bool waited)

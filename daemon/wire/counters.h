@@ -9,7 +9,7 @@
 typedef _Atomic uint64_t WireCount;
 
 typedef struct {
-    WireCount units, packets, refused;
+    WireCount units, packets, refused, held;
 } WireOffloadCount;
 
 typedef struct {

@@ -60,8 +60,10 @@ struct WirePeer {
     WireRouteCell    route;
     WireRouteCell    copy;         /* of a pinned peer: where some packets go too */
     _Atomic bool     pinned;       /* control thread */
+    _Atomic bool     singly;       /* the same: see WireRoute */
     _Atomic uint16_t n_copies;     /* left; control thread sets, out thread counts down */
     _Atomic uint16_t mtu;          /* inner bytes its way carries; 0: no limit. Control thread */
+    _Atomic bool     tells_bursts; /* WIRE_EVENT_BURSTS is due. Control and out threads */
     _Atomic int64_t  data_ms;      /* last data of a pinned peer, sent or received */
     _Atomic int64_t  elsewhere_ms; /* last told that it was heard on another way */
     WireRoute       *news;         /* owned; exchanged atomically by control and handshake thread */

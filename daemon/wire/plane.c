@@ -350,11 +350,14 @@ static void set_way(WirePeer *peer, const WireRoute *route)
         copy = (WireHop){ .link = 0 };
     }
     atomic_store(&peer->pinned, route->pinned);
-    if (route->pinned ? !is_now(peer, &route->way) : wire_hop_is_set(&hop))
+    if (route->pinned ? !is_now(peer, &route->way) : wire_hop_is_set(&hop)) {
         wire_route_set(&peer->route, &hop);
+        atomic_store(&peer->tells_bursts, true);
+    }
     wire_route_set(&peer->copy, &copy);
     atomic_store(&peer->n_copies, route->n_copies);
     atomic_store(&peer->mtu, route->pinned ? route->mtu : 0);
+    atomic_store(&peer->singly, route->pinned && route->singly);
     atomic_store(&peer->timers.silent_ms, route->pinned ? route->silent_ms : 0);
 }
 
@@ -452,6 +455,7 @@ void wire_plane_get_stats(WirePlane *self, WireStats *out_stats)
             stats.offloads[o].units += wire_count_read(&counters->offloads[o].units);
             stats.offloads[o].packets += wire_count_read(&counters->offloads[o].packets);
             stats.offloads[o].refused += wire_count_read(&counters->offloads[o].refused);
+            stats.offloads[o].held += wire_count_read(&counters->offloads[o].held);
         }
     }
     *out_stats = stats;

@@ -57,6 +57,7 @@ typedef struct {
     uint16_t n_copies;   /* UINT16_MAX: all, until another route is set */
     uint16_t mtu;        /* of a pinned peer: inner bytes that the way carries; more is refused to
                           * the host. 0: as many as the TUN's */
+    bool     singly;     /* of a pinned peer: datagrams go one by one: the way loses bursts */
     uint16_t silent_ms;  /* WIRE_EVENT_SILENT when nothing authentic came for so long since data
                           * was sent; 0: never */
 } WireRoute;
@@ -74,7 +75,9 @@ typedef enum {
     WIRE_EVENT_STRAY, /* data came by @way for a session that is not ours: of the one we were before
                        * we started again, say. Once a second a source at most; not authentic but
                        * by the word of the relay of @way */
-    WIRE_EVENT_LINK,  /* the TUN went up or down, or changed its MTU: see wire_plane_get_info() */
+    WIRE_EVENT_BURSTS, /* datagrams went to pinned @peer as one message (UDP GSO), for the first
+                        * time by its way or since wire_ways_watch_bursts() */
+    WIRE_EVENT_LINK,   /* the TUN went up or down, or changed its MTU: see wire_plane_get_info() */
     WIRE_EVENT_LINK_DOWN, /* the stream of @way.link ended: @id is a negative errno */
     WIRE_EVENT_FAILED,    /* the plane cannot go on (TUN deleted): @id is a negative errno */
 } WireEventKind;
@@ -144,6 +147,7 @@ typedef struct {
     uint64_t units;   /* of more than one packet that crossed the kernel's border as one */
     uint64_t packets; /* in them */
     uint64_t refused; /* units that the kernel refused; their packets went one by one */
+    uint64_t held;    /* packets that went one by one because their way loses units */
 } WireOffloadStats;
 
 typedef struct {

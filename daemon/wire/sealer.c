@@ -70,12 +70,20 @@ void wire_sealer_begin(WireSealer *self, int64_t now_ms)
     self->now_ms = now_ms;
 }
 
-static void report_active(WireSealer *self, const WirePeer *peer)
+static void report(WireSealer *self, WireEventKind kind, const WirePeer *peer)
 {
-    const WireEvent event = { .kind = WIRE_EVENT_ACTIVE, .peer = peer->public_key };
+    const WireEvent event = { .kind = kind, .peer = peer->public_key };
 
     if (!wire_events_push(&self->plane->events, wire_thread_out(self->shard), &event))
         wire_count_drop(self->counters, WIRE_DROP_EVENTS, 1);
+}
+
+/* Bursts went to it. Returns: true: that is to be told. */
+static bool takes_news_of_bursts(WirePeer *peer)
+{
+    return atomic_load_explicit(&peer->tells_bursts, memory_order_relaxed) &&
+           atomic_load_explicit(&peer->pinned, memory_order_relaxed) &&
+           atomic_exchange_explicit(&peer->tells_bursts, false, memory_order_relaxed);
 }
 
 /* After sending: what happened to a run is told to its peer's timers, counters and way. */
@@ -97,7 +105,9 @@ static void account(WireSealer *self, const SealedRun *sealed, const WireUdpRun 
         wire_route_forget_source(&peer->route, &run->hop);
     if (sealed->data && atomic_load_explicit(&peer->pinned, memory_order_relaxed) &&
         wire_peer_mark_data(peer, self->now_ms))
-        report_active(self, peer);
+        report(self, WIRE_EVENT_ACTIVE, peer);
+    if (run->joined && takes_news_of_bursts(peer))
+        report(self, WIRE_EVENT_BURSTS, peer);
     if (wire_timers_sent(&peer->timers, sealed->data, keepalive_s, self->now_ms))
         wire_peer_ask(self->plane, peer, WIRE_ASK_LOOK);
 }
@@ -267,6 +277,7 @@ static void append(WireSealer *self, const WireSession *session, const WirePacke
     *run = (WireUdpRun){ .hop = session->link != NULL ? (WireHop){ .remote = session->link->relay }
                                                       : session->hop,
                          .ecn = ecn,
+                         .singly = session->singly,
                          .packets = &self->sealed[self->n_sealed - 1],
                          .n_packets = 1 };
     self->sources[self->n_runs++] = (SealedRun){ .peer = session->peer,
@@ -332,6 +343,7 @@ bool wire_sealer_find(const WireSealer *self, WirePeer *peer, WireSession *out)
     if (out->hop.link != 0 && out->link == NULL && out->stream == NULL)
         return false;
     out->mtu = find_mtu(peer);
+    out->singly = atomic_load_explicit(&peer->singly, memory_order_relaxed);
     out->copied = find_copy(peer, &out->copy) && (out->hop.link == 0 || out->copy.link == 0);
     return true;
 }

@@ -25,7 +25,8 @@ typedef struct {
     WireStream     *stream; /* the same over TLS */
     bool            copied;
     WireHop         copy; /* where it goes too */
-    uint32_t        mtu;  /* inner bytes that the way is known to carry at most */
+    bool            singly;
+    uint32_t        mtu; /* inner bytes that the way is known to carry at most */
 } WireSession;
 
 MESH_CHECKED int wire_sealer_new(WirePlane *plane, unsigned shard,

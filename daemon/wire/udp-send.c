@@ -165,7 +165,8 @@ static size_t measure(Gso *gso, const WireUdpRun *run, size_t at)
     const WirePacket *packets = run->packets;
     size_t            size = packets[at].len, bytes = size, n = 1;
 
-    if (at + 1 >= run->n_packets || packets[at + 1].len > size || !may_join(gso, packets[at].len))
+    if (at + 1 >= run->n_packets || packets[at + 1].len > size || run->singly ||
+        !may_join(gso, packets[at].len))
         return 1;
     for (; at + n < run->n_packets && n < MAX_SEGMENTS; n++) {
         size_t len = packets[at + n].len;
@@ -240,6 +241,8 @@ static size_t lay_out(WireUdpSender *self, WireUdpRun *runs, size_t n_runs, cons
 
         if (!belongs(run, outlet))
             continue;
+        if (run->singly && run->n_packets > 1)
+            wire_count(&self->count->held, run->n_packets);
         like.msg_namelen = mesh_endpoint_to_sockaddr(&run->hop.remote, &self->names[r]);
         while (at < run->n_packets && n_packets < WIRE_MAX_BATCH) {
             Message message = { run, at, measure(&self->gso[outlet->family], run, at) };
@@ -374,8 +377,10 @@ static void send_all(WireUdpSender *self, int fd, size_t n, Gso *gso)
             Message *message = &self->messages[at];
 
             message->run->n_sent += message->n_packets;
-            if (message->n_packets > 1)
+            if (message->n_packets > 1) {
                 wire_count_unit(self->count, message->n_packets);
+                message->run->joined = true;
+            }
             tries = 0;
         }
         if (sent < 0) { /* at worst this one is lost, not those behind it */
@@ -418,6 +423,7 @@ void wire_udp_send(WireUdpSender *self, const WireSockets *sockets, WireUdpRun *
     for (size_t r = 0; r < n_runs; r++) {
         runs[r].n_sent = 0;
         runs[r].error = 0;
+        runs[r].joined = false;
         runs[r].source_failed = false;
     }
     for (int s = 0; s < WIRE_N_SOCKETS; s++)

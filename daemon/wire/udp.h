@@ -48,9 +48,11 @@ size_t wire_udp_receive(WireUdpReceiver *self, int fd, WireDatagram *out_datagra
 typedef struct {
     WireHop           hop;
     uint8_t           ecn;     /* WIRE_ECN_… of the packets */
+    bool              singly;  /* not as one message, whatever the kernel can */
     const WirePacket *packets; /* borrowed */
     size_t            n_packets;
     size_t            n_sent;        /* out */
+    bool              joined;        /* out: some of them went as one message */
     int               error;         /* out: of the last that was not sent; 0 */
     bool              source_failed; /* out: the kernel refused hop.source; it chose itself */
 } WireUdpRun;

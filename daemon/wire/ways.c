@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -201,4 +202,70 @@ int wire_ways_send(WirePlane *plane, const WireWay *way, uint8_t ttl, MeshSpan b
     wire_links_wrap(link, way->index,
                     (WirePacket){ frame + WIRE_LINK_HEADER, (uint32_t)bytes.len });
     return send_direct(plane, &relay, 0, (MeshSpan){ frame, WIRE_LINK_HEADER + bytes.len });
+}
+
+/* The frames of a train, side by side, as they leave. Returns: bytes of each. */
+static size_t lay_out_train(const WireTrain *train, const WireLink *link, uint32_t index,
+                            uint8_t *out)
+{
+    size_t head = link != NULL ? WIRE_LINK_HEADER : 0;
+
+    for (size_t i = 0; i < train->n; i++) {
+        uint8_t *at = out + i * (head + train->len) + head;
+
+        memcpy(at, train->probes[i], train->len);
+        if (link != NULL)
+            wire_links_wrap(link, index, (WirePacket){ at, (uint32_t)train->len });
+    }
+    return head + train->len;
+}
+
+static int send_joined(int fd, const MeshEndpoint *to, MeshSpan frames, size_t len)
+{
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(uint16_t))] = { 0 };
+    struct sockaddr_storage       name;
+    struct iovec                  vector = { (void *)(uintptr_t)frames.data, frames.len };
+    uint16_t                      size = (uint16_t)len;
+    struct msghdr                 header = { .msg_name = &name,
+                                             .msg_iov = &vector,
+                                             .msg_iovlen = 1,
+                                             .msg_control = control,
+                                             .msg_controllen = sizeof(control) };
+
+    header.msg_namelen = mesh_endpoint_to_sockaddr(to, &name);
+    *(struct cmsghdr *)control = (struct cmsghdr){ CMSG_LEN(sizeof(size)), SOL_UDP, UDP_SEGMENT };
+    memcpy(CMSG_DATA((struct cmsghdr *)control), &size, sizeof(size));
+    return sendmsg(fd, &header, MSG_DONTWAIT) < 0 ? -errno : 0;
+}
+
+int wire_ways_send_train(WirePlane *plane, const WireWay *way, const WireTrain *train)
+{
+    const WireLink *link = wire_links_get(&plane->links, way->link);
+    uint8_t         frames[WIRE_MAX_TRAIN * (WIRE_LINK_HEADER + WIRE_MAX_RAW)];
+    WireWay         to = *way;
+    size_t          len;
+    int             rc = 0, fd;
+
+    if (train->n == 0 || train->n > WIRE_MAX_TRAIN || train->len > WIRE_MAX_RAW ||
+        (way->link != 0 && link == NULL))
+        return -EINVAL;
+    if (link != NULL)
+        to = (WireWay){ .endpoint = link->relay };
+    fd = find_socket(plane, &to);
+    if (fd < 0)
+        return fd;
+    len = lay_out_train(train, link, way->index, frames);
+    if (train->joined)
+        return send_joined(fd, &to.endpoint, (MeshSpan){ frames, train->n * len }, len);
+    for (size_t i = 0; rc == 0 && i < train->n; i++)
+        rc = send_direct(plane, &to, 0, (MeshSpan){ frames + i * len, len });
+    return rc;
+}
+
+void wire_ways_watch_bursts(WirePlane *plane, const MeshKey *key)
+{
+    WirePeer *peer = wire_snapshot_get_peer(wire_rcu_load(&plane->snapshot), key);
+
+    if (peer != NULL)
+        atomic_store(&peer->tells_bursts, true);
 }

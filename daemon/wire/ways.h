@@ -13,6 +13,7 @@
 #include "daemon/wire/plane.h"
 
 #define WIRE_MAX_PROBE   9248u      /* bytes of a datagram of wire_ways_probe(): jumbo frames */
+#define WIRE_MAX_TRAIN   16u        /* datagrams of wire_ways_send_train() */
 #define WIRE_WHOLE_FRAME UINT32_MAX /* as index of wire_ways_send(): not to be wrapped */
 
 /** WireLink: our session at a relay, over UDP. */
@@ -66,3 +67,19 @@ MESH_CHECKED int wire_ways_send(WirePlane *plane, const WireWay *way, uint8_t tt
  * than WIRE_MAX_RAW bytes the first ones arrive. Returns: as above; -EMSGSIZE: the first link
  * carries less; -EINVAL: by a link, or longer than WIRE_MAX_PROBE. */
 MESH_CHECKED int wire_ways_probe(WirePlane *plane, const WireWay *way, MeshSpan bytes, size_t len);
+
+/** WireTrain: datagrams of one length, at most WIRE_MAX_RAW, that are sent in one go. @joined: as
+ * one message (UDP GSO), as data goes; else one by one, one right behind the other. */
+typedef struct {
+    const uint8_t *probes[WIRE_MAX_TRAIN]; /* borrowed; not WireGuard's */
+    size_t         len;                    /* of each */
+    size_t         n;
+    bool           joined;
+} WireTrain;
+
+/** wire_ways_send_train: by UDP, straight or to a relay over UDP. Returns: 0; -EINVAL: by a stream;
+ * -ENOTCONN, -EAGAIN; or what the kernel says: with EIO and EINVAL it does not join them there. */
+MESH_CHECKED int wire_ways_send_train(WirePlane *plane, const WireWay *way, const WireTrain *train);
+
+/** wire_ways_watch_bursts: WIRE_EVENT_BURSTS shall be told once more of @peer. */
+void wire_ways_watch_bursts(WirePlane *plane, const MeshKey *peer);

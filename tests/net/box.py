@@ -6,7 +6,7 @@
    box.counts()["out"].lost                what has happened so far
 
 Keys: delay_ms, jitter_ms (keeps the order), loss_pct, duplicate_pct, reorder_pct (held back by reorder_ms),
-rate_kbit with queue_bytes, hole, drop_next (so many), seed. What is not named stays as it is."""
+rate_kbit with queue_bytes, hole, drop_next (so many), lose_bursts (UDP's super-packets), seed. What is not named stays as it is."""
 import json
 import os
 import socket

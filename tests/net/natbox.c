@@ -44,6 +44,7 @@ enum {
     DEFAULT_REORDER_MS = 10,
     TALK_BYTES = 1024,
     MLD2_REPORT = 143, /* RFC 3810 */
+    GSO_UDP_L4 = 5,    /* VIRTIO_NET_HDR_GSO_UDP_L4, of Linux 6.2 */
 };
 #define NS_PER_MS 1e6
 #define NS_PER_S  INT64_C(1000000000)
@@ -54,6 +55,7 @@ typedef struct Settings {
     double rate_kbit, queue_bytes; /* 0 kbit/s: no limit */
     double hole;                   /* not 0: everything is lost */
     double drop_next;              /* lose so many, then be as before */
+    double lose_bursts;            /* not 0: super-packets of UDP are lost, single ones pass */
     double seed;
 } Settings;
 
@@ -71,7 +73,7 @@ static const Setting settings[] = {
     SETTING(delay_ms, 60000),    SETTING(jitter_ms, 60000),     SETTING(loss_pct, 100),
     SETTING(duplicate_pct, 100), SETTING(reorder_pct, 100),     SETTING(reorder_ms, 60000),
     SETTING(rate_kbit, 1e8),     SETTING(queue_bytes, 1 << 30), SETTING(hole, 1),
-    SETTING(drop_next, 1e9),     SETTING(seed, 1e15),
+    SETTING(drop_next, 1e9),     SETTING(lose_bursts, 1),       SETTING(seed, 1e15),
 };
 
 typedef struct Way {    /* one direction */
@@ -184,8 +186,10 @@ static bool pass_limit(Way *way, uint32_t size, int64_t *at_ns)
 }
 
 /* Whether this packet is lost without having to wait for a queue. */
-static bool is_lost(Way *way, double chance)
+static bool is_lost(Way *way, const struct virtio_net_hdr *head, double chance)
 {
+    if (way->set.lose_bursts != 0 && head->gso_type == GSO_UDP_L4)
+        return true;
     if (way->set.drop_next > 0) {
         way->set.drop_next--;
         return true;
@@ -196,9 +200,10 @@ static bool is_lost(Way *way, double chance)
 /* One packet came at @at_ns; @bytes begins with the virtio header. */
 static void carry(Way *way, const uint8_t *bytes, uint32_t size, int64_t at_ns)
 {
-    const uint32_t header = sizeof(struct virtio_net_hdr);
-    double         loss, duplicate, reorder, jitter;
-    int64_t        due_ns = at_ns;
+    const uint32_t        header = sizeof(struct virtio_net_hdr);
+    struct virtio_net_hdr head;
+    double                loss, duplicate, reorder, jitter;
+    int64_t               due_ns = at_ns;
 
     if (size <= header || is_link_layer(bytes + header, size - header)) {
         put_out(way, bytes, size);
@@ -208,7 +213,8 @@ static void carry(Way *way, const uint8_t *bytes, uint32_t size, int64_t at_ns)
     jitter = draw_pct(way);
     way->packets++;
     way->bytes += size - header;
-    if (is_lost(way, loss)) {
+    memcpy(&head, bytes, sizeof head);
+    if (is_lost(way, &head, loss)) {
         way->lost++;
         return;
     }

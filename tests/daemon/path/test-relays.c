@@ -90,6 +90,17 @@ int wire_ways_send(WirePlane *self, const WireWay *way, uint8_t ttl, MeshSpan by
     return 0;
 }
 
+int wire_ways_send_train(WirePlane *self, const WireWay *way, const WireTrain *train)
+{
+    (void)self, (void)way, (void)train;
+    return -EINVAL;
+}
+
+void wire_ways_watch_bursts(WirePlane *self, const MeshKey *peer)
+{
+    (void)self, (void)peer;
+}
+
 int wire_ways_probe(WirePlane *self, const WireWay *way, MeshSpan bytes, size_t len)
 {
     g_assert_cmpuint(bytes.len, <=, len);

@@ -1,0 +1,111 @@
+"""Datagrams that leave in one go (UDP GSO) are lost on the way, and the same datagrams one by one are not:
+some cards and boxes are so. The node finds out by pings of its own, sends single ones there, says it,
+and is back to bursts when they arrive again. What loses both alike is not blamed on bursts.
+
+   [a] ─ box ═ wan ─ [b]      box loses UDP super-packets from a, when told to; [server] beside"""
+import time
+
+from lab import Lab, copy, wait_until
+from pathpair import Pinger, is_path
+
+BYTES = 24 << 20
+LOSSY = "loses datagrams that leave in one go"
+WHOLE = "carries datagrams that leave in one go again"
+
+
+def said(node, words):
+    return node.log("meshd").count(words)
+
+
+def carries(lab, a, b, what, size=BYTES):
+    took, same = copy(a, b, b.addresses()[4], size)
+    assert same, what
+    print(f"# {what}: {size >> 10} KiB in {took:.1f} s", flush=True)
+    return took
+
+
+def is_single(node, far):
+    return "one by one" in node.mesh("why", far.name).stdout
+
+
+def start(node):
+    node.up()
+    node.sh("echo reno > /proc/sys/net/ipv4/tcp_congestion_control")  # BBR stays slow long after its losses
+    node.run("ip", "link", "set", "wan0", "gso_max_segs", 65535, "gso_max_size", 65536)
+
+
+def test_found(lab, a, b):
+    """A way that was good turns bad while data moves, and good again."""
+    carries(lab, a, b, "bursts arrive")
+    assert a.box.counts()["out"].lost == 0 and not is_single(a, b)
+    assert said(a, LOSSY) == 0
+    lab.ok("bursts that arrive: nothing is said")
+    a.box.set("out", lose_bursts=1)
+    carries(lab, a, b, "bursts are lost from now on")
+    assert a.box.counts()["out"].lost > 0
+    assert said(a, LOSSY) == 1, a.log("meshd")
+    assert is_single(a, b) and not is_single(b, a)
+    lab.ok("bursts that are lost: the node sends single datagrams, says it once, and goes on")
+    pings = Pinger(a, b.addresses()[4])
+    pings.goes_on()
+    a.box.set("out", lose_bursts=0)
+    wait_until(lambda: said(a, WHOLE) == 1, 90, "bursts are tried again")
+    assert not is_single(a, b)
+    pings.stop()
+    carries(lab, a, b, "bursts arrive again")
+    assert said(a, LOSSY) == 1
+    lab.ok("when they arrive again, bursts are sent again")
+
+
+def test_from_the_start(lab, a, b):
+    """It is so before the first packet."""
+    a.stop("meshd")
+    a.box.set("out", lose_bursts=1)
+    start(a)
+    a.reaches(b.addresses()[4])
+    is_path(a, b, "direct")
+    before = said(a, LOSSY)
+    carries(lab, a, b, "bursts are lost from the start")
+    assert said(a, LOSSY) == before + 1
+    lab.ok("a way that loses bursts from the first one on is found at once")
+    a.box.set("out", lose_bursts=0)
+    a.stop("meshd")
+    start(a)
+    a.reaches(b.addresses()[4])
+    is_path(a, b, "direct")
+
+
+def test_not_fooled(lab, a, b):
+    """Loss, reorder and a narrow link with a short queue, of bursts and single ones alike."""
+    before = said(a, LOSSY)
+    for what, size, settings in (
+            ("one in twenty is lost", 2 << 20, {"loss_pct": 5, "delay_ms": 2}),
+            ("a third is overtaken", 48 << 20, {"reorder_pct": 33, "reorder_ms": 3}),
+            ("20 Mbit/s behind a short queue", 8 << 20, {"rate_kbit": 20000, "queue_bytes": 20000})):
+        a.box.set("out", loss_pct=0, delay_ms=0, reorder_pct=0, rate_kbit=0)
+        a.box.set("out", **settings)
+        until = time.monotonic() + 6  # more than one question
+        while time.monotonic() < until:
+            carries(lab, a, b, what, size)
+        assert said(a, LOSSY) == before, a.log("meshd")
+        assert not is_single(a, b)
+    lab.ok("loss, reorder and a narrow link are not taken for it")
+
+
+def main():
+    with Lab() as lab:
+        lab.server.setup("home")
+        lab.server.up()
+        a = lab.node("a", box=True)
+        b = lab.node("b")
+        for node in (a, b):
+            start(node)
+            node.join(lab.server.key("home"))
+        a.reaches(b.addresses()[4])
+        is_path(a, b, "direct")
+        test_found(lab, a, b)
+        test_from_the_start(lab, a, b)
+        test_not_fooled(lab, a, b)
+
+
+main()
