@@ -108,6 +108,8 @@ void path_seek_steer(PathSeek *self, uint16_t n_copies)
     } else {
         route.way = self->relay;
         route.silent_ms = get_relay_patience(self);
+        if (self->wanted)
+            path_width_relayed(self);
     }
     route.mtu = path_width_get(self);
     route.singly = path_canary_wants_single(self, &route.way);
@@ -457,6 +459,7 @@ void path_seek_handle(PathSeek *self, const WireEvent *event)
         self->wanted = true;
         path_idle_end(self);
         check(self); /* the mapping may have ended while it was idle */
+        path_width_relayed(self);
         if (path_meet_is_direct(self))
             return;
         if (mesh_clock_boot_ms() >= self->again_ms)
@@ -559,6 +562,7 @@ void path_seek_doubt(PathSeek *self)
     self->again_ms = 0;
     (void)path_meet_end(self);
     self->active = (WireWay){ .link = 0 };
+    self->relayed = (PathWay){ .width = 0 };
     find_relay(self);
     path_seek_steer(self, 0);
     if (path_seek_is_alive(self) || (self->host->relayless && self->wanted && self->told->eager))

@@ -39,6 +39,7 @@ struct PathSeek {
     int64_t   check_ms;              /* since when */
     guint     check_timer;
     guint     idle_timer;
+    PathWay   relayed; /* what is known of @relay: width, when it answered */
     PathWidth width;
     PathCanary   canary;
     bool         resting;    /* idle so long that its way may have closed */

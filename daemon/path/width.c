@@ -14,16 +14,26 @@ enum {
     LEAST_INNER = 1280, /* IPv6 inside has to have that */
     USUAL_INNER = 1400, /* what is sent before more was shown to be carried */
     MOST_INNER = WIRE_MAX_PROBE - OVERHEAD,
+    MOST_RELAYED = WIRE_MAX_RAW,
     EACH_MS = 150,
-    LOOK_MS = 15000,   /* between two looks whether it still holds, while data moves */
-    AGAIN_MS = 600000, /* and whether it carries more by now (RFC 8899 §5.1.1) */
+    RELAYED_US = 250000, /* by the server's relay, there and back: not measured */
+    BEGIN_MS = 5000,     /* by relay: until then a direct way is found, mostly */
+    LOOK_MS = 15000,     /* between two looks whether it still holds, while data moves */
+    AGAIN_MS = 600000,   /* and whether it carries more by now (RFC 8899 §5.1.1) */
 };
 
+/* The way in use, if there is anything to ask of it: a stream straight to the peer carries all. */
 static PathWay *get_way(PathSeek *self)
 {
     PathWay *way = path_seek_get_active(self);
 
-    return way != NULL && way->to.link == 0 ? way : NULL;
+    if (way != NULL)
+        return way->to.link < PATH_FIRST_TCP_LINK ? way : NULL;
+    if (self->relay.link == 0)
+        return NULL;
+    if (!wire_way_equal(&self->relayed.to, &self->relay))
+        self->relayed = (PathWay){ .to = self->relay, .rtt_us = RELAYED_US };
+    return &self->relayed;
 }
 
 static uint16_t get_own(const PathSeek *self)
@@ -88,10 +98,30 @@ static void set_timer(PathSeek *self, int64_t in_ms)
     self->width.timer = g_timeout_add((guint)in_ms, on_timer, self);
 }
 
+static uint16_t get_most(const PathSeek *self, const PathWay *way)
+{
+    uint16_t most = (uint16_t)(get_own(self) + OVERHEAD);
+
+    return way->to.link != 0 ? MIN(most, (uint16_t)MOST_RELAYED) : most;
+}
+
+/* By the server's relay, which is none of the ways that are listed. */
+static void ping_relayed(PathSeek *self)
+{
+    MeshProbe probe = { .type = MESH_PROBE_PING,
+                        .txid = self->width.txid + PATH_MAX_RUNGS,
+                        .length = MESH_PROBE_PONG_BYTES };
+
+    (void)path_seek_send(self, &probe, &self->relayed.to, 0);
+}
+
 /* Another round, or the same again, beside a short ping: is anything answered there? */
 static void ask(PathSeek *self, PathWay *way)
 {
-    path_seek_ping(self, way, 0);
+    if (way == &self->relayed)
+        ping_relayed(self);
+    else
+        path_seek_ping(self, way, 0);
     send_rungs(self, way);
     set_timer(self, MAX(EACH_MS, 2 * way->rtt_us / 1000));
 }
@@ -131,7 +161,7 @@ static void settle(PathSeek *self, PathWay *way)
         path_width_end(self); /* it is dark: others see to that */
         return;
     }
-    if (!width->rungs.shown && way->to.endpoint.addr.family == AF_INET6) {
+    if (!width->rungs.shown && way->to.endpoint.addr.family == AF_INET6) { /* not by a relay */
         leave(self, way);
         return;
     }
@@ -155,7 +185,7 @@ static bool is_used(const PathSeek *self)
 /* Does what is known still hold, and is it perhaps more by now? Nothing is asked of an idle way. */
 static void look(PathSeek *self, PathWay *way)
 {
-    uint16_t most = (uint16_t)(get_own(self) + OVERHEAD);
+    uint16_t most = get_most(self, way);
     bool     again = mesh_clock_boot_ms() - self->width.searched_ms >= AGAIN_MS;
 
     if (!is_used(self))
@@ -195,7 +225,7 @@ static gboolean on_timer(gpointer user_data)
 void path_width_ask(PathSeek *self)
 {
     PathWay *way = get_way(self);
-    uint16_t most = (uint16_t)(get_own(self) + OVERHEAD);
+    uint16_t most;
 
     if (way == NULL || (self->width.asking && self->width.timer != 0 && on_asked_way(self, way)))
         return;
@@ -203,7 +233,21 @@ void path_width_ask(PathSeek *self)
     if (!on_asked_way(self, way))
         self->width.searched_ms = 0;
     self->width.way = way->to;
+    most = get_most(self, way);
     begin(self, way, way->width == 0 ? most : MIN(way->width, most), way->width != 0);
+}
+
+void path_width_relayed(PathSeek *self)
+{
+    PathWay *way = get_way(self);
+
+    if (way != &self->relayed || (self->width.timer != 0 && on_asked_way(self, way)))
+        return;
+    if (!on_asked_way(self, way))
+        self->width.searched_ms = 0;
+    self->width.asking = false;
+    self->width.way = way->to;
+    set_timer(self, BEGIN_MS);
 }
 
 void path_width_end(PathSeek *self)
@@ -217,6 +261,10 @@ bool path_width_take_pong(PathSeek *self, uint64_t txid)
     PathWay   *way = get_way(self);
     uint64_t   at = txid - width->txid;
 
+    if (width->asking && at == PATH_MAX_RUNGS) {
+        self->relayed.valid_ms = mesh_clock_boot_ms();
+        return true;
+    }
     if (!width->asking || width->timer == 0 || at >= width->rungs.n)
         return false;
     path_rungs_answer(&width->rungs, at);

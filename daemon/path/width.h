@@ -1,4 +1,4 @@
-/* daemon/path/width.h: how long a datagram a direct way carries: path MTU discovery by pings of our
+/* daemon/path/width.h: how long a datagram a way carries: path MTU discovery by pings of our
  * own, padded and not to be taken apart on their way; no ICMP is believed. What is found goes into
  * the peer's route, and the host is told. A way over IPv6 that carries less than IPv6 itself needs
  * inside the tunnel is left out for a while; of IPv4 routers take such packets apart. Thread: main
@@ -26,6 +26,8 @@ typedef struct {
 
 /** path_width_ask: of the way in use, when it is new or in doubt. */
 void path_width_ask(PathSeek *self);
+/** path_width_relayed: data goes by the server's relay; if it goes on doing so, that is asked. */
+void path_width_relayed(PathSeek *self);
 void path_width_end(PathSeek *self);
 
 /** path_width_take_pong: Returns: true: it answered a long ping. */

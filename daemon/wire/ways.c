@@ -157,19 +157,16 @@ static void set_whole(int fd, bool v6, bool whole)
                       &value, sizeof(value));
 }
 
-int wire_ways_probe(WirePlane *plane, const WireWay *way, MeshSpan bytes, size_t len)
+/* One packet that is not to be taken apart, by our own socket. */
+static int send_whole(WirePlane *plane, const WireWay *way, struct iovec *vectors)
 {
-    static uint8_t          padding[WIRE_MAX_PROBE]; /* stays zero */
     struct sockaddr_storage name;
     bool                    v6 = way->endpoint.addr.family == AF_INET6;
     int                     fd = find_socket(plane, way), rc = 0;
-    struct iovec            vectors[2] = { { (void *)(uintptr_t)bytes.data, bytes.len },
-                                           { padding, len - bytes.len } };
     struct msghdr           header = { .msg_name = &name, .msg_iov = vectors, .msg_iovlen = 2 };
 
     header.msg_namelen = mesh_endpoint_to_sockaddr(&way->endpoint, &name);
-    if (!is_raw(bytes) || way->link != 0 || header.msg_namelen == 0 || len < bytes.len ||
-        len > WIRE_MAX_PROBE)
+    if (header.msg_namelen == 0)
         return -EINVAL;
     if (fd < 0)
         return fd;
@@ -178,6 +175,28 @@ int wire_ways_probe(WirePlane *plane, const WireWay *way, MeshSpan bytes, size_t
         rc = -errno;
     set_whole(fd, v6, false);
     return rc;
+}
+
+int wire_ways_probe(WirePlane *plane, const WireWay *way, MeshSpan bytes, size_t len)
+{
+    static uint8_t  padding[WIRE_MAX_PROBE]; /* stays zero */
+    const WireLink *link = wire_links_get(&plane->links, way->link);
+    uint8_t         frame[WIRE_LINK_HEADER + WIRE_MAX_RAW];
+    struct iovec    vectors[2] = { { (void *)(uintptr_t)bytes.data, bytes.len },
+                                   { padding, len - bytes.len } };
+
+    if (!is_raw(bytes) || len < bytes.len || len > WIRE_MAX_PROBE ||
+        (way->link != 0 && len > bytes.len))
+        return -EINVAL;
+    if (way->link == 0)
+        return send_whole(plane, way, vectors);
+    if (link == NULL)
+        return wire_ways_send(plane, way, 0, bytes);
+    memcpy(frame + WIRE_LINK_HEADER, bytes.data, bytes.len);
+    wire_links_wrap(link, way->index,
+                    (WirePacket){ frame + WIRE_LINK_HEADER, (uint32_t)bytes.len });
+    vectors[0] = (struct iovec){ frame, WIRE_LINK_HEADER + bytes.len };
+    return send_whole(plane, &(WireWay){ .endpoint = link->relay }, vectors);
 }
 
 int wire_ways_send(WirePlane *plane, const WireWay *way, uint8_t ttl, MeshSpan bytes)

@@ -64,8 +64,9 @@ MESH_CHECKED int wire_ways_send(WirePlane *plane, const WireWay *way, uint8_t tt
 
 /** wire_ways_probe: sends @bytes, and zeros behind them up to @len, straight to way->endpoint, as
  * one packet that nobody on its way may take apart, whatever ICMP has said of that way. Of more
- * than WIRE_MAX_RAW bytes the first ones arrive. Returns: as above; -EMSGSIZE: the first link
- * carries less; -EINVAL: by a link, or longer than WIRE_MAX_PROBE. */
+ * than WIRE_MAX_RAW bytes the first ones arrive. As far as a relay it goes so, too; from
+ * there on as the relay sends, and by a stream as all else. Returns: as above; -EMSGSIZE: the
+ * first link carries less; -EINVAL: longer than WIRE_MAX_PROBE, or by a link than WIRE_MAX_RAW. */
 MESH_CHECKED int wire_ways_probe(WirePlane *plane, const WireWay *way, MeshSpan bytes, size_t len);
 
 /** WireTrain: datagrams of one length, at most WIRE_MAX_RAW, that are sent in one go. @joined: as

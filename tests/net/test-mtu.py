@@ -2,7 +2,7 @@
 router sees is told to keep short, as is usual. The nodes find out by probes of their own how much
 goes through, and tell their hosts: much TCP comes through, and no router takes anything apart. A
 link that becomes narrow later on is noticed, too. Where less goes through than IPv6 needs inside,
-packets are taken apart over IPv4, and go past IPv6, where nobody does that.
+packets are taken apart over IPv4, and go past IPv6, where nobody does that. By relay it is the same.
 
    [a] ─ router ═ 1300 bytes ═ wan ─ [server]
                                 └─── router ─ [b]"""
@@ -13,6 +13,7 @@ from pathpair import Pinger, is_path, pair
 from router import outer_dev
 
 OUTER4, OUTER6 = 28 + 32, 48 + 32  # IP, UDP, and WireGuard's
+RELAY = 16  # its header
 CLOSE = 4  # bytes that the search leaves open
 BYTES = 3 << 20
 DEAF = """table inet deaf {
@@ -124,6 +125,25 @@ def main():
         assert not u.peer("v").endpoint.startswith("["), u.peer("v").endpoint
         pings.is_whole()
         pings.stop()
+        relayed(lab)
+
+
+def relayed(lab):
+    """By the server's relay: the near end's link is narrow, and the far end's."""
+    (x, rx), (y, _) = pair(lab, "xy", "symmetric")
+    for node in (x, y):
+        node.mesh("set", "--hard-nat=off")
+    narrow(lab, rx, 1400)
+    x.reaches(y.addresses()[4])
+    is_path(x, y, "relay")
+    pings = Pinger(x, y.addresses()[4])
+    finds(x, y, 1400, OUTER4 + RELAY)
+    carries(lab, x, y, "by relay, a link of 1400 bytes at one end: TCP goes through")
+    narrow(lab, rx, 1300)
+    finds(x, y, 1300, OUTER4 + RELAY)
+    carries(lab, x, y, "by relay, narrower while it is in use: TCP goes through")
+    assert x.peer("y").path == "relay", x.peer("y").path
+    pings.stop()
 
 
 main()
