@@ -7,6 +7,7 @@
 #include "daemon/bus/bus.h"
 #include "daemon/dns/hostdns.h"
 #include "daemon/networks.h"
+#include "daemon/offloads.h"
 #include "daemon/path/tech-upnp.h"
 #include "daemon/proxy.h"
 #include "daemon/sandbox.h"
@@ -33,6 +34,7 @@ enum { MAX_SHARDS = 8 };
 typedef struct {
     char    *state_dir, *runtime_dir; /* owned */
     int      shards;                  /* 0: as many as suit the machine */
+    char    *offload, *gso;           /* owned; NULL: auto */
     gboolean debug, undo, resolvconf, version;
 } Options;
 
@@ -52,6 +54,10 @@ static bool read_options(int *argc, char ***argv, Options *out)
         { "shards", 0, 0, G_OPTION_ARG_INT, &out->shards,
           "Pairs of threads that move the packets of a network, 1 to 8 (default: by the CPUs)",
           "N" },
+        { "offload", 0, 0, G_OPTION_ARG_STRING, &out->offload,
+          "Many packets at a time from and to this host (TSO, USO; default: auto)", "auto|on|off" },
+        { "gso", 0, 0, G_OPTION_ARG_STRING, &out->gso,
+          "The same to and from the network (UDP GSO, GRO; default: auto)", "auto|on|off" },
         { "debug", 0, 0, G_OPTION_ARG_NONE, &out->debug, "Log more", NULL },
         { "undo", 0, 0, G_OPTION_ARG_NONE, &out->undo,
           "Take back what a killed meshd left on this host, and end", NULL },
@@ -66,7 +72,7 @@ static bool read_options(int *argc, char ***argv, Options *out)
 
     g_option_context_add_main_entries(context, entries, NULL);
     if (g_option_context_parse(context, argc, argv, &error) && *argc == 1 && out->shards >= 0 &&
-        out->shards <= MAX_SHARDS) {
+        out->shards <= MAX_SHARDS && meshd_offloads_choose(out->offload, out->gso)) {
         if (out->state_dir == NULL)
             out->state_dir = g_strdup("/var/lib/mesh");
         if (out->runtime_dir == NULL)
@@ -75,7 +81,8 @@ static bool read_options(int *argc, char ***argv, Options *out)
     }
     fprintf(stderr, "meshd: %s\n",
             error != NULL ? error->message
-                          : "takes options only, and 1 to 8 shards; see meshd --help");
+                          : "takes options only, 1 to 8 shards, and auto, on or off for --offload "
+                            "and --gso; see meshd --help");
     return false;
 }
 

@@ -6,6 +6,7 @@
 #include "common/std/endpoint.h"
 #include "daemon/lock/compare.h"
 #include "daemon/offer.h"
+#include "daemon/offloads.h"
 #include "daemon/path/change.h"
 #include "daemon/planeconfig.h"
 #include "daemon/wire/engines.h"
@@ -100,6 +101,7 @@ static bool start_plane(MeshdParts *self, GError **error)
     WirePlaneOptions options = { .ifname = self->profile->ifname, .tun_fd = -1, .mtu = MTU };
     int              rc;
 
+    meshd_offloads_wish(&options);
     if (!self->profile->ifname_fixed)
         choose_ifname(self);
     if (!net_claim(self->net, self->profile->ifname, error))
@@ -170,6 +172,7 @@ static void undo_wire(MeshdParts *self)
     if (self->plane == NULL)
         return;
     meshd_timestamps_stop(self->timestamps, self->plane, self->map);
+    meshd_offloads_tell(self->plane, self->profile->network);
     wire_plane_stop(g_steal_pointer(&self->plane));
     forget_told(self);
     net_release(self->net, self->profile->ifname);

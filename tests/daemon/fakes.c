@@ -382,6 +382,12 @@ bool wire_plane_next_event(WirePlane *self, WireEvent *out_event)
     return false;
 }
 
+void wire_plane_get_stats(WirePlane *self, WireStats *out_stats)
+{
+    (void)self;
+    *out_stats = (WireStats){ .rx_packets = 0 };
+}
+
 void wire_plane_get_info(WirePlane *self, WirePlaneInfo *out_info)
 {
     *out_info = (WirePlaneInfo){ .up = true, .mtu = 1420, .listen_port = self->port };

@@ -3,10 +3,12 @@ some cards and boxes are so. The node finds out by pings of its own, sends singl
 and is back to bursts when they arrive again. What loses both alike is not blamed on bursts.
 
    [a] ─ box ═ wan ─ [b]      box loses UDP super-packets from a, when told to; [server] beside"""
+import re
 import time
 
 from lab import Lab, copy, wait_until
 from pathpair import Pinger, is_path
+from space import find_program
 
 BYTES = 24 << 20
 LOSSY = "loses datagrams that leave in one go"
@@ -70,9 +72,40 @@ def test_from_the_start(lab, a, b):
     lab.ok("a way that loses bursts from the first one on is found at once")
     a.box.set("out", lose_bursts=0)
     a.stop("meshd")
+    units, held = count(a, "to the network")
+    assert units > 0 and held > 0, (units, held)
     start(a)
     a.reaches(b.addresses()[4])
     is_path(a, b, "direct")
+
+
+def count(node, way):
+    """Super-packets that way and packets that went singly because of the canary, as the last network said."""
+    found = re.findall(rf"super-packets {way}: (\d+) of .* refused, (\d+) packets singly", node.log("meshd"))
+    return tuple(int(n) for n in found[-1])
+
+
+def test_switches(lab, a, b):
+    """Counters are in the log; nothing leaves in one go where that is switched off."""
+    a.stop("meshd")
+    a.options = ("--gso=off", "--offload=off")
+    a.box.set("out", lose_bursts=1)
+    lost, before = a.box.counts()["out"].lost, said(a, LOSSY)
+    start(a)
+    a.reaches(b.addresses()[4])
+    is_path(a, b, "direct")
+    carries(lab, a, b, "bursts are switched off")
+    assert a.box.counts()["out"].lost == lost and said(a, LOSSY) == before
+    a.stop("meshd")
+    assert all(count(a, way)[0] == 0 for way in ("to the network", "from the network", "from the host", "to the host"))
+    refused = a.run(find_program("meshd"), "--gso=of", check=False)
+    assert refused.returncode != 0 and "--gso" in refused.stderr, refused
+    a.options = ()
+    a.box.set("out", lose_bursts=0)
+    start(a)
+    a.reaches(b.addresses()[4])
+    is_path(a, b, "direct")
+    lab.ok("--gso=off and --offload=off: single packets; the counters say so")
 
 
 def test_not_fooled(lab, a, b):
@@ -105,6 +138,7 @@ def main():
         is_path(a, b, "direct")
         test_found(lab, a, b)
         test_from_the_start(lab, a, b)
+        test_switches(lab, a, b)
         test_not_fooled(lab, a, b)
 
 
