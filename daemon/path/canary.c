@@ -59,11 +59,12 @@ static void ask(PathSeek *self)
     int64_t  ms;
 
     path_canary_end(self);
-    if (!find_way(self, &way, &length, &ms) || !wire_way_equal(&way, &self->canary.way) ||
-        !send_train(self, &way, length))
-        return; /* left meanwhile, or the kernel refuses: that has its own cure */
-    self->canary.asking = true;
-    self->canary.timer = g_timeout_add((guint)ms, on_timer, self);
+    if (!find_way(self, &way, &length, &ms) || !wire_way_equal(&way, &self->canary.way))
+        return;                                           /* left meanwhile */
+    self->canary.asking = send_train(self, &way, length); /* else it is full, or the kernel refuses
+                                                           * what has a cure of its own: later */
+    self->canary.timer =
+        g_timeout_add(self->canary.asking ? (guint)ms : (guint)EACH_MS, on_timer, self);
 }
 
 static void set_singly(PathSeek *self, bool singly)
