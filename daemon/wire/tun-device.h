@@ -17,6 +17,7 @@ typedef struct {
 
     /* Out thread, after start. */
     WireLanes lanes;
+    size_t    round_bytes; /* a read takes about so much */
 
     /* In thread, after start. */
     unsigned  kinds; /* WIRE_MERGE_…: what the kernel takes as one */

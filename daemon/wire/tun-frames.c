@@ -140,7 +140,11 @@ void wire_tun_wake(WireTun *self, unsigned queue, const struct pollfd *fds)
 
 bool wire_tun_begin(WireTun *self, unsigned queue, int64_t now_ms)
 {
-    return wire_lanes_begin(&self->queues[queue].lanes, now_ms);
+    WireTunQueue *of = &self->queues[queue];
+    bool          mixed = wire_lanes_begin(&of->lanes, now_ms);
+
+    of->round_bytes = mixed ? WIRE_TUN_MIXED_BYTES : WIRE_TUN_READ_BYTES;
+    return mixed;
 }
 
 int wire_tun_read_batch(WireTun *self, unsigned queue, WireSlab *slab, WireSuper *out_supers,
@@ -152,7 +156,7 @@ int wire_tun_read_batch(WireTun *self, unsigned queue, WireSlab *slab, WireSuper
 
     if (of->lanes.n_lanes == 1)
         of->lanes.ready = 1;
-    while (n < max && at < WIRE_TUN_READ_BYTES &&
+    while (n < max && at < of->round_bytes &&
            slab->size - at >= WIRE_HEADROOM + ROOM + WIRE_TAILROOM &&
            wire_lanes_choose(&of->lanes, &lane)) {
         WireSuper *out = &out_supers[n];

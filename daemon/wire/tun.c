@@ -122,6 +122,7 @@ static void set_descriptors(WireTun *self, const WireTunDescriptors *descriptors
         memcpy(queue->fds, descriptors->fds[i], sizeof(queue->fds));
         queue->write_fd = descriptors->write_fds[i];
         queue->lanes.n_lanes = descriptors->n_lanes;
+        queue->round_bytes = WIRE_TUN_READ_BYTES;
     }
 }
 
