@@ -84,7 +84,7 @@ uint16_t path_relaychoice_home(const PathRelayCandidate *list, size_t n, uint16_
 
 uint16_t path_relaychoice_second(const PathRelayCandidate *list, size_t n, uint16_t home)
 {
-    const PathRelayCandidate *best = find_best(list, n, home);
+    const PathRelayCandidate *best = home != 0 ? find_best(list, n, home) : NULL;
 
     return best != NULL ? best->id : 0;
 }

@@ -24,7 +24,8 @@ typedef struct {
  * unless another is clearly better; 0: there is none. */
 uint16_t path_relaychoice_home(const PathRelayCandidate *list, size_t n, uint16_t home);
 
-/** path_relaychoice_second: the best beside @home; 0: there is none. */
+/** path_relaychoice_second: the best beside @home; 0: there is none, or no home that it would be
+ * the second to. */
 uint16_t path_relaychoice_second(const PathRelayCandidate *list, size_t n, uint16_t home);
 
 /** path_relaychoice_is_nearer: is the difference of two round trips worth a move? 0 is no time. */

@@ -72,6 +72,14 @@ static void test_case(gconstpointer data)
     g_assert_cmpuint(path_relaychoice_home(c->list, n, c->want_home), ==, c->want_home);
 }
 
+/* While none is home yet, none is the second: the best of all would be it, and then home. */
+static void test_no_home(void)
+{
+    static const PathRelayCandidate list[] = { OK(1, 80), OK(2, 20) };
+
+    g_assert_cmpuint(path_relaychoice_second(list, G_N_ELEMENTS(list), 0), ==, 0);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -80,5 +88,6 @@ int main(int argc, char **argv)
 
         g_test_add_data_func(path, &cases[i], test_case);
     }
+    g_test_add_func("/relaychoice/no-home-no-second", test_no_home);
     return g_test_run();
 }
