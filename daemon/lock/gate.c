@@ -432,6 +432,7 @@ bool lock_gate_load_raised(LockGate *self, const char *text, size_t len, GPtrArr
     }
     lock_floors_free(self->floors);
     self->floors = loaded;
+    lock_peers_renew_floors(self->peers);
     g_clear_pointer(&self->proven, g_bytes_unref);
     self->proven = lock_floors_list_proven(loaded);
     return true;

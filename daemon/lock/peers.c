@@ -22,7 +22,7 @@ typedef struct {
     /* Of the last judgement, if it was PASSED and all was opened. */
     const LockPeer  *passed; /* reference; NULL: none, or something it came of is another now */
     int64_t          until;  /* its next_change */
-    const LockFloor *floor;  /* by which it was judged; borrowed of the floors */
+    const LockFloor *floor;  /* by which it was judged; borrowed, good in this round alone */
     unsigned         moves;  /* of that, then */
     unsigned         round;  /* LockPeers.round, then */
 } Known;
@@ -30,11 +30,10 @@ typedef struct {
 struct LockPeers {
     GHashTable *known; /* index → owned Known */
     /* what all are judged by; another round begins when it changes */
-    unsigned    round;
-    MeshPrefix  net4, net6;
-    GArray     *foreign; /* of MeshPrefix */
-    LockFloors *floors;  /* borrowed */
-    int64_t     now;
+    unsigned   round;
+    MeshPrefix net4, net6;
+    GArray    *foreign; /* of MeshPrefix */
+    int64_t    now;
 };
 
 static void forget_verdict(Known *known)
@@ -373,16 +372,19 @@ void lock_peers_begin(LockPeers *self, const LockPeersRules *rules)
 {
     if (!mesh_ip_equal_prefix(&self->net4, &rules->policy->net4) ||
         !mesh_ip_equal_prefix(&self->net6, &rules->policy->net6) ||
-        !are_prefixes_alike(self->foreign, rules->foreign) || self->floors != rules->floors ||
-        rules->now < self->now)
+        !are_prefixes_alike(self->foreign, rules->foreign) || rules->now < self->now)
         self->round++;
     self->net4 = rules->policy->net4;
     self->net6 = rules->policy->net6;
-    self->floors = rules->floors;
     self->now = rules->now;
     g_array_set_size(self->foreign, 0);
     if (rules->foreign->len > 0)
         g_array_append_vals(self->foreign, rules->foreign->data, rules->foreign->len);
+}
+
+void lock_peers_renew_floors(LockPeers *self)
+{
+    self->round++;
 }
 
 /* Would judging @peer anew come to what it came to the last time? */
@@ -397,11 +399,12 @@ static bool stands(const LockPeers *self, const Known *known, const MeshPeer *pe
            (peer->e == NULL || mesh_signed_equal(known->e, peer->e));
 }
 
-static void note_verdict(LockPeers *self, Known *known, const LockVerdict *verdict)
+static void note_verdict(LockPeers *self, Known *known, LockFloors *floors,
+                         const LockVerdict *verdict)
 {
     known->passed = lock_build_ref(verdict->peer);
     known->until = verdict->next_change;
-    known->floor = lock_floors_find(self->floors, &known->member->node);
+    known->floor = lock_floors_find(floors, &known->member->node);
     known->moves = known->floor->moves;
     known->round = self->round;
 }
@@ -465,6 +468,6 @@ LockPeersEnd lock_peers_judge(LockPeers *self, const LockPeersRules *rules, cons
     out->e_waits = waits != 0;
     out->peer = make_peer(known, rules, peer, &out->next_change);
     if (!out->e_waits)
-        note_verdict(self, known, out);
+        note_verdict(self, known, rules->floors, out);
     return LOCK_PEERS_PASSED;
 }

@@ -50,6 +50,9 @@ typedef enum {
  * changed. Who passed before, and of whom nothing changed since, passes as the same LockPeer. */
 void lock_peers_begin(LockPeers *self, const LockPeersRules *rules);
 
+/* The floors are other ones from here on: nobody passes because of those before. */
+void lock_peers_renew_floors(LockPeers *self);
+
 /* REFUSED: left out, @error says why; @out->name and @out->next_change count then too. */
 LockPeersEnd lock_peers_judge(LockPeers *self, const LockPeersRules *rules, const MeshPeer *peer,
                               LockVerdict *out, GError **error);

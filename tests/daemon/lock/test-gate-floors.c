@@ -330,6 +330,34 @@ static void test_server_clock_ahead(GateFixture *f, gconstpointer data)
     g_assert_cmpint(lock_gate_now(f->gate), ==, FIXTURE_NOW + 60);
 }
 
+/* Floors that are loaded under a gate that judged already: who passed is judged anew by them. */
+static void test_loaded_later(GateFixture *f, gconstpointer data)
+{
+    MeshNetwork      network = fixture_network();
+    FixturePair      self = fixture_node(SELF);
+    MeshKey          wg = fixture_wg(SELF);
+    size_t           len, n;
+    g_autofree char *text = NULL;
+    g_autoptr(LockVerified) high = NULL, low = NULL, after = NULL;
+
+    (void)data;
+    gate_edit_member(f, 1, set_serial_9);
+    high = gate_verify_fine(f);
+    text = lock_gate_encode_floors(f->gate, &len);
+    lock_gate_free(f->gate);
+    f->gate = lock_gate_new(&network.id, &network.server, &self.key);
+    lock_gate_set_wg(f->gate, &wg);
+    roll_serial(f);
+    low = gate_verify_fine(f);
+    (void)lock_verified_get_left_out(low, &n);
+    g_assert_cmpuint(n, ==, 0);
+    g_assert_true(lock_gate_load_floors(f->gate, text, len, NULL));
+    f->parts.nonce.number++;
+    after = gate_verify_fine(f);
+    (void)lock_verified_get_left_out(after, &n);
+    g_assert_cmpuint(n, ==, 1);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -338,6 +366,7 @@ int main(int argc, char **argv)
         gate_add("rollback", rolls[i].name, &rolls[i], test_rollback);
     for (size_t i = 0; i < G_N_ELEMENTS(policies); i++)
         gate_add("policy", policies[i].name, &policies[i], test_policy);
+    gate_add("", "floors-loaded-later", NULL, test_loaded_later);
     gate_add("", "new-epoch", NULL, test_new_epoch);
     gate_add("", "unsigned-cursor", NULL, test_unsigned_cursor);
     gate_add("", "tombstone", NULL, test_tombstone);
