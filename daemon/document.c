@@ -212,6 +212,24 @@ static GBytes *read_file(const char *path, int *out_rc)
     return bytes;
 }
 
+bool meshd_document_peek(const char *path, char out_check[MESHD_DOCUMENT_CHECK_SIZE])
+{
+    int         fd = open(path, O_RDONLY | O_CLOEXEC);
+    char        text[HEADER_MAX];
+    ssize_t     len = fd >= 0 ? read(fd, text, sizeof text) : -1;
+    const char *end = len > 0 ? memchr(text, '\n', (size_t)len) : NULL;
+    bool        ours = end != NULL && end - text > MESHD_DOCUMENT_CHECK_SIZE &&
+                memcmp(text, MAGIC, strlen(MAGIC)) == 0;
+
+    if (fd >= 0)
+        (void)close(fd);
+    if (!ours)
+        return false;
+    memcpy(out_check, end - (MESHD_DOCUMENT_CHECK_SIZE - 1), MESHD_DOCUMENT_CHECK_SIZE - 1);
+    out_check[MESHD_DOCUMENT_CHECK_SIZE - 1] = '\0';
+    return true;
+}
+
 /* Returns: the document inside @file, or NULL: torn, changed or not ours. */
 static GBytes *check_document(GBytes *file)
 {

@@ -29,6 +29,10 @@ void meshd_document_double(const char *path);
 /** meshd_document_check: of @bytes, as meshd_document_load() gives them. */
 void meshd_document_check(GBytes *bytes, char out_check[MESHD_DOCUMENT_CHECK_SIZE]);
 
+/** meshd_document_peek: what the header of the file at @path says; meshd_document_load() alone
+ * knows whether it is true. False: no such file, or none of ours. */
+bool meshd_document_peek(const char *path, char out_check[MESHD_DOCUMENT_CHECK_SIZE]);
+
 /** meshd_document_load: this very file; its memory is wiped when freed.
  * Errors: MESH_ERROR_NOT_FOUND: no such file; MESH_ERROR_STATE: damaged; MESH_ERROR_UNREAD: the
  * system refused, so nothing is known of it: to be tried again. */

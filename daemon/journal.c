@@ -76,18 +76,6 @@ static void put(MeshdJournals *self, const MeshdJournalBase *base, size_t len, s
     g_mutex_unlock(&self->mutex);
 }
 
-void meshd_journals_begin(MeshdJournals *self, const MeshdJournalBase *base, bool damaged)
-{
-    g_autofree char *log = g_strconcat(base->path, MESHD_JOURNAL_SUFFIX, NULL);
-    g_autofree char *prev =
-        g_strconcat(base->path, MESHD_DOCUMENT_PREV, MESHD_JOURNAL_SUFFIX, NULL);
-
-    /* What goes wrong here leaves a journal that names another document. */
-    if (damaged || (rename(log, prev) < 0 && errno != ENOENT))
-        (void)unlink(log);
-    put(self, base, 0, 0, true);
-}
-
 static bool fail_write(GError **error, const char *path)
 {
     mesh_error_set_errno(error, mesh_disk_get_code(MESH_ERROR_STATE, errno), errno,
@@ -138,26 +126,40 @@ static size_t read_record(const char *check, size_t n, const char *text, size_t 
     return line_len + data_len + 1;
 }
 
-/* How much of @text is whole: the head and the additions, which are added to @records. 0: not of
- * this document. */
-static size_t read_log(const char *check, const char *text, size_t len, GPtrArray *records)
-{
-    g_autofree char *head = format_head(check);
-    size_t           at = strlen(head), n = 0, taken;
-
-    if (len < at || memcmp(text, head, at) != 0)
-        return 0;
-    while (at < len && (taken = read_record(check, n, text + at, len - at, records)) > 0) {
-        at += taken;
-        n++;
-    }
-    return at;
-}
-
 /* How much of a journal there is, and goes on from the document; 0: nothing does. */
 typedef struct {
     size_t len, whole;
+    bool   odd; /* its first line is damaged; the additions tell whose they are, if there are any */
 } Extent;
+
+static bool is_head(const char *text, size_t len)
+{
+    const size_t at = strlen(MAGIC);
+
+    if (len < at + MESHD_DOCUMENT_CHECK_SIZE || memcmp(text, MAGIC, at) != 0)
+        return false;
+    for (size_t i = 0; i < MESHD_DOCUMENT_CHECK_SIZE - 1; i++)
+        if (!g_ascii_isxdigit(text[at + i]))
+            return false;
+    return text[at + MESHD_DOCUMENT_CHECK_SIZE - 1] == '\n';
+}
+
+/* How much of @text is whole and of the document: the head and the additions, which are added to
+ * @records. */
+static void read_log(const char *check, const char *text, GPtrArray *records, Extent *extent)
+{
+    g_autofree char *head = format_head(check);
+    size_t           at = strlen(head), n = 0, taken;
+    bool             headed = extent->len >= at && memcmp(text, head, at) == 0;
+
+    while (at < extent->len &&
+           (taken = read_record(check, n, text + at, extent->len - at, records)) > 0) {
+        at += taken;
+        n++;
+    }
+    extent->whole = headed || n > 0 ? at : 0;
+    extent->odd = n > 0 ? !headed : extent->len > 0 && !is_head(text, extent->len);
+}
 
 /* No file is one in which there is nothing. Returns: false: it is there and cannot be read, so
  * nobody knows. */
@@ -183,7 +185,7 @@ static bool load_log(const char *path, const char *check, GPtrArray *records, Ex
         g_set_error_literal(error, MESH_ERROR, MESH_ERROR_UNREAD, why->message);
         return false;
     }
-    out->whole = read_log(check, text, out->len, records);
+    read_log(check, text, records, out);
     return true;
 }
 
@@ -204,34 +206,103 @@ static bool is_known(MeshdJournals *self, const MeshdJournalBase *base, size_t w
     return known;
 }
 
-bool meshd_journals_read(MeshdJournals *self, const MeshdJournalBase *base, GPtrArray *records,
-                         char **out_trouble, GError **error)
+/* Whether the journal at @path goes on from the document with @check. What cannot be read may. */
+static bool is_of(const char *path, const char *check)
+{
+    g_autoptr(GPtrArray) records = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
+    Extent extent;
+
+    return !load_log(path, check, records, &extent, NULL) || extent.whole > 0;
+}
+
+/* The journal beside the document becomes that of the generation before, if it goes on from that:
+ * not where the document was missing or put back, and a longer-lived generation before has its own
+ * there. What goes wrong leaves a journal that names another document. Returns: it did. */
+static bool move_log(const MeshdJournalBase *base, const char *log)
+{
+    g_autofree char *prev = g_strconcat(base->path, MESHD_DOCUMENT_PREV, NULL);
+    g_autofree char *prev_log = g_strconcat(prev, MESHD_JOURNAL_SUFFIX, NULL);
+    char             check[MESHD_DOCUMENT_CHECK_SIZE];
+
+    return meshd_document_peek(prev, check) && strcmp(check, base->check) != 0 &&
+           is_of(log, check) && rename(log, prev_log) == 0;
+}
+
+void meshd_journals_begin(MeshdJournals *self, const MeshdJournalBase *base, bool damaged)
+{
+    g_autofree char *log = g_strconcat(base->path, MESHD_JOURNAL_SUFFIX, NULL);
+
+    if (damaged || !move_log(base, log))
+        (void)unlink(log);
+    put(self, base, 0, 0, true);
+}
+
+/* Owned; NULL: all is whole, or of another generation. */
+static char *describe(const char *path, const Extent *extent)
+{
+    if (extent->odd && extent->whole == 0)
+        return g_strdup_printf("%s is damaged from its first line on: it is left out", path);
+    if (extent->whole > 0 && extent->whole < extent->len)
+        return g_strdup_printf("%s is not whole behind byte %zu of %zu: what follows is left out",
+                               path, extent->whole, extent->len);
+    if (extent->odd)
+        return g_strdup_printf("%s is damaged in its first line: the rest is whole and used", path);
+    return NULL;
+}
+
+/* What was found of the two journals that may be there. */
+typedef struct {
+    size_t at; /* which; 0: the document's own */
+    Extent extent;
+    char  *trouble; /* owned; NULL: none */
+} Found;
+
+/* The one that goes on from the document. False: see load_log(). */
+static bool find_log(const MeshdJournalBase *base, GPtrArray *records, Found *found, GError **error)
 {
     static const char *const suffixes[] = { MESHD_JOURNAL_SUFFIX,
                                             MESHD_DOCUMENT_PREV MESHD_JOURNAL_SUFFIX };
-    guint                    before = records->len;
-    size_t                   n, i;
-    Extent                   extent = { .len = 0 };
-    g_autofree char         *path = NULL;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(suffixes); i++) {
+        g_autofree char *path = g_strconcat(base->path, suffixes[i], NULL);
+
+        if (!load_log(path, base->check, records, &found->extent, error))
+            return false;
+        if (found->trouble == NULL)
+            found->trouble = describe(path, &found->extent);
+        found->at = i;
+        if (found->extent.whole > 0)
+            return true;
+        if (i == 0 && found->extent.len > 0) /* the power went before it was moved */
+            (void)move_log(base, path);
+    }
+    return true;
+}
+
+bool meshd_journals_read(MeshdJournals *self, const MeshdJournalBase *base, GPtrArray *records,
+                         char **out_trouble, GError **error)
+{
+    guint  before = records->len;
+    size_t n;
+    Found  found = { .at = 0 };
+    bool   own, goes_on;
 
     *out_trouble = NULL;
-    for (i = 0; i < G_N_ELEMENTS(suffixes) && extent.whole == 0; i++) {
-        g_free(path);
-        path = g_strconcat(base->path, suffixes[i], NULL);
-        if (!load_log(path, base->check, records, &extent, error))
-            return false;
+    if (!find_log(base, records, &found, error)) {
+        g_free(found.trouble);
+        return false;
     }
-    if (i == 1 && is_known(self, base, extent.whole, &n)) {
+    own = found.at == 0 && found.extent.whole > 0;
+    goes_on = own && !found.extent.odd;
+    if (own && is_known(self, base, found.extent.whole, &n)) {
         g_ptr_array_set_size(records, (gint)(before + n));
+        g_free(found.trouble);
         return true;
     }
-    /* behind the journal of the generation before nothing is added */
-    put(self, base, i == 1 ? extent.whole : 0, i == 1 ? records->len - before : 0,
-        i == 1 || extent.whole == 0);
-    if (extent.whole > 0 && extent.whole < extent.len)
-        *out_trouble =
-            g_strdup_printf("%s is not whole behind byte %zu of %zu: what follows is left out",
-                            path, extent.whole, extent.len);
+    /* nothing is added behind the journal of the generation before, nor behind a damaged line */
+    put(self, base, goes_on ? found.extent.whole : 0, goes_on ? records->len - before : 0,
+        goes_on || found.extent.whole == 0);
+    *out_trouble = found.trouble;
     return true;
 }
 

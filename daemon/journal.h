@@ -2,7 +2,8 @@
  * additions one behind the other, so that one change of a large map writes what changed.
  *
  * A journal names the checksum of the document that it goes on from; one that names another is not
- * looked at. Each addition carries a checksum of its own, over that one, its place and its bytes.
+ * looked at. Each addition carries a checksum of its own, over that one, its place and its bytes:
+ * they tell whose they are where the name is damaged.
  * The first that is not whole ends the journal, and the next addition takes its place: what a crash
  * tore is all there can be. The journal of the generation before is NAME.prev.log. A journal is
  * bounded by its document: then the document is to be written whole. state.h says who uses it.
@@ -29,11 +30,11 @@ MeshdJournals *meshd_journals_new(void);
 void           meshd_journals_free(MeshdJournals *self); /* NULL is fine */
 
 /** meshd_journals_begin: the document was written whole. The journal it had becomes that of the
- * generation before; with @damaged it is removed. */
+ * generation before, if that is the document it goes on from; else, and with @damaged, it goes. */
 void meshd_journals_begin(MeshdJournals *self, const MeshdJournalBase *base, bool damaged);
 
 /** meshd_journals_read: the document was read. Appends its additions (GBytes) to @records.
- * @out_trouble: owned text for people: something at the journal's end is not whole; NULL: all is.
+ * @out_trouble: owned text for people: something of the journal is not whole; NULL: all is.
  * Errors: there is one that cannot be read, so additions may be missing: MESH_ERROR_UNREAD: the
  * system refused; MESH_ERROR_STATE: it is no file of ours. */
 bool meshd_journals_read(MeshdJournals *self, const MeshdJournalBase *base, GPtrArray *records,

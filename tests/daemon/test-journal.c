@@ -57,6 +57,16 @@ static void test_whole(StateFixture *f, gconstpointer data)
     g_assert_false(g_file_test(f->log, G_FILE_TEST_EXISTS));
 }
 
+/* Behind the first line, or behind an addition, which are one line each here. */
+static bool ends_whole(const char *text, gsize cut)
+{
+    unsigned lines = 0;
+
+    for (gsize i = 0; i < cut; i++)
+        lines += text[i] == '\n';
+    return text[cut - 1] == '\n' && lines % 2 == 1;
+}
+
 /* A journal is cut at every byte: what is whole comes back, the next addition takes the place of
  * what is not. */
 static void test_torn(StateFixture *f, gconstpointer data)
@@ -79,6 +89,7 @@ static void test_torn(StateFixture *f, gconstpointer data)
             n++;
         g_assert_cmpstr(found, ==, wants[n]);
         seen[n]++;
+        statefixture_assert_troubles(f, cut > 0 && !ends_whole(text, cut)); /* it is said */
         g_assert_true(statefixture_append(f, "next"));
         statefixture_restart(f);
         want = g_strconcat(wants[n], "|next", NULL);
@@ -87,17 +98,15 @@ static void test_torn(StateFixture *f, gconstpointer data)
     for (size_t i = 0; i < 3; i++)
         g_assert_cmpuint(seen[i], >, 60); /* a line of a checksum */
     g_assert_cmpuint(seen[3], ==, 1);
-    g_assert_true(g_file_set_contents(f->log, text, (gssize)len - 5, NULL));
-    statefixture_restart(f);
-    statefixture_assert_loads(f, "base|one|two");
-    statefixture_assert_troubles(f, 1); /* it is said */
 }
 
-/* A byte changed anywhere ends the journal there. */
+/* A byte changed anywhere ends the journal there, but for those of the first line: the additions
+ * themselves tell which document they go on from. It is said in any case. */
 static void test_changed(StateFixture *f, gconstpointer data)
 {
     gsize            len = 0;
     g_autofree char *text = make_log(f, "base", 2, &len);
+    gsize            head = (gsize)(strchr(text, '\n') + 1 - text);
 
     (void)data;
     for (gsize at = 0; at < len; at++) {
@@ -108,7 +117,13 @@ static void test_changed(StateFixture *f, gconstpointer data)
         text[at] ^= 1;
         statefixture_restart(f);
         found = statefixture_load(f);
-        g_assert_true(g_str_equal(found, "base") || g_str_equal(found, "base|one"));
+        if (at < head)
+            g_assert_cmpstr(found, ==, "base|one|two");
+        else
+            g_assert_true(g_str_equal(found, "base") || g_str_equal(found, "base|one"));
+        statefixture_assert_troubles(f, 1);
+        if (at < head)
+            g_assert_false(statefixture_append(f, "three")); /* to be written whole */
     }
 }
 
@@ -149,6 +164,42 @@ static void test_second_copy(StateFixture *f, gconstpointer data)
     statefixture_restart(f);
     statefixture_assert_loads(f, "first|one");
     statefixture_assert_troubles(f, 0);
+}
+
+/* What the generation before has of additions stays its own, whatever becomes of the newest. */
+static void test_missing(StateFixture *f, gconstpointer data)
+{
+    (void)data;
+    statefixture_save(f, "first");
+    g_assert_true(statefixture_append(f, "one"));
+    statefixture_restart(f);
+    statefixture_save(f, "second");
+    g_assert_true(statefixture_append(f, "two"));
+    statefixture_restart(f);
+    g_assert_cmpint(g_unlink(f->path), ==, 0);
+    statefixture_assert_loads(f, "first|one");
+    statefixture_save(f, "third"); /* "first" is the one before still */
+    g_assert_true(g_file_set_contents(f->path, "torn", -1, NULL));
+    statefixture_assert_loads(f, "first|one");
+}
+
+/* The power went when the document was replaced, and its journal was not moved yet. */
+static void test_not_moved(StateFixture *f, gconstpointer data)
+{
+    (void)data;
+    statefixture_save(f, "first");
+    g_assert_true(statefixture_append(f, "one"));
+    statefixture_restart(f);
+    statefixture_save(f, "second");
+    g_assert_cmpint(g_rename(f->prev_log, f->log), ==, 0);
+    statefixture_restart(f);
+    statefixture_assert_loads(f, "second");
+    g_assert_true(statefixture_append(f, "two"));
+    statefixture_restart(f);
+    statefixture_assert_loads(f, "second|two");
+    statefixture_assert_troubles(f, 0);
+    g_assert_true(g_file_set_contents(f->path, "torn", -1, NULL));
+    statefixture_assert_loads(f, "first|one");
 }
 
 static void test_full(StateFixture *f, gconstpointer data)
@@ -201,6 +252,8 @@ static void test_repair(StateFixture *f, gconstpointer data)
     statefixture_restart(f);
     statefixture_assert_loads(f, "first|one");
     statefixture_save(f, "second");
+    g_assert_true(statefixture_append(f, "lost"));
+    statefixture_restart(f);
     g_assert_true(g_file_set_contents(f->path, "torn", -1, NULL));
     meshd_state_repair(f->state, found);
     g_assert_cmpuint(found->len, >, 0);
@@ -210,6 +263,8 @@ static void test_repair(StateFixture *f, gconstpointer data)
     g_assert_true(statefixture_append(f, "two"));
     statefixture_restart(f);
     statefixture_assert_loads(f, "third|two");
+    g_assert_true(g_file_set_contents(f->path, "torn", -1, NULL));
+    statefixture_assert_loads(f, "first|one"); /* which the repair had put back */
 }
 
 int main(int argc, char **argv)
@@ -224,6 +279,8 @@ int main(int argc, char **argv)
         { "/journal/changed", test_changed },
         { "/journal/other-generation", test_other_generation },
         { "/journal/second-copy", test_second_copy },
+        { "/journal/missing", test_missing },
+        { "/journal/not-moved", test_not_moved },
         { "/journal/full", test_full },
         { "/journal/repair", test_repair },
         { "/journal/unreadable", test_unreadable },

@@ -72,9 +72,23 @@ static int load(MeshdState *state)
     return 10 * generation + (int)records->len;
 }
 
+/* The newest is damaged afterwards: the one before has all that was added to it. */
+static void damage(const char *dir, int want)
+{
+    g_autofree char *path = g_build_filename(dir, "networks", "01020304050607ab", "map", NULL);
+    MeshdState      *state = open_state(dir);
+
+    g_assert_true(g_file_set_contents(path, "torn", -1, NULL));
+    g_assert_cmpint(load(state), ==, want);
+    meshd_state_close(state);
+}
+
 static void go_on(MeshdState *state, int now, const char *dir)
 {
+    int before = now / 10 == 2 ? 10 + ADDITIONS : now + 1; /* of the first there is a copy */
+
     if (now == 0 || !add(state, now + 1)) {
+        before = now;
         save(state, GENERATIONS + 1);
         now = 10 * (GENERATIONS + 1) - 1;
     }
@@ -82,6 +96,8 @@ static void go_on(MeshdState *state, int now, const char *dir)
     state = open_state(dir);
     g_assert_cmpint(load(state), ==, now + 1);
     meshd_state_close(state);
+    if (before != 0)
+        damage(dir, before);
 }
 
 static void check(const char *dir, size_t n, DiskRest rest)
