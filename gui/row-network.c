@@ -61,7 +61,9 @@ static void on_done(GObject *source, GAsyncResult *result, gpointer user_data)
     reply = gui_network_call_finish(GUI_NETWORK(source), result, &error);
     if (reply == NULL && GUI_IS_WINDOW(root))
         gui_window_toast_error(GUI_WINDOW(root), error);
-    show_switch(self);
+    if (self->network != NULL) /* else the window was closed meanwhile */
+        show_switch(self);
+    g_application_release(g_application_get_default());
 }
 
 static gboolean on_state_set(GtkSwitch *toggle, gboolean wish, GuiRowNetwork *self)
@@ -76,6 +78,8 @@ static gboolean on_state_set(GtkSwitch *toggle, gboolean wish, GuiRowNetwork *se
         show_switch(self);
         return GDK_EVENT_STOP;
     }
+    /* The window may be closed meanwhile; the wish counts, and meshd does nothing for who left. */
+    g_application_hold(g_application_get_default());
     gui_network_set_up_async(self->network, wish, NULL, on_done, g_object_ref(self));
     return GDK_EVENT_STOP; /* the slider has moved; the state follows the daemon */
 }

@@ -164,6 +164,22 @@ def by_keys(lab, desk, window):
     lab.ok("the window comes back in the size that it had, however it was ended")
 
 
+def closes(lab, desk):
+    """The daemon stands still while a switch is used and the window closed, so the call is under way."""
+    node = desk.node
+    window = desk.launch("mesh-gui")
+    wait_until(lambda: is_on(window), 20, "a switch that is on")
+    node.processes["meshd"].send_signal(signal.SIGSTOP)
+    window.click("check box", SWITCH)
+    window.wait_for(lambda: not is_on(window), "the slider follows the hand")
+    window.click("push button", "Close")
+    wait_until(lambda: not desk.windows("Mesh"), 20, "no window")
+    node.processes["meshd"].send_signal(signal.SIGCONT)
+    assert window.close() == 0
+    node.wait_until(lambda a: a.network().state == "down", what="the network is off")
+    lab.ok("a wish counts, though the window was closed before it was fulfilled")
+
+
 def main():
     need_desktop()
     with Lab() as lab:
@@ -180,6 +196,7 @@ def main():
         sees_peer_go(lab, window, b)
         survives(lab, desk, window, b)
         by_keys(lab, desk, window)
+        closes(lab, desk)
 
 
 main()
