@@ -34,7 +34,7 @@ struct WireOutbound {
 
     /* One round. */
     const WireSnapshot *snapshot;
-    const WireSnapshot *looked; /* that of the last round; not to be looked into */
+    uint64_t            looked; /* generation of that of the last round; 0: none yet */
     int64_t             now_ms;
     WireSuper           supers[WIRE_MAX_BATCH];
     WirePeer           *peers[WIRE_MAX_BATCH];    /* of each; NULL: done with */
@@ -311,9 +311,12 @@ static void look_at(WireStaged *staged, void *data)
         (void)send_staged(self, staged->owner);
 }
 
-static void look_at_staged(WireOutbound *self, const WireSnapshot *before)
+static void look_at_staged(WireOutbound *self)
 {
-    if (wire_waiting_take(self->plane, self->shard) || before != self->snapshot)
+    bool changed = self->looked != self->snapshot->generation;
+
+    self->looked = self->snapshot->generation;
+    if (wire_waiting_take(self->plane, self->shard) || changed)
         wire_stage_each(&self->stage, look_at, self);
 }
 
@@ -381,15 +384,14 @@ static bool send_narrow(WireOutbound *self, size_t n)
 
 bool wire_outbound_work(WireOutbound *self)
 {
-    const WireSnapshot *before = self->looked;
-    bool                busy;
-    int                 n = 0;
+    bool busy;
+    int  n = 0;
 
-    self->looked = self->snapshot = wire_rcu_load(&self->plane->snapshot);
+    self->snapshot = wire_rcu_load(&self->plane->snapshot);
     self->now_ms = mesh_clock_boot_ms(); /* once a batch */
     wire_sealer_begin(self->sealer, self->now_ms);
     busy = read_notes(self);
-    look_at_staged(self, before);
+    look_at_staged(self);
     busy |= send_pings(self);
     self->mixed = wire_tun_begin(self->plane->tun, self->shard, self->now_ms);
     if (!self->tun_gone)

@@ -59,6 +59,7 @@ int wire_snapshot_new(const WireConfig *config, const WireSnapshot *old,
 
     if (snapshot == NULL)
         return -ENOMEM;
+    snapshot->generation = old != NULL ? old->generation + 1 : 1;
     if (rc == 0)
         snapshot->config = wire_config_dup(config);
     if (rc == 0)

@@ -18,6 +18,7 @@
 typedef struct WirePeer WirePeer; /* peer.h */
 
 typedef struct {
+    uint64_t              generation; /* of its plane: each has another, from 1 */
     uint16_t              listen_port;
     uint32_t              fwmark;
     size_t                n_peers;

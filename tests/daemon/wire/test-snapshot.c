@@ -305,6 +305,7 @@ static void step(World *self)
         wire_config_free(news.config);
         return; /* as it was: the checks of the next step say so */
     }
+    g_assert_cmpuint(news.snapshot->generation, ==, self->versions[0].snapshot->generation + 1);
     check_compare(&self->versions[0], &news, is_near ? n : 0);
     keep(self, &news);
     check_whole(self);
