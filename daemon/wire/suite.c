@@ -4,6 +4,7 @@
 #include "daemon/wire/keypair.h"
 
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -40,11 +41,25 @@ WireSuiteLimits wire_suite_get_limits(WireSuite suite)
     return suites[suite].limits;
 }
 
+#if defined(__x86_64__)
+/* What OpenSSL makes use of: what CPUID says, but for what OPENSSL_ia32cap took from it (its
+ * first word has ECX of CPUID 1 in the upper half). Handshakes are its work whatever engine there
+ * is, and without these instructions it is slow, or its timing depends on data. */
+static bool does_openssl_use(uint64_t bits)
+{
+    const char *told = OPENSSL_info(OPENSSL_INFO_CPU_SETTINGS);
+    const char *words = told != NULL ? strstr(told, "OPENSSL_ia32cap=0x") : NULL;
+
+    return words == NULL || (strtoull(strchr(words, '=') + 1, NULL, 16) & bits) == bits;
+}
+#endif
+
 /* AES, and the multiplication without carries that GCM authenticates by. */
 static bool has_aes(void)
 {
 #if defined(__x86_64__)
-    return __builtin_cpu_supports("aes") && __builtin_cpu_supports("pclmul");
+    return __builtin_cpu_supports("aes") && __builtin_cpu_supports("pclmul") &&
+           does_openssl_use(UINT64_C(1) << 57 | UINT64_C(1) << 33);
 #elif defined(__aarch64__)
     unsigned long has = getauxval(AT_HWCAP);
 

@@ -52,7 +52,7 @@ void wire_suite_get_noise(WireSuite suite, MeshSpan *out_name, MeshSpan *out_pro
 WireSuiteLimits wire_suite_get_limits(WireSuite suite);
 
 /** wire_suite_is_fit: this processor has what the suite takes to be fast and free of timing that
- * depends on data. WG1: always. */
+ * depends on data, and OpenSSL was not told (OPENSSL_ia32cap) to do without. WG1: always. */
 bool wire_suite_is_fit(WireSuite suite);
 
 /** wire_suite_seal: in a handshake: @text with the nonce zero, @ad authenticated with it; writes

@@ -377,6 +377,28 @@ static void add_engine(const WireAead *engine)
     add(engine, "threads", test_threads);
 }
 
+/* OpenSSL reads it when it is loaded, so that takes another process. */
+static void test_openssl_without_aes(void)
+{
+    if (g_test_subprocess()) {
+        g_assert_null(wire_aead_best(WIRE_SUITE_AESGCM1));
+        g_assert_nonnull(wire_aead_best(WIRE_SUITE_WG1));
+        return;
+    }
+    if (wire_aead_best(WIRE_SUITE_AESGCM1) == NULL) {
+        g_test_skip("no AES on this processor");
+        return;
+    }
+#if defined(__x86_64__)
+    g_setenv("OPENSSL_ia32cap", "~0x200000000000000", TRUE);
+    g_test_trap_subprocess(NULL, 0, G_TEST_SUBPROCESS_INHERIT_STDERR);
+    g_unsetenv("OPENSSL_ia32cap");
+    g_test_trap_assert_passed();
+#else
+    g_test_skip("a word of x86");
+#endif
+}
+
 int main(int argc, char **argv)
 {
     const WireAead *engine;
@@ -388,5 +410,6 @@ int main(int argc, char **argv)
         add_engine(wire_aead_find(engine->suite, engine->name));
     g_test_add_func("/aead/table", test_table);
     g_test_add_func("/aead/judge", test_judge);
+    g_test_add_func("/aead/openssl-without-aes", test_openssl_without_aes);
     return g_test_run();
 }
