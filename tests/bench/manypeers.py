@@ -108,19 +108,17 @@ def begin(folder, tunnel, keys, publics, rounds):
 
 
 class Many:
-    """All daemons with a crowd, and what somebody cannot."""
+    """All daemons with a crowd. @failed(row, tunnel, error): is told what somebody cannot."""
 
-    def __init__(self):
-        self.crowds = []
+    def __init__(self, failed):
+        self.crowds, self.failed = [], failed
 
     def attempt(self, tunnel, what, *arguments):
-        """None: it could not, and was told so; one of ours must."""
+        """None: it could not."""
         try:
             return what(*arguments)
-        except (AssertionError, OSError, TimeoutError, subprocess.SubprocessError) as error:
-            if tunnel.ours:
-                raise
-            print(f"  {tunnel.name}: many peers: {str(error).strip()}")
+        except (AssertionError, OSError, TimeoutError, ValueError, subprocess.SubprocessError) as error:
+            self.failed("peers", tunnel, error)
             return None
 
     def measure(self, folder, tunnels, rounds):
@@ -142,9 +140,9 @@ class Many:
             crowded.close()
 
 
-def measure(folder, tunnels, rounds):
+def measure(folder, tunnels, rounds, failed):
     """Of those that wg(8) configures; the crowd speaks WireGuard's own suite."""
-    many = Many()
+    many = Many(failed)
     try:
         many.measure(folder, [t for t in tunnels if isinstance(t, WireGuard) and t.suite != "aesgcm1"], rounds)
     finally:

@@ -180,5 +180,5 @@ ROWS = { # pings first: what a flood left in somebody's queues is gone by then
     "narrow": narrow,
 }
 SHORT = ("ping", "tcp1", "tcp4", "udp64", "uso", "loaded") # of ./run bench short
-SELDOM = ("mtu1280", "narrow") # in every other round
+SELDOM = ("nogso", "mtu1280", "mtu8920", "narrow") # in every other round
 ONCE = ("idle", "peers") # apart from the others: standstill.py, manypeers.py

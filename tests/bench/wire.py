@@ -105,9 +105,14 @@ class Bench:
             for figure, value in ROWS[row](tunnel).items():
                 tunnel.note(figure, value)
         except (AssertionError, KeyError, OSError, TimeoutError, ValueError, subprocess.SubprocessError) as error:
-            if key not in self.missing:
-                print(f"  {tunnel.name}: {row}: {error}")
-            self.missing[key] = self.missing.get(key, 0) + 1
+            self.failed(row, tunnel, error)
+
+    def failed(self, row, tunnel, error):
+        """Goes on: whatever else was measured is worth its time; one of ours makes the whole fail at its end."""
+        key = row, tunnel.name
+        if key not in self.missing:
+            print(f"  {tunnel.name}: {row}: {str(error).strip()}", flush=True)
+        self.missing[key] = self.missing.get(key, 0) + 1
 
     def round(self, rows):
         for row in rows:
@@ -118,7 +123,10 @@ class Bench:
 
     def end(self):
         for tunnel in self.tunnels:
-            spoken.check(tunnel) # still
+            try:
+                spoken.check(tunnel) # still
+            except AssertionError as error:
+                self.failed("suite", tunnel, error)
             peaks = tunnel.peaks_mib()
             if peaks:
                 tunnel.note("rss", max(peaks))
@@ -139,6 +147,7 @@ def run(bench, names):
     rows, rounds = [name for name in names if name in ROWS], OPTIONS.rounds or (3 if OPTIONS.short else 5)
     if "idle" in names: # first: no traffic yet whose timers would run
         standstill.measure(bench.folder, bench.tunnels)
+        print("wake-ups: done", flush=True)
     for number in range(rounds if rows else 0):
         began = time.monotonic()
         bench.round([row for row in rows if row not in SELDOM or number % 2 == 0])
@@ -146,7 +155,7 @@ def run(bench, names):
     if rows:
         bench.end()
     if "peers" in names:
-        manypeers.measure(bench.folder, bench.tunnels, rounds)
+        manypeers.measure(bench.folder, bench.tunnels, rounds, bench.failed)
     return rounds
 
 
