@@ -14,6 +14,7 @@
 #include <inttypes.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -314,6 +315,14 @@ static void turn(Wg *self)
     }
 }
 
+/* The text of ten thousand peers, large for a moment, goes back to the system, and all threads
+ * share what is free. */
+static void tune_memory(void)
+{
+    (void)mallopt(M_ARENA_MAX, 1);
+    (void)mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+}
+
 int main(int argc, char **argv)
 {
     Wg        self = { .ready = -1 };
@@ -322,6 +331,7 @@ int main(int argc, char **argv)
 
     if (!wg_options_parse(argc, argv, &options, &status))
         return status;
+    tune_memory();
     wg_log_init(options.log_level, options.ifname);
     if (!options.foreground && go_background(&self.ready) < 0) {
         wg_log_error("cannot go to the background: %s", strerror(errno));

@@ -1,8 +1,8 @@
 /* daemon/wire/allowedips.c: longest-prefix trie; see allowedips.h.
  *
  * A binary trie with compressed paths, one a family. A node holds the bits common to all below it;
- * one without an owner only forks, one without children is smaller. A look-up walks down as long as
- * the node's bits are the address's, and remembers the last owner it saw:
+ * one without an owner only forks; what a node has not, it has no memory for. A look-up walks down
+ * as long as the node's bits are the address's, and remembers the last owner it saw:
  *
  *            10.0.0.0/8 → A              10.1.2.3: A, fork, B; C does not match: → B
  *             └ 10.1.0.0/15 (fork)
@@ -22,13 +22,15 @@ typedef struct {
     uint64_t hi, lo;
 } Bits;
 
-typedef struct Node {
+typedef enum { OWNED = 1, FORKED = 2 } Kind; /* bits: has an owner, has children */
+
+typedef struct {
     _Atomic uint32_t references;
     uint8_t          n_bits;
-    bool             is_leaf; /* without memory for children */
+    uint8_t          kind;
     Bits             bits;
-    WireOwner       *owner;   /* a reference; NULL: only a fork */
-    struct Node     *child[]; /* two, by the bit after ours; references; NULL: none */
+    void            *links[]; /* references: its owner if OWNED; its two children (by the bit
+                               * behind ours; NULL: none) if FORKED */
 } Node;
 
 struct WireAllowedIps {
@@ -51,60 +53,83 @@ static Node *ref_node(Node *self)
     return self;
 }
 
+static size_t size_of(Kind kind)
+{
+    size_t n = (kind & OWNED ? 1u : 0u) + (kind & FORKED ? 2u : 0u);
+
+    return sizeof(Node) + n * sizeof(void *);
+}
+
+static WireOwner *get_owner(const Node *self)
+{
+    return self->kind & OWNED ? self->links[0] : NULL;
+}
+
+/* Where a child of a node that is FORKED hangs. */
+static Node **child_at(Node *self, unsigned side)
+{
+    return (Node **)&self->links[(self->kind & OWNED) + side];
+}
+
+static Node *get_child(const Node *self, unsigned side)
+{
+    return self->kind & FORKED ? self->links[(self->kind & OWNED) + side] : NULL;
+}
+
 /* As deep as the trie. */
 static void unref_node(Node *self)
 {
     if (self == NULL || atomic_fetch_sub_explicit(&self->references, 1, memory_order_acq_rel) != 1)
         return;
-    if (self->owner != NULL)
-        wire_owner_unref(self->owner);
-    if (!self->is_leaf) {
-        unref_node(self->child[0]);
-        unref_node(self->child[1]);
-    }
+    if (self->kind & OWNED)
+        wire_owner_unref(get_owner(self));
+    unref_node(get_child(self, 0));
+    unref_node(get_child(self, 1));
     free(self);
 }
 
-static Node *make_node(Bits bits, unsigned n_bits, WireOwner *owner, bool is_leaf)
+/* @owner: NULL: none. With @forked there is room for children. */
+static Node *make_node(Bits bits, unsigned n_bits, WireOwner *owner, bool forked)
 {
-    Node *node = malloc(sizeof(Node) + (is_leaf ? 0 : 2 * sizeof(Node *)));
+    Kind  kind = (owner != NULL ? OWNED : 0) | (forked ? FORKED : 0);
+    Node *node = calloc(1, size_of(kind));
 
     if (node == NULL)
         return NULL;
     atomic_init(&node->references, 1);
     node->bits = bits;
     node->n_bits = (uint8_t)n_bits;
-    node->is_leaf = is_leaf;
-    node->owner = owner != NULL ? wire_owner_ref(owner) : NULL;
-    if (!is_leaf)
-        node->child[0] = node->child[1] = NULL;
+    node->kind = (uint8_t)kind;
+    if (owner != NULL)
+        node->links[0] = wire_owner_ref(owner);
     return node;
 }
 
-static Node *get_child(const Node *node, unsigned side)
+/* Puts a node that is this table's alone, as all above it are, in the place of the one at @link:
+ * the same, but with @owner and, if @forked, with room for children. Returns: 0; -ENOMEM. */
+static int remake(Node **link, WireOwner *owner, bool forked)
 {
-    return node->is_leaf ? NULL : node->child[side];
+    Node *node = *link, *mine = make_node(node->bits, node->n_bits, owner, forked);
+
+    if (mine == NULL)
+        return -ENOMEM;
+    for (unsigned side = 0; forked && side < 2; side++)
+        *child_at(mine, side) = ref_node(get_child(node, side));
+    unref_node(node);
+    *link = mine;
+    return 0;
 }
 
 /* Makes the node at @link this table's alone, as all above it are; with memory for children if
  * @parent. Returns: 0; -ENOMEM. */
 static int own(Node **link, bool parent)
 {
-    Node *node = *link, *mine;
+    Node *node = *link;
+    bool  forked = (node->kind & FORKED) != 0;
 
-    if (atomic_load_explicit(&node->references, memory_order_acquire) == 1 &&
-        !(parent && node->is_leaf))
+    if (atomic_load_explicit(&node->references, memory_order_acquire) == 1 && (forked || !parent))
         return 0;
-    mine = make_node(node->bits, node->n_bits, node->owner, node->is_leaf && !parent);
-    if (mine == NULL)
-        return -ENOMEM;
-    if (!node->is_leaf) {
-        mine->child[0] = ref_node(node->child[0]);
-        mine->child[1] = ref_node(node->child[1]);
-    }
-    unref_node(node);
-    *link = mine;
-    return 0;
+    return remake(link, get_owner(node), forked || parent);
 }
 
 /* ---- tables ---- */
@@ -218,50 +243,37 @@ static int fork_at(Node **link, const Key *key, WireOwner *owner)
     Node    *below = *link, *leaf, *fork;
     unsigned common = count_common(key->bits, below->bits);
 
-    leaf = make_node(key->bits, key->n_bits, owner, common < key->n_bits);
+    leaf = make_node(key->bits, key->n_bits, owner, common >= key->n_bits);
     if (leaf == NULL)
         return -ENOMEM;
     if (common >= key->n_bits) { /* ours contains what is there */
-        leaf->child[bit_at(below->bits, key->n_bits)] = below;
+        *child_at(leaf, bit_at(below->bits, key->n_bits)) = below;
         *link = leaf;
         return 0;
     }
-    fork = make_node(keep_first(key->bits, common), common, NULL, false);
+    fork = make_node(keep_first(key->bits, common), common, NULL, true);
     if (fork == NULL) {
         unref_node(leaf);
         return -ENOMEM;
     }
-    fork->child[bit_at(below->bits, common)] = below;
-    fork->child[bit_at(key->bits, common)] = leaf;
+    *child_at(fork, bit_at(below->bits, common)) = below;
+    *child_at(fork, bit_at(key->bits, common)) = leaf;
     *link = fork;
     return 0;
-}
-
-static void set_owner(Node *node, WireOwner *owner)
-{
-    WireOwner *was = node->owner;
-
-    node->owner = owner != NULL ? wire_owner_ref(owner) : NULL;
-    if (was != NULL)
-        wire_owner_unref(was);
 }
 
 static int insert(Node **link, const Key *key, WireOwner *owner)
 {
     while (*link != NULL && contains(*link, key)) {
-        bool here = (*link)->n_bits == key->n_bits;
-
-        if (own(link, !here) < 0)
+        if ((*link)->n_bits == key->n_bits)
+            return remake(link, owner, ((*link)->kind & FORKED) != 0);
+        if (own(link, true) < 0)
             return -ENOMEM;
-        if (here) {
-            set_owner(*link, owner);
-            return 0;
-        }
-        link = &(*link)->child[side_of(*link, key)];
+        link = child_at(*link, side_of(*link, key));
     }
     if (*link != NULL)
         return fork_at(link, key, owner);
-    *link = make_node(key->bits, key->n_bits, owner, true);
+    *link = make_node(key->bits, key->n_bits, owner, false);
     return *link != NULL ? 0 : -ENOMEM;
 }
 
@@ -291,41 +303,43 @@ WireOwner *wire_allowedips_find(const WireAllowedIps *self, const MeshPrefix *pr
     Key   key;
     Node *node = make_key(prefix, &key) ? find(self, &key) : NULL;
 
-    return node != NULL ? node->owner : NULL;
+    return node != NULL ? get_owner(node) : NULL;
 }
 
-/* A node of this table alone that has no owner and fewer than two children is not needed. */
-static void drop_needless(Node **link)
+/* The fork at @link, whose child at @side is not needed any more, is not either. */
+static void drop_fork(Node **link, unsigned side)
 {
-    Node    *node = *link;
-    unsigned side = node->is_leaf || node->child[0] == NULL;
+    Node *fork = *link;
 
-    if (node->owner != NULL || (!node->is_leaf && node->child[0] != NULL && node->child[1] != NULL))
-        return;
-    *link = get_child(node, side);
-    if (*link != NULL)
-        node->child[side] = NULL; /* its reference went up */
-    unref_node(node);
+    *link = ref_node(get_child(fork, !side));
+    unref_node(fork);
 }
 
 int wire_allowedips_remove(WireAllowedIps *self, const MeshPrefix *prefix)
 {
-    Key    key;
-    Node **link, **parent = NULL;
+    Key      key;
+    unsigned side = 0;
+    Node   **link, **parent = NULL, *node;
 
     if (wire_allowedips_find(self, prefix) == NULL || !make_key(prefix, &key))
         return 0;
-    for (link = key.v4 ? &self->v4 : &self->v6;; link = &(*link)->child[side_of(*link, &key)]) {
+    for (link = key.v4 ? &self->v4 : &self->v6; (*link)->n_bits != key.n_bits;
+         link = child_at(*link, side)) {
         if (own(link, false) < 0)
             return -ENOMEM;
-        if ((*link)->n_bits == key.n_bits)
-            break;
         parent = link;
+        side = side_of(*link, &key);
     }
-    set_owner(*link, NULL);
-    drop_needless(link);
-    if (parent != NULL)
-        drop_needless(parent); /* a fork may have lost a child */
+    node = *link;
+    if (get_child(node, 0) != NULL && get_child(node, 1) != NULL)
+        return remake(link, NULL, true);
+    if (get_child(node, 0) == NULL && get_child(node, 1) == NULL && parent != NULL &&
+        get_owner(*parent) == NULL) {
+        drop_fork(parent, side);
+        return 0;
+    }
+    *link = ref_node(get_child(node, get_child(node, 0) == NULL));
+    unref_node(node);
     return 0;
 }
 
@@ -338,8 +352,8 @@ static WirePeer *look_up(const Node *node, Bits bits, unsigned max_bits)
     while (node != NULL) {
         if (count_common(node->bits, bits) < node->n_bits)
             break;
-        if (node->owner != NULL)
-            found = node->owner;
+        if (node->kind & OWNED)
+            found = node->links[0];
         if (node->n_bits == max_bits)
             break;
         node = get_child(node, bit_at(bits, node->n_bits));

@@ -68,16 +68,6 @@ void wire_exchange_drop_secrets(WireExchange *self, WirePeer *peer)
         mesh_key_wipe(&peer->talk->remote, sizeof(peer->talk->remote));
 }
 
-static bool ready_talk(WirePeer *peer)
-{
-    if (peer->talk != NULL)
-        return true;
-    peer->talk = calloc(1, sizeof(*peer->talk));
-    if (peer->talk != NULL)
-        wire_cookie_jar_init(&peer->talk->jar, &peer->public_key);
-    return peer->talk != NULL;
-}
-
 /* One X25519 for each peer, but not before the first handshake with it: ten thousand peers that are
  * configured at once and mostly silent cost nothing. */
 static bool can_talk(WireExchange *self, WirePeer *peer)
@@ -87,7 +77,7 @@ static bool can_talk(WireExchange *self, WirePeer *peer)
     if (peer->is_judged || self->identity == NULL)
         return peer->can_talk;
     card = wire_snapshot_find(self->snapshot, &peer->public_key);
-    if (card == NULL || wire_owner_get_peer(card->owner) != peer || !ready_talk(peer))
+    if (card == NULL || wire_owner_get_peer(card->owner) != peer || !wire_peer_ready_talk(peer))
         return false;
     peer->is_judged = true;
     peer->can_talk =
@@ -137,20 +127,20 @@ static void make_timestamp(WireExchange *self, WirePeer *peer,
              .until_ns = atomic_load_explicit(&self->plane->send_until_ns, memory_order_relaxed),
     };
 
-    wire_freshness_encode(wire_freshness_next(&peer->sent_ns, &at), out_timestamp);
-    if (peer->sent_ns > atomic_load_explicit(&self->plane->sent_ns, memory_order_relaxed))
-        atomic_store_explicit(&self->plane->sent_ns, peer->sent_ns, memory_order_relaxed);
+    wire_freshness_encode(wire_freshness_next(&peer->talk->sent_ns, &at), out_timestamp);
+    if (peer->talk->sent_ns > atomic_load_explicit(&self->plane->sent_ns, memory_order_relaxed))
+        atomic_store_explicit(&self->plane->sent_ns, peer->talk->sent_ns, memory_order_relaxed);
 }
 
 /* Is it later than all we took of this peer? */
 static int take_timestamp(const WireExchange *self, WirePeer *peer,
                           const uint8_t timestamp[WIRE_TAI64N_BYTES])
 {
-    int rc = wire_freshness_check(&peer->freshness, timestamp, true_ns(self));
+    int rc = wire_freshness_check(&peer->talk->freshness, timestamp, true_ns(self));
 
     if (rc == 0)
-        rc = wire_noise_accept_timestamp(&peer->freshness, timestamp, self->now_ms);
-    atomic_store_explicit(&peer->taken_ns, wire_freshness_decode(peer->freshness.newest),
+        rc = wire_noise_accept_timestamp(&peer->talk->freshness, timestamp, self->now_ms);
+    atomic_store_explicit(&peer->taken_ns, wire_freshness_decode(peer->talk->freshness.newest),
                           memory_order_relaxed);
     return rc;
 }
@@ -240,10 +230,10 @@ static size_t choose_ways(const WireExchange *self, WirePeer *peer, bool retry,
         return n + (wire_route_get(&peer->copy, &out_hops[n]) ? 1 : 0);
     if (n == 1 && !retry && self->now_ms < until)
         return 1; /* the way is proven */
-    for (size_t i = 0; i < peer->n_candidates; i++) {
-        if (n > 0 && mesh_endpoint_equal(&out_hops[0].remote, &peer->candidates[i]))
+    for (size_t i = 0; peer->talk != NULL && i < peer->talk->n_candidates; i++) {
+        if (n > 0 && mesh_endpoint_equal(&out_hops[0].remote, &peer->talk->candidates[i]))
             continue;
-        out_hops[n++] = (WireHop){ .remote = peer->candidates[i] };
+        out_hops[n++] = (WireHop){ .remote = peer->talk->candidates[i] };
     }
     return n;
 }
@@ -318,8 +308,8 @@ void wire_exchange_initiate(WireExchange *self, WirePeer *peer, bool retry)
     if (make_initiation(self, peer, bytes) < 0)
         return;
     n_sent = send_message(self, &message, hops, n_hops);
-    wire_count(&peer->n_attempts, 1);
-    wire_count(&peer->tx_handshake_bytes, n_sent * sizeof(bytes));
+    wire_count(&peer->talk->n_attempts, 1);
+    wire_count(&peer->talk->tx_bytes, n_sent * sizeof(bytes));
     mark_sent(self, peer);
 }
 
@@ -381,12 +371,12 @@ static int add_keypair(WireExchange *self, WirePeer *peer, WireHandshake *handsh
 /* An authentic handshake message came over @hop: its source is where the peer is. */
 static void credit(WireExchange *self, WirePeer *peer, const WireQueuedMessage *message)
 {
-    wire_count(&peer->rx_handshake_bytes, message->len);
+    wire_count(&peer->talk->rx_bytes, message->len);
     (void)wire_timers_received(&peer->timers, false, keepalive_of(peer), self->now_ms);
     if (atomic_load_explicit(&peer->pinned, memory_order_relaxed))
         (void)wire_route_learn_source(&peer->route,
                                       &message->hop); /* data will tell, if it moved */
-    else if (wire_route_learn(&peer->route, &message->hop))
+    else if (wire_route_prepare(&peer->route) == 0 && wire_route_learn(&peer->route, &message->hop))
         wire_exchange_report(self, WIRE_EVENT_ROAMED, peer);
 }
 
@@ -411,7 +401,7 @@ static void respond(WireExchange *self, WirePeer *peer, WireHandshake *handshake
     if (add_keypair(self, peer, handshake, false) < 0)
         return;
     credit(self, peer, message);
-    wire_count(&peer->tx_handshake_bytes,
+    wire_count(&peer->talk->tx_bytes,
                send_message(self, &packet, &message->hop, 1) * sizeof(bytes));
     mark_sent(self, peer);
 }
@@ -484,7 +474,7 @@ static WirePeer *take_cookie(WireExchange *self, const WireQueuedMessage *messag
     else if (wire_cookie_take_reply(&peer->talk->jar, message->bytes, self->now_ms) < 0)
         wire_count_drop(self->counters, WIRE_DROP_FORGED, 1);
     else
-        wire_count(&peer->rx_handshake_bytes, message->len);
+        wire_count(&peer->talk->rx_bytes, message->len);
     return NULL;
 }
 
@@ -516,13 +506,13 @@ void wire_exchange_complete(WireExchange *self, WirePeer *peer)
     const WireKeypair *keypair = wire_slots_current(&peer->slots);
 
     if (keypair != NULL)
-        atomic_store_explicit(&peer->session_suite, (uint8_t)keypair->engine->suite,
+        atomic_store_explicit(&peer->talk->session_suite, (uint8_t)keypair->engine->suite,
                               memory_order_relaxed);
     wire_timers_completed(&peer->timers);
     atomic_store_explicit(&peer->session_until_ms, self->now_ms + WIRE_REJECT_AFTER_MS,
                           memory_order_relaxed);
-    atomic_store_explicit(&peer->handshake_ns, (int64_t)wall.tv_sec * NS_PER_S + wall.tv_nsec,
+    atomic_store_explicit(&peer->talk->handshake_ns, (int64_t)wall.tv_sec * NS_PER_S + wall.tv_nsec,
                           memory_order_relaxed);
-    atomic_store_explicit(&peer->n_attempts, 0, memory_order_relaxed);
+    atomic_store_explicit(&peer->talk->n_attempts, 0, memory_order_relaxed);
     wire_exchange_report(self, WIRE_EVENT_HANDSHAKE, peer);
 }

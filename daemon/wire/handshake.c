@@ -75,19 +75,26 @@ static bool has_way(WirePeer *peer)
 {
     WireHop hop;
 
-    return peer->n_candidates > 0 || wire_route_get(&peer->route, &hop);
+    return (peer->talk != NULL && peer->talk->n_candidates > 0) ||
+           wire_route_get(&peer->route, &hop);
 }
 
 /* Out of memory: there are none until the next route. */
-static void take_candidates(WirePeer *peer, const WireRoute *route)
+static void take_candidates(WirePeerTalk *talk, const WireRoute *route)
 {
-    size_t size = route->n_candidates * sizeof(*peer->candidates);
+    size_t size = route->n_candidates * sizeof(*talk->candidates);
 
-    free(peer->candidates);
-    peer->candidates = size > 0 ? malloc(size) : NULL;
-    peer->n_candidates = peer->candidates != NULL ? route->n_candidates : 0;
-    if (peer->n_candidates > 0)
-        memcpy(peer->candidates, route->candidates, size);
+    free(talk->candidates);
+    talk->candidates = size > 0 ? malloc(size) : NULL;
+    talk->n_candidates = talk->candidates != NULL ? route->n_candidates : 0;
+    if (talk->n_candidates > 0)
+        memcpy(talk->candidates, route->candidates, size);
+}
+
+/* A route that says no more than where it is needs nothing but that. */
+static bool needs_talk(const WirePeer *peer, const WireRoute *route)
+{
+    return peer->talk != NULL || route->n_candidates > 0 || route->pinned;
 }
 
 /* New candidates, or another way: an initiation that still waits is sent again at once, they had no
@@ -99,9 +106,14 @@ static void take_route(WireHandshaker *self, WirePeer *peer)
 
     if (route == NULL)
         return;
-    news = route->n_candidates > 0 || (route->pinned && !wire_way_equal(&route->way, &peer->asked));
-    peer->asked = route->pinned ? route->way : (WireWay){ .link = 0 };
-    take_candidates(peer, route);
+    if (!needs_talk(peer, route) || !wire_peer_ready_talk(peer)) {
+        free(route);
+        return;
+    }
+    news = route->n_candidates > 0 ||
+           (route->pinned && !wire_way_equal(&route->way, &peer->talk->asked));
+    peer->talk->asked = route->pinned ? route->way : (WireWay){ .link = 0 };
+    take_candidates(peer->talk, route);
     free(route);
     if (news && wire_exchange_is_pending(peer) && !has_session(self, peer))
         wire_exchange_initiate(&self->exchange, peer, true);

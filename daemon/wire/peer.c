@@ -19,13 +19,37 @@ WirePeer *wire_peer_new(const WirePeerSpec *spec, WireIndexTable *index, unsigne
     atomic_init(&self->references, 1);
     atomic_init(&self->keepalive_s, spec->keepalive_s);
     atomic_init(&self->taken_ns, spec->taken_ns);
-    if (spec->taken_ns > 0)
-        wire_freshness_encode(spec->taken_ns, self->freshness.newest);
     wire_slots_init(&self->slots, index);
     wire_timers_init(&self->timers);
     wire_route_init(&self->route);
     wire_route_init(&self->copy);
     return self;
+}
+
+bool wire_peer_ready_talk(WirePeer *self)
+{
+    int64_t       taken_ns = atomic_load_explicit(&self->taken_ns, memory_order_relaxed);
+    WirePeerTalk *talk;
+
+    if (atomic_load_explicit(&self->talk, memory_order_relaxed) != NULL)
+        return true;
+    talk = calloc(1, sizeof(*talk));
+    if (talk == NULL)
+        return false;
+    wire_cookie_jar_init(&talk->jar, &self->public_key);
+    if (taken_ns > 0)
+        wire_freshness_encode(taken_ns, talk->freshness.newest);
+    atomic_store_explicit(&self->talk, talk, memory_order_release);
+    return true;
+}
+
+static void free_talk(WirePeerTalk *talk)
+{
+    if (talk == NULL)
+        return;
+    free(talk->candidates);
+    mesh_key_wipe(talk, sizeof(*talk));
+    free(talk);
 }
 
 void wire_peer_unref(WirePeer *self)
@@ -34,10 +58,9 @@ void wire_peer_unref(WirePeer *self)
         return;
     wire_slots_done(&self->slots);
     free(self->news);
-    if (self->talk != NULL)
-        mesh_key_wipe(self->talk, sizeof(*self->talk));
-    free(self->talk);
-    free(self->candidates);
+    free_talk(atomic_load(&self->talk));
+    wire_route_done(&self->route);
+    wire_route_done(&self->copy);
     mesh_key_wipe(self, sizeof(*self));
     free(self);
 }
@@ -69,27 +92,35 @@ WireRoute *wire_peer_take_route(WirePeer *self)
     return __atomic_exchange_n(&self->news, NULL, __ATOMIC_ACQ_REL);
 }
 
+static void tell_handshakes(const WirePeerTalk *talk, WirePeerInfo *info)
+{
+    int64_t handshake_ns = atomic_load_explicit(&talk->handshake_ns, memory_order_relaxed);
+
+    info->suite = atomic_load_explicit(&talk->session_suite, memory_order_relaxed);
+    info->last_handshake_s = handshake_ns / 1000000000;
+    info->last_handshake_ns = (uint32_t)(handshake_ns % 1000000000);
+    info->rx_bytes = wire_count_read(&talk->rx_bytes);
+    info->tx_bytes = wire_count_read(&talk->tx_bytes);
+    info->handshake_attempts = wire_count_read(&talk->n_attempts);
+}
+
 void wire_peer_get_info(WirePeer *self, int64_t now_ms, WirePeerInfo *out_info)
 {
     WireHop hop = { .source_if = 0 };
-    int64_t handshake_ns = atomic_load_explicit(&self->handshake_ns, memory_order_relaxed);
     int64_t received_ms = atomic_load_explicit(&self->timers.received_ms, memory_order_relaxed);
-    WirePeerInfo info = { .public_key = self->public_key };
+    const WirePeerTalk *talk = atomic_load_explicit(&self->talk, memory_order_acquire);
+    WirePeerInfo        info = { .public_key = self->public_key };
 
     if (wire_route_get(&self->route, &hop))
         info.endpoint = hop.remote;
     info.way = wire_hop_get_way(&hop);
     info.last_data_ms = (uint64_t)atomic_load_explicit(&self->data_ms, memory_order_relaxed);
     info.has_session = now_ms < atomic_load_explicit(&self->session_until_ms, memory_order_relaxed);
-    info.suite = atomic_load_explicit(&self->session_suite, memory_order_relaxed);
-    info.last_handshake_s = handshake_ns / 1000000000;
-    info.last_handshake_ns = (uint32_t)(handshake_ns % 1000000000);
     info.last_received_ms = (uint64_t)received_ms;
-    info.rx_bytes =
-        wire_count_read(&self->rx_data_bytes) + wire_count_read(&self->rx_handshake_bytes);
-    info.tx_bytes =
-        wire_count_read(&self->tx_data_bytes) + wire_count_read(&self->tx_handshake_bytes);
+    if (talk != NULL)
+        tell_handshakes(talk, &info);
+    info.rx_bytes += wire_count_read(&self->rx_data_bytes);
+    info.tx_bytes += wire_count_read(&self->tx_data_bytes);
     info.taken_ns = atomic_load_explicit(&self->taken_ns, memory_order_relaxed);
-    info.handshake_attempts = wire_count_read(&self->n_attempts);
     *out_info = info;
 }

@@ -40,20 +40,31 @@ enum {
     WIRE_TELL_DROP = 1u << 2,      /* forget what is staged */
 };
 
-/* What a handshake takes. Made before the first one: of ten thousand peers most have none.
- * Handshake thread only. */
+/* What only a peer takes that somebody talked to, or that has ways to be tried. Made when needed:
+ * of ten thousand peers most have none. Handshake thread; who else reads, reads what is atomic. */
 typedef struct {
     WireRemote    remote;  /* made while @can_talk */
     WireHandshake pending; /* our initiation under way */
     WireCookieJar jar;
+    WireFreshness freshness;
+    int64_t       sent_ns; /* last timestamp sent; none is sent twice, nor backwards */
+    WireWay       asked;   /* way of the pinned route taken last */
+
+    WireCount       rx_bytes, tx_bytes; /* of handshakes, outer */
+    WireCount       n_attempts;
+    _Atomic int64_t handshake_ns;  /* wall clock of the last */
+    _Atomic uint8_t session_suite; /* of the last */
+
+    uint8_t       n_candidates;
+    MeshEndpoint *candidates; /* owned; as many as there are */
 } WirePeerTalk;
 
 struct WirePeer {
     MeshKey          public_key; /* constant, as the next */
     uint8_t          shard;      /* gets its notes, and what names its sessions */
-    _Atomic uint32_t references;
-    _Atomic uint16_t keepalive_s; /* control thread */
     _Atomic bool     has_candidates;
+    _Atomic uint16_t keepalive_s; /* control thread */
+    _Atomic uint32_t references;
     WireNote         to_handshake, to_out;
     WireSlots        slots;
     WireTimers       timers;
@@ -68,13 +79,9 @@ struct WirePeer {
     _Atomic int64_t  elsewhere_ms; /* last told that it was heard on another way */
     WireRoute       *news;         /* owned; exchanged atomically by control and handshake thread */
 
-    /* Outer bytes, by the thread that counts them. */
-    WireCount       rx_data_bytes, rx_handshake_bytes; /* in threads, shared; handshake thread */
-    WireCount       tx_data_bytes, tx_handshake_bytes; /* out threads, shared; handshake thread */
-    WireCount       n_attempts;                        /* handshake thread */
-    _Atomic int64_t handshake_ns;     /* wall clock of the last; handshake thread */
-    _Atomic int64_t taken_ns;         /* greatest timestamp of its initiations. The same */
-    _Atomic uint8_t session_suite;    /* of the last; the same */
+    WireCount       rx_data_bytes;    /* outer; in threads, shared */
+    WireCount       tx_data_bytes;    /* out threads, shared */
+    _Atomic int64_t taken_ns;         /* greatest timestamp of its initiations; handshake thread */
     _Atomic int64_t session_until_ms; /* boot clock: may send until then; 0: no session. The same */
 
     /* Out threads. */
@@ -82,24 +89,19 @@ struct WirePeer {
     _Atomic uint32_t staged_in; /* bits: shards where something waits */
     _Atomic uint32_t n_drops;   /* WIRE_TELL_DROP obeyed; its own shard's out thread counts */
 
-    /* Handshake thread only. */
-    bool          is_judged; /* can_talk was found out, with the keys there are now */
-    bool          can_talk;  /* then @talk is there: the peer's key is sound and not our own */
-    WirePeerTalk *talk;      /* owned; NULL: not needed yet */
-    WireFreshness freshness;
-    WireDeadline  deadline;
-    int64_t       sent_ns; /* last timestamp sent; none is sent twice, nor backwards */
-    WireWay       asked;   /* way of the pinned route taken last */
-    bool          known;   /* WIRE_ASK_KEYS was obeyed: it may be armed */
-    bool     held;  /* an initiation was due, but nothing could go: see wire_exchange_initiate() */
-    bool     ended; /* WIRE_ASK_END was obeyed: nothing starts any more */
-    uint32_t early_bits; /* asked for before it was known */
-
-    uint8_t       n_candidates;
-    MeshEndpoint *candidates; /* owned; as many as there are */
-
-    WirePeer       *next_new; /* control thread, while a configuration is applied */
-    struct rcu_head rcu;
+    /* Handshake thread only, but for the first. */
+    _Atomic(WirePeerTalk *) talk;       /* owned; NULL: not needed yet. wire_peer_ready_talk() */
+    uint8_t                 early_bits; /* WIRE_ASK_…, asked for before it was known */
+    bool                    is_judged;  /* can_talk was found out, with the keys there are now */
+    bool can_talk; /* then @talk is there: the peer's key is sound and not our own */
+    bool known;    /* WIRE_ASK_KEYS was obeyed: it may be armed */
+    bool held;     /* an initiation was due, but nothing could go: see wire_exchange_initiate() */
+    bool ended;    /* WIRE_ASK_END was obeyed: nothing starts any more */
+    union {        /* one after the other */
+        WirePeer       *next_new; /* control thread, while a configuration is applied */
+        WireDeadline    deadline; /* while it is known */
+        struct rcu_head rcu;
+    };
 };
 
 /* NULL: out of memory. One reference, the caller's. */
@@ -157,6 +159,9 @@ static inline bool wire_peer_mark_data(WirePeer *self, int64_t now_ms)
         atomic_store_explicit(&self->data_ms, now_ms, memory_order_relaxed);
     return last_ms == 0 || now_ms - last_ms >= WIRE_PEER_IDLE_MS;
 }
+
+/** wire_peer_ready_talk: Handshake thread. Returns: false: out of memory. */
+bool wire_peer_ready_talk(WirePeer *self);
 
 /** wire_peer_get_info: Control thread. */
 void wire_peer_get_info(WirePeer *self, int64_t now_ms, WirePeerInfo *out_info);

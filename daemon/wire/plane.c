@@ -52,6 +52,17 @@ static void drop_created(Applying *applying)
     }
 }
 
+/* They are to live; what links them is needed for something else. */
+static void keep_created(Applying *applying)
+{
+    while (applying->created != NULL) {
+        WirePeer *peer = applying->created;
+
+        applying->created = peer->next_new;
+        memset(&peer->deadline, 0, sizeof(peer->deadline));
+    }
+}
+
 /* A peer that went ends; one that is new, or whose secret, keepalive or suite changed, is looked
  * at. */
 static void follow_change(WireCard *was, WireCard *is, void *data)
@@ -91,6 +102,7 @@ static int apply_own(WirePlane *self, const WireConfig *config)
         drop_created(&applying);
         return rc;
     }
+    keep_created(&applying);
     wire_rcu_publish(&self->snapshot, news);
     wire_snapshot_compare(old, news, follow_change, self);
     wire_snapshot_retire(old);
@@ -341,6 +353,17 @@ static bool is_now(const WirePeer *peer, const WireWay *way)
     return wire_way_equal(&now, way);
 }
 
+/* Memory for what set_way() sets. */
+static int prepare_way(WirePeer *peer, const WireRoute *route)
+{
+    bool has_way = route->pinned ? wire_way_is_set(&route->way) : route->endpoint.addr.family != 0;
+    int  rc = has_way ? wire_route_prepare(&peer->route) : 0;
+
+    if (rc == 0 && route->pinned && wire_way_is_set(&route->copy))
+        rc = wire_route_prepare(&peer->copy);
+    return rc;
+}
+
 static void set_way(WirePeer *peer, const WireRoute *route)
 {
     WireHop hop = wire_hop_from_way(&route->way), copy = wire_hop_from_way(&route->copy);
@@ -371,7 +394,9 @@ int wire_plane_set_route(WirePlane *self, const MeshKey *key, const WireRoute *r
         return -ENOENT;
     if (route->n_candidates > WIRE_MAX_CANDIDATES)
         return -EINVAL;
-    rc = wire_peer_give_route(peer, route);
+    rc = prepare_way(peer, route);
+    if (rc == 0)
+        rc = wire_peer_give_route(peer, route);
     if (rc < 0)
         return rc;
     set_way(peer, route);

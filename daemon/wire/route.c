@@ -1,45 +1,76 @@
 /* daemon/wire/route.c: the sequence lock around a peer's way. */
 #include "daemon/wire/route.h"
 
+#include <errno.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "common/std/endpoint.h"
 
+#define WORDS ((sizeof(WireHop) + 7u) / 8u)
+
 typedef union {
     WireHop  hop;
-    uint64_t words[WIRE_ROUTE_WORDS];
+    uint64_t words[WORDS];
 } HopWords;
+
+struct WireRouteWords {
+    _Atomic uint32_t sequence; /* odd: being written */
+    _Atomic uint64_t words[WORDS];
+};
 
 void wire_route_init(WireRouteCell *self)
 {
-    atomic_init(&self->sequence, 0);
-    for (size_t i = 0; i < WIRE_ROUTE_WORDS; i++)
-        atomic_init(&self->words[i], 0);
+    atomic_init(&self->words, NULL);
+}
+
+void wire_route_done(WireRouteCell *self)
+{
+    free(atomic_load(&self->words));
+}
+
+int wire_route_prepare(WireRouteCell *self)
+{
+    WireRouteWords *before = NULL, *words;
+
+    if (atomic_load(&self->words) != NULL)
+        return 0;
+    words = calloc(1, sizeof(*words));
+    if (words == NULL)
+        return -ENOMEM;
+    if (!atomic_compare_exchange_strong(&self->words, &before, words))
+        free(words); /* the other thread was first */
+    return 0;
+}
+
+static WireRouteWords *get_words(const WireRouteCell *self)
+{
+    return atomic_load_explicit(&self->words, memory_order_acquire);
 }
 
 /* Relaxed loads between two looks at the sequence. All words are ordered by acquire loads, so that
  * the second look cannot come before them. */
-static bool try_read(const WireRouteCell *self, HopWords *out)
+static bool try_read(const WireRouteWords *self, HopWords *out)
 {
     uint32_t before = atomic_load_explicit(&self->sequence, memory_order_acquire);
 
     if (before & 1u)
         return false;
-    for (size_t i = 0; i < WIRE_ROUTE_WORDS; i++)
+    for (size_t i = 0; i < WORDS; i++)
         out->words[i] = atomic_load_explicit(&self->words[i], memory_order_acquire);
     return atomic_load_explicit(&self->sequence, memory_order_relaxed) == before;
 }
 
-static void read_words(const WireRouteCell *self, HopWords *out)
+static void read_words(const WireRouteWords *self, HopWords *out)
 {
     while (!try_read(self, out))
         sched_yield(); /* a writer holds it for a few stores */
 }
 
 /* Returns: true: we are the writer until end_write(). */
-static bool begin_write(WireRouteCell *self)
+static bool begin_write(WireRouteWords *self)
 {
     uint32_t sequence = atomic_load_explicit(&self->sequence, memory_order_relaxed);
 
@@ -48,7 +79,7 @@ static bool begin_write(WireRouteCell *self)
                                                    memory_order_acquire, memory_order_relaxed);
 }
 
-static void end_write(WireRouteCell *self, const WireHop *hop)
+static void end_write(WireRouteWords *self, const WireHop *hop)
 {
     HopWords news = { .words = { 0 } };
 
@@ -58,7 +89,7 @@ static void end_write(WireRouteCell *self, const WireHop *hop)
     news.hop.index = hop->index;
     news.hop.link = hop->link;
     news.hop.socket = hop->socket;
-    for (size_t i = 0; i < WIRE_ROUTE_WORDS; i++)
+    for (size_t i = 0; i < WORDS; i++)
         atomic_store_explicit(&self->words[i], news.words[i], memory_order_release);
     atomic_fetch_add_explicit(&self->sequence, 1, memory_order_release);
 }
@@ -102,9 +133,12 @@ static bool same_way(const WireHop *a, const WireHop *b)
 
 bool wire_route_get(const WireRouteCell *self, WireHop *out_hop)
 {
-    HopWords now;
+    const WireRouteWords *words = get_words(self);
+    HopWords              now;
 
-    read_words(self, &now);
+    if (words == NULL)
+        return false;
+    read_words(words, &now);
     if (!wire_hop_is_set(&now.hop))
         return false;
     *out_hop = now.hop;
@@ -113,42 +147,55 @@ bool wire_route_get(const WireRouteCell *self, WireHop *out_hop)
 
 void wire_route_set(WireRouteCell *self, const WireHop *hop)
 {
-    while (!begin_write(self))
+    WireRouteWords *words = get_words(self);
+
+    if (words == NULL)
+        return;
+    while (!begin_write(words))
         sched_yield();
-    end_write(self, hop);
+    end_write(words, hop);
 }
 
 bool wire_route_learn(WireRouteCell *self, const WireHop *hop)
 {
-    HopWords now;
+    WireRouteWords *words = get_words(self);
+    HopWords        now;
 
-    read_words(self, &now);
-    if (same_way(&now.hop, hop) || !begin_write(self))
+    if (words == NULL)
         return false;
-    end_write(self, hop);
+    read_words(words, &now);
+    if (same_way(&now.hop, hop) || !begin_write(words))
+        return false;
+    end_write(words, hop);
     return !same_remote(&now.hop, hop);
 }
 
 bool wire_route_learn_source(WireRouteCell *self, const WireHop *hop)
 {
-    HopWords now;
+    WireRouteWords *words = get_words(self);
+    HopWords        now;
 
-    read_words(self, &now);
+    if (words == NULL)
+        return false;
+    read_words(words, &now);
     if (!same_remote(&now.hop, hop))
         return false;
-    if (!same_way(&now.hop, hop) && begin_write(self))
-        end_write(self, hop);
+    if (!same_way(&now.hop, hop) && begin_write(words))
+        end_write(words, hop);
     return true;
 }
 
 void wire_route_forget_source(WireRouteCell *self, const WireHop *hop)
 {
-    HopWords now;
+    WireRouteWords *words = get_words(self);
+    HopWords        now;
 
-    read_words(self, &now);
-    if (now.hop.source.family == 0 || !same_way(&now.hop, hop) || !begin_write(self))
+    if (words == NULL)
+        return;
+    read_words(words, &now);
+    if (now.hop.source.family == 0 || !same_way(&now.hop, hop) || !begin_write(words))
         return;
     now.hop.source = (MeshAddr){ .family = 0 };
     now.hop.source_if = 0;
-    end_write(self, &now.hop);
+    end_write(words, &now.hop);
 }

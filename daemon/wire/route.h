@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/std/attr.h"
 #include "common/std/ip.h"
 #include "daemon/wire/way.h"
 
@@ -35,14 +36,19 @@ WireWay wire_hop_get_way(const WireHop *hop);
  * of the relay's number and the sender's index there. */
 MeshEndpoint wire_hop_get_source(const WireHop *hop);
 
-#define WIRE_ROUTE_WORDS ((sizeof(WireHop) + 7u) / 8u)
+typedef struct WireRouteWords WireRouteWords;
 
+/** WireRouteCell: of ten thousand peers most have no way: its memory is there from the first on. */
 typedef struct {
-    _Atomic uint32_t sequence; /* odd: being written */
-    _Atomic uint64_t words[WIRE_ROUTE_WORDS];
+    _Atomic(WireRouteWords *) words; /* owned; NULL: none was known yet */
 } WireRouteCell;
 
 void wire_route_init(WireRouteCell *self);
+void wire_route_done(WireRouteCell *self); /* nobody reads it any more */
+
+/** wire_route_prepare: memory for a way; there already: nothing. Control and handshake thread,
+ * before set and learn, which without do nothing. Returns: 0; -ENOMEM. */
+MESH_CHECKED int wire_route_prepare(WireRouteCell *self);
 
 /** wire_route_get: a consistent copy. Returns: false: no way is known. Any thread. */
 bool wire_route_get(const WireRouteCell *self, WireHop *out_hop);

@@ -1,14 +1,14 @@
 /* daemon/wire/slots.h: a peer's keypairs: previous, current, next; and how they rotate.
  *
  * Readers (shards): one acquire load, under QSBR. Writers (handshake thread; a shard's in-thread
- * when the first packet of a responder's session arrives): a mutex per peer, taken once a session
+ * when the first packet of a responder's session arrives): a flag per peer, taken once a session
  * and never per packet. A keypair that leaves a slot leaves the index table and is retired. */
 #pragma once
 
 #include "daemon/wire/index.h"
 #include "daemon/wire/keypair.h"
 
-#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 /** WireSlots: embedded in WirePeer. Keypairs in it are owned by it. */
@@ -17,7 +17,7 @@ typedef struct {
     _Atomic(WireKeypair *) previous; /* still accepted */
     _Atomic(WireKeypair *) next;     /* responder: current after the first packet under it */
     WireIndexTable        *table;    /* borrowed; where keypairs that leave are taken out */
-    pthread_mutex_t        lock;
+    _Atomic bool           busy;     /* somebody is at the three */
 } WireSlots;
 
 void wire_slots_init(WireSlots *self, WireIndexTable *table);

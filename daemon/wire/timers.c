@@ -93,7 +93,7 @@ bool wire_timers_request(WireTimers *self, int64_t now_ms)
 void wire_timers_initiated(WireTimers *self, unsigned jitter_ms, int64_t now_ms)
 {
     self->initiated_ms = now_ms;
-    self->jitter_ms = jitter_ms;
+    self->jitter_ms = (uint16_t)jitter_ms;
     self->retry_ms = now_ms + WIRE_REKEY_TIMEOUT_MS + jitter_ms;
     self->attempts++;
 }

@@ -40,11 +40,11 @@ typedef struct {
     /* Control thread writes. */
     _Atomic uint16_t silent_ms; /* of unanswered data after which to tell; 0: never */
     /* Handshake thread only. */
+    uint16_t jitter_ms;    /* drawn with the last initiation */
+    uint8_t  attempts;     /* initiations of the 90 s under way */
     int64_t  initiated_ms; /* last initiation sent */
     int64_t  retry_ms;     /* when the initiation under way counts as lost; 0: none under way */
     int64_t  zero_ms;      /* when keys are wiped; 0: nothing to wipe */
-    unsigned attempts;     /* initiations of the 90 s under way */
-    unsigned jitter_ms;    /* drawn with the last initiation */
 } WireTimers;
 
 void wire_timers_init(WireTimers *self);

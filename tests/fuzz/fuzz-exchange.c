@@ -421,6 +421,7 @@ static void initiate(unsigned number)
     Side   *side = &world.sides[number];
     WireHop hop = { .remote = world.sides[1 - number].endpoint };
 
+    assert(wire_route_prepare(&side->peer->route) == 0);
     if (!wire_route_get(&side->peer->route, &hop))
         wire_route_set(&side->peer->route, &hop);
     world.sending = number;
