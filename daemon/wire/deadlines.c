@@ -1,13 +1,25 @@
-/* daemon/wire/deadlines.c: a binary heap, the earliest on top; see deadlines.h. */
+/* daemon/wire/deadlines.c: a hierarchical timing wheel; see deadlines.h.
+ * Source: Varghese and Lauck, "Hashed and Hierarchical Timing Wheels", scheme 7.
+ *
+ * Time is a number of LEVELS digits to the base 64, the lowest in milliseconds. An entry lies at
+ * the level of the highest digit in which it differs from the wheel's time, in the slot of its own
+ * digit there. So what is at a level comes before all that is above it, and slots are in order:
+ * the earliest is in the first slot in use of the lowest level in use, which a bit each tells. When
+ * time comes to a slot of a higher level, what is in it moves down. */
 #include "daemon/wire/deadlines.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
+enum { DIGIT = 6, SLOTS = 1 << DIGIT, LEVELS = 8 }; /* 2^48 ms are nine thousand years */
+
 struct WireDeadlines {
-    WireDeadline **heap; /* owned array of borrowed entries, used from 1 */
-    size_t         n;    /* armed */
-    size_t         room; /* entries that fit */
+    int64_t       now_ms;  /* of the wheel; none that is armed is due before */
+    int64_t       next_ms; /* the earliest, if it is known */
+    bool          next_known;
+    uint64_t      used[LEVELS]; /* a bit for each slot that is not empty */
+    WireDeadline *slots[LEVELS * SLOTS];
 };
 
 int wire_deadlines_new(WireDeadlines **out_self)
@@ -16,99 +28,145 @@ int wire_deadlines_new(WireDeadlines **out_self)
 
     if (self == NULL)
         return -ENOMEM;
+    self->next_ms = INT64_MAX;
+    self->next_known = true;
     *out_self = self;
     return 0;
 }
 
 void wire_deadlines_free(WireDeadlines *self)
 {
-    if (self == NULL)
-        return;
-    free(self->heap);
     free(self);
 }
 
-int wire_deadlines_reserve(WireDeadlines *self, size_t n_entries)
+/* When it is taken: not before now, not after the end of time. */
+static int64_t due_at(const WireDeadlines *self, const WireDeadline *entry)
 {
-    size_t         room = self->room == 0 ? 16 : self->room;
-    WireDeadline **heap;
+    const int64_t last_ms = (INT64_C(1) << DIGIT * LEVELS) - 1;
 
-    if (n_entries <= self->room)
-        return 0;
-    while (room < n_entries)
-        room *= 2;
-    heap = realloc(self->heap, (room + 1) * sizeof(WireDeadline *));
-    if (heap == NULL)
-        return -ENOMEM;
-    self->heap = heap;
-    self->room = room;
-    return 0;
+    if (entry->at_ms < self->now_ms)
+        return self->now_ms;
+    return entry->at_ms < last_ms ? entry->at_ms : last_ms;
 }
 
-static void put(WireDeadlines *self, size_t place, WireDeadline *entry)
+static void put(WireDeadlines *self, WireDeadline *entry)
 {
-    self->heap[place] = entry;
-    entry->place = place;
+    uint64_t       at = (uint64_t)due_at(self, entry);
+    uint64_t       differs = (at ^ (uint64_t)self->now_ms) | (SLOTS - 1);
+    unsigned       level = (63u - (unsigned)__builtin_clzll(differs)) / DIGIT;
+    unsigned       slot = (unsigned)(at >> DIGIT * level) & (SLOTS - 1);
+    WireDeadline **head = &self->slots[level * SLOTS + slot];
+
+    entry->next = *head;
+    entry->link = head;
+    if (entry->next != NULL)
+        entry->next->link = &entry->next;
+    *head = entry;
+    self->used[level] |= UINT64_C(1) << slot;
 }
 
-/* Moves @entry from the hole at @place to where it belongs, up or down. */
-static void settle(WireDeadlines *self, size_t place, WireDeadline *entry)
+static void take_out(WireDeadlines *self, WireDeadline *entry)
 {
-    while (place > 1 && self->heap[place / 2]->at_ms > entry->at_ms) {
-        put(self, place, self->heap[place / 2]);
-        place /= 2;
+    WireDeadline **link = entry->link;
+    uintptr_t      first = (uintptr_t)self->slots;
+
+    *link = entry->next;
+    if (entry->next != NULL)
+        entry->next->link = link;
+    else if ((uintptr_t)link - first < sizeof self->slots) { /* it was the only one of its slot */
+        size_t place = (size_t)(link - self->slots);
+
+        self->used[place / SLOTS] &= ~(UINT64_C(1) << place % SLOTS);
     }
-    for (size_t child = 2 * place; child <= self->n; child = 2 * place) {
-        if (child < self->n && self->heap[child + 1]->at_ms < self->heap[child]->at_ms)
-            child++;
-        if (self->heap[child]->at_ms >= entry->at_ms)
-            break;
-        put(self, place, self->heap[child]);
-        place = child;
-    }
-    put(self, place, entry);
+    entry->link = NULL;
 }
 
 void wire_deadlines_arm(WireDeadlines *self, WireDeadline *entry, int64_t at_ms)
 {
-    if (at_ms == INT64_MAX) {
-        wire_deadlines_disarm(self, entry);
+    wire_deadlines_disarm(self, entry);
+    if (at_ms == INT64_MAX)
         return;
-    }
     entry->at_ms = at_ms;
-    if (entry->place == 0) {
-        if (self->n == self->room)
-            abort(); /* wire_deadlines_reserve() was forgotten */
-        entry->place = ++self->n;
-    }
-    settle(self, entry->place, entry);
+    put(self, entry);
+    if (self->next_known && due_at(self, entry) < self->next_ms)
+        self->next_ms = due_at(self, entry);
 }
 
 void wire_deadlines_disarm(WireDeadlines *self, WireDeadline *entry)
 {
-    size_t        place = entry->place;
-    WireDeadline *last;
-
-    if (place == 0)
+    if (entry->link == NULL)
         return;
-    entry->place = 0;
-    last = self->heap[self->n--];
-    if (last != entry)
-        settle(self, place, last);
+    if (due_at(self, entry) <= self->next_ms)
+        self->next_known = false; /* there may be others as early */
+    take_out(self, entry);
 }
 
-int64_t wire_deadlines_next(const WireDeadlines *self)
+/* The first slot in use and when it begins. NULL: all are empty. */
+static WireDeadline **find_first(const WireDeadlines *self, unsigned *out_level, int64_t *out_ms)
 {
-    return self->n == 0 ? INT64_MAX : self->heap[1]->at_ms;
+    unsigned level = 0, slot, shift;
+    uint64_t above;
+
+    while (level < LEVELS && self->used[level] == 0)
+        level++;
+    if (level == LEVELS)
+        return NULL;
+    slot = (unsigned)__builtin_ctzll(self->used[level]);
+    shift = DIGIT * level;
+    above = (uint64_t)self->now_ms >> (shift + DIGIT) << (shift + DIGIT);
+    *out_level = level;
+    *out_ms = (int64_t)(above | (uint64_t)slot << shift);
+    return (WireDeadline **)&self->slots[level * SLOTS + slot];
+}
+
+int64_t wire_deadlines_next(WireDeadlines *self)
+{
+    unsigned       level;
+    int64_t        start_ms;
+    WireDeadline **first;
+
+    if (self->next_known)
+        return self->next_ms;
+    first = find_first(self, &level, &start_ms);
+    self->next_ms = first == NULL ? INT64_MAX : due_at(self, *first);
+    for (const WireDeadline *entry = first != NULL && level > 0 ? *first : NULL; entry != NULL;
+         entry = entry->next)
+        if (due_at(self, entry) < self->next_ms)
+            self->next_ms = due_at(self, entry);
+    self->next_known = true;
+    return self->next_ms;
+}
+
+/* What is in a slot that time has come to moves to lower levels. */
+static void move_down(WireDeadlines *self, WireDeadline **slot)
+{
+    while (*slot != NULL) {
+        WireDeadline *entry = *slot;
+
+        take_out(self, entry);
+        put(self, entry);
+    }
 }
 
 WireDeadline *wire_deadlines_pop(WireDeadlines *self, int64_t now_ms)
 {
-    WireDeadline *entry;
+    WireDeadline **first;
+    unsigned       level;
+    int64_t        start_ms;
 
-    if (self->n == 0 || self->heap[1]->at_ms > now_ms)
-        return NULL;
-    entry = self->heap[1];
-    wire_deadlines_disarm(self, entry);
-    return entry;
+    while ((first = find_first(self, &level, &start_ms)) != NULL && start_ms <= now_ms) {
+        WireDeadline *entry = *first;
+
+        if (start_ms > self->now_ms)
+            self->now_ms = start_ms;
+        if (level == 0) {
+            self->next_known = false;
+            take_out(self, entry);
+            return entry;
+        }
+        move_down(self, first);
+    }
+    if (now_ms > self->now_ms)
+        self->now_ms = now_ms; /* nothing lies between: all stay where they are */
+    return NULL;
 }

@@ -24,7 +24,6 @@ struct WireHandshaker {
     WireExchange   exchange;
     WireDeadlines *deadlines;
     int64_t        loaded_until_ms;
-    size_t         n_known; /* peers that may be armed */
 };
 
 static int64_t now_of(const WireHandshaker *self)
@@ -155,21 +154,8 @@ static void take_identity(WireHandshaker *self)
     call_peers(self);
 }
 
-/* The first note about a peer's keys makes it known: from then on it may be armed. What packet
- * threads asked for before that, having seen the snapshot first, is done then. */
-static bool know_peer(WireHandshaker *self, WirePeer *peer)
-{
-    if (wire_deadlines_reserve(self->deadlines, self->n_known + 1) < 0)
-        return false;
-    self->n_known++;
-    peer->known = true;
-    return true;
-}
-
 static void end_peer(WireHandshaker *self, WirePeer *peer)
 {
-    if (peer->known)
-        self->n_known--;
     peer->known = false;
     peer->ended = true;
     wire_deadlines_disarm(self->deadlines, &peer->deadline);
@@ -186,9 +172,12 @@ static void obey(WireHandshaker *self, WirePeer *peer, uint32_t bits)
         end_peer(self, peer);
         return;
     }
-    peer->early_bits |= bits;
-    if (!peer->known && !((peer->early_bits & WIRE_ASK_KEYS) && know_peer(self, peer)))
-        return; /* without memory: the next note about it tries again */
+    peer->early_bits |= (uint8_t)bits;
+    /* The first note about its keys makes it known: from then on it may be armed. What packet
+     * threads asked for before that, having seen the snapshot first, is done then. */
+    if (!peer->known && !(peer->early_bits & WIRE_ASK_KEYS))
+        return;
+    peer->known = true;
     bits = peer->early_bits;
     peer->early_bits = 0;
     if (bits & WIRE_ASK_CONFIRM)
