@@ -14,52 +14,22 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 for folder in ("nm", "gui"):
     sys.path.insert(0, str(HERE.parent / folder))
+import echo
 from desk import Desk, Lab, need_desktop, open_seats, wait_until
 
 from nmlab import NetworkManager, need_nm
 
 SWITCH = "Connect to home"
-ECHO = r"""
-import select, socket, struct, sys, time
-def checksum(data):
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    while total >> 16:
-        total = (total & 0xffff) + (total >> 16)
-    return ~total & 0xffff
-s, number = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP), 0
-s.setblocking(False)
-while True:
-    head = struct.pack("!BBHHH", 8, 0, 0, 4711, number & 0xffff)
-    try:
-        s.sendto(head[:2] + struct.pack("!H", checksum(head)) + head[4:], (sys.argv[1], 0))
-    except OSError:
-        pass # no way there
-    number, end = number + 1, time.monotonic() + 0.02
-    while (left := end - time.monotonic()) > 0:
-        if not select.select([s], [], [], left)[0]:
-            continue
-        data, sender = s.recvfrom(2048)
-        if sender[0] == sys.argv[1] and data[20] == 0 and data[24:26] == struct.pack("!H", 4711):
-            print(time.monotonic(), flush=True)
-"""
-
-
-def replies(node):
-    return [float(line) for line in node.log("echo").splitlines()]
-
-
-def is_silent(node):
-    return time.monotonic() - replies(node)[-1] > 0.5
 
 
 def measure(node, connect, disconnect):
     """Milliseconds from the start of connect(), which gets what disconnect() found, to the first answer."""
     found = disconnect()
-    wait_until(lambda: is_silent(node), 20, "no answers")
+    wait_until(lambda: echo.is_silent(node), 20, "no answers")
     began = time.monotonic()
     connect(found)
-    wait_until(lambda: replies(node)[-1] > began, 30, "an answer")
-    return 1000 * (next(at for at in replies(node) if at > began) - began)
+    wait_until(lambda: echo.replies(node)[-1] > began, 30, "an answer")
+    return 1000 * (next(at for at in echo.replies(node) if at > began) - began)
 
 
 def show(name, rounds):
@@ -93,7 +63,7 @@ def by_nmcli(node, manager, rounds):
     manager.cli("connection", "add", "type", "vpn", "vpn-type", "mesh", "con-name", "home", "ifname", "*", "vpn.data",
                 "network=home")
     manager.cli("connection", "up", "home")
-    wait_until(lambda: not is_silent(node), 30, "answers")
+    wait_until(lambda: not echo.is_silent(node), 30, "answers")
     show("nmcli connection up", [measure(node, lambda _: manager.cli("connection", "up", "home"),
                                          lambda: manager.cli("connection", "down", "home")) for _ in range(rounds)])
 
@@ -114,8 +84,8 @@ def main():
             node.up()
             node.join(text or lab.server.key("home"))
         a.reaches(b.addresses()[4])
-        a.start("echo", sys.executable, "-c", ECHO, b.addresses()[4])
-        wait_until(lambda: replies(a), 20, "answers")
+        echo.start(a, b.addresses()[4])
+        wait_until(lambda: echo.replies(a), 20, "answers")
         by_click(a, Desk(a, "ann"), rounds)
         by_nmcli(a, manager, rounds)
 

@@ -117,12 +117,17 @@ class Bench:
         link = self.server.setup("load")
         self.server.up()
         reusable = self.server.key("load", "--reusable")
-        crowd = Crowd(OPTIONS.build, re.sub(r"//[^/]*/", "//127.0.0.1/", reusable), OPTIONS.nodes,
-                      host=self.server)
-        took = crowd.ask("enrol")["enrolled_s"]
-        crowd.close()
+        self.many = re.sub(r"//[^/]*/", "//127.0.0.1/", reusable)
+        took = self.enrol(OPTIONS.nodes)
         print(f"meshd with {OPTIONS.nodes} peers (enrolled in {took:.1f} s)", flush=True)
         self.link, self.node = link, lab.node("a")
+
+    def enrol(self, count):
+        """So many nodes join and are seen no more. Returns how long it took."""
+        crowd = Crowd(OPTIONS.build, self.many, count, host=self.server)
+        took = crowd.ask("enrol")["enrolled_s"]
+        crowd.close()
+        return took
 
     def row(self, name, value, unit, goal=""):
         print(f"  {name:<48}{value:>10.2f} {unit:<8}{goal}", flush=True)
@@ -193,11 +198,12 @@ class Bench:
         self.row(f"{name}: written", statistics.median(written), "KiB")
 
     def changes(self, meshd):
-        """Renames a node of the server again and again, then removes others."""
+        """Renames nodes of the server, then removes them; others join."""
         self.apart(meshd, "a node renamed", lambda i: self.server.ctl(
             "node", "rename", "--network", "load", f"node-{i + 100}", f"other-{i}"))
         self.apart(meshd, "a node removed", lambda i: self.server.ctl(
             "node", "remove", "--network", "load", f"other-{i}"))
+        self.apart(meshd, "a node added", lambda i: self.enrol(1))
         self.node.start("changes", PYTHON, "-c", PROBE)
         wait_until(lambda: self.samples("changes"), 20, "the probe")
         cpu = []
