@@ -9,6 +9,7 @@
 #include "common/std/clock.h"
 #include "common/std/endpoint.h"
 #include "daemon/wire/freshness.h"
+#include "daemon/wire/talk.h"
 
 enum { NS_PER_S = 1000000000 };
 
@@ -77,7 +78,7 @@ static bool can_talk(WireExchange *self, WirePeer *peer)
     if (peer->is_judged || self->identity == NULL)
         return peer->can_talk;
     card = wire_snapshot_find(self->snapshot, &peer->public_key);
-    if (card == NULL || wire_owner_get_peer(card->owner) != peer || !wire_peer_ready_talk(peer))
+    if (card == NULL || wire_owner_get_peer(card->owner) != peer || !wire_talk_ready(peer))
         return false;
     peer->is_judged = true;
     peer->can_talk =

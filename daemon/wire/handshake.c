@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@
 #include "common/std/thread.h"
 #include "daemon/wire/deadlines.h"
 #include "daemon/wire/exchange.h"
+#include "daemon/wire/talk.h"
 
 enum {
     MESSAGES_A_ROUND = 32, /* at most ~3 ms of curves between two looks at the notes */
@@ -105,7 +107,7 @@ static void take_route(WireHandshaker *self, WirePeer *peer)
 
     if (route == NULL)
         return;
-    if (!needs_talk(peer, route) || !wire_peer_ready_talk(peer)) {
+    if (!needs_talk(peer, route) || !wire_talk_ready(peer)) {
         free(route);
         return;
     }
@@ -275,12 +277,17 @@ static void expire(WireHandshaker *self, WirePeer *peer)
     arm(self, peer);
 }
 
+static WirePeer *peer_of(WireDeadline *deadline)
+{
+    return (WirePeer *)(void *)((char *)deadline - offsetof(WirePeer, deadline));
+}
+
 static void run_timers(WireHandshaker *self)
 {
     WireDeadline *due;
 
     while ((due = wire_deadlines_pop(self->deadlines, now_of(self))) != NULL)
-        expire(self, wire_peer_of_deadline(due));
+        expire(self, peer_of(due));
 }
 
 /* Addresses or routes of the host changed: the kernel chooses our source again, until the peer's

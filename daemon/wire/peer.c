@@ -1,7 +1,7 @@
 /* daemon/wire/peer.c: life and end of a peer object. */
 #include "daemon/wire/peer.h"
 
-#include "daemon/wire/freshness.h"
+#include "daemon/wire/talk.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -26,39 +26,13 @@ WirePeer *wire_peer_new(const WirePeerSpec *spec, WireIndexTable *index, unsigne
     return self;
 }
 
-bool wire_peer_ready_talk(WirePeer *self)
-{
-    int64_t       taken_ns = atomic_load_explicit(&self->taken_ns, memory_order_relaxed);
-    WirePeerTalk *talk;
-
-    if (atomic_load_explicit(&self->talk, memory_order_relaxed) != NULL)
-        return true;
-    talk = calloc(1, sizeof(*talk));
-    if (talk == NULL)
-        return false;
-    wire_cookie_jar_init(&talk->jar, &self->public_key);
-    if (taken_ns > 0)
-        wire_freshness_encode(taken_ns, talk->freshness.newest);
-    atomic_store_explicit(&self->talk, talk, memory_order_release);
-    return true;
-}
-
-static void free_talk(WirePeerTalk *talk)
-{
-    if (talk == NULL)
-        return;
-    free(talk->candidates);
-    mesh_key_wipe(talk, sizeof(*talk));
-    free(talk);
-}
-
 void wire_peer_unref(WirePeer *self)
 {
     if (atomic_fetch_sub_explicit(&self->references, 1, memory_order_acq_rel) != 1)
         return;
     wire_slots_done(&self->slots);
     free(self->news);
-    free_talk(atomic_load(&self->talk));
+    wire_talk_free(atomic_load(&self->talk));
     wire_route_done(&self->route);
     wire_route_done(&self->copy);
     mesh_key_wipe(self, sizeof(*self));

@@ -90,7 +90,7 @@ struct WirePeer {
     _Atomic uint32_t n_drops;   /* WIRE_TELL_DROP obeyed; its own shard's out thread counts */
 
     /* Handshake thread only, but for the first. */
-    _Atomic(WirePeerTalk *) talk;       /* owned; NULL: not needed yet. wire_peer_ready_talk() */
+    _Atomic(WirePeerTalk *) talk;       /* owned; NULL: not needed yet, see talk.h */
     uint8_t                 early_bits; /* WIRE_ASK_…, asked for before it was known */
     bool                    is_judged;  /* can_talk was found out, with the keys there are now */
     bool can_talk; /* then @talk is there: the peer's key is sound and not our own */
@@ -120,11 +120,6 @@ static inline WirePeer *wire_peer_of_out_note(WireNote *note)
 static inline WirePeer *wire_peer_of_handshake_note(WireNote *note)
 {
     return (WirePeer *)(void *)((char *)note - offsetof(WirePeer, to_handshake));
-}
-
-static inline WirePeer *wire_peer_of_deadline(WireDeadline *deadline)
-{
-    return (WirePeer *)(void *)((char *)deadline - offsetof(WirePeer, deadline));
 }
 
 void wire_peer_unref(WirePeer *self); /* the last one wipes and frees */
@@ -159,9 +154,6 @@ static inline bool wire_peer_mark_data(WirePeer *self, int64_t now_ms)
         atomic_store_explicit(&self->data_ms, now_ms, memory_order_relaxed);
     return last_ms == 0 || now_ms - last_ms >= WIRE_PEER_IDLE_MS;
 }
-
-/** wire_peer_ready_talk: Handshake thread. Returns: false: out of memory. */
-bool wire_peer_ready_talk(WirePeer *self);
 
 /** wire_peer_get_info: Control thread. */
 void wire_peer_get_info(WirePeer *self, int64_t now_ms, WirePeerInfo *out_info);
