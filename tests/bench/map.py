@@ -203,7 +203,7 @@ class Bench:
             "node", "rename", "--network", "load", f"node-{i + 100}", f"other-{i}"))
         self.apart(meshd, "a node removed", lambda i: self.server.ctl(
             "node", "remove", "--network", "load", f"other-{i}"))
-        self.apart(meshd, "a node added", lambda i: self.enrol(1))
+        self.apart(meshd, "two nodes added", lambda i: self.enrol(2)) # mesh-load has no fewer
         self.node.start("changes", PYTHON, "-c", PROBE)
         wait_until(lambda: self.samples("changes"), 20, "the probe")
         cpu = []
