@@ -414,6 +414,7 @@ static WirePeer *take_initiation(WireExchange *self, const WireQueuedMessage *me
     WireHandshake   handshake = { .local_index = 0 };
     uint8_t         timestamp[WIRE_TAI64N_BYTES];
     WirePeer       *peer = NULL;
+    int             rc;
 
     if (wire_noise_open_initiation(self->identity, message->bytes, &initiation) < 0) {
         wire_count_drop(self->counters, WIRE_DROP_FORGED, 1);
@@ -426,8 +427,9 @@ static WirePeer *take_initiation(WireExchange *self, const WireQueuedMessage *me
         wire_noise_finish_initiation(&initiation, &peer->talk->remote, timestamp, &handshake) < 0) {
         peer = NULL;
         wire_count_drop(self->counters, WIRE_DROP_FORGED, 1);
-    } else if (take_timestamp(self, peer, timestamp) < 0) {
-        wire_count_drop(self->counters, WIRE_DROP_REPLAYED, 1);
+    } else if ((rc = take_timestamp(self, peer, timestamp)) < 0) {
+        wire_count_drop(self->counters, rc == -EBUSY ? WIRE_DROP_HANDSHAKES : WIRE_DROP_REPLAYED,
+                        1);
         peer = NULL;
     } else {
         respond(self, peer, &handshake, message);

@@ -127,7 +127,7 @@ typedef enum {
     WIRE_DROP_FILTERED,   /* both: policy */
     WIRE_DROP_TUN,        /* in: the TUN refused */
     WIRE_DROP_EVENTS,     /* event ring full */
-    WIRE_DROP_HANDSHAKES, /* handshake queue full, or source over its rate */
+    WIRE_DROP_HANDSHAKES, /* handshake queue full; source or peer over its rate */
     WIRE_DROP_CONGESTION, /* in: marked on its way, and its ends know no ECN (RFC 6040) */
     WIRE_DROP_TOO_LONG,   /* out: more than the peer's way carries; the sender was told */
     WIRE_DROP_QUEUE_FULL, /* out: the link takes less than came, and the queue was full */
