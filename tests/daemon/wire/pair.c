@@ -12,6 +12,7 @@
 
 #include "common/std/clock.h"
 #include "common/std/endpoint.h"
+#include "daemon/wire/rcu.h"
 
 enum { LIMIT_MS = 20000, STEP_MS = 20, MAX_PACKET = 65536 };
 
@@ -49,6 +50,7 @@ void pair_advance(Pair *self, int64_t ms)
     atomic_fetch_add(&moved_ns, ms * 1000000);
     pair_apply(&self->a);
     pair_apply(&self->b);
+    wire_rcu_wait(); /* no thread is still in a round that goes by the time of before */
 }
 
 /* Returns the plane's end. */
