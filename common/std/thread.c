@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 struct MeshThread {
     pthread_t      id;
@@ -78,12 +77,4 @@ int mesh_thread_pin(unsigned cpu)
     (void)cpu;
     return -ENOSYS;
 #endif
-}
-
-int64_t mesh_thread_cpu_ns(void)
-{
-    struct timespec used = { 0 };
-
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used); /* cannot fail for one's own */
-    return (int64_t)used.tv_sec * INT64_C(1000000000) + used.tv_nsec;
 }

@@ -21,6 +21,3 @@ void mesh_thread_join(MeshThread *self);
 
 /* Keeps the calling thread on one CPU (from 0). Returns: 0; -EINVAL: no such CPU; -ENOSYS. */
 MESH_CHECKED int mesh_thread_pin(unsigned cpu);
-
-/* CPU time that the calling thread has used. */
-int64_t mesh_thread_cpu_ns(void);
