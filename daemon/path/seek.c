@@ -273,7 +273,7 @@ static gboolean on_check(gpointer user_data)
     PathSeek *self = user_data;
 
     self->check_timer = 0;
-    if (self->checks >= CHECKS) {
+    if (self->checks >= CHECKS || path_seek_get_active(self) == NULL) { /* or it is gone */
         fail_over(self);
         return G_SOURCE_REMOVE;
     }

@@ -7,6 +7,7 @@ from lab import Lab, need, wait_until
 
 PORT = 41700
 LIMIT_S = 60 # ends a hang only: no direct way is known to be there after 10 s of looking
+KILLS = 4 # the way in use ends in the midst of a look whether it still is one, or not
 
 need("nft")
 
@@ -60,12 +61,12 @@ def check_meeting(lab, hub, a, b):
     lab.ok("two behind symmetric NATs meet at the hub's relay, and leave the server's")
 
 
-def check_restart(lab, hub, a, b):
-    hub.restart()
+def check_restart(lab, hub, a, b, kill=False):
+    hub.restart(kill=kill)
     hub.wait_until(lambda n: relays(n)[0] == "on", LIMIT_S, "kept over a restart")
     for node, far in ((a, "b"), (b, "a")):
         node.wait_until(lambda n, f=far: goes_by(n, f, "peer-relay", "hub"), LIMIT_S, f"{far} by the hub's relay again")
-    lab.ok("the wish is kept over a restart, and the pair comes back")
+    lab.ok(f"the wish is kept over {'a kill' if kill else 'a restart'}, and the pair comes back")
 
 
 def check_end(lab, hub, a, b):
@@ -90,6 +91,8 @@ def main():
         check_refused(lab, hub)
         check_meeting(lab, hub, a, b)
         check_restart(lab, hub, a, b)
+        for _ in range(KILLS):
+            check_restart(lab, hub, a, b, kill=True)
         check_end(lab, hub, a, b)
         a.stop("flow")
 
