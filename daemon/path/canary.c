@@ -50,6 +50,12 @@ static bool send_train(PathSeek *self, const WireWay *way, uint16_t length)
     return wire_ways_send_train(self->host->plane, way, &train) == 0;
 }
 
+/* The plane tells once; whoever hears it and asks nothing has to listen again. */
+static void listen_again(PathSeek *self)
+{
+    wire_ways_watch_bursts(self->host->plane, &self->told->wg);
+}
+
 static gboolean on_timer(gpointer user_data);
 
 static void ask(PathSeek *self)
@@ -59,8 +65,10 @@ static void ask(PathSeek *self)
     int64_t  ms;
 
     path_canary_end(self);
-    if (!find_way(self, &way, &length, &ms) || !wire_way_equal(&way, &self->canary.way))
-        return;                                           /* left meanwhile */
+    if (!find_way(self, &way, &length, &ms) || !wire_way_equal(&way, &self->canary.way)) {
+        listen_again(self); /* left meanwhile */
+        return;
+    }
     self->canary.asking = send_train(self, &way, length); /* else it is full, or the kernel refuses
                                                            * what has a cure of its own: later */
     self->canary.timer =
@@ -125,11 +133,12 @@ static gboolean on_timer(gpointer user_data)
     if (self->canary.asking)
         step(self);
     else
-        wire_ways_watch_bursts(self->host->plane, &self->told->wg);
+        listen_again(self);
     return G_SOURCE_REMOVE;
 }
 
-/* Nothing is known of a way that was not asked before. */
+/* Nothing is known of a way that was not asked before; nor does what is asked of the one before
+ * matter any more. */
 static void begin(PathSeek *self)
 {
     PathCanary *canary = &self->canary;
@@ -137,7 +146,11 @@ static void begin(PathSeek *self)
     uint16_t    length;
     int64_t     ms;
 
-    if (canary->asking || !find_way(self, &way, &length, &ms))
+    if (!find_way(self, &way, &length, &ms)) {
+        listen_again(self);
+        return;
+    }
+    if (canary->asking && wire_way_equal(&way, &canary->way))
         return;
     path_canary_end(self);
     if (!wire_way_equal(&way, &canary->way))
