@@ -19,6 +19,7 @@ enum {
     RELAYED_US = 250000, /* by the server's relay, there and back: not measured */
     BEGIN_MS = 5000,     /* by relay: until then a direct way is found, mostly */
     LOOK_MS = 15000,     /* between two looks whether it still holds, while data moves */
+    IDLE_MS = 30000,     /* without data: then the data plane tells of the next */
     AGAIN_MS = 600000,   /* and whether it carries more by now (RFC 8899 §5.1.1) */
 };
 
@@ -174,22 +175,30 @@ static void settle(PathSeek *self, PathWay *way)
     self->host->changed(&self->told->wg, self->host->user_data);
 }
 
-static bool is_used(const PathSeek *self)
+/* How long there has been no data. */
+static int64_t get_idle_ms(const PathSeek *self)
 {
     WirePeerInfo info;
 
-    return wire_plane_get_peer(self->host->plane, &self->told->wg, &info) == 0 &&
-           info.last_data_ms != 0 && mesh_clock_boot_ms() - (int64_t)info.last_data_ms < LOOK_MS;
+    if (wire_plane_get_peer(self->host->plane, &self->told->wg, &info) < 0 ||
+        info.last_data_ms == 0)
+        return INT64_MAX;
+    return mesh_clock_boot_ms() - (int64_t)info.last_data_ms;
 }
 
-/* Does what is known still hold, and is it perhaps more by now? Nothing is asked of an idle way. */
+/* Does what is known still hold, and is it perhaps more by now? Nothing is asked of an idle way,
+ * but it is looked at until it has been idle for so long that its next data is told. */
 static void look(PathSeek *self, PathWay *way)
 {
     uint16_t most = get_most(self, way);
     bool     again = mesh_clock_boot_ms() - self->width.searched_ms >= AGAIN_MS;
+    int64_t  idle_ms = get_idle_ms(self);
 
-    if (!is_used(self))
+    if (idle_ms >= LOOK_MS) {
+        if (idle_ms < IDLE_MS)
+            set_timer(self, LOOK_MS);
         return;
+    }
     path_canary_look(self);
     begin(self, way, again || way->width == 0 ? most : MIN(way->width, most),
           !again && way->width != 0);

@@ -1,0 +1,173 @@
+/* tests/daemon/path/test-width.c: how long a way is looked at whose width is known. Timers are made
+ * due by hand, the clock stands. */
+#include "daemon/path/width.h"
+
+#include "common/std/clock.h"
+#include "common/std/endpoint.h"
+#include "common/std/key.h"
+#include "daemon/path/seeking.h"
+#include "daemon/wire/ways.h"
+
+#include <string.h>
+
+enum { MTU = 1400, WIDTH = MTU + 32, SECOND_MS = 1000 };
+
+static struct {
+    PathSeekHost host;
+    PathPeer     told;
+    PathSeek     seek;
+    PathWay      way;
+    WirePeerInfo info;
+    int64_t      now_ms;
+    unsigned     n_probes;
+} lab;
+
+/* ---- what width.c and canary.c call ---- */
+
+PathWay *path_seek_get_active(PathSeek *self)
+{
+    (void)self;
+    return &lab.way;
+}
+
+void path_seek_steer(PathSeek *self, uint16_t n_copies)
+{
+    (void)self, (void)n_copies;
+    g_assert_not_reached(); /* nothing changes */
+}
+
+void path_seek_leave(PathSeek *self)
+{
+    (void)self;
+    g_assert_not_reached();
+}
+
+void path_seek_ping(PathSeek *self, PathWay *way, uint8_t ttl)
+{
+    (void)self, (void)way, (void)ttl;
+}
+
+bool path_seek_send(PathSeek *self, const MeshProbe *probe, const WireWay *way, uint8_t ttl)
+{
+    (void)self, (void)probe, (void)way, (void)ttl;
+    g_assert_not_reached(); /* it is no relay's way */
+}
+
+int wire_ways_probe(WirePlane *self, const WireWay *way, MeshSpan bytes, size_t len)
+{
+    (void)self, (void)way, (void)bytes;
+    g_assert_cmpuint(len, ==, WIDTH);
+    lab.n_probes++;
+    return 0;
+}
+
+int wire_ways_send_train(WirePlane *self, const WireWay *way, const WireTrain *train)
+{
+    (void)self, (void)way, (void)train;
+    g_assert_not_reached();
+}
+
+void wire_ways_watch_bursts(WirePlane *self, const MeshKey *peer)
+{
+    (void)self, (void)peer;
+    g_assert_not_reached();
+}
+
+void wire_plane_get_info(WirePlane *self, WirePlaneInfo *out_info)
+{
+    (void)self;
+    *out_info = (WirePlaneInfo){ .mtu = MTU };
+}
+
+int wire_plane_get_peer(WirePlane *self, const MeshKey *key, WirePeerInfo *out_info)
+{
+    (void)self, (void)key;
+    *out_info = lab.info;
+    return 0;
+}
+
+/* ---- */
+
+static int64_t get_boot_ns(void *user_data)
+{
+    (void)user_data;
+    return lab.now_ms * 1000000;
+}
+
+static const MeshClockSource clock_source = { .boot_ns = get_boot_ns, .wall_ns = get_boot_ns };
+
+static void set_up(void)
+{
+    static const uint8_t net[8] = { 1 };
+    MeshKey              secret, own, peer_secret, peer;
+
+    memset(&lab, 0, sizeof lab);
+    lab.now_ms = 1000 * SECOND_MS;
+    mesh_clock_set_source(&clock_source);
+    lab.seek.host = &lab.host;
+    lab.seek.told = &lab.told;
+    g_assert_cmpint(mesh_endpoint_parse("192.0.2.7:7", &lab.way.to.endpoint), ==, 0);
+    lab.way.width = WIDTH;
+    mesh_key_make_private(&secret);
+    mesh_key_make_public(&secret, &own);
+    mesh_key_make_private(&peer_secret);
+    mesh_key_make_public(&peer_secret, &peer);
+    g_assert_cmpint(mesh_probekey_derive(&secret, &own, &peer, net, &lab.seek.keys), ==, 0);
+}
+
+static void tear_down(void)
+{
+    path_width_end(&lab.seek);
+    mesh_probekey_wipe(&lab.seek.keys);
+    mesh_clock_set_source(NULL);
+}
+
+static void pass_time(int64_t ms)
+{
+    guint    before = lab.seek.width.timer;
+    GSource *source = g_main_context_find_source_by_id(NULL, before);
+
+    g_assert_nonnull(source);
+    lab.now_ms += ms;
+    g_source_set_ready_time(source, 0);
+    while (lab.seek.width.timer == before)
+        g_main_context_iteration(NULL, TRUE);
+}
+
+static void answer(void)
+{
+    g_assert_true(path_width_take_pong(&lab.seek, lab.seek.width.txid));
+    g_assert_false(lab.seek.width.asking);
+}
+
+/* Asked while data moves; an idle way is not asked, but is not forgotten as long as the data plane
+ * would not tell of its next data: by then that may have gone on a while, and the way be another.
+ */
+static void test_looks(void)
+{
+    set_up();
+    lab.info.last_data_ms = (uint64_t)lab.now_ms;
+    path_width_ask(&lab.seek);
+    g_assert_cmpuint(lab.n_probes, ==, 1);
+    answer();
+    pass_time(14 * SECOND_MS);
+    g_assert_cmpuint(lab.n_probes, ==, 2); /* there was data a moment ago */
+    answer();
+    pass_time(6 * SECOND_MS); /* 20 s without */
+    g_assert_cmpuint(lab.n_probes, ==, 2);
+    lab.info.last_data_ms = (uint64_t)lab.now_ms; /* after less than 30: that is not told */
+    pass_time(14 * SECOND_MS);
+    g_assert_cmpuint(lab.n_probes, ==, 3);
+    answer();
+    pass_time(17 * SECOND_MS); /* 31 s without: the next data is told */
+    g_assert_cmpuint(lab.n_probes, ==, 3);
+    g_assert_cmpuint(lab.seek.width.timer, ==, 0);
+    tear_down();
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/width/looks", test_looks);
+    return g_test_run();
+}
