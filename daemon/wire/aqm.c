@@ -28,7 +28,9 @@ typedef struct {
     size_t    bytes;
     int32_t   deficit;
     uint16_t  first, last; /* items */
-    uint16_t  next;        /* flow of the same list */
+    uint16_t  n_large;     /* of them */
+    uint16_t  n_small;
+    uint16_t  next; /* flow of the same list */
     State     state;
 } Flow;
 
@@ -47,16 +49,21 @@ struct WireAqm {
     Flow flows[WIRE_AQM_FLOWS];
 };
 
+static bool is_small(unsigned item)
+{
+    return item < WIRE_AQM_PACKETS;
+}
+
 static uint8_t *place_of(const WireAqm *self, unsigned item)
 {
-    if (item < WIRE_AQM_PACKETS)
+    if (is_small(item))
         return self->small.base + (size_t)item * SMALL_STRIDE + WIRE_HEADROOM;
     return self->large.base + (size_t)(item - WIRE_AQM_PACKETS) * LARGE_STRIDE + WIRE_HEADROOM;
 }
 
 static void put_back(WireAqm *self, uint16_t item)
 {
-    uint16_t *list = item < WIRE_AQM_PACKETS ? &self->free_small : &self->free_large;
+    uint16_t *list = is_small(item) ? &self->free_small : &self->free_large;
 
     self->items[item].next = *list;
     *list = item;
@@ -98,6 +105,12 @@ size_t wire_aqm_bytes(const WireAqm *self)
     return self->bytes;
 }
 
+/* How many of a flow lie in places of that size. */
+static uint16_t *count_of(Flow *flow, bool small)
+{
+    return small ? &flow->n_small : &flow->n_large;
+}
+
 /* The oldest item of a flow that has one. */
 static uint16_t unlink_first(WireAqm *self, Flow *flow)
 {
@@ -108,6 +121,7 @@ static uint16_t unlink_first(WireAqm *self, Flow *flow)
         flow->last = NONE;
     flow->bytes -= self->items[item].len;
     self->bytes -= self->items[item].len;
+    --*count_of(flow, is_small(item));
     return item;
 }
 
@@ -118,6 +132,20 @@ static Flow *find_longest(WireAqm *self)
     for (unsigned i = 1; i < WIRE_AQM_FLOWS; i++) {
         if (self->flows[i].bytes > longest->bytes)
             longest = &self->flows[i];
+    }
+    return longest;
+}
+
+/* The longest of those that have a place of that size. NULL: none has. */
+static Flow *find_holder(WireAqm *self, bool small)
+{
+    Flow *longest = NULL;
+
+    for (unsigned i = 0; i < WIRE_AQM_FLOWS; i++) {
+        Flow *flow = &self->flows[i];
+
+        if (*count_of(flow, small) > 0 && (longest == NULL || flow->bytes > longest->bytes))
+            longest = flow;
     }
     return longest;
 }
@@ -142,21 +170,34 @@ static void append_item(WireAqm *self, Flow *flow, uint16_t item)
     flow->last = item;
     flow->bytes += self->items[item].len;
     self->bytes += self->items[item].len;
+    ++*count_of(flow, is_small(item));
+}
+
+/* Until there is a place of that size, and @len bytes are not too many: at the cost of the longest
+ * that stand in the way. Returns: packets dropped. */
+static unsigned make_room(WireAqm *self, bool small, uint32_t len)
+{
+    const uint16_t *list = small ? &self->free_small : &self->free_large;
+    unsigned        dropped = 0;
+    Flow           *holder;
+
+    for (; *list == NONE && (holder = find_holder(self, small)) != NULL; dropped++)
+        put_back(self, unlink_first(self, holder));
+    for (; self->bytes + len > WIRE_AQM_BYTES; dropped++)
+        put_back(self, unlink_first(self, find_longest(self)));
+    return dropped;
 }
 
 unsigned wire_aqm_put(WireAqm *self, const WirePacket *packet, int64_t now_us)
 {
     uint16_t *list = packet->len <= WIRE_AQM_SMALL ? &self->free_small : &self->free_large;
-    unsigned  number = wire_aqm_flow(self->salt, packet->data, packet->len), dropped = 0;
+    unsigned  number = wire_aqm_flow(self->salt, packet->data, packet->len), dropped;
     Flow     *flow = &self->flows[number];
     uint16_t  item;
 
     if (packet->len > WIRE_MAX_PACKET)
         return 1;
-    while (self->bytes > 0 && (*list == NONE || self->bytes + packet->len > WIRE_AQM_BYTES)) {
-        put_back(self, unlink_first(self, find_longest(self)));
-        dropped++;
-    }
+    dropped = make_room(self, packet->len <= WIRE_AQM_SMALL, packet->len);
     if (*list == NONE)
         return dropped + 1; /* all were taken and not released */
     item = *list;

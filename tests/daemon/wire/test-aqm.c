@@ -288,6 +288,34 @@ static void test_places(void)
     g_free(bytes);
 }
 
+/* Where places of one size are all taken, those who have them make room, not the longest flow. */
+static void test_holders(void)
+{
+    WireAqm *aqm;
+    uint8_t *bytes = g_malloc0(WIRE_MAX_PACKET);
+    unsigned dropped = 0;
+
+    g_assert_cmpint(wire_aqm_new(SALT, &aqm), ==, 0);
+    for (uint32_t i = 0; i < 500; i++)
+        dropped += wire_aqm_put(aqm, &(WirePacket){ bytes, make(bytes, 1, i, 1400, false) }, 0);
+    for (uint32_t i = 0; i < 16; i++)
+        dropped += wire_aqm_put(aqm, &(WirePacket){ bytes, make(bytes, 2, i, 9000, false) }, 0);
+    g_assert_cmpuint(dropped, ==, 0);
+    for (uint32_t i = 0; i < 10; i++)
+        g_assert_cmpuint(wire_aqm_put(aqm, &(WirePacket){ bytes, make(bytes, 2, i, 9000, false) },
+                                      0),
+                         ==, 1);
+    g_assert_cmpuint(wire_aqm_bytes(aqm), ==, 500 * 1400 + 16 * 9000);
+    for (uint32_t i = 0; i < 524; i++)
+        dropped += wire_aqm_put(aqm, &(WirePacket){ bytes, make(bytes, 3, i, 60, false) }, 0);
+    g_assert_cmpuint(dropped, ==, 0);
+    g_assert_cmpuint(wire_aqm_put(aqm, &(WirePacket){ bytes, make(bytes, 4, 0, 60, false) }, 0), ==,
+                     1);
+    g_assert_cmpuint(wire_aqm_bytes(aqm), ==, 499 * 1400 + 16 * 9000 + 525 * 60);
+    wire_aqm_free(aqm);
+    g_free(bytes);
+}
+
 static void test_flow(void)
 {
     uint8_t  bytes[100];
@@ -324,6 +352,7 @@ int main(int argc, char **argv)
     g_test_add_func("/aqm/reference", test_reference);
     g_test_add_func("/aqm/bounds", test_bounds);
     g_test_add_func("/aqm/places", test_places);
+    g_test_add_func("/aqm/holders", test_holders);
     g_test_add_func("/aqm/flow", test_flow);
     return g_test_run();
 }
