@@ -18,8 +18,9 @@ enum {
 struct WireNarrow {
     WireCounters *counters;
     WireAqm      *aqm;
-    int           fd;        /* -1: off */
-    size_t        limit;     /* bytes: half of what the kernel holds at most */
+    int           fd;        /* the one to wait for; -1: off */
+    int           other_fd;  /* of the other family, if it was full too; -1: no */
+    size_t        limit;     /* bytes: half of what the kernel holds at most, of each */
     size_t        allowance; /* bytes that may go before the socket is asked again */
     int64_t       since_ms;  /* something has waited all this time */
     size_t        n_sent;    /* bytes since then */
@@ -35,7 +36,7 @@ int wire_narrow_new(WireCounters *counters, WireNarrow **out_self)
         return -ENOMEM;
     randombytes_buf(&salt, sizeof(salt));
     self->counters = counters;
-    self->fd = -1;
+    self->fd = self->other_fd = -1;
     if (wire_aqm_new(salt, &self->aqm) < 0) {
         free(self);
         return -ENOMEM;
@@ -52,29 +53,44 @@ void wire_narrow_free(WireNarrow *self)
     free(self);
 }
 
+static void set_buffers(const WireNarrow *self, size_t bytes)
+{
+    wire_udp_set_send_buffer(self->fd, bytes);
+    if (self->other_fd >= 0)
+        wire_udp_set_send_buffer(self->other_fd, bytes);
+}
+
 static void set_limit(WireNarrow *self, size_t bytes)
 {
     self->limit = bytes < LEAST_BYTES ? LEAST_BYTES : bytes;
     if (self->limit > WIRE_UDP_SEND_BYTES)
         self->limit = WIRE_UDP_SEND_BYTES;
-    wire_udp_set_send_buffer(self->fd, self->limit);
+    set_buffers(self, self->limit);
+}
+
+/* There are two families. A third socket there is not; its buffer would be as it was. */
+static void wait_for(WireNarrow *self, int fd)
+{
+    if (self->other_fd >= 0 && self->other_fd != fd)
+        wire_udp_set_send_buffer(self->other_fd, WIRE_UDP_SEND_BYTES);
+    self->other_fd = self->fd;
+    self->fd = fd;
 }
 
 void wire_narrow_enter(WireNarrow *self, int fd, int64_t now_ms)
 {
     if (fd < 0)
         return;
-    if (self->fd >= 0 && self->fd != fd)
-        wire_udp_set_send_buffer(self->fd, WIRE_UDP_SEND_BYTES);
     self->waited_ms = now_ms;
     self->allowance = 0;
-    if (self->fd != fd) {
+    if (self->fd < 0) {
         wire_count(&self->counters->queue_times, 1);
-        self->fd = fd;
         self->limit = FIRST_BYTES;
         self->since_ms = now_ms;
         self->n_sent = 0;
     }
+    if (self->fd != fd)
+        wait_for(self, fd);
     set_limit(self, self->limit); /* the sender widened it for what was sealed already */
 }
 
@@ -84,8 +100,8 @@ bool wire_narrow_is_on(WireNarrow *self, int64_t now_ms)
         return false;
     if (wire_aqm_bytes(self->aqm) > 0 || now_ms - self->waited_ms < QUIET_MS)
         return true;
-    wire_udp_set_send_buffer(self->fd, WIRE_UDP_SEND_BYTES);
-    self->fd = -1;
+    set_buffers(self, WIRE_UDP_SEND_BYTES);
+    self->fd = self->other_fd = -1;
     return false;
 }
 
