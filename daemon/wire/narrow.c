@@ -11,8 +11,11 @@ enum {
     BUFFER_MS = 2, /* of the link's rate; the kernel doubles it */
     LEAST_BYTES = 8 * 1024,
     FIRST_BYTES = 64 * 1024,
-    WINDOW_MS = 50, /* in which the rate is measured */
-    QUIET_MS = 500, /* then it is over */
+    WINDOW_MS = 50,  /* in which the rate is measured */
+    QUIET_MS = 500,  /* then it is over */
+    STUCK_MS = 250,  /* without any motion: what is there is not on the link */
+    ASIDE_MS = 3000, /* for so long that is left aside; as long as a neighbour is asked for */
+    MOST_ASIDE = 1024 * 1024,
 };
 
 struct WireNarrow {
@@ -25,6 +28,10 @@ struct WireNarrow {
     int64_t       since_ms;  /* something has waited all this time */
     size_t        n_sent;    /* bytes since then */
     int64_t       waited_ms; /* when something last waited */
+    size_t        held;      /* by the kernel, at the last look for motion, at */
+    int64_t       looked_ms; /* 0: none since there was room */
+    size_t        aside;     /* bytes held that do not move */
+    int64_t       aside_until_ms;
 };
 
 int wire_narrow_new(WireCounters *counters, WireNarrow **out_self)
@@ -65,7 +72,7 @@ static void set_limit(WireNarrow *self, size_t bytes)
     self->limit = bytes < LEAST_BYTES ? LEAST_BYTES : bytes;
     if (self->limit > WIRE_UDP_SEND_BYTES)
         self->limit = WIRE_UDP_SEND_BYTES;
-    set_buffers(self, self->limit);
+    set_buffers(self, self->limit + self->aside);
 }
 
 /* There are two families. A third socket there is not; its buffer would be as it was. */
@@ -94,14 +101,48 @@ void wire_narrow_enter(WireNarrow *self, int fd, int64_t now_ms)
     set_limit(self, self->limit); /* the sender widened it for what was sealed already */
 }
 
+static bool is_waiting(const WireNarrow *self)
+{
+    return self->fd >= 0 && self->allowance == 0 && wire_aqm_bytes(self->aqm) > 0;
+}
+
+/* A socket is full of what waits for a neighbour that is no more, too, or for another link that
+ * hangs. While that stands, everything else would: it is left aside. */
+static void look_for_motion(WireNarrow *self, int64_t now_ms)
+{
+    size_t before = self->held;
+    bool   again = self->looked_ms != 0;
+
+    if (self->aside > 0 && now_ms >= self->aside_until_ms) {
+        self->aside = 0;
+        set_limit(self, self->limit);
+    }
+    if (!is_waiting(self)) {
+        self->looked_ms = 0;
+        return;
+    }
+    if (again && now_ms - self->looked_ms < STUCK_MS)
+        return;
+    self->looked_ms = now_ms;
+    self->held = wire_udp_get_held(self->fd);
+    if (!again || self->held == 0 || self->held < before || self->held > MOST_ASIDE)
+        return;
+    self->aside = self->held;
+    self->aside_until_ms = now_ms + ASIDE_MS;
+    set_limit(self, self->limit);
+    wire_narrow_wake(self);
+}
+
 bool wire_narrow_is_on(WireNarrow *self, int64_t now_ms)
 {
     if (self->fd < 0)
         return false;
+    look_for_motion(self, now_ms);
     if (wire_aqm_bytes(self->aqm) > 0 || now_ms - self->waited_ms < QUIET_MS)
         return true;
     set_buffers(self, WIRE_UDP_SEND_BYTES);
     self->fd = self->other_fd = -1;
+    self->aside = 0;
     return false;
 }
 
@@ -184,7 +225,13 @@ int wire_narrow_fd(const WireNarrow *self)
     return self->fd >= 0 && self->allowance == 0 ? self->fd : -1;
 }
 
+int wire_narrow_patience(const WireNarrow *self)
+{
+    return is_waiting(self) ? STUCK_MS : -1;
+}
+
 void wire_narrow_wake(WireNarrow *self)
 {
     self->allowance = self->limit / 2; /* a datagram costs the kernel more than its bytes */
+    self->looked_ms = 0;
 }

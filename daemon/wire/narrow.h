@@ -33,5 +33,8 @@ void   wire_narrow_sent(WireNarrow *self);
 /** wire_narrow_fd: to poll for room; -1: nothing waits for any. */
 int wire_narrow_fd(const WireNarrow *self);
 
+/** wire_narrow_patience: ms to poll for that at most; -1: for ever. */
+int wire_narrow_patience(const WireNarrow *self);
+
 /** wire_narrow_wake: poll said that there is room. */
 void wire_narrow_wake(WireNarrow *self);

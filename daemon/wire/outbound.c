@@ -422,6 +422,11 @@ size_t wire_outbound_list(const WireOutbound *self, struct pollfd *out_fds)
     return self->tun_gone ? n : n + wire_tun_list(plane->tun, self->shard, out_fds + n);
 }
 
+int wire_outbound_patience(const WireOutbound *self)
+{
+    return wire_narrow_patience(self->narrow);
+}
+
 bool wire_outbound_is_mixed(const WireOutbound *self)
 {
     return self->mixed;

@@ -25,6 +25,9 @@ bool wire_outbound_work(WireOutbound *self);
  */
 size_t wire_outbound_list(const WireOutbound *self, struct pollfd *out_fds);
 
+/** wire_outbound_patience: poll's timeout where there is nothing to do. */
+int wire_outbound_patience(const WireOutbound *self);
+
 /** wire_outbound_is_mixed: flows that say little share the road with such that say much. */
 bool wire_outbound_is_mixed(const WireOutbound *self);
 

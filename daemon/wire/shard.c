@@ -116,6 +116,14 @@ static int64_t wait_for(struct pollfd *fds, size_t n_fds, int patience_ms)
     return since_ns;
 }
 
+/* What is due first, of poll's timeouts. */
+static int sooner(int a, int b)
+{
+    if (a < 0 || b < 0)
+        return a < 0 ? b : a;
+    return a < b ? a : b;
+}
+
 /* Before it waits: perhaps packets shall gather. */
 static void gather(WireShard *self, int64_t now_ms)
 {
@@ -162,14 +170,16 @@ static void run_in(void *user_data)
         bool    more = wire_inbound_work(self->in), shared = is_shared(self);
         size_t  n_in = wire_inbound_list(self->in, fds), n_out = 0;
         int64_t now_ms = mesh_clock_boot_ms();
+        int     patience_ms = wire_inbound_patience(self->in);
 
         if (!shared) {
             more |= wire_outbound_work(self->out);
             n_out = wire_outbound_list(self->out, fds + n_in);
+            patience_ms = sooner(patience_ms, wire_outbound_patience(self->out));
         }
         if (!more)
             gather(self, now_ms);
-        self->asleep_ns += wait_for(fds, n_in + n_out, more ? 0 : wire_inbound_patience(self->in));
+        self->asleep_ns += wait_for(fds, n_in + n_out, more ? 0 : patience_ms);
         wire_inbound_wake(self->in, fds, n_in);
         if (!shared)
             wire_outbound_wake(self->out, fds + n_in);

@@ -2,6 +2,7 @@
 #include "daemon/wire/udp-open.h"
 
 #include <errno.h>
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <stdbool.h>
@@ -21,6 +22,16 @@ void wire_udp_set_send_buffer(int fd, size_t bytes)
 
     if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) < 0)
         (void)!setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+}
+
+size_t wire_udp_get_held(int fd)
+{
+    uint32_t  info[SK_MEMINFO_VARS] = { 0 };
+    socklen_t len = sizeof(info);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &len) < 0)
+        return 0;
+    return info[SK_MEMINFO_WMEM_ALLOC];
 }
 
 bool wire_udp_widen(int fd)

@@ -30,6 +30,10 @@ MESH_CHECKED int wire_udp_set_mark(int fd, uint32_t fwmark); /* 0; -EPERM */
 /** wire_udp_set_send_buffer: the kernel holds twice as much. */
 void wire_udp_set_send_buffer(int fd, size_t bytes);
 
+/** wire_udp_get_held: of the kernel's memory, in what was sent on it and is not yet out. 0: it does
+ * not tell (Linux 4.12). */
+size_t wire_udp_get_held(int fd);
+
 /** wire_udp_widen: for what is to be sent now, once. Returns: false: it may not be so much. */
 bool wire_udp_widen(int fd);
 

@@ -119,10 +119,65 @@ static void test_two_families(Fixture *f, gconstpointer data)
         g_assert_cmpint(get_buffer(f->fds[i]), ==, f->wide);
 }
 
+/* Fills a socket whose other end reads nothing. Returns: that end. */
+static int make_stuck(int *out_fd)
+{
+    static const uint8_t bytes[LEN];
+    int                  pair[2];
+
+    g_assert_cmpint(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), ==, 0);
+    for (int i = 0; i < 4; i++)
+        g_assert_cmpint(send(pair[0], bytes, LEN, 0), ==, LEN);
+    g_assert_cmpuint(wire_udp_get_held(pair[0]), >=, 4 * LEN);
+    *out_fd = pair[0];
+    return pair[1];
+}
+
+/* What stands in the socket and does not move, for a neighbour that is no more, say, does not keep
+ * all else from going; while it moves it is waited for. */
+static void test_stuck(Fixture *f, gconstpointer data)
+{
+    uint8_t bytes[LEN];
+    int     fd, far = make_stuck(&fd), cut;
+    int64_t now_ms = START_MS;
+
+    (void)data;
+    wire_narrow_enter(f->narrow, fd, now_ms);
+    g_assert_cmpint(wire_narrow_patience(f->narrow), ==, -1); /* nothing waits */
+    put(f, 10, now_ms);
+    for (int i = 0; i < 3; i++) {
+        int patience_ms = wire_narrow_patience(f->narrow);
+
+        g_assert_cmpint(patience_ms, >, 0);
+        g_assert_true(wire_narrow_is_on(f->narrow, now_ms));
+        g_assert_cmpuint(take(f, now_ms), ==, 0);
+        now_ms += patience_ms;
+        g_assert_cmpint(recv(far, bytes, LEN, 0), ==, LEN); /* it moves */
+    }
+    g_assert_true(wire_narrow_is_on(f->narrow, now_ms));
+    g_assert_cmpuint(take(f, now_ms), ==, 0);
+    cut = get_buffer(fd);
+    now_ms += wire_narrow_patience(f->narrow);
+    g_assert_true(wire_narrow_is_on(f->narrow, now_ms));
+    g_assert_cmpint(get_buffer(fd), >, cut);
+    for (size_t n = 0, got; n < 10; n += got) {
+        got = take(f, now_ms);
+        g_assert_cmpuint(got, >, 0);
+        wire_narrow_wake(f->narrow);
+    }
+    g_assert_cmpint(wire_narrow_patience(f->narrow), ==, -1);
+    put(f, 1, now_ms + 4000); /* and is looked at anew in some seconds */
+    g_assert_true(wire_narrow_is_on(f->narrow, now_ms + 4000));
+    g_assert_cmpint(get_buffer(fd), ==, cut);
+    close(fd);
+    close(far);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add("/narrow/wakes", Fixture, NULL, set_up, test_wakes, tear_down);
     g_test_add("/narrow/two-families", Fixture, NULL, set_up, test_two_families, tear_down);
+    g_test_add("/narrow/stuck", Fixture, NULL, set_up, test_stuck, tear_down);
     return g_test_run();
 }
