@@ -9,7 +9,7 @@
 typedef _Atomic uint64_t WireCount;
 
 typedef struct {
-    WireCount units, packets, refused, held;
+    WireCount units, packets, refused, held, given_up;
 } WireOffloadCount;
 
 typedef struct {

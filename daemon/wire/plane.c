@@ -17,6 +17,7 @@
 #include "daemon/wire/shard.h"
 #include "daemon/wire/shards.h"
 #include "daemon/wire/state.h"
+#include "daemon/wire/tun-offloads.h"
 #include "daemon/wire/udp-open.h"
 #include "daemon/wire/udp.h"
 #include "daemon/wire/ways.h"
@@ -132,7 +133,7 @@ static int probe_gso(WirePlane *self, WireSwitch wish)
     int rc = wish == WIRE_SWITCH_OFF ? -EOPNOTSUPP : wire_udp_probe_gso();
 
     self->gso = rc == 0;
-    self->sockets.gro = wish != WIRE_SWITCH_OFF;
+    self->sockets.gro = wish != WIRE_SWITCH_OFF && wire_udp_probe_gro();
     return wish == WIRE_SWITCH_ON ? rc : 0;
 }
 
@@ -460,6 +461,14 @@ void wire_plane_get_info(WirePlane *self, WirePlaneInfo *out_info)
     *out_info = info;
 }
 
+static bool is_on(const WirePlane *self, WireOffload offload)
+{
+    if (offload == WIRE_OFFLOAD_UDP_SEND)
+        return self->gso;
+    return offload == WIRE_OFFLOAD_UDP_RECEIVE ? self->sockets.gro
+                                               : wire_tun_has_offload(self->tun, offload);
+}
+
 void wire_plane_get_stats(WirePlane *self, WireStats *out_stats)
 {
     WireStats stats = { 0 };
@@ -481,8 +490,11 @@ void wire_plane_get_stats(WirePlane *self, WireStats *out_stats)
             stats.offloads[o].packets += wire_count_read(&counters->offloads[o].packets);
             stats.offloads[o].refused += wire_count_read(&counters->offloads[o].refused);
             stats.offloads[o].held += wire_count_read(&counters->offloads[o].held);
+            stats.offloads[o].given_up += wire_count_read(&counters->offloads[o].given_up);
         }
     }
+    for (WireOffload o = 0; o < WIRE_N_OFFLOADS; o++)
+        stats.offloads[o].on = is_on(self, o);
     *out_stats = stats;
 }
 

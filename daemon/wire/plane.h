@@ -144,10 +144,13 @@ typedef enum {
 } WireOffload;
 
 typedef struct {
-    uint64_t units;   /* of more than one packet that crossed the kernel's border as one */
-    uint64_t packets; /* in them */
-    uint64_t refused; /* units that the kernel refused; their packets went one by one */
-    uint64_t held;    /* packets that went one by one because their way loses units */
+    uint64_t units;    /* of more than one packet that crossed the kernel's border as one */
+    uint64_t packets;  /* in them */
+    uint64_t refused;  /* units that the kernel refused; their packets went one by one */
+    uint64_t held;     /* packets that went one by one because their way loses units */
+    uint64_t given_up; /* so often a thread ceased to make units of a kind, or for a family: the
+                        * kernel had refused one */
+    bool on;           /* wished for, and found at the start */
 } WireOffloadStats;
 
 typedef struct {

@@ -24,7 +24,7 @@ typedef struct {
     _Atomic uint32_t n_adopted; /* greatest number in use */
     _Atomic uint16_t port;      /* bound port, the same for both; 0: not bound, send nothing */
     uint32_t         fwmark;
-    bool             gro;    /* ask for it on sockets to come */
+    bool             gro;    /* the kernel knows it, and it is wished for: on sockets to come */
     uint16_t         wished; /* as given: 0 is kept until another wish comes */
 } WireSockets;
 

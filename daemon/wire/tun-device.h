@@ -25,13 +25,15 @@ typedef struct {
 } WireTunQueue;
 
 struct WireTun {
-    WireTunQueue     queues[WIRE_MAX_SHARDS];
-    unsigned         n_queues;
-    int              watch_fd;  /* rtnetlink; -1: none */
-    bool             is_device; /* false: a socket pair in a test */
-    bool             has_vnet;  /* each frame starts with a WireVnet */
-    int              ifindex;   /* 0: not a device */
-    char             name[WIRE_IFNAME_SIZE];
+    WireTunQueue queues[WIRE_MAX_SHARDS];
+    unsigned     n_queues;
+    int          watch_fd;  /* rtnetlink; -1: none */
+    bool         is_device; /* false: a socket pair in a test */
+    bool         has_vnet;  /* each frame starts with a WireVnet */
+    bool         splits;  /* the host may hand over super-packets. As it was at the start; so is: */
+    bool         merges;  /* the kernel takes some kind of them */
+    int          ifindex; /* 0: not a device */
+    char         name[WIRE_IFNAME_SIZE];
     _Atomic uint32_t mtu; /* handshake thread writes, all read */
     _Atomic bool     up;  /* the same */
 

@@ -83,6 +83,7 @@ int wire_tun_probe(WireTun *self, WireSwitch wish)
     }
     if (self->has_vnet && !tso)
         (void)!ioctl(fd, TUNSETOFFLOAD, 0);
+    self->splits = tso;
     for (size_t i = 0; tso && i < MESH_N_ELEMENTS(kinds); i++) {
         bool udp = (kinds[i] & (WIRE_MERGE_UDP4 | WIRE_MERGE_UDP6)) != 0;
 
@@ -247,6 +248,7 @@ static size_t write_merged(WireTun *self, WireTunQueue *queue, WireOffloadCount 
     if (errno != EINVAL)
         return 0;
     wire_count(&count->refused, 1);
+    wire_count(&count->given_up, 1);
     queue->kinds &= ~(unsigned)run->kind;
     return write_singly(self, queue, packets, run);
 }

@@ -1,6 +1,7 @@
 /* daemon/wire/tun.c: TUN by /dev/net/tun, its state by rtnetlink. Linux only. Reads and writes are
  * in tun-frames.c. */
 #include "daemon/wire/tun-device.h"
+#include "daemon/wire/tun-offloads.h"
 #include "daemon/wire/tun-open.h"
 
 #include <errno.h>
@@ -87,6 +88,7 @@ static int identify(WireTun *self, const WirePlaneOptions *options)
     if (ioctl(self->queues[0].fds[0], TUNGETIFF, &ifr) < 0) {
         self->has_vnet = options->offload == WIRE_SWITCH_ON;
         self->queues[0].kinds = self->has_vnet ? WIRE_MERGE_ALL : 0;
+        self->splits = self->has_vnet;
         if (options->ifname != NULL && wire_tun_is_valid_name(options->ifname))
             memcpy(self->name, options->ifname, strlen(options->ifname) + 1);
         return 0;
@@ -147,6 +149,7 @@ int wire_tun_new(const WirePlaneOptions *options, WireTun **out_tun)
         rc = identify(self, options);
     }
     if (rc == 0) {
+        self->merges = self->queues[0].kinds != 0;
         for (unsigned i = 1; i < self->n_queues; i++)
             self->queues[i].kinds = self->queues[0].kinds;
         *out_tun = self;
@@ -185,6 +188,13 @@ void wire_tun_give_back(WireTun *self)
 unsigned wire_tun_count(const WireTun *self)
 {
     return self->n_queues;
+}
+
+bool wire_tun_has_offload(const WireTun *self, WireOffload offload)
+{
+    return offload == WIRE_OFFLOAD_TUN_READ    ? self->splits
+           : offload == WIRE_OFFLOAD_TUN_WRITE ? self->merges
+                                               : false;
 }
 
 uint32_t wire_tun_mtu(const WireTun *self)

@@ -173,16 +173,34 @@ int wire_udp_set_gro(int fd)
     return setsockopt(fd, SOL_UDP, UDP_GRO, &on, sizeof(on)) < 0 ? -ENOPROTOOPT : 0;
 }
 
-int wire_udp_probe_gso(void)
+/* A socket to try things on; -1: none. */
+static int open_trial(void)
 {
-    static const int off = 0;
-    int              fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), rc;
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
     if (fd < 0)
         fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    return fd;
+}
+
+int wire_udp_probe_gso(void)
+{
+    static const int off = 0;
+    int              fd = open_trial(), rc;
+
     if (fd < 0)
         return -EOPNOTSUPP;
     rc = setsockopt(fd, SOL_UDP, UDP_SEGMENT, &off, sizeof(off)) < 0 ? -EOPNOTSUPP : 0;
     close(fd);
     return rc;
+}
+
+bool wire_udp_probe_gro(void)
+{
+    int  fd = open_trial();
+    bool known = fd >= 0 && wire_udp_set_gro(fd) == 0;
+
+    if (fd >= 0)
+        close(fd);
+    return known;
 }

@@ -44,3 +44,5 @@ MESH_CHECKED int wire_udp_set_gro(int fd);
 /** wire_udp_probe_gso: Returns: 0; -EOPNOTSUPP: the kernel does not know UDP_SEGMENT. That a route
  * takes it is seen only when it is used. */
 MESH_CHECKED int wire_udp_probe_gso(void);
+
+bool wire_udp_probe_gro(void); /* whether the kernel knows UDP_GRO */

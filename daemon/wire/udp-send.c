@@ -347,8 +347,10 @@ static bool split_up(WireUdpSender *self, int fd, size_t at, Gso *gso)
     if (message->n_packets == 1 || (error != EIO && error != EINVAL && error != EMSGSIZE))
         return false;
     wire_count(&self->count->refused, 1);
-    if (error == EIO)
+    if (error == EIO && !gso->off) {
         gso->off = true;
+        wire_count(&self->count->given_up, 1);
+    }
     /* If packets go singly, with the source they had, it was not the source's fault. */
     if (send_singly(self, fd, message, &self->headers[at].msg_hdr) > 0 && error != EIO &&
         message->run->source_failed == !had_source)

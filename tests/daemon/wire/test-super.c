@@ -111,6 +111,10 @@ static void test_case(gconstpointer data)
     wire_plane_get_stats(pair.a.plane, &out);
     wire_plane_get_stats(pair.b.plane, &in);
     g_assert_cmpuint(frames, <, segments);
+    g_assert_true(out.offloads[WIRE_OFFLOAD_TUN_READ].on);
+    g_assert_true(in.offloads[WIRE_OFFLOAD_TUN_WRITE].on);
+    g_assert_true(out.offloads[WIRE_OFFLOAD_UDP_SEND].on == (c->gso != WIRE_SWITCH_OFF));
+    g_assert_true(in.offloads[WIRE_OFFLOAD_UDP_RECEIVE].on == (c->gso != WIRE_SWITCH_OFF));
     g_assert_cmpuint(out.offloads[WIRE_OFFLOAD_TUN_READ].units, ==, 2);
     g_assert_cmpuint(out.offloads[WIRE_OFFLOAD_TUN_READ].packets, ==, 2 * segments);
     g_assert_cmpuint(in.offloads[WIRE_OFFLOAD_TUN_WRITE].packets, >, 0);

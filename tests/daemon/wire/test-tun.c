@@ -87,7 +87,8 @@ static WireOffloadStats get_stats(const World *world)
     const WireOffloadCount *count = &world->counters->offloads[WIRE_OFFLOAD_TUN_WRITE];
 
     return (WireOffloadStats){ wire_count_read(&count->units), wire_count_read(&count->packets),
-                               wire_count_read(&count->refused) };
+                               wire_count_read(&count->refused), wire_count_read(&count->held),
+                               wire_count_read(&count->given_up) };
 }
 
 static void write_and_check(World *world, const char *want)
@@ -153,6 +154,7 @@ static void test_refused(void)
     write_and_check(&world, "150 138 138 138 150 150");
     write_and_check(&world, "150 138 150 138 150 138");
     g_assert_cmpuint(get_stats(&world).refused, ==, 2);
+    g_assert_cmpuint(get_stats(&world).given_up, ==, 2);
     stop(&world);
 }
 

@@ -251,6 +251,8 @@ static void test_case(gconstpointer data)
     }
     g_assert_cmpuint(wire_count_read(&counters->offloads[WIRE_OFFLOAD_UDP_SEND].refused), ==,
                      c->want_refused);
+    g_assert_cmpuint(wire_count_read(&counters->offloads[WIRE_OFFLOAD_UDP_SEND].given_up), ==,
+                     c->error == EIO && c->want_refused > 0 ? 1 : 0);
     wire_udp_sender_free(sender);
     g_aligned_free(counters);
 }
