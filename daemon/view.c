@@ -341,3 +341,12 @@ GPtrArray *meshd_view_list_changed(MeshdEngine *engine, GPtrArray *gone)
         g_ptr_array_add(list, make_peer(engine, changed->pdata[i]));
     return list;
 }
+
+bool meshd_view_read_plane(MeshdEngine *engine, WireStats *out_stats)
+{
+    WirePlane *plane = meshd_parts_get_plane(engine->parts);
+
+    if (plane != NULL)
+        wire_plane_get_stats(plane, out_stats);
+    return plane != NULL;
+}

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "daemon/engine.h"
+#include "daemon/wire/plane.h"
 
 #include <glib.h>
 #include <stdbool.h>
@@ -52,5 +53,8 @@ GPtrArray *meshd_view_list_peers(MeshdEngine *engine);
  * call; to @gone are added the node keys (MeshKey *, owned by it) of who is no more. NULL: list all
  * of them. */
 GPtrArray *meshd_view_list_changed(MeshdEngine *engine, GPtrArray *gone);
+
+/** meshd_view_read_plane: the counters of its data plane. Returns: false: it is down. */
+bool meshd_view_read_plane(MeshdEngine *engine, WireStats *out_stats);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(MeshdView, meshd_view_free)

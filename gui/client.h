@@ -13,7 +13,7 @@
 #include "gui/network.h"
 
 /* The newest ApiVersion that this window knows of. */
-#define GUI_CLIENT_API_VERSION 3u
+#define GUI_CLIENT_API_VERSION 4u
 
 typedef enum {
     GUI_CLIENT_STARTING,      /* nothing is known yet */

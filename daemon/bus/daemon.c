@@ -13,14 +13,14 @@
 
 enum {
     MAX_LOG_LINES = 500, /* in one answer */
-    API_VERSION = 3,     /* raised with each addition to data/dbus/ */
+    API_VERSION = 4,     /* raised with each addition to data/dbus/ */
 };
 
-static const char *const features[] = {
-    "aes",          "dns",          "hard-nat",   "lan",  "log",     "netcheck", "networks",
-    "nm",           "path-history", "peer-relay", "ping", "portmap", "proxy",    "proxy-exempt",
-    "reason-codes", "repair",       "statistics", "why",  NULL
-};
+static const char *const features[] = { "aes",     "data-plane",   "dns",          "hard-nat",
+                                        "lan",     "log",          "netcheck",     "networks",
+                                        "nm",      "path-history", "peer-relay",   "ping",
+                                        "portmap", "proxy",        "proxy-exempt", "reason-codes",
+                                        "repair",  "statistics",   "why",          NULL };
 
 /* A link without a secret joins nothing: it moves a joined network to another address. */
 const char *bus_daemon_judge(const char *interface, const char *method, GVariant *arguments)

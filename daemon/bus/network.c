@@ -6,6 +6,7 @@
 #include "daemon/bus/interfaces.h"
 #include "daemon/bus/options.h"
 #include "daemon/bus/peers.h"
+#include "daemon/bus/plane.h"
 #include "daemon/bus/watch.h"
 #include "daemon/view.h"
 #include "mesh-dbus.h"
@@ -478,6 +479,21 @@ static gboolean handle_history(MeshDBusNetwork *skeleton, GDBusMethodInvocation 
     return true;
 }
 
+static gboolean handle_data_plane(MeshDBusNetwork *skeleton, GDBusMethodInvocation *invocation,
+                                  gpointer user_data)
+{
+    MeshdEngine *engine = find_engine(user_data, invocation);
+    WireStats    stats;
+
+    if (engine == NULL)
+        return true;
+    mesh_dbus_network_complete_get_data_plane(skeleton, invocation,
+                                              bus_plane_make(meshd_view_read_plane(engine, &stats)
+                                                                 ? &stats
+                                                                 : NULL));
+    return true;
+}
+
 static gboolean handle_watch(MeshDBusNetwork *skeleton, GDBusMethodInvocation *invocation,
                              const char *peer, GVariant *options, gpointer user_data)
 {
@@ -529,6 +545,7 @@ BusNetwork *bus_network_new(MeshdNetworks *networks, const char *id)
     g_signal_connect(self->skeleton, "handle-net-check", G_CALLBACK(handle_net_check), self);
     g_signal_connect(self->skeleton, "handle-why", G_CALLBACK(handle_why), self);
     g_signal_connect(self->skeleton, "handle-path-history", G_CALLBACK(handle_history), self);
+    g_signal_connect(self->skeleton, "handle-get-data-plane", G_CALLBACK(handle_data_plane), self);
     g_signal_connect(self->skeleton, "handle-watch", G_CALLBACK(handle_watch), self);
     g_signal_connect(self->skeleton, "handle-unwatch", G_CALLBACK(handle_unwatch), self);
     show(self);

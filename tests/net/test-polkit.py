@@ -33,7 +33,7 @@ ARGUMENTS = {
     "ListPeers": "('', uint32 0)", "InspectPeers": "('', uint32 0)",
     "Ping": "('nobody', @a{sv} {})", "Log": "(uint64 0, uint32 0)", "Repair": "()",
     "SetProxy": "('none', {'colour': <'red'>})", "NetCheck": "({'colour': <'red'>},)", "Why": "('nobody',)",
-    "PathHistory": "('nobody',)", "Watch": "('nobody', @a{sv} {})", "Unwatch": "()",
+    "PathHistory": "('nobody',)", "Watch": "('nobody', @a{sv} {})", "Unwatch": "()", "GetDataPlane": "()",
 }
 # What takes another action by its arguments: the actions that are asked for, one after another.
 MOVE = "mesh://mesh.example/2b4c6d8e0f1a3b5c?s=" + "A" * 43
