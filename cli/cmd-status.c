@@ -1,13 +1,15 @@
 /* cli/cmd-status.c: status and networks. */
 #include "cli/cli.h"
 #include "cli/client.h"
+#include "cli/dataplane.h"
 #include "cli/output.h"
 #include "common/glib/error.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static void put_network(MeshJsonOut *out, const CliNetwork *network)
+/* Of @network, and of what became of its packets (@plane; NULL: nobody asked). */
+static void put_network(MeshJsonOut *out, const CliNetwork *network, GVariant *plane)
 {
     g_auto(GStrv) names = g_dbus_proxy_get_cached_property_names(network->proxy);
 
@@ -18,10 +20,13 @@ static void put_network(MeshJsonOut *out, const CliNetwork *network)
 
         cli_output_variant(out, key, value);
     }
+    if (plane != NULL)
+        cli_output_variant(out, "data-plane", plane);
     mesh_jsonout_close(out, '}');
 }
 
-static void print_json(GPtrArray *networks)
+/* @planes: of each of them; NULL: without. */
+static void print_json(GPtrArray *networks, GPtrArray *planes)
 {
     MeshJsonOut out;
 
@@ -29,7 +34,7 @@ static void print_json(GPtrArray *networks)
     mesh_jsonout_open(&out, NULL, '{');
     mesh_jsonout_open(&out, "networks", '[');
     for (unsigned i = 0; i < networks->len; i++)
-        put_network(&out, networks->pdata[i]);
+        put_network(&out, networks->pdata[i], planes != NULL ? planes->pdata[i] : NULL);
     mesh_jsonout_close(&out, ']');
     mesh_jsonout_close(&out, '}');
     cli_output_print_json(&out);
@@ -134,7 +139,7 @@ static void print_ciphers(const CliNetwork *network)
         print_line(_("AES"), _("is not offered: this processor has no instructions for it"));
 }
 
-static void print_network(const CliNetwork *network)
+static void print_network(const CliNetwork *network, GVariant *plane)
 {
     g_autofree char *name = cli_output_clean(network->name);
     g_autofree char *state = cli_client_dup_text(network, "State");
@@ -165,17 +170,51 @@ static void print_network(const CliNetwork *network)
     print_lan(network);
     print_ciphers(network);
     print_list(network, "Warnings", _("warning"));
+    if (plane != NULL) {
+        g_autofree char *text = cli_dataplane_describe(plane);
+
+        fputs(text, stdout);
+    }
+}
+
+static void print_networks(GPtrArray *networks, GPtrArray *planes)
+{
+    if (networks->len == 0)
+        puts(_("no network is joined: use \"mesh join\""));
+    for (unsigned i = 0; i < networks->len; i++) {
+        if (i > 0)
+            putchar('\n');
+        print_network(networks->pdata[i], planes != NULL ? planes->pdata[i] : NULL);
+    }
+}
+
+/* Owned array of a{sv}, in the order of @networks. */
+static GPtrArray *fetch_planes(CliClient *client, GPtrArray *networks, GError **error)
+{
+    g_autoptr(GPtrArray) planes = g_ptr_array_new_with_free_func((GDestroyNotify)g_variant_unref);
+
+    for (unsigned i = 0; i < networks->len; i++) {
+        g_autoptr(GVariant) reply =
+            cli_client_call(client, networks->pdata[i], "GetDataPlane", NULL, error);
+
+        if (reply == NULL)
+            return NULL;
+        g_ptr_array_add(planes, g_variant_get_child_value(reply, 0));
+    }
+    return g_steal_pointer(&planes);
 }
 
 static CliExit run_status(CliArguments *arguments, GError **error)
 {
-    gboolean           json = false;
+    gboolean           json = false, is_long = false;
     const GOptionEntry entries[] = {
+        { "long", 'l', 0, G_OPTION_ARG_NONE, &is_long,
+          N_("Tell what became of the packets too: bursts, queues, what was dropped"), NULL },
         { "json", 0, 0, G_OPTION_ARG_NONE, &json, N_("Print JSON"), NULL },
         { NULL },
     };
     g_autoptr(CliClient) client = NULL;
-    g_autoptr(GPtrArray) shown = g_ptr_array_new();
+    g_autoptr(GPtrArray) shown = g_ptr_array_new(), planes = NULL;
     const CliNetwork *only = NULL;
     const char       *wish;
     GPtrArray        *all;
@@ -192,15 +231,12 @@ static CliExit run_status(CliArguments *arguments, GError **error)
     for (unsigned i = 0; i < all->len; i++)
         if (only == NULL || only == all->pdata[i])
             g_ptr_array_add(shown, all->pdata[i]);
+    if (is_long && (planes = fetch_planes(client, shown, error)) == NULL)
+        return CLI_FAILED;
     if (json)
-        print_json(shown);
-    else if (shown->len == 0)
-        puts(_("no network is joined: use \"mesh join\""));
-    for (unsigned i = 0; !json && i < shown->len; i++) {
-        if (i > 0)
-            putchar('\n');
-        print_network(shown->pdata[i]);
-    }
+        print_json(shown, planes);
+    else
+        print_networks(shown, planes);
     return CLI_OK;
 }
 
@@ -248,7 +284,7 @@ static CliExit run_networks(CliArguments *arguments, GError **error)
     if (client == NULL)
         return CLI_NO_DAEMON;
     if (json)
-        print_json(cli_client_list(client));
+        print_json(cli_client_list(client), NULL);
     else
         print_table(cli_client_list(client));
     return CLI_OK;

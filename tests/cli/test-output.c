@@ -1,5 +1,6 @@
 /* Tests of cli/output.c: nothing from the network gets at the terminal; tables and JSON keep their
  * form. */
+#include "cli/dataplane.h"
 #include "cli/output.h"
 
 #include <string.h>
@@ -98,6 +99,41 @@ static void test_bytes(void)
     g_assert_cmpstr(most, ==, "16.0 EiB");
 }
 
+typedef struct {
+    const char *name, *found, *want;
+} PlaneCase;
+
+static const PlaneCase planes[] = {
+    { "down", "@a{sv} {}", "" },
+    { "idle", "{'rx-packets': <uint64 0>, 'queue-peak': <uint64 0>, 'drops': <@aa{sv} []>}",
+      "  packets    received 0 (0 B), sent 0 (0 B)\n" },
+    { "all",
+      "{'rx-packets': <uint64 3>, 'rx-bytes': <uint64 2048>, 'tx-packets': <uint64 4>,"
+      " 'tx-bytes': <uint64 100>, 'queue-times': <uint64 2>, 'queue-peak': <uint64 1024>,"
+      " 'marked': <uint64 9>,"
+      " 'bursts': <[{'way': <'from-host'>, 'state': <'off'>, 'units': <uint64 0>},"
+      "  {'way': <'to-network'>, 'state': <'partly'>, 'units': <uint64 5>,"
+      "   'packets': <uint64 50>, 'refused': <uint64 1>, 'held': <uint64 7>}]>,"
+      " 'drops': <[{'reason': <'no-peer'>, 'packets': <uint64 6>},"
+      "  {'reason': <'new\\n'>, 'packets': <uint64 8>}]>}",
+      "  packets    received 3 (2.0 KiB), sent 4 (100 B)\n"
+      "  bursts     from this computer: off\n"
+      "             to the network: on in part, packets: 50 in 5 bursts, refused by the kernel: 1, "
+      "one by one because the way loses bursts: 7\n"
+      "  full link  times: 2, at most 1.0 KiB waited, packets marked (ECN): 9\n"
+      "  dropped    6 sent to an address that no node has\n"
+      "             8 new\uFFFD\n" },
+};
+
+static void test_plane(gconstpointer data)
+{
+    const PlaneCase *c = data;
+    g_autoptr(GVariant) found = g_variant_new_parsed(c->found);
+    g_autofree char *text = cli_dataplane_describe(found);
+
+    g_assert_cmpstr(text, ==, c->want);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -110,6 +146,11 @@ int main(int argc, char **argv)
         g_autofree char *path = g_strconcat("/output/json/", jsons[i].name, NULL);
 
         g_test_add_data_func(path, &jsons[i], test_json);
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(planes); i++) {
+        g_autofree char *path = g_strconcat("/output/plane/", planes[i].name, NULL);
+
+        g_test_add_data_func(path, &planes[i], test_plane);
     }
     g_test_add_func("/output/table", test_table);
     g_test_add_func("/output/key", test_key);

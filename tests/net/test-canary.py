@@ -3,6 +3,8 @@ some cards and boxes are so. The node finds out by pings of its own, sends singl
 and is back to bursts when they arrive again. What loses both alike is not blamed on bursts.
 
    [a] ─ box ═ wan ─ [b]      box loses UDP super-packets from a, when told to; [server] beside"""
+import ipaddress
+import json
 import re
 import time
 
@@ -91,8 +93,42 @@ def count(node, way):
     return tuple(int(n) for n in found[-1])
 
 
+def shown(node):
+    """What `mesh status --long` tells: {way: burst}, the whole, and the text."""
+    plane = node.json("status", "--long")["networks"][0]["data-plane"]
+    return {burst["way"]: burst for burst in plane["bursts"]}, plane, node.mesh("status", "--long").stdout
+
+
+def test_shown(lab, a, b):
+    """The user sees which bursts are on, of what use they were, and what was dropped; the bus says the same."""
+    found, plane, text = shown(a)
+    assert set(found) == {"from-host", "to-host", "to-network", "from-network"}, found
+    assert all(burst["state"] == "on" for burst in found.values()), found
+    for burst in (found["from-host"], found["to-network"]):
+        assert burst["packets"] > burst["units"] > 0, burst
+    assert plane["tx-packets"] > 0 and plane["tx-bytes"] > BYTES and plane["rx-packets"] > 0, plane
+    assert re.search(r"to the network: on, packets: \d+ in \d+ bursts", text), text
+    nobody = str(ipaddress.ip_network(a.network().prefixes[0])[-2])
+    before = {drop["reason"]: drop["packets"] for drop in plane["drops"]}.get("no-peer", 0)
+    assert a.ping(nobody).lost == 1
+    found, plane, text = shown(a)
+    drops = {drop["reason"]: drop["packets"] for drop in plane["drops"]}
+    assert drops["no-peer"] > before and all(drops.values()), drops
+    assert "sent to an address that no node has" in text, text
+    assert "data-plane" not in a.json("status")["networks"][0]
+    said = a.run("busctl", "--json=short", "call", "org.meshvpn.Mesh1", f"/org/meshvpn/Mesh1/network/{a.network().id}",
+                 "org.meshvpn.Mesh1.Network", "GetDataPlane").stdout
+    assert set(json.loads(said)["data"][0]) == set(plane), said
+    a.mesh("down")
+    assert a.json("status", "--long")["networks"][0]["data-plane"] == {}
+    a.mesh("up")
+    a.reaches(b.addresses()[4])
+    is_path(a, b, "direct")
+    lab.ok("mesh status --long: bursts each way, and what was dropped and why; nothing while the network is down")
+
+
 def test_switches(lab, a, b):
-    """Counters are in the log; nothing leaves in one go where that is switched off."""
+    """Counters are in the log, and shown; nothing leaves in one go where that is switched off."""
     a.stop("meshd")
     a.options = ("--gso=off", "--offload=off")
     a.box.set("out", lose_bursts=1)
@@ -101,6 +137,9 @@ def test_switches(lab, a, b):
     is_direct(a, b)
     carries(lab, a, b, "bursts are switched off")
     assert a.box.counts()["out"].lost == lost and said(a, LOSSY) == before
+    found, plane, text = shown(a)
+    assert all(burst["state"] == "off" and burst["units"] == 0 for burst in found.values()), found
+    assert plane["tx-bytes"] > BYTES and "to the network: off\n" in text, text
     a.stop("meshd")
     assert all(count(a, way)[0] == 0 for way in ("to the network", "from the network", "from the host", "to the host"))
     refused = a.run(find_program("meshd"), "--gso=of", check=False)
@@ -140,6 +179,7 @@ def main():
             node.join(lab.server.key("home"))
         is_direct(a, b)
         test_found(lab, a, b)
+        test_shown(lab, a, b)
         test_from_the_start(lab, a, b)
         test_switches(lab, a, b)
         test_not_fooled(lab, a, b)
