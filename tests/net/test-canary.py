@@ -122,8 +122,7 @@ def test_shown(lab, a, b):
     a.mesh("down")
     assert a.json("status", "--long")["networks"][0]["data-plane"] == {}
     a.mesh("up")
-    a.reaches(b.addresses()[4])
-    is_path(a, b, "direct")
+    is_direct(a, b)
     lab.ok("mesh status --long: bursts each way, and what was dropped and why; nothing while the network is down")
 
 
