@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/wire/codel.h"
+#include "common/std/codel.h"
 #include "daemon/wire/ecn.h"
 
 enum {
@@ -24,7 +24,7 @@ typedef struct {
 } Item;
 
 typedef struct {
-    WireCodel codel;
+    MeshCodel codel;
     size_t    bytes;
     int32_t   deficit;
     uint16_t  first, last; /* items */
@@ -229,11 +229,13 @@ static void move_on(WireAqm *self, List *list, State to)
 /* CoDel's choice among a flow's packets. Returns: NONE: it has no more. */
 static uint16_t choose(WireAqm *self, Flow *flow, int64_t now_us, WireAqmToll *toll)
 {
+    static const MeshCodelTimes times = { WIRE_AQM_TARGET_US, WIRE_AQM_INTERVAL_US };
+
     while (flow->first != NONE) {
         uint16_t item = unlink_first(self, flow);
         bool     more = flow->bytes > WIRE_AQM_QUANTUM;
 
-        if (!wire_codel_judge(&flow->codel, self->items[item].at_us, more, now_us))
+        if (!mesh_codel_judge(&flow->codel, &times, now_us - self->items[item].at_us, more, now_us))
             return item;
         if (wire_ecn_get(place_of(self, item), self->items[item].len) != WIRE_ECN_NOT_ECT) {
             (void)wire_ecn_merge(place_of(self, item), WIRE_ECN_CE);
@@ -243,7 +245,7 @@ static uint16_t choose(WireAqm *self, Flow *flow, int64_t now_us, WireAqmToll *t
         put_back(self, item);
         toll->dropped++;
     }
-    wire_codel_rest(&flow->codel);
+    mesh_codel_rest(&flow->codel);
     return NONE;
 }
 

@@ -10,11 +10,13 @@
 #include "common/std/attr.h"
 #include "daemon/wire/packet.h"
 
-#define WIRE_AQM_BYTES   (1024u * 1024u) /* of inner packets */
-#define WIRE_AQM_PACKETS 1024u           /* of at most WIRE_AQM_SMALL; of longer ones 16 */
-#define WIRE_AQM_SMALL   1984u
-#define WIRE_AQM_FLOWS   256u
-#define WIRE_AQM_QUANTUM 1514
+#define WIRE_AQM_BYTES       (1024u * 1024u) /* of inner packets */
+#define WIRE_AQM_PACKETS     1024u           /* of at most WIRE_AQM_SMALL; of longer ones 16 */
+#define WIRE_AQM_SMALL       1984u
+#define WIRE_AQM_FLOWS       256u
+#define WIRE_AQM_QUANTUM     1514
+#define WIRE_AQM_TARGET_US   5000 /* CoDel's */
+#define WIRE_AQM_INTERVAL_US 100000
 
 typedef struct WireAqm WireAqm;
 

@@ -1,10 +1,12 @@
 #include "server/relay/queue.h"
 
-#include "server/relay/codel.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "common/std/codel.h"
+
+#define MAX_NS (RELAY_QUEUE_MAX_MS * INT64_C(1000000))
 
 enum { PLACES = 64 };
 
@@ -15,7 +17,7 @@ struct Flow {
     uint32_t     source;
     size_t       bytes;
     int          deficit;
-    RelayCodel   codel;
+    MeshCodel    codel;
     RelayParcel *first, **last;
 };
 
@@ -222,18 +224,24 @@ int relay_queue_push(RelayQueue *self, const RelayWaiting *waiting, uint32_t *ou
     return rc;
 }
 
-/* Whether what is next is dropped instead. */
+/* Whether what is next is dropped instead: by CoDel, with the values of RFC 8290 for slow links,
+ * and at an age for who does not react to it. */
 static bool drop_aged(RelayQueue *self, int64_t now_ns, RelayAged *aged)
 {
+    static const MeshCodelTimes times = { RELAY_QUEUE_TARGET_MS * INT64_C(1000),
+                                          RELAY_QUEUE_INTERVAL_MS * INT64_C(1000) };
+
     const RelayParcel *parcel = self->urgent != NULL ? self->urgent : self->round->first;
     int64_t            waited_ns = now_ns - parcel->came_ns;
 
     if (self->urgent != NULL) {
-        if (waited_ns <= RELAY_CODEL_MAX_MS * INT64_C(1000000))
+        if (waited_ns <= MAX_NS)
             return false;
         free(take_urgent(self));
     } else {
-        if (!relay_codel_drops(&self->round->codel, waited_ns, parcel->next == NULL, now_ns))
+        if (!mesh_codel_judge(&self->round->codel, &times, waited_ns / 1000, parcel->next != NULL,
+                              now_ns / 1000) &&
+            waited_ns <= MAX_NS)
             return false;
         aged->has_source = true;
         aged->source = parcel->source;

@@ -3,7 +3,7 @@
  *
  * Not thread-safe: the receiver's lock. Bounded by bytes, of packets and of what keeps them; the
  * oldest of the source that has most goes first. Bounded by age, of each source by its own: see
- * codel.h. Source: RFC 8290. */
+ * common/std/codel.h. Source: RFC 8290. */
 #pragma once
 
 #include "common/std/attr.h"
@@ -16,6 +16,9 @@ enum {
     RELAY_QUEUE_BYTES = 256 << 10,
     RELAY_QUEUE_URGENT_BYTES = 64 << 10,
     RELAY_QUEUE_QUANTUM = 1536,
+    RELAY_QUEUE_TARGET_MS = 10, /* CoDel's */
+    RELAY_QUEUE_INTERVAL_MS = 100,
+    RELAY_QUEUE_MAX_MS = 500, /* who waited longer is of no use to anybody */
     RELAY_PARCEL_HEAD = 16,
 };
 

@@ -5,7 +5,6 @@
 #include <glib.h>
 #include <string.h>
 
-#include "daemon/wire/codel.h"
 #include "daemon/wire/ecn.h"
 
 enum { SALT = 77, FLOWS = 12, HEAD = 28, NUMBER_AT = 20 };
@@ -60,7 +59,7 @@ static int64_t control_law(int64_t count)
 
     while ((root + 1) * (root + 1) <= count * 1000 * 1000)
         root++;
-    return (int64_t)WIRE_CODEL_INTERVAL_US * 1000 / root;
+    return (int64_t)WIRE_AQM_INTERVAL_US * 1000 / root;
 }
 
 /* RFC 8289, dodequeue. */
@@ -75,10 +74,10 @@ static Entry *dequeue(Slow *flow, int64_t now, bool *ok_to_drop)
         return NULL;
     }
     flow->bytes -= entry->len;
-    if (now - entry->at < WIRE_CODEL_TARGET_US || flow->bytes <= WIRE_AQM_QUANTUM)
+    if (now - entry->at < WIRE_AQM_TARGET_US || flow->bytes <= WIRE_AQM_QUANTUM)
         flow->first_above = 0;
     else if (flow->first_above == 0)
-        flow->first_above = now + WIRE_CODEL_INTERVAL_US;
+        flow->first_above = now + WIRE_AQM_INTERVAL_US;
     else
         *ok_to_drop = now >= flow->first_above;
     return entry;
@@ -103,7 +102,7 @@ static Entry *enter(Reference *self, Slow *flow, Entry *entry, int64_t now)
 
     flow->dropping = true;
     flow->count =
-        delta > 1 && now - flow->drop_next < 16 * (int64_t)WIRE_CODEL_INTERVAL_US ? delta : 1;
+        delta > 1 && now - flow->drop_next < 16 * (int64_t)WIRE_AQM_INTERVAL_US ? delta : 1;
     flow->drop_next = now + control_law(flow->count);
     flow->last_count = flow->count;
     if (marked)

@@ -1,6 +1,5 @@
 /* tests/server/relay/test-queue.c: who is served first, who is dropped, how much is ever kept. */
 #include "server/relay/allowance.h"
-#include "server/relay/codel.h"
 #include "server/relay/queue.h"
 
 #include <glib.h>
@@ -197,8 +196,8 @@ static void test_standing(void)
     unsigned    one_s, three_s;
 
     clock_ns = MS;
-    g_assert_cmpuint(stand(queue, RELAY_CODEL_TARGET_MS - 2, 1000), ==, 0);
-    g_assert_cmpuint(stand(queue, 30, RELAY_CODEL_INTERVAL_MS / 2), ==, 0);
+    g_assert_cmpuint(stand(queue, RELAY_QUEUE_TARGET_MS - 2, 1000), ==, 0);
+    g_assert_cmpuint(stand(queue, 30, RELAY_QUEUE_INTERVAL_MS / 2), ==, 0);
     one_s = stand(queue, 300, 1000);
     g_assert_cmpuint(one_s, >, 10);
     three_s = stand(queue, 300, 3000);
@@ -238,7 +237,7 @@ static void test_too_old(void)
     clock_ns = MS;
     for (unsigned i = 0; i < 20; i++)
         push(queue, 1 + i % 2, 1400, i < 4);
-    clock_ns += (int64_t)(RELAY_CODEL_MAX_MS + 1) * MS;
+    clock_ns += (int64_t)(RELAY_QUEUE_MAX_MS + 1) * MS;
     push(queue, 3, 100, false);
     g_assert_cmpuint(relay_queue_get_bytes(queue), >, 0);
     young = relay_queue_pop(queue, clock_ns, &aged);
