@@ -1,5 +1,5 @@
 /* daemon/offloads.h: super-packets between kernel and data plane: what the owner of this host
- * wishes of them, for all networks, and of what use they were. Thread: main loop. */
+ * wishes of them, for all networks. Thread: main loop. */
 #pragma once
 
 #include "daemon/wire/plane.h"
@@ -13,6 +13,3 @@ bool meshd_offloads_choose(const char *host, const char *gso);
 
 /** meshd_offloads_wish: into @options. */
 void meshd_offloads_wish(WirePlaneOptions *options);
-
-/** meshd_offloads_tell: writes the counters of a data plane that is about to end to the log. */
-void meshd_offloads_tell(WirePlane *plane, const char *network);

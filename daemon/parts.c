@@ -172,7 +172,6 @@ static void undo_wire(MeshdParts *self)
     if (self->plane == NULL)
         return;
     meshd_timestamps_stop(self->timestamps, self->plane, self->map);
-    meshd_offloads_tell(self->plane, self->profile->network);
     wire_plane_stop(g_steal_pointer(&self->plane));
     forget_told(self);
     net_release(self->net, self->profile->ifname);

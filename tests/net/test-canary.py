@@ -80,17 +80,11 @@ def test_from_the_start(lab, a, b):
     assert said(a, LOSSY) == before + 1
     lab.ok("a way that loses bursts from the first one on is found at once")
     a.box.set("out", lose_bursts=0)
+    out = shown(a)[0]["to-network"]
+    assert out["units"] > 0 and out["held"] > 0, out
     a.stop("meshd")
-    units, held = count(a, "to the network")
-    assert units > 0 and held > 0, (units, held)
     start(a)
     is_direct(a, b)
-
-
-def count(node, way):
-    """Super-packets that way and packets that went singly because of the canary, as the last network said."""
-    found = re.findall(rf"super-packets {way}: (\d+) of .* refused, (\d+) packets singly", node.log("meshd"))
-    return tuple(int(n) for n in found[-1])
 
 
 def shown(node):
@@ -127,7 +121,7 @@ def test_shown(lab, a, b):
 
 
 def test_switches(lab, a, b):
-    """Counters are in the log, and shown; nothing leaves in one go where that is switched off."""
+    """Nothing leaves in one go where that is switched off."""
     a.stop("meshd")
     a.options = ("--gso=off", "--offload=off")
     a.box.set("out", lose_bursts=1)
@@ -140,7 +134,6 @@ def test_switches(lab, a, b):
     assert all(burst["state"] == "off" and burst["units"] == 0 for burst in found.values()), found
     assert plane["tx-bytes"] > BYTES and "to the network: off\n" in text, text
     a.stop("meshd")
-    assert all(count(a, way)[0] == 0 for way in ("to the network", "from the network", "from the host", "to the host"))
     refused = a.run(find_program("meshd"), "--gso=of", check=False)
     assert refused.returncode != 0 and "--gso" in refused.stderr, refused
     a.options = ()
