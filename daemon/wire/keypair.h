@@ -10,9 +10,9 @@
 #include "daemon/wire/aead.h"
 #include "daemon/wire/rcu.h"
 #include "daemon/wire/replay.h"
+#include "daemon/wire/spin.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -93,13 +93,12 @@ bool wire_keypair_wants_rekey_receiving(const WireKeypair *keypair, int64_t now_
  * roams, and then the later of both waits for the few microseconds of a run. */
 static inline void wire_keypair_lock_window(WireKeypair *keypair)
 {
-    while (atomic_exchange_explicit(&keypair->busy, true, memory_order_acquire))
-        sched_yield();
+    wire_spin_lock(&keypair->busy);
 }
 
 static inline void wire_keypair_unlock_window(WireKeypair *keypair)
 {
-    atomic_store_explicit(&keypair->busy, false, memory_order_release);
+    wire_spin_unlock(&keypair->busy);
 }
 
 /* Seal and open a run on @lane (the calling thread's). Counters come from wire_keypair_take(). */

@@ -3,7 +3,6 @@
  * does not send under a key before it saw that the initiator has it. */
 #include "daemon/wire/slots.h"
 
-#include <sched.h>
 #include <stddef.h>
 
 typedef _Atomic(WireKeypair *) Slot;
@@ -20,19 +19,6 @@ void wire_slots_init(WireSlots *self, WireIndexTable *table)
 void wire_slots_done(WireSlots *self)
 {
     wire_slots_clear(self);
-}
-
-/* A mutex would be a third of what an idle peer has here. Two meet once in a hundred sessions, for
- * the time of a few stores. */
-static void lock(WireSlots *self)
-{
-    while (atomic_exchange_explicit(&self->busy, true, memory_order_acquire))
-        sched_yield();
-}
-
-static void unlock(WireSlots *self)
-{
-    atomic_store_explicit(&self->busy, false, memory_order_release);
 }
 
 /* Under the lock: puts @keypair into @slot and lets go of what was there. */
@@ -59,7 +45,7 @@ static void promote(WireSlots *self, WireKeypair *keypair)
 
 void wire_slots_add(WireSlots *self, WireKeypair *keypair)
 {
-    lock(self);
+    wire_spin_lock(&self->busy);
     wire_index_publish(self->table, keypair);
     /* Unlike in the kernel's WireGuard no other slot is emptied: when both sides renew at once, the
      * peer may still send under any of the three until the last message is there. */
@@ -67,7 +53,7 @@ void wire_slots_add(WireSlots *self, WireKeypair *keypair)
         promote(self, keypair);
     else
         replace(self, &self->next, keypair);
-    unlock(self);
+    wire_spin_unlock(&self->busy);
 }
 
 bool wire_slots_received(WireSlots *self, WireKeypair *keypair)
@@ -76,21 +62,21 @@ bool wire_slots_received(WireSlots *self, WireKeypair *keypair)
 
     if (wire_rcu_load(&self->next) != keypair)
         return false;
-    lock(self);
+    wire_spin_lock(&self->busy);
     confirmed = atomic_load_explicit(&self->next, memory_order_relaxed) == keypair;
     if (confirmed) {
         promote(self, keypair);
         wire_rcu_publish(&self->next, NULL);
     }
-    unlock(self);
+    wire_spin_unlock(&self->busy);
     return confirmed;
 }
 
 void wire_slots_clear(WireSlots *self)
 {
-    lock(self);
+    wire_spin_lock(&self->busy);
     replace(self, &self->next, NULL);
     replace(self, &self->current, NULL);
     replace(self, &self->previous, NULL);
-    unlock(self);
+    wire_spin_unlock(&self->busy);
 }

@@ -17,7 +17,7 @@ typedef struct {
     _Atomic(WireKeypair *) previous; /* still accepted */
     _Atomic(WireKeypair *) next;     /* responder: current after the first packet under it */
     WireIndexTable        *table;    /* borrowed; where keypairs that leave are taken out */
-    _Atomic bool           busy;     /* somebody is at the three */
+    _Atomic bool           busy;     /* somebody is at the three: seldom, for a few stores */
 } WireSlots;
 
 void wire_slots_init(WireSlots *self, WireIndexTable *table);

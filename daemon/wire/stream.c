@@ -13,7 +13,6 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +24,7 @@
 #include "common/std/key.h"
 #include "common/std/thread.h"
 #include "daemon/wire/framering.h"
+#include "daemon/wire/spin.h"
 #include "daemon/wire/streamsocket.h"
 
 enum {
@@ -117,12 +117,11 @@ size_t wire_stream_send(WireStream *self, WireStreamFrom from, uint32_t index,
         return 0;
     /* Of out threads there may be several. Each holds it for a run, and a relay over TLS is slow.
      */
-    while (from == WIRE_STREAM_FROM_OUT &&
-           atomic_exchange_explicit(&self->out_busy, true, memory_order_acquire))
-        sched_yield();
+    if (from == WIRE_STREAM_FROM_OUT)
+        wire_spin_lock(&self->out_busy);
     n = put_data(self->out[from], index, packets, n_packets);
     if (from == WIRE_STREAM_FROM_OUT)
-        atomic_store_explicit(&self->out_busy, false, memory_order_release);
+        wire_spin_unlock(&self->out_busy);
     if (n > 0)
         wire_mailbox_ring(&self->bell);
     return n;
