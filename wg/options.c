@@ -71,29 +71,15 @@ static bool parse_number(const char *text, int *out_number)
     return true;
 }
 
-static bool parse_switch(const char *text, WireSwitch *out_switch)
-{
-    static const char *const names[] = {
-        [WIRE_SWITCH_AUTO] = "auto", [WIRE_SWITCH_ON] = "on", [WIRE_SWITCH_OFF] = "off"
-    };
-
-    for (size_t i = 0; i < MESH_N_ELEMENTS(names); i++) {
-        if (strcmp(names[i], text) == 0) {
-            *out_switch = (WireSwitch)i;
-            return true;
-        }
-    }
-    return false;
-}
-
 /* "--offload=…" and "--gso=…". Returns: false: it is neither, or no such value. */
 static bool take_switch(const char *arg, WgOptions *options)
 {
     static const char offload[] = "--offload=", gso[] = "--gso=";
 
     if (strncmp(arg, offload, strlen(offload)) == 0)
-        return parse_switch(arg + strlen(offload), &options->offload);
-    return strncmp(arg, gso, strlen(gso)) == 0 && parse_switch(arg + strlen(gso), &options->gso);
+        return wire_switch_parse(arg + strlen(offload), &options->offload);
+    return strncmp(arg, gso, strlen(gso)) == 0 &&
+           wire_switch_parse(arg + strlen(gso), &options->gso);
 }
 
 static bool parse_suite(const char *text, WireSuite *out_suite)

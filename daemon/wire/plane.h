@@ -13,6 +13,7 @@
 #include "common/std/ip.h"
 #include "common/std/key.h"
 #include "daemon/wire/config.h"
+#include "daemon/wire/switch.h"
 #include "daemon/wire/way.h"
 
 #define WIRE_IFNAME_SIZE    16u   /* IFNAMSIZ, with its NUL */
@@ -20,10 +21,6 @@
 #define WIRE_MAX_RAW        1500u /* bytes of a datagram that is not WireGuard's */
 
 typedef struct WirePlane WirePlane;
-
-/** WireSwitch: whether to use what the kernel may offer. AUTO: where a probe at the start finds it,
- * and until it is refused. ON: the same, but no start without it. */
-typedef enum { WIRE_SWITCH_AUTO, WIRE_SWITCH_ON, WIRE_SWITCH_OFF } WireSwitch;
 
 /** WirePlaneOptions: what cannot change while the plane lives. */
 typedef struct {
