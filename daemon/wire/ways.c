@@ -147,6 +147,16 @@ static int send_by_stream(WireStream *stream, uint32_t index, MeshSpan bytes)
     return wire_stream_send(stream, WIRE_STREAM_FROM_CONTROL, index, &packet, 1) == 1 ? 0 : -EAGAIN;
 }
 
+/* As it goes by a relay, into @out. Returns: bytes. */
+static size_t wrap(const WireLink *link, uint32_t index, MeshSpan bytes, uint8_t *out)
+{
+    uint8_t *at = out + WIRE_LINK_HEADER;
+
+    memcpy(at, bytes.data, bytes.len);
+    wire_links_wrap(link, index, (WirePacket){ at, (uint32_t)bytes.len });
+    return WIRE_LINK_HEADER + bytes.len;
+}
+
 /* Out threads send by the same socket meanwhile: at worst a packet of theirs bears DF, too. */
 static void set_whole(int fd, bool v6, bool whole)
 {
@@ -192,10 +202,7 @@ int wire_ways_probe(WirePlane *plane, const WireWay *way, MeshSpan bytes, size_t
         return send_whole(plane, way, vectors);
     if (link == NULL)
         return wire_ways_send(plane, way, 0, bytes);
-    memcpy(frame + WIRE_LINK_HEADER, bytes.data, bytes.len);
-    wire_links_wrap(link, way->index,
-                    (WirePacket){ frame + WIRE_LINK_HEADER, (uint32_t)bytes.len });
-    vectors[0] = (struct iovec){ frame, WIRE_LINK_HEADER + bytes.len };
+    vectors[0] = (struct iovec){ frame, wrap(link, way->index, bytes, frame) };
     return send_whole(plane, &(WireWay){ .endpoint = link->relay }, vectors);
 }
 
@@ -217,26 +224,22 @@ int wire_ways_send(WirePlane *plane, const WireWay *way, uint8_t ttl, MeshSpan b
     relay.endpoint = link->relay;
     if (way->index == WIRE_WHOLE_FRAME)
         return send_direct(plane, &relay, 0, bytes);
-    memcpy(frame + WIRE_LINK_HEADER, bytes.data, bytes.len);
-    wire_links_wrap(link, way->index,
-                    (WirePacket){ frame + WIRE_LINK_HEADER, (uint32_t)bytes.len });
-    return send_direct(plane, &relay, 0, (MeshSpan){ frame, WIRE_LINK_HEADER + bytes.len });
+    return send_direct(plane, &relay, 0, (MeshSpan){ frame, wrap(link, way->index, bytes, frame) });
 }
 
 /* The frames of a train, side by side, as they leave. Returns: bytes of each. */
 static size_t lay_out_train(const WireTrain *train, const WireLink *link, uint32_t index,
                             uint8_t *out)
 {
-    size_t head = link != NULL ? WIRE_LINK_HEADER : 0;
+    size_t len = (link != NULL ? WIRE_LINK_HEADER : 0) + train->len;
 
     for (size_t i = 0; i < train->n; i++) {
-        uint8_t *at = out + i * (head + train->len) + head;
-
-        memcpy(at, train->probes[i], train->len);
         if (link != NULL)
-            wire_links_wrap(link, index, (WirePacket){ at, (uint32_t)train->len });
+            (void)wrap(link, index, MESH_SPAN(train->probes[i], train->len), out + i * len);
+        else
+            memcpy(out + i * len, train->probes[i], len);
     }
-    return head + train->len;
+    return len;
 }
 
 static int send_joined(int fd, const MeshEndpoint *to, MeshSpan frames, size_t len)
