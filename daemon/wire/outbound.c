@@ -366,7 +366,7 @@ static bool is_full(const WireOutbound *self, const WirePacket *last)
 {
     size_t used = (size_t)(last->data + last->len - self->slab.base);
 
-    return used + WIRE_TAILROOM >= (self->mixed ? WIRE_TUN_MIXED_BYTES : WIRE_TUN_READ_BYTES);
+    return used + WIRE_TAILROOM >= wire_tun_round_bytes(self->plane->tun, self->shard);
 }
 
 /* What was read goes behind what waits, and of that what the link takes now. Returns: true: it

@@ -148,6 +148,11 @@ bool wire_tun_begin(WireTun *self, unsigned queue, int64_t now_ms)
     return mixed;
 }
 
+size_t wire_tun_round_bytes(const WireTun *self, unsigned queue)
+{
+    return self->queues[queue].round_bytes;
+}
+
 int wire_tun_read_batch(WireTun *self, unsigned queue, WireSlab *slab, WireSuper *out_supers,
                         size_t max)
 {

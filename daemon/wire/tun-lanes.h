@@ -17,3 +17,6 @@ void wire_tun_wake(WireTun *self, unsigned queue, const struct pollfd *fds);
 /** wire_tun_begin: a round of the out thread. Returns: flows that say little were read a moment ago
  * beside such that say much. */
 bool wire_tun_begin(WireTun *self, unsigned queue, int64_t now_ms);
+
+/** wire_tun_round_bytes: about so much is read in that round. */
+size_t wire_tun_round_bytes(const WireTun *self, unsigned queue);
