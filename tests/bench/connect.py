@@ -78,14 +78,7 @@ def main():
     with Lab() as lab:
         a, b = lab.node("a"), lab.node("b")
         manager = NetworkManager(a, bus=lambda *policies: open_seats(a, *policies, ann="active"))
-        link = lab.server.setup("home")
-        lab.server.up()
-        for node, text in ((a, link), (b, None)):
-            node.up()
-            node.join(text or lab.server.key("home"))
-        a.reaches(b.addresses()[4])
-        echo.start(a, b.addresses()[4])
-        wait_until(lambda: echo.replies(a), 20, "answers")
+        echo.between(lab, a, b)
         by_click(a, Desk(a, "ann"), rounds)
         by_nmcli(a, manager, rounds)
 

@@ -27,8 +27,16 @@ while True:
 """
 
 
-def start(node, address):
-    node.start("echo", sys.executable, "-c", PROGRAM, address)
+def between(lab, a, b):
+    """They join a network, and a asks b from now on; b has answered."""
+    link = lab.server.setup("home")
+    lab.server.up()
+    for node, text in ((a, link), (b, None)):
+        node.up()
+        node.join(text or lab.server.key("home"))
+    a.reaches(b.addresses()[4])
+    a.start("echo", sys.executable, "-c", PROGRAM, b.addresses()[4])
+    a.wait_until(replies, 20, "answers")
 
 
 def replies(node):

@@ -79,14 +79,7 @@ def main():
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 5
     with Lab() as lab:
         a, b = lab.node("a"), lab.node("b")
-        link = lab.server.setup("home")
-        lab.server.up()
-        for node, text in ((a, link), (b, None)):
-            node.up()
-            node.join(text or lab.server.key("home"))
-        a.reaches(b.addresses()[4])
-        echo.start(a, b.addresses()[4])
-        wait_until(lambda: echo.replies(a), 20, "answers")
+        echo.between(lab, a, b)
         found = [start_once(a, "direct") for _ in range(rounds)]
         show("to the first answer", [first for first, _ in found], "ms", GOAL_MS)
         show("until the way is direct", [direct for _, direct in found], "ms", GOAL_MS)
