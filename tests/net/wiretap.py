@@ -14,6 +14,7 @@ import sys
 
 MESH = [ipaddress.ip_network(text) for text in ("10.64.0.0/10", "fd00::/8")]
 UDP = 17
+SO_RCVBUFFORCE, BUFFER = 33, 64 << 20 # a flood is over before all of it is written down
 AES = 0x60 # beside the type, in the suite of docs/PROTOCOL.md §10
 
 
@@ -46,6 +47,7 @@ def look(packet):
 
 def tap():
     taps = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0003))
+    taps.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, BUFFER)
     say(ready=True)
     while True:
         packet, where = taps.recvfrom(65536)
