@@ -138,9 +138,9 @@ class Relay(Host):
 
     def up(self):
         """Starts the relay and waits until it listens, which it says."""
+        said = self.log("relay").count(" is a relay on ")
         self.start("relay", *AS_SERVER, find_program("mesh-server"), "--role=relay", "-c",
                    self.config)
-        said = self.log("relay").count(" is a relay on ")
         wait_until(lambda: self.log("relay").count(" is a relay on ") > said, 20, f"{self.name} listens")
 
 
