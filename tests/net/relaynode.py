@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from httpnode import Connection, b64u, from_b64u, raw_public
 
-LIMIT_S = 20  # only ends a hang
+LIMIT_S = 50  # only ends a hang
 DATA, PING, PONG, WHERE, AT, GONE, MOVE, MOVED, RESTART, CLOSE, CONGESTED = (
     0x40, 0x44, 0x45, 0x46, 0x47, 0x48, 0x49, 0x4A, 0x4B, 0x4C, 0x4D)
 HELLO, COOKIE, BIND, BOUND, RESET = 0x50, 0x51, 0x52, 0x53, 0x54

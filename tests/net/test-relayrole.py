@@ -7,7 +7,7 @@ import stat
 import subprocess
 import sys
 
-from space import SKIP, make_dir, need, wait_until
+from space import HANG_S, SKIP, make_dir, need, wait_until
 
 try:
     from httpnode import Node, b64u
@@ -33,7 +33,7 @@ class Relay:
 
     def call(self, *words):
         return subprocess.run([self.program, "--role=relay", "-c", str(self.config), *words],
-                              check=False, capture_output=True, text=True, timeout=30)
+                              check=False, capture_output=True, text=True, timeout=HANG_S)
 
     def setup(self, trust, *more):
         done = self.call("setup", "--host", "127.0.0.1", "--port", "9443", "--udp", "34782", "--alt",
@@ -56,7 +56,7 @@ class Relay:
 
     def down(self):
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(20)
+        return self.process.wait(HANG_S)
 
 
 def check_setup(points, relay, key):
@@ -156,7 +156,7 @@ def check_restart(points, relay, near, a):
     assert a.bind() == 0
     points.ok("a stop says so to its nodes; after the next start their tokens count")
     other = subprocess.run([relay.program, "--role=relay", "-c", str(relay.config)], check=False,
-                           capture_output=True, text=True, timeout=30)
+                           capture_output=True, text=True, timeout=HANG_S)
     assert other.returncode == FAILED and relay.process.poll() is None
     points.ok("a second one on the same state is refused")
 
