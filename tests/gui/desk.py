@@ -27,7 +27,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 PYTHON = "/usr/bin/python3" # has python3-gi, others in PATH may not
 A11Y = "/usr/libexec/at-spi-bus-launcher"
 FIRST_UID = 64530
-LIMIT_S = int(os.environ.get("MESH_DESK_LIMIT_S", 30))
+LIMIT_S = int(os.environ.get("MESH_DESK_LIMIT_S", 60))
+PICTURES = 10 # until two are the same, as nothing moves any more; where something is live, the last one will do
 SESSION_BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig>
@@ -225,17 +226,12 @@ class Desk:
         place = pathlib.Path(os.environ.get("MESH_SCREENSHOTS", self.pictures))
         place.mkdir(parents=True, exist_ok=True)
         path, data = place / f"{name}.png", [b""]
-
-        def is_quiet(): # two pictures are the same: nothing moves any more
+        for _ in range(PICTURES):
             self.run("import", "-window", "root", "-define", "png:exclude-chunks=date,time", f"{self.dir}/picture.png")
             done = subprocess.run(self.node.argv("cat", f"{self.dir}/picture.png"), check=True, capture_output=True)
             data.append(done.stdout)
-            return data[-1] == data[-2]
-
-        try:
-            wait_until(is_quiet, 3, "a screen on which nothing moves")
-        except TimeoutError: # something is live: a picture of it then
-            pass
+            if data[-1] == data[-2]:
+                break
         path.write_bytes(data[-1])
         return path
 

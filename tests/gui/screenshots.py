@@ -39,14 +39,11 @@ class Tour:
 
     def take(self, page, ours=True):
         """When what is drawn stays as it is: what moves, moves for less than a second."""
-        last = [None]
-        def is_still():
-            before, last[0] = last[0], self.desk.picture(f"{page}-{self.variant}").read_bytes()
-            return before == last[0]
-        try:
-            wait_until(is_still, 5, "a picture that stays")
-        except TimeoutError:
-            pass # a chart, a spinner
+        last = None
+        for _ in range(5): # a chart, a spinner never stays
+            before, last = last, self.desk.picture(f"{page}-{self.variant}").read_bytes()
+            if before == last:
+                break
         self.taken.append(page)
         unnamed = self.window.unnamed() if ours else [] # libadwaita's own dialogs have nameless controls
         assert unnamed == [], f"{page}: {unnamed}"
