@@ -173,8 +173,7 @@ def check_http(points, link, node):
              [b"GET /v1/server HTTP/1.1\r\n" + host + b"X: y\r\n" * 64 + b"\r\n"]),
             ("long header", 431, "headers", [b"GET /v1/server HTTP/1.1\r\nX: " + b"y" * 16384]),
             ("oversize body", 413, "too-large",
-             [b"POST %s HTTP/1.1\r\n" % target + host + b"Content-Length: 40000\r\n\r\n",
-              b"x" * 40000]),
+             [b"POST %s HTTP/1.1\r\n" % target + host + b"Content-Length: 40000\r\n\r\n" + b"x" * 40000]),
             ("no path", 404, "not-found", [b"GET / HTTP/1.1\r\n" + host + b"\r\n"]),
             ("method", 405, "method", [b"PUT /v1/server HTTP/1.1\r\n" + host + b"\r\n"])):
         answer = node.ask("POST", "report", b'{"e":') if parts is None else raw(link, *parts)
