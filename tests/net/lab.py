@@ -180,7 +180,7 @@ class Node(Host):
         self.stop("meshd", kill)
         self.up()
 
-    def mesh(self, *arguments, check=True, text=None, limit_s=90):
+    def mesh(self, *arguments, check=True, text=None, limit_s=180):
         return self.run(find_program("mesh"), *arguments, check=check, text=text, limit_s=limit_s)
 
     def join(self, link_text, *options, check=True):
@@ -218,7 +218,7 @@ class Node(Host):
         return {ipaddress.ip_address(text.split("/")[0]).version: text.split("/")[0]
                 for text in self.network(network).addresses}
 
-    def ping(self, address, count=1, limit_s=3):
+    def ping(self, address, count=1, limit_s=15):
         """The system's ping: real packets through the tunnel. .lost of .sent, .rtt_ms. Late is not lost: after
         the last of several it would wait for two round trips alone, so it is told to go on until as many
         answers are there, or for limit_s."""
@@ -360,7 +360,7 @@ class Lab:
 
 COPY_SENDER = """
 import socket, sys
-with socket.create_connection((sys.argv[1], int(sys.argv[2])), 20) as s, open(sys.argv[3], "rb") as f:
+with socket.create_connection((sys.argv[1], int(sys.argv[2])), 60) as s, open(sys.argv[3], "rb") as f:
     s.sendfile(f)
 """
 COPY_RECEIVER = """
@@ -375,7 +375,7 @@ print(n, h.hexdigest(), flush=True)
 """
 
 
-def copy(sender, receiver, address, size_bytes, limit_s=120):
+def copy(sender, receiver, address, size_bytes, limit_s=300):
     """Copies random bytes to an address of the receiver by TCP. Returns (seconds, whether the hashes
     are the same); sends them over whatever the routes say, which is the tunnel for mesh addresses."""
     source = sender.lab.dir / "copy.bin"

@@ -123,7 +123,7 @@ class Host:
         words = [self.seen_inside(str(word)) for word in command]
         return ["nsenter", "-t", str(self.holder.pid), "-m", "-n", "-u", "--", *words]
 
-    def run(self, *command, check=True, text=None, limit_s=60):
+    def run(self, *command, check=True, text=None, limit_s=180):
         """Runs a command to its end. Its output is in .stdout and .stderr."""
         done = subprocess.run(self.argv(*command), input=text, capture_output=True, text=True,
                               timeout=limit_s, check=False)

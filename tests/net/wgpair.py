@@ -2,6 +2,7 @@
 
    [a] 192.0.2.1, 2001:db8::1 ──── cable ──── 192.0.2.2, 2001:db8::2 [b]
     └ wg0: 10.9.0.1, fd09::1     the tunnel    wg0: 10.9.0.2, fd09::2 ┘ """
+import math
 import pathlib
 import shutil
 import subprocess
@@ -91,23 +92,25 @@ class End(Host):
                     keepalive=words[7])
         raise LookupError(f"{self.name}: no such peer")
 
-    def pings(self, other, version, size=56):
-        """Pings once through the tunnel, waits two seconds for the answer. Returns whether it came.
+    def pings(self, other, version, size=56, limit_s=10):
+        """Pings once through the tunnel, waits so long for the answer. Returns whether it came.
         (Of several pings, the last one would be waited for only a few round trips.)"""
-        return self.run("ping", f"-{version}", "-n", "-q", "-c", 1, "-s", size, "-W", 2,
+        return self.run("ping", f"-{version}", "-n", "-q", "-c", 1, "-s", size, "-W", limit_s,
                         other.inner(version), check=False).returncode == 0
 
     def missed(self, other, version, count, interval_s):
-        """Which of many pings through the tunnel had no answer; the last few are not asked for."""
-        done = self.run("ping", f"-{version}", "-n", "-c", count + 10, "-i", interval_s, "-W", 2,
-                        other.inner(version), check=False, limit_s=2 * count * interval_s + 60)
+        """Which of many pings through the tunnel had no answer. Late is not lost: it goes on until as many answers
+        are there."""
+        most_s = math.ceil(2 * count * interval_s) + 60
+        done = self.run("ping", f"-{version}", "-n", "-c", count, "-i", interval_s, "-w", most_s,
+                        other.inner(version), check=False, limit_s=2 * most_s)
         came = {int(word.split("=")[1]) for word in done.stdout.split() if word.startswith("icmp_seq=")}
         return [number for number in range(1, count + 1) if number not in came]
 
     def reaches(self, other, limit_s=20.0):
         """Waits until one ping of each family comes back."""
         for version in (4, 6):
-            wait_until(lambda v=version: self.pings(other, v), limit_s,
+            wait_until(lambda v=version: self.pings(other, v, limit_s=2), limit_s,
                        f"{self.name} ({self.program}) pings {other.name} ({other.program}) over "
                        f"inner IPv{version}")
 
@@ -154,7 +157,7 @@ if role == "receive":
 else:
     data = bytes(i * 7 % 251 for i in range(65521))
     data = (data * (n // len(data) + 1))[:n]
-    c = socket.create_connection((addr, 7000), 20)
+    c = socket.create_connection((addr, 7000), 60)
     c.sendall(data); c.close()
     print(n, hashlib.sha256(data).hexdigest(), flush=True)
 """)
@@ -165,6 +168,6 @@ else:
                "receiver of the copy")
     receiver.copies += 1
     want = sender.run(*args, "send", address, n_bytes).stdout.strip()
-    receiver.processes.pop("copy").wait(timeout=30)
+    receiver.processes.pop("copy").wait(timeout=90)
     got = receiver.log("copy").split("listening\n")[-1].strip()
     assert got == want, f"copied {got!r}, sent {want!r}"
