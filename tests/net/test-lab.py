@@ -15,24 +15,36 @@ while True:
     data, seen = s.recvfrom(100)
     s.sendto(f"{seen[0]} {seen[1]}".encode(), seen)
 """
-# Asks each echo how it sees us, prints that, then waits for a word from a stranger.
+# Asks each echo how it sees us, prints that, then asks the last one again and again: a word that a stranger said
+# before a round began came before the round's end, or never will.
 ASK = """
 import socket, sys
 s = socket.socket(socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET, socket.SOCK_DGRAM)
 s.bind(("::" if ":" in sys.argv[1] else "0.0.0.0", int(sys.argv[2])))
-s.settimeout(3)
-for port in sys.argv[3:]:
-    s.sendto(b"?", (sys.argv[1], int(port)))
+s.settimeout(0.5)
+def hear():
     try:
-        print(s.recv(100).decode(), flush=True)
+        data, source = s.recvfrom(100)
+        return data.decode(), source[1]
     except socket.timeout:
-        print("none 0", flush=True)
+        return None, None
+def ask(port, tries=20):
+    for _ in range(tries):
+        s.sendto(b"?", (sys.argv[1], port))
+        while True:
+            text, source = hear()
+            if source in (port, None):
+                break
+            print("stranger:", text, flush=True)
+        if text:
+            return text
+    return "none 0"
+ports = [int(port) for port in sys.argv[3:]]
+for port in ports:
+    print(ask(port), flush=True)
 print("asked", flush=True)
-s.settimeout(1.5)
-try:
-    print("stranger:", s.recv(100).decode(), flush=True)
-except socket.timeout:
-    print("stranger: none", flush=True)
+while True:
+    print("round", ask(port), flush=True)
 """
 SAY = """
 import socket, sys
@@ -44,12 +56,14 @@ s.sendto(b"hello", (sys.argv[1], int(sys.argv[2])))
 def observe(lab, host, stranger, address, source_port):
     """([(address, port) seen by two echoes], whether a stranger's word came through)."""
     key = f"ask{source_port}"
-    asking = host.start(key, sys.executable, "-c", ASK, address, source_port, 7001, 7002)
-    wait_until(lambda: "asked" in host.log(key), 10, "answers of the echoes")
+    host.start(key, sys.executable, "-c", ASK, address, source_port, 7001, 7002)
+    wait_until(lambda: "asked" in host.log(key), 60, "answers of the echoes")
     seen = [tuple(line.split()) for line in host.log(key).splitlines()[:2]]
-    if seen[0][0] != "none":
-        stranger.run(sys.executable, "-c", SAY, *seen[0])
-    asking.wait(timeout=10)
+    assert "none" not in seen[0] + seen[1], seen
+    stranger.run(sys.executable, "-c", SAY, *seen[0])
+    rounds = host.log(key).count("round")
+    wait_until(lambda: host.log(key).count("round") >= rounds + 2, 60, "two rounds after the stranger's word")
+    host.stop(key)
     return seen, "stranger: hello" in host.log(key)
 
 
