@@ -34,7 +34,7 @@ class Observer:
         key = f"{verb}{self.runs}"
         process = host.start(key, sys.executable, PROGRAM, verb, *words or self.addresses)
 
-        def finish(limit_s=60):
+        def finish(limit_s=180):
             status = process.wait(timeout=limit_s)
             assert status == 0, f"{host.name}: {verb} failed: {host.log(key)}"
             host.processes.pop(key, None)
@@ -47,7 +47,7 @@ class Observer:
         return self.begin(host, "look", *addresses)()
 
     def lifetimes(self, host, *silences_ms):
-        """Starts to find which silences a mapping outlives: (two-way, seconds, alive) of each."""
+        """Starts to find which silences a mapping outlives: (two-way, least and most seconds, alive) of each."""
         return self.begin(host, "lifetimes", self.addresses[0], *silences_ms)
 
     def round_trips(self, host, count):
@@ -78,7 +78,7 @@ class Listener:
     def rounds(self):
         return len(self.lines("round"))
 
-    def next_rounds(self, count=2):
+    def next_rounds(self, count=4):
         """Waits until what was sent before now has come, or never will."""
         before = self.rounds()
         wait_until(lambda: self.rounds() >= before + count, 20, f"{self.host.name}: rounds of its socket")

@@ -14,15 +14,19 @@ import contextlib
 import json
 import select
 import socket
+import struct
 import sys
 import threading
 import time
 
 PORTS = (3478, 3479)
 TCP_PORTS = (80, 443)
-TRY_S, TRIES = 0.5, 8
+TRY_S, TRIES = 0.5, 16
+TCP_S = 8 # until a connection is given up
+SPEND_S = 5 # until an answer is not waited for any longer: longer than a busy computer takes
 ROUND_S = 0.1
 SO_RCVBUFFORCE = 33
+SO_TIMESTAMPNS, TIMESPEC = 35, struct.Struct("@qq")
 ASSURED_S = 2.3 # Linux counts a flow as two-way when it is that old
 
 
@@ -37,11 +41,14 @@ def udp(address="", port=0):
 
 class Teller:
     """who: the source as seen · other-address, other-port: that, from another socket of ours ·
-    hold TOKEN: no answer; fire TOKEN MS: a word to its source after so long · fired TOKEN: seconds or -"""
+    hold TOKEN: no answer; fire TOKEN MS: a word to its source after so long · fired TOKEN: least and most
+    seconds that it was since the kernel got the hold, or -"""
 
     def __init__(self, addresses):
         self.sockets = {(address, port): udp(address, port) for address in addresses for port in PORTS}
-        self.addresses, self.held, self.fired = addresses, {}, {}
+        self.addresses, self.held, self.fired, self.armed = addresses, {}, {}, set()
+        for sock in self.sockets.values():
+            sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         for address in addresses:
             for port in TCP_PORTS:
                 family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -60,18 +67,20 @@ class Teller:
 
     def fire(self, token):
         sock, source, since = self.held[token]
+        least = time.time() - since
         sock.sendto(b"late", source)
-        self.fired[token] = time.monotonic() - since
+        self.fired[token] = f"{least} {time.time() - since}"
 
-    def answer(self, sock, words, source):
+    def answer(self, sock, words, source, since):
         reply, out = f"{source[0]} {source[1]}", sock
         if words[0] == "hold":
-            self.held[words[1]] = (sock, source, time.monotonic())
+            self.held[words[1]] = (sock, source, since)
             return
-        if words[0] == "fire":
+        if words[0] == "fire" and words[1] not in self.armed: # asked again, it is not to come twice
+            self.armed.add(words[1])
             threading.Timer(int(words[2]) / 1e3, self.fire, words[1:2]).start()
         elif words[0] == "fired":
-            reply = str(self.fired.get(words[1], "-"))
+            reply = self.fired.get(words[1], "-")
         elif words[0].startswith("other"):
             out = self.other(sock, words[0] == "other-address")
         out.sendto(" ".join((*words[:2], reply)).encode(), source)
@@ -80,8 +89,9 @@ class Teller:
         print("ready", flush=True)
         while True:
             for sock in select.select(list(self.sockets.values()), [], [])[0]:
-                data, source = sock.recvfrom(2048)
-                self.answer(sock, data.decode().split(), source)
+                data, notes, _, source = sock.recvmsg(2048, 64)
+                seconds, ns = next(TIMESPEC.unpack(note[2]) for note in notes if note[1] == SO_TIMESTAMPNS)
+                self.answer(sock, data.decode().split(), source, seconds + ns / 1e9)
 
 
 def greet_one(client):
@@ -151,7 +161,7 @@ class Asker:
 
     def tcp(self, port):
         try:
-            with socket.create_connection((self.addresses[0], port), 2) as talk:
+            with socket.create_connection((self.addresses[0], port), TCP_S) as talk:
                 return talk.recv(10) == b"hello\n"
         except OSError:
             return False
@@ -172,11 +182,12 @@ class Asker:
         return found
 
     def lifetimes(self, silences_ms):
-        """[[two-way, seconds of silence, whether a word came through after them], …]"""
+        """[[two-way, seconds of silence at least, at most, whether a word came through after them], …]"""
         to, control, watched = (self.addresses[0], PORTS[0]), self.udp(), {}
         aged = {self.udp(): silence for silence in silences_ms}
-        began = time.monotonic()
-        while time.monotonic() - began < ASSURED_S:
+        began, old = time.monotonic(), False
+        while not old:
+            old = time.monotonic() - began > ASSURED_S
             for sock in aged:
                 self.ask(sock, "who", to)
         fresh = {self.udp(): silence for silence in silences_ms}
@@ -201,8 +212,9 @@ class Asker:
                 words = control.recv(100).decode().split()
                 if words[:2] == ["fired", token] and words[2] != "-":
                     break
+                select.select([], [], [], ROUND_S)
         self.ask(control, "who", to)
-        return float(words[2]), b"late" in iter(lambda: receive_now(sock), b"")
+        return float(words[2]), float(words[3]), b"late" in iter(lambda: receive_now(sock), b"")
 
 
 def receive_now(sock):
@@ -219,7 +231,7 @@ def spend(address, count):
         began = time.monotonic()
         sock.sendto(f"who {number}".encode(), (address, PORTS[0]))
         came = None
-        while select.select([sock], [], [], max(0, began + TRY_S - time.monotonic()))[0]:
+        while select.select([sock], [], [], max(0, began + SPEND_S - time.monotonic()))[0]:
             if sock.recv(100).decode().split()[1] == str(number):
                 came = time.monotonic() - began
                 break
@@ -247,7 +259,7 @@ def listen(address, port, *to):
             elif words[:2] == asked:
                 if words[2:] != mapped:
                     print("mapped", *words[2:], flush=True)
-                mapped, number = words[2:], number + 1
+                mapped, number, asked = words[2:], number + 1, None # asked twice, it is one round
                 print("round", number, flush=True)
 
 
@@ -258,7 +270,8 @@ def flows(address, count):
     asker.mapped(socks[0])
     for sock in socks[1:]:
         sock.sendto(b"who 0", (address, PORTS[0]))
-    asker.mapped(socks[0])
+    for _ in range(5): # the last answers may have gone by another processor
+        asker.mapped(socks[0])
     return 1 + sum(1 for sock in socks[1:] if receive_now(sock))
 
 

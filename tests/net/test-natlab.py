@@ -33,8 +33,9 @@ UDP = {
     "block": ("APDM", "APDF", MOVED),
 }
 TCP = {"udp-blocked": (True, True), "tcp-443-only": (True, False), "proxy-only": (False, False)}
-LIVES_S = (3, 9)            # without an answer, and two-way
-SILENCES_MS = (1000, 6000, 14000)
+CHANCE = ("random-port", "address-dependent", "symmetric", "sequential", "block") # two ports may be the same one
+LIVES_S = (10, 20)          # without an answer, and two-way
+SILENCES_MS = (1000, 15000, 30000)
 SAY = """
 import socket, sys
 s = socket.socket(socket.AF_INET6 if ":" in sys.argv[2] else socket.AF_INET, socket.SOCK_DGRAM)
@@ -67,6 +68,14 @@ class Sites:
             self.hosts[kind] = lab.node(f"h{len(self.hosts)}", behind=self.nats[kind])
             looks[kind] = observer.begin(self.hosts[kind])
         self.seen = {kind: finish() for kind, finish in looks.items()}
+        for kind in CHANCE: # once in thousands of times; twice in a row is none
+            if as_seen(self.seen[kind]) != UDP[kind]:
+                print(f"# {kind}: {self.seen[kind]}", flush=True)
+                self.seen[kind] = observer.look(self.hosts[kind])
+
+
+def as_seen(seen):
+    return (seen.mapping, seen.filtering, seen.kept) if seen.udp else None
 
 
 def check_kinds(lab, sites):
@@ -74,7 +83,7 @@ def check_kinds(lab, sites):
         seen, outer = sites.seen[kind], sites.nats[kind].wan4
         assert seen.udp and seen.tcp443 and seen.tcp80, (kind, seen)
         assert {ip for ip, _ in seen.mapped} == {outer}, (kind, seen)
-        assert (seen.mapping, seen.filtering, seen.kept) == (mapping, filtering, kept), (kind, seen)
+        assert as_seen(seen) == (mapping, filtering, kept), (kind, seen)
         hairpin = kind == "full-cone-hairpin"
         assert bool(seen.hairpin) == hairpin, (kind, seen)
         assert not hairpin or seen.hairpin[0] == outer and seen.hairpin[2], seen
@@ -111,6 +120,7 @@ def check_strays(lab, observer, sites, stranger):
     """A stray packet takes the port away from who it was meant for only if the router takes it in."""
     for number, kind in enumerate(("port-restricted", "port-restricted-reject", "port-restricted-accept")):
         port, outer = 6000 + number, sites.nats[kind].wan4
+        sites.nats[kind].set_lifetimes(300, 300) # the stray one is remembered until the host speaks
         say(stranger, port, (outer, port), "stray")
         seen = observer.listen(stranger, port)
         seen.mapped()
@@ -169,7 +179,9 @@ def check_events(lab, observer, sites):
     home.rebind()
     wait_until(lambda: seen.mapped()[1] != 5100, 20, "another port")
     again = observer.look(host)
-    assert (again.mapping, again.filtering, again.kept) == ("EIM", "ADF", False), again
+    if as_seen(again) != ("EIM", "ADF", MOVED): # by chance, as above
+        again = observer.look(host)
+    assert as_seen(again) == ("EIM", "ADF", MOVED), again
     lab.ok("rebind: other ports, the same kind")
     port = seen.mapped()[1]
     home.move(f"203.0.113.{230}")
@@ -321,24 +333,24 @@ def check_bursts(lab, observer, host, box):
     lost = 400 - len(first)
     assert first == same != other and 40 <= lost <= 120, (first, same, other) # 80, and 5 sigma
     lab.ok(f"box: 20 % loss takes {lost} of 400, the same ones with the same seed")
-    kept = bursts.send(60, loss_pct=0, rate_kbit=1000, queue_bytes=20000)
-    assert 19 <= len(kept) < 60 and kept == sorted(kept), kept
+    kept = bursts.send(200, loss_pct=0, rate_kbit=200, queue_bytes=20000) # 8 s of packets, sent at once
+    assert 19 <= len(kept) < 200 and kept == sorted(kept), kept
     moved = bursts.send(60, rate_kbit=0, reorder_pct=30, reorder_ms=5, seed=3)
     assert sorted(moved) == list(range(60)) and moved != sorted(moved), moved
     still = bursts.send(60, reorder_pct=0, jitter_ms=3)
     assert still == list(range(60)), still
     box.set("out", jitter_ms=0)
-    lab.ok(f"box: 1 Mbit/s with a queue of 20 kB kept {len(kept)} of 60, reordering reorders, jitter does not")
+    lab.ok(f"box: 200 kbit/s with a queue of 20 kB kept {len(kept)} of 200, reordering reorders, jitter does not")
 
 
 def check_lifetimes(lab, found):
-    for two_way, silence_s, alive in found:
+    for two_way, least_s, most_s, alive in found:
         life_s = LIVES_S[two_way]
-        if silence_s < life_s - 0.5:
-            assert alive, (two_way, silence_s)
-        if silence_s > life_s + 1.5:
-            assert not alive, (two_way, silence_s)
-    assert {(two_way, alive) for two_way, _, alive in found} == \
+        if most_s < life_s - 0.5:
+            assert alive, (two_way, most_s)
+        if least_s > life_s + 1.5:
+            assert not alive, (two_way, least_s)
+    assert {(two_way, alive) for two_way, _, _, alive in found} == \
         {(False, False), (False, True), (True, False), (True, True)}, found
     lab.ok(f"mappings live {LIVES_S[0]} s unanswered and {LIVES_S[1]} s two-way")
 
