@@ -16,6 +16,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "net"))
 from authority import BUS_POLICY, need_polkit, shipped_rows, start_polkit
@@ -28,7 +29,7 @@ PYTHON = "/usr/bin/python3" # has python3-gi, others in PATH may not
 A11Y = "/usr/libexec/at-spi-bus-launcher"
 FIRST_UID = 64530
 LIMIT_S = int(os.environ.get("MESH_DESK_LIMIT_S", 60))
-PICTURES = 10 # until two are the same, as nothing moves any more; where something is live, the last one will do
+PICTURES_S = 3 # until two are the same, as nothing moves any more; where something is live, the last one will do
 SESSION_BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig>
@@ -40,6 +41,8 @@ SESSION_BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Confi
   </policy>
 </busconfig>
 """
+TABS = 40 # more than there are controls in a window
+LOOKS = 5 # so often the same is rest
 # What a person tells a program by, so each needs a name.
 CONTROLS = {"push button", "toggle button", "switch", "check box", "radio button", "text", "entry", "password text",
             "combo box", "slider", "spin button", "page tab", "menu item", "check menu item", "radio menu item"}
@@ -131,6 +134,7 @@ class Desk:
         self.env["DISPLAY"] = f":{number}"
         if wm:
             self.start("wm", "openbox", "--sm-disable")
+            wait_until(lambda: self.run("xdotool", "get_num_desktops", check=False).returncode == 0, LIMIT_S, "a window manager")
 
     def _start_buses(self):
         self.start("session", "dbus-daemon", f"--config-file=/run/desk/{self.user}.bus", "--nofork", "--nopidfile")
@@ -211,6 +215,11 @@ class Desk:
         self.run("xdotool", "windowactivate", "--sync", number, limit_s=LIMIT_S)
         return number
 
+    def wait_keys_leave(self, number):
+        """Waits until keys go to another window than this one."""
+        wait_until(lambda: self.run("xdotool", "getactivewindow", check=False).stdout.split()[0] != number, LIMIT_S,
+                   "keys go to another window")
+
     def resize(self, title, width, height):
         """Gives the window with this title a size, in the corner of the screen."""
         number = self.activate(title)
@@ -226,7 +235,8 @@ class Desk:
         place = pathlib.Path(os.environ.get("MESH_SCREENSHOTS", self.pictures))
         place.mkdir(parents=True, exist_ok=True)
         path, data = place / f"{name}.png", [b""]
-        for _ in range(PICTURES):
+        end = time.monotonic() + PICTURES_S
+        while time.monotonic() < end or len(data) < 2:
             self.run("import", "-window", "root", "-define", "png:exclude-chunks=date,time", f"{self.dir}/picture.png")
             done = subprocess.run(self.node.argv("cat", f"{self.dir}/picture.png"), check=True, capture_output=True)
             data.append(done.stdout)
@@ -324,10 +334,28 @@ class App:
         self.wait_for(lambda: not self.all(role, name, inside), f"no {role} called {name!r}", limit_s)
 
     def click(self, role, name, inside=None):
-        """Waits for such a control that can be used, and clicks it."""
-        def usable():
-            return [node for node in self.all(role, name, inside) if "sensitive" in node.states]
-        self.wait_for(usable, f"a usable {role} called {name!r}")[0].click()
+        """Waits for such a control that can be used, and clicks it; for the next one, if it goes in between."""
+        def click():
+            usable = [node for node in self.all(role, name, inside) if "sensitive" in node.states]
+            if usable:
+                usable[0].click()
+            return usable
+        self.wait_for(click, f"a usable {role} called {name!r}")
+
+    def focused(self):
+        return [node for node in self.nodes() if "focused" in node.states]
+
+    def go_to(self, role, name):
+        """Tab after Tab until this has the focus; each is waited for, as GTK moves when the key comes."""
+        self.find(role, name)
+        for _ in range(TABS):
+            before = self.focused()
+            if any(node.matches(role, name) for node in before):
+                return
+            places = [node.at for node in before]
+            self.desk.key("Tab")
+            self.wait_for(lambda was=places: [node.at for node in self.focused()] != was, "the focus moves")
+        raise AssertionError(f"no way by Tab to the {role} {name!r}:\n{self.tree()}")
 
     def unnamed(self, inside=None):
         """Controls that a blind person could not tell: without a name, or with that of their class."""
@@ -400,12 +428,12 @@ class Node:
 
     def mouse(self, title, button=1):
         """Clicks its middle with the mouse, in the window with this title: for what has no action of its own."""
-        desk, places = self.app.desk, [None]
+        desk, places = self.app.desk, []
         number = desk.activate(title)
 
-        def is_still(): # nothing moves it: it is where it was a moment ago
+        def is_still(): # nothing moves it: it is where it was for some time, in which it would be drawn elsewhere
             places.append(desk.look(op="place", at=self.at))
-            return places[-1] == places[-2]
+            return len(places) > LOOKS and len(set(map(tuple, places[-LOOKS:]))) == 1
 
         wait_until(is_still, LIMIT_S, f"{self} stands still")
         x, y, width, height = places[-1]

@@ -19,7 +19,7 @@ from gi.repository import Atspi, Gio, GLib
 
 REGISTRY = ("org.a11y.atspi.Registry", "/org/a11y/atspi/accessible/root")
 INTERFACE = "org.a11y.atspi."
-LIMIT_MS = 5000
+LIMIT_MS = 50000
 NOTES_XML = """<node><interface name="org.freedesktop.Notifications">
   <method name="GetCapabilities"><arg type="as" direction="out"/></method>
   <method name="GetServerInformation">

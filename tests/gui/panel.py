@@ -3,7 +3,7 @@ import json
 
 from desk import HERE, PYTHON, wait_until
 
-LIMIT_S = 30
+LIMIT_S = 60
 
 
 class Panel:
@@ -48,15 +48,19 @@ class Panel:
     def rows(self, inside=None):
         """Labels in order; separators are "-". With @inside those of that row's own menu."""
         rows = self.ask("menu")
-        parent = self.find(inside)["id"] if inside else 0
+        parent = self.one_of(rows, inside)["id"] if inside else 0
         return ["-" if row["kind"] == "separator" else row["label"] for row in rows if row["parent"] == parent]
 
     def find(self, label):
         """The row whose label begins so."""
-        rows = [row for row in self.ask("menu") if row["label"].startswith(label)]
-        if len(rows) != 1:
-            raise LookupError(f"{len(rows)} rows begin with {label!r}")
-        return rows[0]
+        return self.one_of(self.ask("menu"), label)
+
+    @staticmethod
+    def one_of(rows, label):
+        found = [row for row in rows if row["label"].startswith(label)]
+        if len(found) != 1:
+            raise LookupError(f"{len(found)} rows begin with {label!r}")
+        return found[0]
 
     def wait_row(self, label, condition=lambda row: True):
         def look():

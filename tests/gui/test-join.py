@@ -49,6 +49,8 @@ def by_file(lab, desk, window, link):
     for path, then in ((plain, "The QR code in this picture is not a join link."), (code, r"^mesh\.example:443$")):
         window.click("push button", "QR Code…")
         desk.activate("Open a Picture of a QR Code")
+        window.wait_for(lambda: window.all("text", "GtkFileChooserEntry") or desk.key("slash"), "a place for the path")
+        desk.key("ctrl+a")
         desk.type(path)
         window.wait_for(lambda path=path: window.find("text", "GtkFileChooserEntry").text() == path, "the path")
         desk.key("Return")
@@ -90,7 +92,7 @@ def by_click(lab, desk, window, link):
     window.gone("frame", "Join a Network")
     again = desk.start("again", find_program("mesh-gui"), link)
     window.find("frame", "Join a Network")
-    assert again.wait(timeout=30) == 0
+    assert again.wait(timeout=60) == 0
     window.click("push button", "Cancel")
     window.gone("frame", "Join a Network")
     desk.stop("mesh-gui")

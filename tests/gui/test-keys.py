@@ -4,39 +4,25 @@ opened, all by keys.
    [a] ann's desktop · meshd, polkitd          [b] meshd          [server] mesh.example"""
 import re
 
-from desk import Desk, Lab, need_desktop, open_seats, wait_until
-
-MANY = 40 # more steps than there are controls in a window
-
-
-def focused(window):
-    return [node for node in window.nodes() if "focused" in node.states]
-
-
-def go_to(desk, window, role, name):
-    """Tab after Tab until this has the focus; each is waited for, as GTK moves when the key comes."""
-    window.find(role, name)
-    for _ in range(MANY):
-        before = [node.at for node in focused(window)]
-        if any(node.matches(role, name) for node in focused(window)):
-            return
-        desk.key("Tab")
-        wait_until(lambda was=before: [node.at for node in focused(window)] != was, 20, "the focus moves")
-    raise AssertionError(f"no way by Tab to the {role} {name!r}:\n{window.tree()}")
-
+from desk import LOOKS, TABS, Desk, Lab, need_desktop, open_seats, wait_until
 
 def joins(lab, desk, window):
     desk.activate("Mesh")
-    go_to(desk, window, "push button", re.compile("Join…$"))
+    window.go_to("push button", re.compile("Join…$"))
     desk.key("Return")
     desk.activate("Join a Network")
     frame = window.find("frame", "Join a Network")
-    wait_until(lambda: not focused(window), 20, "the link, of which GTK 4.8 does not tell, has the focus")
+    seen = []
+
+    def is_moved(): # for some time: it is taken from Cancel first
+        seen.append("active" in window.find("frame", "Join a Network").states and not window.focused())
+        return all(seen[-LOOKS:]) and len(seen) > LOOKS
+    wait_until(is_moved, 20, "the link, of which GTK 4.8 does not tell, has the focus")
     desk.type(lab.server.key("home"))
     window.find("label", re.compile(r"^mesh\.example:443$"), inside=frame)
     desk.key("Return")
     window.find("label", re.compile("^This device is in home as a"))
-    wait_until(lambda: any(node.name == "Done" for node in focused(window)), 20, "Done has the focus")
+    wait_until(lambda: any(node.name == "Done" for node in window.focused()), 20, "Done has the focus")
     desk.key("Return")
     window.gone("frame", "Join a Network")
     assert desk.node.network("home").state == "up"
@@ -45,15 +31,15 @@ def joins(lab, desk, window):
 
 def opens_peer(lab, desk, window):
     desk.activate("Mesh")
-    go_to(desk, window, "list item", re.compile("^b, online"))
+    window.go_to("list item", re.compile("^b, online"))
     desk.key("Return")
     window.find("label", "Device")
-    go_to(desk, window, "push button", "Copy address")
+    window.go_to("push button", "Copy address")
     desk.key("space")
     wanted = lab.peer.addresses()[4]
     wait_until(lambda: desk.clipboard() == wanted, 20, f"{wanted} in the clipboard")
     desk.key("alt+Left")
-    wait_until(lambda: any(node.name.startswith("b, online") for node in focused(window)), 20, "the list has the focus")
+    wait_until(lambda: any(node.name.startswith("b, online") for node in window.focused()), 20, "the list has the focus")
     lab.ok("the page of a peer is opened, used and left by keys")
 
 
@@ -61,19 +47,22 @@ def opens_preferences(lab, desk, window):
     desk.activate("Mesh")
     desk.key("F10")
     window.find("menu item", "Preferences")
-    for _ in range(MANY):
-        if any(node.matches("menu item", "Preferences") for node in focused(window)):
+    for _ in range(TABS):
+        before = window.focused()
+        if any(node.matches("menu item", "Preferences") for node in before):
             break
+        places = [node.at for node in before]
         desk.key("Down")
+        wait_until(lambda was=places: [node.at for node in window.focused()] != was, 20, "the next of the menu")
     else:
         raise AssertionError(window.tree())
     desk.key("Return")
     frame = window.find("frame", "Preferences")
     desk.activate("Preferences")
-    go_to(desk, window, "page tab", "General")
+    window.go_to("page tab", "General")
     desk.key("Right", "space")
     window.find("check box", "Local announcements", inside=frame)
-    go_to(desk, window, "check box", "Local announcements")
+    window.go_to("check box", "Local announcements")
     desk.key("space")
     window.wait_for(lambda: "checked" not in window.find("check box", "Local announcements").states, "it is off")
     desk.key("Escape")

@@ -27,8 +27,11 @@ def networks(lab, desk, window):
     frame = open_preferences(desk, window)
     node = desk.node
     show_page(window, frame, "Networks")
-    window.click("check box", "Names", inside=frame)
-    window.find("label", re.compile("^not authorised"))
+    def is_told(): # for five seconds, which may have passed unseen
+        window.wait_for(lambda: "checked" in window.find("check box", "Names", inside=frame).states, "names are on")
+        window.click("check box", "Names", inside=frame)
+        return any(window.all("label", re.compile("^not authorised")) for _ in range(50))
+    wait_until(is_told, 120, "told that it is not allowed")
     window.wait_for(lambda: "checked" in window.find("check box", "Names", inside=frame).states, "names are on still")
     lab.ok("what the user may not do is refused in words, and the switch moves back")
     for title, name in (("Port forwarding", "PortMap"), ("Difficult routers", "HardNat"),
@@ -109,7 +112,7 @@ def stops(lab, desk, window):
     desk.activate("Mesh")
     desk.notes()
     node.stop("meshd", kill=True)
-    seen = wait_until(desk.notes, 60, "told that the service is gone")
+    seen = wait_until(lambda: [note for note in desk.notes() if "title" in note], 120, "told that the service is gone")
     assert [(note["title"], note["body"]) for note in seen] == [
         ("Connection lost", "The Mesh service has stopped.")], seen
     node.up()
@@ -119,10 +122,11 @@ def stops(lab, desk, window):
 
 
 def keys(lab, desk, window):
-    desk.activate("Mesh")
+    main = desk.activate("Mesh")
     desk.key("ctrl+question")
     window.find("label", "Look for the Mesh service again")
     desk.picture("shortcuts")
+    desk.wait_keys_leave(main)
     desk.key("Escape")
     window.gone("label", "Look for the Mesh service again")
     desk.activate("Mesh")
@@ -134,6 +138,7 @@ def keys(lab, desk, window):
     assert "meshd " in details and "features: " in details and "network 1: " in details, details
     secrets = [desk.node.network("home").node_key, "home", *desk.node.addresses("home").values()]
     assert not any(text in details for text in secrets), details
+    desk.wait_keys_leave(main)
     desk.key("Escape")
     window.gone("label", "The Mesh project")
     desk.activate("Mesh")

@@ -24,10 +24,11 @@ def find_text(said, words):
 
 def translated(lab, desk, code, said):
     why, remedy = find_text(said, WHY), find_text(said, REMEDY)
-    asked = desk.run(find_program("mesh"), "why", "b", LANGUAGE=code).stdout.splitlines()[0]
     relayed = said["by relay %s: %s"] % ("server", why)
     searched = said["%s; another search is under way"] % relayed # perhaps just now
-    assert asked in {f"b: {reached}; {remedy}" for reached in (relayed, searched)}, asked
+    wanted = {f"b: {reached}; {remedy}" for reached in (relayed, searched)}
+    wait_until(lambda: desk.run(find_program("mesh"), "why", "b", LANGUAGE=code).stdout.splitlines()[0] in wanted, 60,
+               f"mesh why says one of {wanted}")
     wait_until(lambda: said[REASON] in desk.run(find_program("mesh"), "peers", LANGUAGE=code).stdout, 60,
                "mesh peers says why") # between two searches
     window = desk.launch("mesh-gui", key=f"gui-{code}", LANGUAGE=code)

@@ -11,8 +11,9 @@ PEER = re.compile("^b, online")
 
 
 def press(desk, *keys):
-    desk.activate("Mesh")
+    number = desk.activate("Mesh")
     desk.key(*keys)
+    return number
 
 
 def opens(lab, desk, window):
@@ -21,12 +22,15 @@ def opens(lab, desk, window):
                              ("F10", "menu item", re.compile("About Mesh"))):
         press(desk, keys)
         window.find(role, name)
+        if role == "frame":
+            desk.activate(name) # keys go to it
         desk.key("Escape")
         window.gone(role, name)
-    press(desk, "ctrl+question")
+    main = press(desk, "ctrl+question")
     for title in TITLES:
         window.find("label", title)
     desk.picture("shortcuts-all")
+    desk.wait_keys_leave(main)
     desk.key("Escape")
     window.gone("label", TITLES[3])
     lab.ok("Ctrl+N joins, Ctrl+comma opens the preferences, F10 the menu, Ctrl+? the window of shortcuts")

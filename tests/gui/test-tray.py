@@ -107,8 +107,8 @@ def addresses(lab, desk, panel, peer):
 def open_menu_stays(lab, desk, panel, peer, work_link):
     """While somebody looks at the menu, no row comes to stand for something else, and nothing is rebuilt."""
     panel.ask("tell", event="opened")
-    panel.ask("told")
     before = panel.rows("Peers")
+    panel.ask("told")
     peer.mesh("leave", "home")
     desk.node.wait_until(lambda node: not node.peers("home"), what="the peer is gone")
     desk.node.mesh("down", "home")
@@ -217,7 +217,7 @@ Exec=/bin/sh -c "echo $DBUS_STARTER_BUS_TYPE > {desk.home}/opened"
     lab.ok("Open Mesh starts the window by its bus name")
     panel.click("Quit")
     wait_until(lambda: panel.icon() is None, 20, "the icon is gone")
-    assert desk.node.processes["ann-mesh-tray"].wait(timeout=20) == 0
+    assert desk.node.processes["ann-mesh-tray"].wait(timeout=60) == 0
     assert state(desk.node) == "up"
     lab.ok("Quit ends the tray, and nothing else")
     for word in ("CRITICAL", "WARNING"):

@@ -57,13 +57,13 @@ def switches(lab, desk, window):
     assert is_on(window)
     window.click("check box", SWITCH)
     window.find("label", "Network Is Off")
-    assert node.network().state == "down"
+    node.wait_until(lambda a: a.network().state == "down", what="down")
     wait_until(lambda: not is_on(window), 20, "a switch that is off")
     desk.picture("window-off")
     lab.ok("a click on the switch turns the network off")
     window.click("push button", "Connect")
     wait_until(lambda: is_on(window), 20, "a switch that is on")
-    assert node.network().state == "up"
+    node.wait_until(lambda a: a.network().state == "up", what="up") # a switch is on before that
     lab.ok("the button of the page turns it on again")
     node.mesh("down")
     wait_until(lambda: not is_on(window), 20, "a switch that is off")
@@ -99,8 +99,11 @@ def refusal(lab, node):
     """Bob is not at the computer, and nobody is there to type a password for him."""
     bob = Desk(node, "bob")
     window = bob.launch("mesh-gui")
-    window.click("check box", SWITCH)
-    window.find("label", re.compile("[Aa]uthori[sz]"))
+    def is_told(): # for five seconds, which may have passed unseen
+        wait_until(lambda: is_on(window), 20, "a switch that stayed on")
+        window.click("check box", SWITCH)
+        return any(window.all("label", re.compile("[Aa]uthori[sz]")) for _ in range(50))
+    wait_until(is_told, 120, "told that it is not allowed")
     wait_until(lambda: is_on(window), 20, "a switch that stayed on")
     assert node.network().state == "up"
     bob.picture("window-refused")
@@ -138,12 +141,7 @@ def by_keys(lab, desk, window):
     window.find("list item", re.compile("^b, online"))
     desk.key("Escape", "Escape")
     lab.ok("Ctrl+F searches, Escape ends it")
-    for _ in range(12):
-        if "focused" in window.find("check box", SWITCH).states:
-            break
-        desk.key("Tab")
-    else:
-        raise AssertionError(window.tree())
+    window.go_to("check box", SWITCH)
     desk.key("space")
     node.wait_until(lambda a: a.network().state == "down", what="the network is off")
     desk.key("space")

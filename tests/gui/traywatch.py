@@ -14,7 +14,7 @@ from gi.repository import Gio, GLib
 
 NAME, PATH = "org.kde.StatusNotifierWatcher", "/StatusNotifierWatcher"
 ITEM, MENU = "org.kde.StatusNotifierItem", "com.canonical.dbusmenu"
-LIMIT_MS = 5000
+LIMIT_MS = 50000
 XML = """<node><interface name="org.kde.StatusNotifierWatcher">
   <method name="RegisterStatusNotifierItem"><arg type="s" direction="in"/></method>
   <method name="RegisterStatusNotifierHost"><arg type="s" direction="in"/></method>
@@ -107,6 +107,10 @@ class Watcher:
         self.call(self.only()[1], ITEM, "SecondaryActivate", "(ii)", 0, 0)
 
     def told(self):
+        if self.known:
+            self.show() # what the tray told before it answers has come
+        while GLib.MainContext.default().iteration(False):
+            pass
         changes, self.changes = self.changes, {"layout": 0, "rows": 0}
         return changes
 

@@ -19,7 +19,7 @@ from space import PROGRAMS, REPO, find_program, unpacked, wait_until
 
 __all__ = ["Lab", "NetworkManager", "need_nm", "wait_until"]
 BUS = "org.freedesktop.NetworkManager"
-LIMIT_S = 30
+LIMIT_S = 60
 LIBS = "/usr/lib/x86_64-linux-gnu"
 CONFIG = """[main]
 plugins=keyfile
@@ -119,7 +119,7 @@ class NetworkManager:
         wait_until(lambda: self.node.run("busctl", "get-property", BUS, "/org/freedesktop/NetworkManager", BUS,
                                          "State", check=False).stdout == "u 70\n", LIMIT_S, "NetworkManager connected")
 
-    def cli(self, *arguments, check=True, limit_s=90):
+    def cli(self, *arguments, check=True, limit_s=200):
         """nmcli, terse, to its end."""
         words = [f"{key}={value}" for key, value in self.env().items()]
         return self.node.run("env", "LC_ALL=C.UTF-8", *words, f"{self.root}/usr/bin/nmcli", *arguments, check=check,
@@ -131,7 +131,7 @@ class NetworkManager:
                         "vpn.data", f"network={network}", *more, check=check)
 
     def up(self, name, check=True):
-        return self.cli("--wait", "60", "connection", "up", name, check=check)
+        return self.cli("--wait", "120", "connection", "up", name, check=check)
 
     def down(self, name, check=True):
         return self.cli("connection", "down", name, check=check)
