@@ -12,13 +12,17 @@ OPENERS = 16 # connections that are opened side by side
 
 
 def prepare(job):
-    """A connection that stands, and the request to send on it."""
+    """A node, and the request that it will send."""
     number, link, name = job
+    node = Node(link, name)
+    body = json.dumps(node.register_body()).encode()
+    return number, node, node.request("POST", node.path("register"), body)
+
+
+def connect(prepared):
+    """The same with a connection that stands. The server waits for its request for ten seconds only."""
     try:
-        node = Node(link, name)
-        body = json.dumps(node.register_body()).encode()
-        request = node.request("POST", node.path("register"), body)
-        return number, node, request, Connection(link)
+        return *prepared, Connection(prepared[1].link)
     except OSError:
         return None # the server is away just now
 
@@ -46,7 +50,8 @@ def main():
     jobs = [(number, link, f"{prefix}-{number}-{at}") for number, link in enumerate(links)
             for at in range(each)]
     with ThreadPoolExecutor(OPENERS) as pool:
-        ready = [one for one in pool.map(prepare, jobs) if one]
+        prepared = list(map(prepare, jobs)) # before any connection: it takes its time
+        ready = [one for one in pool.map(connect, prepared) if one]
     print(json.dumps({"ready": len(ready)}), flush=True)
     for one in ready:
         send(one)

@@ -1,7 +1,8 @@
 """Somebody on the way, who hears and repeats: run by tests on a host of the lab.
 
-    wiretap.py tap                  as JSON lines: datagrams of WireGuard that pass, and what is bare:
-                                    packets between mesh addresses that no tunnel hides
+    wiretap.py tap [DEVICE…]        as JSON lines: datagrams of WireGuard that pass, and what is bare:
+                                    packets between mesh addresses that no tunnel hides; what comes
+                                    in by one of these devices is not listened to
     wiretap.py replay COPIES        datagrams on standard input, sent again: from here and with the
                                     source they had, with one bit changed and, if they have arrived
                                     ("arrived": true), whole: what never arrived is no replay"""
@@ -45,13 +46,14 @@ def look(packet):
             data=payload[8:].hex())
 
 
-def tap():
+def tap(deaf_to):
     taps = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0003))
     taps.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, BUFFER)
     say(ready=True)
     while True:
         packet, where = taps.recvfrom(65536)
-        if where[2] != socket.PACKET_OUTGOING and where[1] in (0x0800, 0x86DD) and len(packet) > 40:
+        if where[2] != socket.PACKET_OUTGOING and where[1] in (0x0800, 0x86DD) and len(packet) > 40 and \
+                where[0] not in deaf_to:
             look(packet)
 
 
@@ -101,5 +103,5 @@ def replay(copies):
 
 
 if sys.argv[1] == "tap":
-    tap()
+    tap(sys.argv[2:])
 replay(int(sys.argv[2]))
