@@ -16,6 +16,7 @@ enum {
     MOST_INNER = WIRE_MAX_PROBE - OVERHEAD,
     MOST_RELAYED = WIRE_MAX_RAW,
     EACH_MS = 150,
+    WAITS = 8,           /* in one search: a peer that answers nothing is late, or gone */
     RELAYED_US = 250000, /* by the server's relay, there and back: not measured */
     BEGIN_MS = 5000,     /* by relay: until then a direct way is found, mostly */
     LOOK_MS = 15000,     /* between two looks whether it still holds, while data moves */
@@ -123,6 +124,7 @@ static void ask(PathSeek *self, PathWay *way)
         ping_relayed(self);
     else
         path_seek_ping(self, way, 0);
+    self->width.asked_ms = mesh_clock_boot_ms();
     send_rungs(self, way);
     set_timer(self, MAX(EACH_MS, 2 * way->rtt_us / 1000));
 }
@@ -134,6 +136,7 @@ static void begin(PathSeek *self, PathWay *way, uint16_t most, bool proving)
     width->asking = true;
     width->proving = proving;
     width->since_ms = mesh_clock_boot_ms();
+    width->waits = WAITS;
     if (!proving)
         width->searched_ms = width->since_ms;
     mesh_key_random(&width->txid, sizeof width->txid);
@@ -216,6 +219,15 @@ static void go_on(PathSeek *self, PathWay *way, bool waited)
         settle(self, way);
 }
 
+/* Not even the short ping was answered: that says nothing of the long ones. */
+static bool is_late(PathWidth *width, const PathWay *way)
+{
+    if (way->valid_ms >= width->asked_ms || width->waits == 0)
+        return false;
+    width->waits--;
+    return true;
+}
+
 static gboolean on_timer(gpointer user_data)
 {
     PathSeek *self = user_data;
@@ -224,10 +236,12 @@ static gboolean on_timer(gpointer user_data)
     self->width.timer = 0;
     if (!on_asked_way(self, way))
         return G_SOURCE_REMOVE;
-    if (self->width.asking)
-        go_on(self, way, true);
-    else
+    if (!self->width.asking)
         look(self, way);
+    else if (is_late(&self->width, way))
+        ask(self, way);
+    else
+        go_on(self, way, true);
     return G_SOURCE_REMOVE;
 }
 

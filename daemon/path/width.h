@@ -18,7 +18,9 @@ typedef struct {
     bool      asking;  /* @rungs are under way; else the timer waits for the next look */
     bool      proving; /* only whether what is known still holds */
     WireWay   way;
-    uint64_t  txid; /* of the first of @rungs */
+    uint64_t  txid;     /* of the first of @rungs */
+    int64_t   asked_ms; /* the last time, with a short ping beside */
+    unsigned  waits;    /* that may follow, until that is answered */
     int64_t   since_ms;
     int64_t   searched_ms; /* the last whole search of @way; 0: none */
     PathRungs rungs;
