@@ -23,11 +23,12 @@ def cells():
 
 
 def tries(cell):
-    """A search among random ports misses 1.6 % of the time, and a prediction when the machine pauses between
-    the look at a port and its use; a second round comes ten minutes later. So many misses in a row are a failure."""
+    """So many misses in a row are a failure. A search among random ports misses 1.6 % of the time; a port that was
+    predicted is another by its use, and two that open at once do not, where the machine pauses in between. The next
+    attempt may come ten minutes later."""
     if not cell.promised:
         return 1
-    return 3 if "birthday" in cell.needs else 2 if "predict" in cell.needs else 1
+    return 3 if "birthday" in cell.needs else 2
 
 
 def main():
