@@ -3,6 +3,8 @@
    [n-KIND] 192.168.N.2 ─ router of KIND ══╗
    [open]  ════════════════════════════════╬══ wan ══ [server] STUN and relay, 203.0.113.10:3478, :3479
    [n-KIND] …                            ══╝"""
+import json
+
 from lab import Lab, need, wait_until
 from lonerelay import make_relay
 from nat import BLOCK_PORTS
@@ -22,6 +24,7 @@ KINDS = {
     "block": {"nat": "block"},
     "udp-blocked": {"nat": "unknown", "udp4": "no", "udp6": "unknown", "mapped": ""},
 }
+LOOKS = 5 # an answer that is a second late counts for none: where the machine pauses, a look finds less than there is
 USUAL = {"udp4": "yes", "udp6": "unknown", "behind-nat": "yes", "one-address": True}
 
 
@@ -33,28 +36,45 @@ def check(node):
     return wait_until(look, 20, f"{node.name} has asked the relay")
 
 
+def look_for(node, want):
+    """A look that finds all of this; none of several in a row is a failure."""
+    for _ in range(LOOKS):
+        found = check(node)
+        if {key: found.get(key) for key in want} == want:
+            return found
+        print(f"# {node.name}: {found}", flush=True)
+    raise AssertionError((node.name, want, found))
+
+
+def echo(node, name):
+    """The path, relay and endpoint of an echo; None: it was lost."""
+    done = node.mesh("ping", name, "--json", check=False)
+    answers = json.loads(done.stdout)["answers"] if done.returncode == 0 else []
+    return (answers[0]["path"], answers[0]["relay"], answers[0]["endpoint"]) if answers else None
+
+
 def check_open(lab, node):
-    found = check(node)
-    assert (found["nat"], found["behind-nat"], found["udp4"], found["udp6"]) == ("open", "no", "yes", "yes"), found
+    found = look_for(node, {"nat": "open", "behind-nat": "no", "udp4": "yes", "udp6": "yes"})
     (relay,) = found["relays"]
     assert relay["udp4-us"] > 0 and relay["udp6-us"] > 0, relay
     port = node.network().listen_port
     assert found["mapped"] == f"{node.ip4}:{port}", found
     wait_until(lambda: check(node)["relays"][0]["session"] == "udp", 20, "a session at the relay")
-    wait_until(lambda: check(node)["port-map"] == "none", 30, "nobody maps ports here")
-    assert "no router answers" in check(node)["port-map-error"] and check(node)["port-mapped"] == ""
-    words = wait_until(lambda: (text := node.mesh("netcheck").stdout) and "home" in text and text, 20, "home")
-    (relay,) = check(node)["relays"]
-    assert (relay["second"], relay["down"], relay["draining"]) == (False, False, False), relay
-    assert "UDP, IPv6  works" in words and "no NAT" in words and "port map   none: no router" in words, words
+    wait_until(lambda: (found := check(node))["port-map"] == "none" and found["port-mapped"] == "" and
+               "no router answers" in found["port-map-error"], 30, "nobody maps ports here")
+    words = ("home", "UDP, IPv6  works", "no NAT", "port map   none: no router")
+    wait_until(lambda: (text := node.mesh("netcheck").stdout) and all(word in text for word in words), 60, str(words))
+
+    def is_well():
+        (relay,) = check(node)["relays"]
+        return (relay["second"], relay["down"], relay["draining"]) == (False, False, False)
+    wait_until(is_well, 60, "a relay that is well")
     lab.ok("a host on the internet has no NAT, UDP by both families, and knows its home relay")
 
 
 def check_kind(lab, node, kind, router):
-    found = check(node)
     want = {**({} if kind == "udp-blocked" else USUAL), **KINDS[kind]}
-    got = {key: found.get(key) for key in want}
-    assert got == want, (kind, found)
+    found = look_for(node, want)
     (relay,) = found["relays"]
     assert (relay["udp4-us"] > 0) == (want["udp4"] == "yes") and relay["udp6-us"] == 0, relay
     if kind == "block":
@@ -63,8 +83,7 @@ def check_kind(lab, node, kind, router):
     if kind != "udp-blocked":
         assert found["mapped"].startswith(f"{router.wan4}:"), found
     lab.ok(f"{kind}: {found['nat-text']}")
-    again = check(node)  # mappings of the first look still live: they must not change the second
-    assert {key: again.get(key) for key in want} == want, (kind, again)
+    look_for(node, want)  # mappings of the first look still live: they must not change the second
 
 
 def check_why(lab, one, other, own_nat, peer_nat, words):
@@ -72,30 +91,28 @@ def check_why(lab, one, other, own_nat, peer_nat, words):
     wait_until(lambda: other.name in one.peers(), 20, "the peer")
     wait_until(lambda: one.mesh("ping", other.name, check=False).returncode == 0, 20, "an echo by relay")
 
+    want = ("relay", lab.relay, own_nat, peer_nat)
+
     def settled():
         why = one.json("why", other.name)
-        return why if not why["searching"] and why["peer-nat"] != "unknown" else None
-    why = wait_until(settled, 30, "the attempt is over")
-    assert (why["path"], why["relay"], why["own-nat"], why["peer-nat"]) == \
-        ("relay", lab.relay, own_nat, peer_nat), why
+        if why["searching"] or (why["path"], why["relay"], why["own-nat"], why["peer-nat"]) != want:
+            return None
+        text = one.mesh("why", other.name).stdout.splitlines()
+        return why if text[0] == f"{other.name}: {why['why']}; {why['remedy']}" else None
+    why = wait_until(settled, 90, f"{want}, once the attempt is over, in JSON and in words")
     assert words in why["why"] and "would make it direct" in why["remedy"], why
-    text = one.mesh("why", other.name).stdout.splitlines()
-    assert text[0] == f"{other.name}: {why['why']}; {why['remedy']}", text
-    peer = one.peer(other.name)
-    assert (peer.path, peer.relay) == ("relay", lab.relay), peer
+    one.wait_until(lambda n: (peer := n.peer(other.name)).path == "relay" and peer.relay == lab.relay)
     table = one.mesh("peers").stdout
     assert "VIA" in table and lab.relay in table, table
-    echo = one.json("ping", other.name)["answers"][0]
-    assert (echo["path"], echo["relay"], echo["endpoint"]) == ("relay", lab.relay, ""), echo
-    assert f"relay via {lab.relay}" in one.mesh("ping", other.name).stdout
+    wait_until(lambda: echo(one, other.name) == ("relay", lab.relay, ""), 60, "an echo by relay")
+    wait_until(lambda: f"relay via {lab.relay}" in one.mesh("ping", other.name, check=False).stdout, 60, "in words, too")
     lab.ok(f"{own_nat} and {peer_nat}: {why['why']}")
 
 
 def check_direct(lab, one, other):
     wait_until(lambda: one.mesh("ping", other.name, check=False).returncode == 0, 20, "an echo")
-    wait_until(lambda: one.peer(other.name).path == "direct", 20, "a direct way")
-    why = one.json("why", other.name)
-    assert why["path"] == "direct" and why["why"].startswith("directly at ") and why["remedy"] == "", why
+    wait_until(lambda: (why := one.json("why", other.name))["path"] == "direct" and
+               why["why"].startswith("directly at ") and why["remedy"] == "", 60, "a direct way")
     wait_until(lambda: one.peer(other.name).rtt_us > 0, 20, "its round trip")
     lab.ok("a direct peer: where it is, and how far")
 
@@ -129,8 +146,8 @@ def check_two_servers(lab):
         def look(node=node):
             found = check(node)
             return found if sum(relay["udp4-us"] > 0 for relay in found["relays"]) == 2 else None
-        found = wait_until(look, 30, "both relays")
-        assert (found["nat"], found["one-address"]) == (kind, False), found
+        wait_until(look, 30, "both relays")
+        found = look_for(node, {"nat": kind, "one-address": False})
         assert {relay["name"] for relay in found["relays"]} == {lab.relay, "far"}, found["relays"]
         assert "perhaps" not in found["nat-text"], found
         lab.ok(f"asked from two addresses, {kind}: {found['nat-text']}")
@@ -138,10 +155,11 @@ def check_two_servers(lab):
 
 def check_lifetimes(lab, node, forgetful):
     """How long a silent port is kept; asked since the nodes joined."""
-    kept = wait_until(lambda: (found := check(node))["kept-s"] and found, 90, "a silence that was outlived")
+    kept = wait_until(lambda: (found := check(node))["kept-s"] and found, 200, "a silence that was outlived")
     assert kept["lost-s"] == 0 or kept["lost-s"] > kept["kept-s"], kept
-    assert f"silence    {kept['kept-s']} s" in node.mesh("netcheck").stdout
-    lost = wait_until(lambda: (found := check(forgetful))["lost-s"] and found, 90, "a silence that was too long")
+    wait_until(lambda: (found := check(node)) and f"silence    {found['kept-s']} s" in node.mesh("netcheck").stdout, 60,
+               "the same in words, where nothing longer was outlived in between")
+    lost = wait_until(lambda: (found := check(forgetful))["lost-s"] and found, 200, "a silence that was too long")
     assert (lost["kept-s"], lost["lost-s"]) == (0, 45), lost
     assert "silence    less than 45 s" in forgetful.mesh("netcheck").stdout
     lab.ok(f"silence: {kept['kept-s']} s is outlived, 45 s is not where the router forgets after 20 s")
