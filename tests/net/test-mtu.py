@@ -16,6 +16,7 @@ OUTER4, OUTER6 = 28 + 32, 48 + 32  # IP, UDP, and WireGuard's
 RELAY = 16  # its header
 CLOSE = 4  # bytes that the search leaves open
 BYTES = 3 << 20
+ROUNDS = 5
 DEAF = """table inet deaf {
  chain leave {
   type filter hook output priority 0;
@@ -58,24 +59,49 @@ def finds(one, other, link, outer):
     for node, far in ((one, other), (other, one)):
         node.wait_until(lambda n: want - CLOSE < n.peer(far.name).mtu <= want, 40,
                         f"{node.name}: packets of {want} bytes")
-    mtu = one.peer(other.name).mtu
-    assert f"packets of up to {mtu} bytes" in one.mesh("why", other.name).stdout
+
+    def told(node):
+        mtu = node.peer(other.name).mtu
+        return mtu if f"packets of up to {mtu} bytes" in node.mesh("why", other.name).stdout else None
+    mtu = one.wait_until(told, 40, "the same in words")
     ping = ("ping", "-n", "-c", 1, "-W", 5, "-M", "do")
     one.wait_until(lambda n: f"mtu = {mtu}" in n.run(
         *ping, "-s", mtu + 1 - 28, other.addresses()[4], check=False).stdout or
         f"mtu={mtu}" in n.run(*ping, "-s", mtu + 1 - 28, other.addresses()[4], check=False).stderr,
         20, "the host knows")
-    one.run(*ping, "-s", mtu - 28, other.addresses()[4])
+    one.wait_until(lambda n: n.run(*ping, "-s", mtu - 28, other.addresses()[4], check=False).returncode == 0, 40,
+                   "packets as long as that")
     print(f"# {one.name} to {other.name}: {mtu} bytes", flush=True)
 
 
-def carries(lab, one, other, what):
+def copies(one, other):
     for sender, receiver in ((one, other), (other, one)):
-        took, same = copy(sender, receiver, receiver.addresses()[4], BYTES, limit_s=60)
+        took, same = copy(sender, receiver, receiver.addresses()[4], BYTES)
         assert same, f"{sender.name} to {receiver.name}"
         print(f"# {sender.name} to {receiver.name}: {BYTES >> 20} MiB in {took:.1f} s, "
               f"{one.peer(other.name).path} {one.peer(other.name).endpoint}", flush=True)
+
+
+def carries(lab, one, other, what):
+    copies(one, other)
     lab.ok(what)
+
+
+def carries_whole(lab, one, other, what):
+    """No router has to take a packet apart. What goes by the relay for a moment, because the machine paused, is
+    longer by its header: then it does not count."""
+    for _ in range(ROUNDS):
+        is_path(one, other, "direct")
+        is_path(other, one, "direct")
+        moved = lab.server.json("status").relay.packets
+        count_fragments(lab)
+        copies(one, other)
+        found = count_fragments(lab)
+        if found == 0:
+            lab.ok(f"{what}, and no router took a packet apart")
+            return
+        assert lab.server.json("status").relay.packets > moved, f"{found} fragments on the direct way"
+    raise AssertionError("fragments, and the relay in use each time")
 
 
 def main():
@@ -90,16 +116,11 @@ def main():
         a.reaches(b.addresses()[4])
         is_path(a, b, "direct")
         finds(a, b, 1400, OUTER4)
-        count_fragments(lab)
-        carries(lab, a, b, "IPv4, 1400 bytes: TCP goes directly")
-        assert count_fragments(lab) == 0
-        lab.ok("no router took a packet apart")
+        carries_whole(lab, a, b, "IPv4, 1400 bytes: TCP goes directly")
         pings = Pinger(a, b.addresses()[4])
         narrow(lab, ra, 1300)
         finds(a, b, 1300, OUTER4)
-        count_fragments(lab)
-        carries(lab, a, b, "IPv4, narrower while it is in use: TCP goes directly")
-        assert count_fragments(lab) == 0
+        carries_whole(lab, a, b, "IPv4, narrower while it is in use: TCP goes directly")
         pings.stop()
 
         (u, ru), (v, _) = pair(lab, "uv", "port-restricted", v6=True)
@@ -111,7 +132,7 @@ def main():
         narrow(lab, ru, 1400)
         finds(u, v, 1400, OUTER6)
         carries(lab, u, v, "IPv6, 1400 bytes: TCP goes directly")
-        assert u.peer("v").endpoint.startswith("["), u.peer("v").endpoint
+        u.wait_until(lambda n: n.peer("v").endpoint.startswith("["), 60, "IPv6, still")
         for node in (u, v):
             node.stop("meshd")
         narrow(lab, ru, 1300)
@@ -122,7 +143,7 @@ def main():
         pings = Pinger(u, v.addresses()[4])
         u.wait_until(lambda n: "loses long packets" in n.log("meshd"), 40, "the news of the narrow link")
         carries(lab, u, v, "IPv6, 1300 bytes: TCP goes past it")
-        assert not u.peer("v").endpoint.startswith("["), u.peer("v").endpoint
+        u.wait_until(lambda n: not n.peer("v").endpoint.startswith("["), 60, "past IPv6")
         pings.is_whole()
         pings.stop()
         relayed(lab)
@@ -142,7 +163,7 @@ def relayed(lab):
     narrow(lab, rx, 1300)
     finds(x, y, 1300, OUTER4 + RELAY)
     carries(lab, x, y, "by relay, narrower while it is in use: TCP goes through")
-    assert x.peer("y").path == "relay", x.peer("y").path
+    is_path(x, y, "relay")
     pings.stop()
 
 
