@@ -31,7 +31,7 @@ def jumps(lab, clocks, a, b):
         lab.server.ctl("node", "rename", "--network", "home", b.mesh_name, f"b{number}")
         b.mesh_name = f"b{number}"
         a.wait_until(lambda n: b.mesh_name in n.peers(), 20, f"news with the clock {name}")
-        assert a.network().state == "up" and not a.network().error, a.network()
+        a.wait_until(lambda n: (found := n.network()).state == "up" and not found.error, 60, f"well with the clock {name}")
         b.restart()  # a session of its own: both ends judge timestamps anew
         b.reaches(a.addresses()[4])
         a.reaches(b.addresses()[6])
@@ -53,6 +53,7 @@ def starts_off(lab, clocks, a, b):
 
 
 def sleeps(lab, clocks, a, b):
+    a.wait_until(lambda n: n.network().server_state == "connected" and ports(n), 60, "a conversation")
     before, slept = ports(a), count(a, "the computer woke up")
     old = ",".join(before)  # a NAT or firewall has forgotten this flow: nothing of it is answered
     lab.wan.run("nft", "-f", "-", text=f"""table inet sleep {{ chain forgotten {{

@@ -37,7 +37,7 @@ def main():
         b.up()
         b.join(server.key("home"))
         a.wait_until(lambda n: about(n).get("b", ("?",))[0] == "" and about(n)["b"][2], LIMIT_S, "b, nobody's, online")
-        assert about(a)["b"][1] == 0
+        a.wait_until(lambda n: about(n)["b"][1:] == (0, True), LIMIT_S, "it is here")
         server.ctl("node", "set", "b", "--user", "ann")
         a.wait_until(owner("ann"), LIMIT_S, "b is ann's")
         assert about(a, "InspectPeers")["b"][0] == "ann" and a.peer("b").owner == "ann"
@@ -46,9 +46,13 @@ def main():
 
         before = int(time.time())
         b.stop("meshd")
-        gone = a.wait_until(lambda n: not about(n)["b"][2] and about(n)["b"], LIMIT_S, "b is offline")
+
+        def is_gone(node):
+            name, seen, online = about(node)["b"]
+            return not online and seen == a.json("peers")["peers"][0]["last-seen"] == \
+                server.nodes("home")["b"].last_seen and (name, seen)
+        gone = a.wait_until(is_gone, LIMIT_S, "b is offline, since when the server has it")
         assert before - 1 <= gone[1] <= time.time() and gone[0] == "ann", (before, gone)
-        assert a.json("peers")["peers"][0]["last-seen"] == gone[1] == server.nodes("home")["b"].last_seen
         table = a.mesh("peers", "--long").stdout
         assert "OWNER" in table and "LAST SEEN" in table and " ann " in table, table
         lab.ok("a node that went says when it was there, as the server has it")
