@@ -42,6 +42,13 @@ class Pinger:
         missing = [number for number in range(last, last + count) if number not in came]
         assert not missing, f"{self.node.name}: lost after it went on: {missing}"
 
+    def is_complete(self):
+        """Of all until now none is lost, and they go on."""
+        last = max(number for _, number in self.replies())
+        self.goes_on()
+        missing = sorted(set(range(1, last + 1)) - {number for _, number in self.replies()})
+        assert not missing, f"{self.node.name}: lost: {missing}"
+
     def gap_s(self, since):
         """The longest time without an answer that ended after `since`."""
         times = self.times()
