@@ -144,9 +144,10 @@ def path_of(one, other):
     return worst
 
 
-def join_both(lab, sites, network, before):
+def join_both(lab, sites, network, before, joined=lambda _site: None):
     """Both in a network of their own; times begin when they know each other. What is spent is counted
-    from when only the first is there (into `before`): the second may find its way before we look."""
+    from when only the first is there (into `before`): the second may find its way before we look.
+    @joined is told of each that has joined."""
     lab.server.ctl("network", "create", network)
     for site in sites:
         site.node.up(**site.env)
@@ -154,6 +155,7 @@ def join_both(lab, sites, network, before):
         done = site.node.join(lab.server.key(network), check=False)
         if done.returncode:
             return f"{site.kind}: cannot join: {(done.stderr or done.stdout).strip()[-200:]}"
+        joined(site)
     for site, far in (sites, sites[::-1]):
         wait_until(lambda s=site, f=far: f.node.name in s.node.peers(), 20, f"{site.name} knows its peer")
     return None

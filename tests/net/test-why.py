@@ -76,10 +76,11 @@ def begin(lab, case, number, sites):
     shared = Shared()
     for side, kind in (("a", case.first), ("b", case.other)):
         sites.append(Site(lab, kind, f"{side}{number}", shared))
-    wrong = join_both(lab, sites, f"cell{number}", [])
+    def joined(site): # before there is anybody to search for
+        if case.quiet and site is sites[0]:
+            site.node.mesh("set", "--hard-nat=off")
+    wrong = join_both(lab, sites, f"cell{number}", [], joined)
     assert not wrong, wrong
-    if case.quiet:
-        sites[0].node.mesh("set", "--hard-nat=off")
 
 
 def check(lab, case, sites):
