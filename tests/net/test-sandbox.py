@@ -1,6 +1,7 @@
 """What the daemons can still do, as the system sees the running processes, and how systemd scores their units.
 
    [a] meshd as its unit starts it          [server] mesh-server the same"""
+import contextlib
 import pathlib
 import shutil
 import subprocess
@@ -14,7 +15,8 @@ UNITS = {"meshd.service": 20, "mesh-resolvconf.service": 12, "mesh-server.servic
 def status(process):
     """Every thread's fields of /proc/PID/task/TID/status."""
     for path in sorted(pathlib.Path(f"/proc/{process.pid}/task").glob("*/status")):
-        yield dict(line.split(":\t", 1) for line in path.read_text().splitlines() if ":\t" in line)
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError): # it ended while we looked
+            yield dict(line.split(":\t", 1) for line in path.read_text().splitlines() if ":\t" in line)
 
 
 def held(lab, host, key, capabilities):
@@ -75,7 +77,7 @@ def main():
 
         modes = a.run("stat", "-c", "%U %a", "/var/lib/mesh", "/var/lib/mesh/networks").stdout
         assert modes.split() == ["meshd", "700"] * 2, modes
-        modes = a.run("find", "/var/lib/mesh", "-type", "f", "-printf", "%u %m\n").stdout.splitlines()
+        modes = a.run("find", "/var/lib/mesh", "-ignore_readdir_race", "-type", "f", "-printf", "%u %m\n").stdout.splitlines()
         assert set(modes) == {"meshd 600"}, modes
         lab.ok("state is readable by its user alone")
 
