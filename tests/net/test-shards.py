@@ -16,7 +16,7 @@ from wgpair import PORT, End, copy_through
 need("wg", "ethtool")
 SHARDS, SPOKES, FLOWS, NUMBERS = 4, 6, 8, 3000
 LANES = 8 # queues of the TUN a shard has
-LIMIT_S = 60
+LIMIT_S = 150
 
 # Each flow is a socket of its own. The receiver answers each burst, so that nothing overflows; a datagram that
 # overtook another of its flow ends it. Few may be lost; a burst without answer is followed by the next one.
@@ -29,7 +29,7 @@ if role == "receive":
     s = socket.socket(family, socket.SOCK_DGRAM)
     s.setsockopt(socket.SOL_SOCKET, 33, 16 << 20)  # SO_RCVBUFFORCE
     s.bind((addr, port))
-    s.settimeout(30)
+    s.settimeout(100)
     print("listening", flush=True)
     last, got, ended = {}, 0, set()
     while len(ended) < n_flows:
