@@ -30,12 +30,12 @@ class Watch:
         is_path(one, other, kind)
         self.pings.is_whole()
 
-    def survives(self, what, happen, then=None, limit_s=30):
+    def survives(self, what, happen, then=None, limit_s=120):
         """@then: the path afterwards; None: the one before."""
         began = time.time()
         happen()
         self.pings.goes_on(limit_s)
-        is_path(self.one, self.other, then or self.kind, 60)
+        is_path(self.one, self.other, then or self.kind)
         self.pings.is_whole()
         self.lab.ok(f"{what}: {self.pings.gap_s(began):.2f} s without an answer, then {then or self.kind}, "
                     "nothing lost")

@@ -27,7 +27,7 @@ def direct_events(lab, a, ra, b, rb):
 
     ra.lighten()
     rb.lighten()
-    is_path(a, b, "direct", 60)
+    is_path(a, b, "direct")
     pings.goes_on()
     lab.ok("it comes back: direct again")
 
@@ -36,7 +36,7 @@ def direct_events(lab, a, ra, b, rb):
         began = time.time()
         happen()
         pings.goes_on()
-        is_path(a, b, "direct", 60)
+        is_path(a, b, "direct")
         lab.ok(f"{what}: {pings.gap_s(began):.2f} s without an answer, then direct")
     began = time.time()
     lab.server.stop("mesh-server", kill=True)
@@ -62,7 +62,7 @@ def stand_still(lab, a, b):
     wait_until(lambda: time.time() - now > 5, 10, "five seconds of standing still")
     os.kill(pid, signal.SIGCONT)
     pings.goes_on()
-    is_path(a, b, "direct", 60)
+    is_path(a, b, "direct")
     pings.stop()
     lab.ok("a daemon that stood still for five seconds: traffic goes on, direct")
 
@@ -73,7 +73,7 @@ def relay_dies(lab, x, y):
     is_path(x, y, "relay")
     began = time.time()
     lab.server.restart(kill=True)
-    pings.goes_on(120)
+    pings.goes_on()
     is_path(x, y, "relay")
     lab.ok(f"the relay is killed and comes back: {pings.gap_s(began):.2f} s without an answer")
     pings.stop()
