@@ -11,6 +11,7 @@ import sys
 
 ETH_P_ALL, OUTGOING, UDP, TCP = 3, 4, 17, 6
 SO_RCVBUFFORCE = 33
+AES = 0x60 # beside the type, in the suite of docs/PROTOCOL.md §10
 RELAY = {0x40: "relay data", 0x44: "relay ping", 0x45: "relay ping", 0x46: "relay where", 0x47: "relay where"}
 
 
@@ -18,7 +19,7 @@ def name_udp(payload):
     """What docs/PATHS.md §1 calls it."""
     if not payload:
         return "other UDP"
-    first = payload[0]
+    first = payload[0] - AES if payload[0] in (AES + 1, AES + 2, AES + 4) else payload[0]
     if first in (1, 2, 3, 4) and payload[1:4] == b"\0\0\0":
         if first == 4:
             return "WireGuard keepalive" if len(payload) == 32 else "WireGuard data"
