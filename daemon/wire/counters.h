@@ -15,7 +15,7 @@ typedef struct {
 typedef struct {
     _Alignas(64) WireCount rx_packets;
     WireCount        tx_packets, rx_bytes, tx_bytes;
-    WireCount        queue_times, queue_peak, marked; /* as in WireStats */
+    WireCount        queue_times, queue_peak, marked, cut; /* as in WireStats */
     WireCount        drops[WIRE_N_DROPS];
     WireOffloadCount offloads[WIRE_N_OFFLOADS];
 } WireCounters;

@@ -55,6 +55,12 @@ typedef struct {
 MESH_CHECKED int wire_split_start(WireSplit *self, const WireVnet *vnet, uint8_t *packet,
                                   size_t len);
 
+/** wire_split_longest: Returns: bytes of the longest segment; @self was just started. */
+static inline uint32_t wire_split_longest(const WireSplit *self)
+{
+    return self->n_segments > 1 ? self->header_len + self->gso_size : self->len;
+}
+
 /** wire_split_next: the next segment, inside the super-packet: its headers are written over the
  * tail of the segment before, which must be used up by now. Bytes behind it are payload that is
  * still to come. Returns: false: there are no more. */

@@ -483,6 +483,7 @@ void wire_plane_get_stats(WirePlane *self, WireStats *out_stats)
         stats.queue_times += wire_count_read(&counters->queue_times);
         stats.queue_peak += wire_count_read(&counters->queue_peak);
         stats.marked += wire_count_read(&counters->marked);
+        stats.cut += wire_count_read(&counters->cut);
         for (int d = 0; d < WIRE_N_DROPS; d++)
             stats.drops[d] += wire_count_read(&counters->drops[d]);
         for (int o = 0; o < WIRE_N_OFFLOADS; o++) {

@@ -53,7 +53,7 @@ typedef struct {
                           * relay when @way is */
     uint16_t n_copies;   /* UINT16_MAX: all, until another route is set */
     uint16_t mtu;        /* of a pinned peer: inner bytes that the way carries; more is refused to
-                          * the host. 0: as many as the TUN's */
+                          * the host, or goes in pieces (IPv4 without DF). 0: as many as the TUN's */
     bool     singly;     /* of a pinned peer: datagrams go one by one: the way loses bursts */
     uint16_t silent_ms;  /* WIRE_EVENT_SILENT when nothing authentic came for so long since data
                           * was sent; 0: never */
@@ -151,12 +151,14 @@ typedef struct {
 } WireOffloadStats;
 
 typedef struct {
-    uint64_t         rx_packets, tx_packets; /* inner packets delivered, sent */
-    uint64_t         rx_bytes, tx_bytes;     /* inner bytes */
-    uint64_t         queue_times;            /* so often a link took less than came */
-    uint64_t         queue_peak;             /* bytes: most that waited then, all shards together */
-    uint64_t         marked;                 /* packets that got a congestion mark there (ECN) */
-    uint64_t         drops[WIRE_N_DROPS];    /* packets, by reason */
+    uint64_t rx_packets, tx_packets;      /* inner packets delivered, sent */
+    uint64_t rx_bytes, tx_bytes;          /* inner bytes */
+    uint64_t queue_times;                 /* so often a link took less than came */
+    uint64_t queue_peak;                  /* bytes: most that waited then, all shards together */
+    uint64_t marked;                      /* packets that got a congestion mark there (ECN) */
+    uint64_t cut;                         /* packets longer than their way carries, without DF:
+                                           * sent in pieces that are counted as packets */
+    uint64_t         drops[WIRE_N_DROPS]; /* packets, by reason */
     WireOffloadStats offloads[WIRE_N_OFFLOADS];
 } WireStats;
 

@@ -5,7 +5,7 @@ enum { FLAGS4_AT = 6, DF = 0x40 };
 
 bool wire_pmtu_refuses(const WireSplit *split, uint32_t mtu)
 {
-    uint32_t longest = split->n_segments > 1 ? split->header_len + split->gso_size : split->len;
+    uint32_t longest = wire_split_longest(split);
 
     if (longest <= mtu)
         return false;

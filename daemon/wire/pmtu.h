@@ -9,6 +9,6 @@
 enum { WIRE_PMTU_LEAST6 = 1280 }; /* every IPv6 link carries it (RFC 8200 §5), so ours has to */
 
 /** wire_pmtu_refuses: is something of @split longer than @mtu, and may its sender be told so? What
- * may be taken apart on its way (IPv4 without DF) goes as it is, and so do 1280 bytes of IPv6.
+ * may be taken apart (IPv4 without DF) goes in pieces, and 1280 bytes of IPv6 go as they are.
  * @split: just started; @mtu: inner bytes. */
 bool wire_pmtu_refuses(const WireSplit *split, uint32_t mtu);

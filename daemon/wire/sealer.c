@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemon/wire/ecn.h"
+#include "daemon/wire/fragment.h"
 #include "daemon/wire/state.h"
 #include "daemon/wire/udp.h"
 
@@ -288,28 +289,62 @@ static void append(WireSealer *self, const WireSession *session, const WirePacke
                                                  .copy = session->copy };
 }
 
+static void put_whole(WireSealer *self, const WireSession *session, uint64_t *inout_counter,
+                      const WirePacket *packet)
+{
+    seal(self, session, (*inout_counter)++, packet);
+    append(self, session, packet);
+}
+
+/* In pieces, if it is more than the way carries and may be taken apart; else whole. */
+static void put(WireSealer *self, const WireSession *session, uint64_t *inout_counter,
+                const WirePacket *packet)
+{
+    WireFragment pieces;
+    WirePacket   piece;
+
+    if (packet->len <= session->mtu || wire_fragment_start(&pieces, packet, session->mtu) < 0) {
+        put_whole(self, session, inout_counter, packet);
+        return;
+    }
+    wire_count(&self->counters->cut, 1);
+    while (wire_fragment_next(&pieces, &piece))
+        put_whole(self, session, inout_counter, &piece);
+}
+
+/* Some may be left over: gaps are no matter to the peer. */
+static unsigned count_counters(const WireSession *session, const WireSplit *split)
+{
+    uint32_t longest = wire_split_longest(split);
+
+    if (longest <= session->mtu)
+        return split->n_segments;
+    return split->n_segments * wire_fragment_most(split->packet, longest, session->mtu);
+}
+
 bool wire_sealer_put_split(WireSealer *self, const WireSession *session, WireSplit *split)
 {
+    unsigned   n = count_counters(session, split);
     uint64_t   counter;
     WirePacket packet;
 
-    if (wire_keypair_take(session->keypair, split->n_segments, self->now_ms, &counter) < 0)
+    if (wire_keypair_take(session->keypair, n, self->now_ms, &counter) < 0)
         return false;
-    while (wire_split_next(split, &packet)) {
-        seal(self, session, counter++, &packet);
-        append(self, session, &packet);
-    }
+    while (wire_split_next(split, &packet))
+        put(self, session, &counter, &packet);
     return true;
 }
 
 bool wire_sealer_put(WireSealer *self, const WireSession *session, const WirePacket *packet)
 {
+    unsigned n = packet->len <= session->mtu
+                     ? 1
+                     : wire_fragment_most(packet->data, packet->len, session->mtu);
     uint64_t counter;
 
-    if (wire_keypair_take(session->keypair, 1, self->now_ms, &counter) < 0)
+    if (wire_keypair_take(session->keypair, n, self->now_ms, &counter) < 0)
         return false;
-    seal(self, session, counter, packet);
-    append(self, session, packet);
+    put(self, session, &counter, packet);
     return true;
 }
 

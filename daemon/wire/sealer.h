@@ -38,12 +38,13 @@ void wire_sealer_begin(WireSealer *self, int64_t now_ms); /* a round, at this ti
 /** wire_sealer_find: Returns: false: there is no session, or no way, to send to @peer with. */
 bool wire_sealer_find(const WireSealer *self, WirePeer *peer, WireSession *out_session);
 
-/** wire_sealer_put_split: all segments, or none; @split was just started. Returns: false: the
- * session's time or counters are over. */
+/** wire_sealer_put_split: all segments, or none; @split was just started. What is longer than the
+ * way carries goes in pieces, if it may be taken apart (fragment.h), else as it is. Returns: false:
+ * the session's time or counters are over. */
 bool wire_sealer_put_split(WireSealer *self, const WireSession *session, WireSplit *split);
 
 /** wire_sealer_put: one packet, with room around it as packet.h says; of no length: a keepalive.
- * Returns: as above. */
+ * It may be written to; pieces and what is returned as above. */
 bool wire_sealer_put(WireSealer *self, const WireSession *session, const WirePacket *packet);
 
 /** wire_sealer_take_full: as wire_udp_sender_take_full(). */

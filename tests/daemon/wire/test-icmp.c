@@ -133,7 +133,7 @@ static void test_pmtu(void)
 
     g_assert_false(wire_pmtu_refuses(&split, 1400));
     g_assert_true(wire_pmtu_refuses(&split, 1399));
-    packet[6] = 0; /* may be taken apart */
+    packet[6] = 0; /* goes in pieces */
     g_assert_false(wire_pmtu_refuses(&split, 1399));
     packet[0] = 0x60;
     g_assert_true(wire_pmtu_refuses(&split, 1399));
