@@ -69,8 +69,14 @@ static void add_packets(GString *text, GVariant *found)
     g_autofree char *line =
         g_strdup_printf(_("received %llu (%s), sent %llu (%s)"), get_number(found, "rx-packets"),
                         rx, get_number(found, "tx-packets"), tx);
+    g_autofree char *cut = NULL;
 
     add_line(text, _("packets"), line);
+    if (get_number(found, "cut") == 0)
+        return;
+    cut = g_strdup_printf(_("too long for their way, sent in pieces: %llu"),
+                          get_number(found, "cut"));
+    add_line(text, "", cut);
 }
 
 /* "to the network: on, 5000 packets in 120 bursts; refused by the kernel: 3" */

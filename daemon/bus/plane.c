@@ -88,6 +88,7 @@ GVariant *bus_plane_make(const WireStats *stats)
     add_number(&dict, "queue-times", stats->queue_times);
     add_number(&dict, "queue-peak", stats->queue_peak);
     add_number(&dict, "marked", stats->marked);
+    add_number(&dict, "cut", stats->cut);
     g_variant_builder_add(&dict, "{sv}", "bursts", make_bursts(stats));
     g_variant_builder_add(&dict, "{sv}", "drops", make_drops(stats));
     return g_variant_builder_end(&dict);

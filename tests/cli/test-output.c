@@ -110,13 +110,14 @@ static const PlaneCase planes[] = {
     { "all",
       "{'rx-packets': <uint64 3>, 'rx-bytes': <uint64 2048>, 'tx-packets': <uint64 4>,"
       " 'tx-bytes': <uint64 100>, 'queue-times': <uint64 2>, 'queue-peak': <uint64 1024>,"
-      " 'marked': <uint64 9>,"
+      " 'marked': <uint64 9>, 'cut': <uint64 12>,"
       " 'bursts': <[{'way': <'from-host'>, 'state': <'off'>, 'units': <uint64 0>},"
       "  {'way': <'to-network'>, 'state': <'partly'>, 'units': <uint64 5>,"
       "   'packets': <uint64 50>, 'refused': <uint64 1>, 'held': <uint64 7>}]>,"
       " 'drops': <[{'reason': <'no-peer'>, 'packets': <uint64 6>},"
       "  {'reason': <'new\\n'>, 'packets': <uint64 8>}]>}",
       "  packets    received 3 (2.0 KiB), sent 4 (100 B)\n"
+      "             too long for their way, sent in pieces: 12\n"
       "  bursts     from this computer: off\n"
       "             to the network: on in part, packets: 50 in 5 bursts, refused by the kernel: 1, "
       "one by one because the way loses bursts: 7\n"

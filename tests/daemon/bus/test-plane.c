@@ -94,10 +94,14 @@ static void test_numbers(void)
         .queue_times = 5,
         .queue_peak = 6,
         .marked = 7,
-        .offloads[WIRE_OFFLOAD_TUN_WRITE] = { .units = 8, .packets = 9, .refused = 10, .held = 11 },
+        .cut = 8,
+        .offloads[WIRE_OFFLOAD_TUN_WRITE] = { .units = 9,
+                                              .packets = 10,
+                                              .refused = 11,
+                                              .held = 12 },
     };
     static const char *const totals[] = { "rx-packets",  "tx-packets", "rx-bytes", "tx-bytes",
-                                          "queue-times", "queue-peak", "marked" };
+                                          "queue-times", "queue-peak", "marked",   "cut" };
     static const char *const parts[] = { "units", "packets", "refused", "held" };
     g_autoptr(GVariant) found = g_variant_ref_sink(bus_plane_make(&stats));
     g_autoptr(GVariant) burst = find(found, "bursts", "way", "to-host");
@@ -105,7 +109,7 @@ static void test_numbers(void)
     for (guint i = 0; i < G_N_ELEMENTS(totals); i++)
         g_assert_cmpuint(get_number(found, totals[i]), ==, i + 1);
     for (guint i = 0; i < G_N_ELEMENTS(parts); i++)
-        g_assert_cmpuint(get_number(burst, parts[i]), ==, i + 8);
+        g_assert_cmpuint(get_number(burst, parts[i]), ==, i + 9);
 }
 
 int main(int argc, char **argv)
