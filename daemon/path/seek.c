@@ -255,6 +255,8 @@ static void fail_over(PathSeek *self)
     end_check(self);
     find_relay(self);
     path_seek_steer(self, 0);
+    if (best != NULL)
+        path_width_ask(self);
     if (path_meet_is_direct(self))
         return;
     if (self->relay.link != 0)
