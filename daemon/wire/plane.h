@@ -53,7 +53,7 @@ typedef struct {
                           * relay when @way is */
     uint16_t n_copies;   /* UINT16_MAX: all, until another route is set */
     uint16_t mtu;        /* of a pinned peer: inner bytes that the way carries; more is refused to
-                          * the host, or goes in pieces (IPv4 without DF). 0: as many as the TUN's */
+                          * the host, or cut (IPv4 without DF). 0: as many as the TUN's */
     bool     singly;     /* of a pinned peer: datagrams go one by one: the way loses bursts */
     uint16_t silent_ms;  /* WIRE_EVENT_SILENT when nothing authentic came for so long since data
                           * was sent; 0: never */
