@@ -12,13 +12,13 @@ from narrowlink import OUTER4, OUTER6, RELAY, Watch, arrives, carries, count_cut
 from pathpair import Pinger, is_path, pair
 
 
-def without_df(lab, one, other):
+def without_df(lab, watch, one, other):
     """TCP whose packets may be taken apart, as the host hands it over: as super-packets."""
     for node in (one, other):
         node.run("sysctl", "-qw", "net.ipv4.ip_no_pmtu_disc=1")
         forget(node)
     before = count_cut(one), count_cut(other)
-    carries(lab, one, other, "TCP without DF goes through a link that its segments do not fit")
+    carries(lab, watch, one, other, "TCP without DF goes through a link that its segments do not fit")
     cut = [count_cut(node) - was for node, was in zip((one, other), before)]
     assert min(cut) > 1000, cut
     for node in (one, other):
@@ -38,19 +38,14 @@ def main():
         is_path(a, b, "direct")
         finds(a, b, 1400, OUTER4)
         watch = Watch(lab, ra)
-        carries(lab, a, b, "IPv4, 1400 bytes: TCP goes directly")
-        watch.is_whole(lab, "TCP")
-        arrives(a, b)
-        watch.is_whole(lab, "UDP without DF")
-        without_df(lab, a, b)
-        watch.is_whole(lab, "TCP without DF")
+        carries(lab, watch, a, b, "IPv4, 1400 bytes: TCP goes directly, and no router takes a packet apart")
+        arrives(lab, watch, a, b, "nor UDP without DF")
+        without_df(lab, watch, a, b)
         pings = Pinger(a, b.addresses()[4])
         narrow(lab, ra, 1300)
         finds(a, b, 1300, OUTER4)
-        watch.count()
-        carries(lab, a, b, "IPv4, narrower while it is in use: TCP goes directly")
-        arrives(a, b)
-        watch.is_whole(lab, "TCP and UDP without DF, narrower")
+        carries(lab, watch, a, b, "IPv4, narrower while it is in use: TCP goes directly")
+        arrives(lab, watch, a, b, "and UDP without DF")
         pings.stop()
 
         (u, ru), (v, _) = pair(lab, "uv", "port-restricted", v6=True)
@@ -58,10 +53,11 @@ def main():
         pings.goes_on()
         is_path(u, v, "direct")
         u.wait_until(lambda n: n.peer("v").endpoint.startswith("["), 20, "they talk by IPv6")
-        carries(lab, u, v, "IPv6: TCP goes directly")
+        watch = Watch(lab, ru)
+        carries(lab, watch, u, v, "IPv6: TCP goes directly")
         narrow(lab, ru, 1400)
         finds(u, v, 1400, OUTER6)
-        carries(lab, u, v, "IPv6, 1400 bytes: TCP goes directly")
+        carries(lab, watch, u, v, "IPv6, 1400 bytes: TCP goes directly")
         assert u.peer("v").endpoint.startswith("["), u.peer("v").endpoint
         for node in (u, v):
             node.stop("meshd")
@@ -72,7 +68,8 @@ def main():
         u.reaches(v.addresses()[4])
         pings = Pinger(u, v.addresses()[4])
         u.wait_until(lambda n: "loses long packets" in n.log("meshd"), 40, "the news of the narrow link")
-        carries(lab, u, v, "IPv6, 1300 bytes: TCP goes past it")
+        finds(u, v, 1300, OUTER4)
+        carries(lab, watch, u, v, "IPv6, 1300 bytes: TCP goes past it")
         assert not u.peer("v").endpoint.startswith("["), u.peer("v").endpoint
         pings.is_whole()
         pings.stop()
@@ -90,15 +87,12 @@ def relayed(lab):
     pings = Pinger(x, y.addresses()[4])
     finds(x, y, 1400, OUTER4 + RELAY)
     watch = Watch(lab, rx, lab.server)
-    carries(lab, x, y, "by relay, a link of 1400 bytes at one end: TCP goes through")
-    arrives(x, y)
-    watch.is_whole(lab, "TCP and UDP without DF, by relay")
+    carries(lab, watch, x, y, "by relay, a link of 1400 bytes at one end: TCP goes through")
+    arrives(lab, watch, x, y, "and UDP without DF")
     narrow(lab, rx, 1300)
     finds(x, y, 1300, OUTER4 + RELAY)
-    watch.count()
-    carries(lab, x, y, "by relay, narrower while it is in use: TCP goes through")
-    arrives(x, y)
-    watch.is_whole(lab, "TCP and UDP without DF, by relay, narrower")
+    carries(lab, watch, x, y, "by relay, narrower while it is in use: TCP goes through")
+    arrives(lab, watch, x, y, "and UDP without DF")
     assert x.peer("y").path == "relay", x.peer("y").path
     pings.stop()
 
