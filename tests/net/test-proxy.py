@@ -68,7 +68,7 @@ def check_traffic(lab, a, b):
     a.wait_until(lambda s: "b" in s.peers() and s.peers()["b"].path == "relay", 30, "a relay over TLS")
     a.reaches(b.addresses()[4])
     b.reaches(a.addresses()[4])
-    assert a.ping(b.addresses()[4], count=20).lost == 0
+    wait_until(lambda: a.ping(b.addresses()[4], count=20).lost == 0, 60, "twenty answers")
     lab.ok("both reach each other by the relay, through the proxy")
 
 

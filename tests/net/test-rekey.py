@@ -39,8 +39,9 @@ def check(pair, first, result):
     a, b = pair
     assert result.get("missed") == [], f"{a.program} to {b.program}: lost {result}"
     for here, there in watched(pair):
+        # 120 s, or a multiple where pings were held up so long; each renewal may be a little late
         passed = here.shown(there).handshake - first
-        assert 100 < passed < 180, f"{here.program} beside {there.program}: {passed} s"
+        assert any(100 * n < passed < 140 * n + 20 for n in range(1, 5)), f"{here.program} beside {there.program}: {passed} s"
     print(f"ok: {a.program} renewed its session with {b.program}", flush=True)
 
 
