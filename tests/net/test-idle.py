@@ -22,6 +22,8 @@ from space import programs_dir  # noqa: E402
 
 CALM_S = 0.2     # a flow whose answers come closer than that gives nobody reason for doubt
 DOUBT = 30       # questions, at most, that one gap makes both ask: pings of ways both ways and STUN
+WIDTH = 4        # questions for the MTU and their answers, once in 15 s from each end
+LOOKS, ENOUGH = 12, 4 # whiles that are looked at; so many without a gap, and one of them has no question
 NODES = int(os.environ.get("MESH_NODES", "998"))
 
 
@@ -114,18 +116,22 @@ class Idle:
 
 
 def flows(lab, idle):
-    """No probe. Where the machine stops now and then there is reason for some; a calm while is looked for."""
+    """No probe for a while: now and then the way's MTU is asked for, and where the machine stops there is reason for
+    doubt, so that more than one while is looked at."""
     assert idle.flow(100) == 0
-    pings = Pinger(idle.a, idle.b.addresses()[4])
-    for _ in range(10):
+    pings, calm = Pinger(idle.a, idle.b.addresses()[4]), 0
+    for _ in range(LOOKS):
         taken, gaps = idle.during_flow(pings, 100)
         asked = 0
         for node, found in taken.items():
             show(f"{node.name}, a flow with {len(gaps)} gaps", found, 5)
             asked += sum(row[0] for kind, row in found.items() if "probe" in kind or "STUN" in kind)
-        assert asked <= DOUBT * len(gaps), (asked, gaps, taken)
-        if not gaps:
+        assert asked <= WIDTH + DOUBT * len(gaps), (asked, gaps, taken)
+        calm += not gaps
+        if asked == 0:
             break
+    else:
+        assert calm < ENOUGH, "probes all the time"
     pings.stop()
     lab.ok("a flow both ways: no probes")
 
