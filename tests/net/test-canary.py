@@ -13,6 +13,7 @@ from pathpair import Pinger, is_path
 from space import find_program
 
 BYTES = 24 << 20
+TRIES = 6
 LOSSY = "loses datagrams that leave in one go"
 WHOLE = "carries datagrams that leave in one go again"
 
@@ -30,6 +31,18 @@ def carries(lab, a, b, what, size=BYTES):
 
 def is_single(node, far):
     return "one by one" in node.mesh("why", far.name).stdout
+
+
+def finds(lab, a, b, what, before):
+    """Data arrives over a way that loses bursts, single ones are sent there, and it is said: once, and again after a
+    change of way alone, as there may be where the machine stops for a while: another way begins anew."""
+    for _ in range(TRIES):
+        said_before = said(a, LOSSY)
+        carries(lab, a, b, what)
+        now = said(a, LOSSY)
+        if is_single(a, b) and now == max(said_before, before + 1) == said(a, LOSSY):
+            return
+    raise AssertionError(f"{what}: {a.log('meshd')}")
 
 
 def start(node):
@@ -53,19 +66,18 @@ def test_found(lab, a, b):
     assert said(a, LOSSY) == 0
     lab.ok("bursts that arrive: nothing is said")
     a.box.set("out", lose_bursts=1)
-    carries(lab, a, b, "bursts are lost from now on")
+    finds(lab, a, b, "bursts are lost from now on", 0)
     assert a.box.counts()["out"].lost > 0
-    assert said(a, LOSSY) == 1, a.log("meshd")
-    assert is_single(a, b) and not is_single(b, a)
+    assert not is_single(b, a)
     lab.ok("bursts that are lost: the node sends single datagrams, says it once, and goes on")
     pings = Pinger(a, b.addresses()[4])
     pings.goes_on()
     a.box.set("out", lose_bursts=0)
-    wait_until(lambda: said(a, WHOLE) == 1, 90, "bursts are tried again")
-    assert not is_single(a, b)
+    wait_until(lambda: said(a, WHOLE) > 0 and not is_single(a, b), 300, "bursts are tried again")
     pings.stop()
+    found = said(a, LOSSY)
     carries(lab, a, b, "bursts arrive again")
-    assert said(a, LOSSY) == 1
+    assert said(a, LOSSY) == found
     lab.ok("when they arrive again, bursts are sent again")
 
 
@@ -73,11 +85,10 @@ def test_from_the_start(lab, a, b):
     """It is so before the first packet."""
     a.stop("meshd")
     a.box.set("out", lose_bursts=1)
+    before = said(a, LOSSY) # pings that were late together may go as a burst
     start(a)
     is_direct(a, b)
-    before = said(a, LOSSY)
-    carries(lab, a, b, "bursts are lost from the start")
-    assert said(a, LOSSY) == before + 1
+    finds(lab, a, b, "bursts are lost from the start", before)
     lab.ok("a way that loses bursts from the first one on is found at once")
     a.box.set("out", lose_bursts=0)
     out = shown(a)[0]["to-network"]
@@ -104,10 +115,11 @@ def test_shown(lab, a, b):
     assert re.search(r"to the network: on, packets: \d+ in \d+ bursts", text), text
     nobody = str(ipaddress.ip_network(a.network().prefixes[0])[-2])
     before = {drop["reason"]: drop["packets"] for drop in plane["drops"]}.get("no-peer", 0)
-    assert a.ping(nobody).lost == 1
+    assert a.ping(nobody, limit_s=1).lost == 1
+    wait_until(lambda: {drop["reason"]: drop["packets"] for drop in shown(a)[1]["drops"]}.get("no-peer", 0) > before, 60,
+               "the drop is counted")
     found, plane, text = shown(a)
-    drops = {drop["reason"]: drop["packets"] for drop in plane["drops"]}
-    assert drops["no-peer"] > before and all(drops.values()), drops
+    assert all(drop["packets"] for drop in plane["drops"]), plane
     assert "sent to an address that no node has" in text, text
     assert "data-plane" not in a.json("status")["networks"][0]
     said = a.run("busctl", "--json=short", "call", "org.meshvpn.Mesh1", f"/org/meshvpn/Mesh1/network/{a.network().id}",
