@@ -6,6 +6,7 @@
    map_ports(lab.nat("n", wan4="5.5.5.1"))           PCP, NAT-PMP and UPnP"""
 import ipaddress
 import pathlib
+import re
 import sys
 
 from nat import WAN, rules4
@@ -138,7 +139,7 @@ def map_ports(nat, min_s=2, pcp=True):
     nat.run("sh", "-c", "cat > /run/miniupnpd.conf",
             text=MINIUPNPD.format(wan=WAN, lan=f"192.168.{nat.number}", min_s=min_s,
                                   pcp="yes" if pcp else "no"))
-    before = len(nat.log("miniupnpd"))
     nat.start("miniupnpd", MAPPER, "-d", "-f", "/run/miniupnpd.conf", "-P", "/run/miniupnpd.pid")
-    wait_until(lambda: "listening on" in nat.log("miniupnpd")[before:].lower(), 10, "miniupnpd")
+    ports = {"1900", "5000"} | ({"5351"} if pcp else set()) # the one of PCP is the last, and UPnP would take its place
+    wait_until(lambda: ports <= set(re.findall(r":(\d+) ", nat.run("ss", "-Hltun").stdout)), 60, "miniupnpd")
 
