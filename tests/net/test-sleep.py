@@ -53,12 +53,12 @@ def main():
         a.up()
         a.join(link)
         a.wait_until(lambda n: n.network().server_state == "connected")
+        wait_until(lambda: len(ports(a)) == 1, 60, "the stream alone: the others end when nothing is asked")
         before = ports(a)
-        assert before
 
         a.run(python, "-c", EMIT, "-")
         a.mesh("status") # an answer of the main loop: the signal before it has been dealt with
-        assert "woke up" not in a.log("meshd") and ports(a) == before
+        assert "woke up" not in a.log("meshd") and before <= ports(a)
         lab.ok("somebody else's word that we slept is not believed")
 
         old = ",".join(before) # a NAT or firewall has forgotten this flow: nothing of it is answered
