@@ -20,8 +20,8 @@ _"${1//-/_}"; printf '%s\\n' "${COMPREPLY[@]}"
 ZSH = """zmodload zsh/zpty; zpty shell zsh -f -i
 zpty -w shell 'PS1=; fpath=('$1' $fpath); autoload -Uz compinit; compinit -u -D; bindkey "^I" complete-word; print READY-$((40+2))'
 zpty -r shell seen '*READY-42*' || exit 1
-zpty -w -n shell "$2"$'\\t'"$3"
-zpty -r shell seen "*$4*" && print -r -- found
+zpty -w -n shell "$2"$'\\t'
+zpty -r shell seen "*$3*" && print -r -- found
 """
 
 
@@ -37,7 +37,7 @@ class Shells:
         self.path = os.pathsep.join([*programs, os.environ["PATH"]])
 
     def run(self, host, *argv, check=True):
-        return host.run("env", f"PATH={self.path}", "HOME=/tmp", "TERM=dumb", "timeout", "20", *argv, check=check).stdout
+        return host.run("env", f"PATH={self.path}", "HOME=/tmp", "TERM=dumb", "timeout", "120", *argv, check=check).stdout
 
     def bash(self, host, *line):
         return words(self.run(host, "bash", "--norc", "-c", BASH, "bash", self.folder, *line))
