@@ -40,7 +40,7 @@ def of_mark(mark):
 
 def told(folder, *words, code=0, **env):
     _, process = start(folder, *words, **env)
-    text = process.communicate(timeout=200)[0]
+    text = process.communicate(timeout=900)[0]
     assert process.returncode == code, f"exit {process.returncode}: {text}"
     return text
 
@@ -91,8 +91,8 @@ def test_interrupt(folder, number):
     assert len(of_mark(env[MARK])) > 5, lines
     process.send_signal(number)
     rest = process.stdout.read() # until the last that could write has ended
-    code = process.wait(timeout=60)
-    end = time.monotonic() + 30
+    code = process.wait(timeout=180)
+    end = time.monotonic() + 120
     while of_mark(env[MARK]):
         assert time.monotonic() < end, f"left behind by {number!r}: {of_mark(env[MARK])}"
         time.sleep(0.1)

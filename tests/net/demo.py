@@ -86,7 +86,7 @@ def ping_all(story, nodes):
                 continue
             answers = []
             for family in ("-4", "-6"):
-                done = nodes[name].mesh("ping", family, peer, check=False)
+                done = nodes[name].mesh("ping", "-t", "30", family, peer, check=False)
                 text = (done.stdout + done.stderr).strip().splitlines()
                 answers.append((done.returncode, text[-1] if text else "no answer"))
             for family, (code, text) in zip(("IPv4", "IPv6"), answers):

@@ -107,7 +107,7 @@ def main():
         a.join(link)
         network = f"{ROOT}/network/{a.network('home').id}"
         ask = [seed, calls, lab.server.key("home"), list(methods()), TEXTS, WORDS, [network]]
-        done = a.run("/usr/bin/python3", "-c", CALLER, text=json.dumps(ask), check=False, limit_s=400)
+        done = a.run("/usr/bin/python3", "-c", CALLER, text=json.dumps(ask), check=False, limit_s=1500)
         assert done.returncode == 0, done.stderr[-3000:]
         print(f"# {done.stdout.strip()}", flush=True)
         assert a.runs("meshd"), "meshd has ended"

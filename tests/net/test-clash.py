@@ -28,7 +28,7 @@ def main():
         assert PREFIX in said.stdout + said.stderr, said
         assert set(both.addresses("two")) == {6}, both.addresses("two")
         assert any(PREFIX in text for text in both.network("two").warnings), both.network("two")
-        assert both.network("two").problem == "clash" != both.network("one").problem
+        both.wait_until(lambda n: n.network("two").problem == "clash" != n.network("one").problem, 60)
         lab.ok("the second network with the same IPv4 prefix is told, and joins with IPv6 only")
 
         both.reaches(a.addresses()[4])

@@ -57,8 +57,9 @@ def bad_links(lab, node, link):
 
 def joined(lab, a, b):
     """Two members see and reach each other."""
+    for node in (a, b):
+        node.wait_until(lambda n: n.network().state == "up" and n.network().server_state == "connected", 60)
     net = a.network()
-    assert net.state == "up" and net.server_state == "connected", net
     for node in (a, b):
         own = node.addresses()
         for prefix in map(ipaddress.ip_network, node.network().prefixes):
@@ -68,12 +69,13 @@ def joined(lab, a, b):
     b.wait_until(lambda n: "a" in n.peers())
     for address in b.addresses().values():
         a.reaches(address)
-    a.wait_until(lambda n: n.peer("b").path == "direct")
+    # Under traffic: without any a search that failed is not repeated soon.
+    a.wait_until(lambda n: n.ping(b.addresses()[4]).lost == 0 and n.peer("b").path == "direct", 60)
     assert a.ping(b.addresses()[4], count=20).lost == 0
-    done = a.mesh("ping", "b")
+    done = a.mesh("ping", "-t", "30", "b")
     assert "direct" in done.stdout, done.stdout
-    seen = lab.server.nodes("home")
-    assert set(seen) == {"a", "b"} and all(node.online for node in seen.values()), seen
+    wait_until(lambda: all(node.online for node in lab.server.nodes("home").values()), 60, "both are online")
+    assert set(lab.server.nodes("home")) == {"a", "b"}
     lab.ok("two nodes join by link, see and reach each other over IPv4 and IPv6, directly")
 
 
