@@ -5,6 +5,7 @@ import struct
 from lab import REPO, wait_until
 
 ANSWER = "192.0.2.80"  # what the internet's server says of every name that ends in .example
+AGAIN, EACH_S = 8, 5  # questions, and how long each is waited for
 POLKITD = "/usr/lib/polkit-1/polkitd"
 TYPES = {"A": 1, "NS": 2, "SOA": 6, "PTR": 12, "AAAA": 28, "TXT": 16, "ANY": 255}
 
@@ -34,8 +35,7 @@ import socket, sys
 family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
 query = bytes.fromhex(sys.argv[3])
 if sys.argv[2] == "tcp":
-    s = socket.create_connection((sys.argv[1], 53), 3)
-    s.settimeout(3)
+    s = socket.create_connection((sys.argv[1], 53), 30)
     s.sendall(len(query).to_bytes(2, "big") + query)
     f = s.makefile("rb")
     print(f.read(int.from_bytes(f.read(2), "big")).hex())
@@ -80,13 +80,12 @@ def make_query(name, kind):
         struct.pack("!HH", TYPES[kind], 1)
 
 
-def ask(host, server, name, kind="A", over="udp", limit_s=3):
-    """Asks a server from a host: (response code, answers) or None. Answers are raw data in hex."""
-    done = host.run("python3", "-c", ASK, server, over, make_query(name, kind).hex(), limit_s)
-    text = done.stdout.strip()
-    if text == "none":
+def ask(host, server, name, kind="A", over="udp", limit_s=None):
+    """Asks a server from a host: (response code, answers) or None. Answers are raw data in hex. Without a limit it
+    asks again, as everybody does whose question or answer may be lost."""
+    reply = send(host, server, make_query(name, kind), over, limit_s)
+    if reply is None:
         return None
-    reply = bytes.fromhex(text)
     code, count = reply[3] & 15, struct.unpack_from("!H", reply, 6)[0]
     at = len(make_query(name, kind))
     rows = []
@@ -101,10 +100,13 @@ def ask(host, server, name, kind="A", over="udp", limit_s=3):
     return code, rows
 
 
-def send(host, server, query, over="udp", limit_s=3):
-    """Sends bytes as they are: the reply, or None."""
-    text = host.run("python3", "-c", ASK, server, over, query.hex(), limit_s).stdout.strip()
-    return None if text == "none" else bytes.fromhex(text)
+def send(host, server, query, over="udp", limit_s=None):
+    """Sends bytes as they are: the reply, or None. Without a limit again and again."""
+    for _ in range(1 if limit_s else AGAIN):
+        text = host.run("python3", "-c", ASK, server, over, query.hex(), limit_s or EACH_S).stdout.strip()
+        if text != "none":
+            return bytes.fromhex(text)
+    return None
 
 
 def packed(address):

@@ -97,6 +97,8 @@ def killed(lab, a, nas, before):
     # the power goes: nothing of /run is left, the file and the record are
     a.stop("meshd", kill=True)
     systemctl(a, "stop", "mesh-resolvconf.path")
+    wait_until(lambda: systemctl(a, "is-active", "mesh-resolvconf.service", check=False).stdout.strip() in
+               ("inactive", "failed"), 60, "nobody writes any more")
     a.sh("rm -r /run/mesh")
     assert "meshd" in resolv(a)
     systemctl(a, "start", "mesh-resolvconf.service")

@@ -119,8 +119,9 @@ def plain(lab, a, root, others, before):
     """dns=default: an order of servers is all that resolv.conf knows."""
     is_named(a)
     ours = [a.addresses(network)[4] for network in ("home", "away")]
-    servers = [line.split()[1] for line in resolv(a).splitlines() if line.startswith("nameserver")]
-    assert sorted(servers[:2]) == sorted(ours) and len(servers) == 3, servers
+    def servers():
+        return [line.split()[1] for line in resolv(a).splitlines() if line.startswith("nameserver")]
+    wait_until(lambda: sorted(servers()[:2]) == sorted(ours) and len(servers()) == 3, 60, "both, then the internet's")
     assert "mesh" not in resolv(a), resolv(a)
     for server in ours: # refused at once, so that the C library goes on
         assert ask(a, server, "www.example") == (5, [])

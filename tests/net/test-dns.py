@@ -59,7 +59,7 @@ def find_all(lab, node, nas, far):
     found = nas.addresses("home")
     wait_until(lambda: getent(node, "ahostsv4", "nas.home.mesh") == [found[4]], 20, "nas by name")
     assert getent(node, "ahostsv6", "NAS.Home.Mesh") == [found[6]]
-    assert getent(node, "ahostsv4", "far.away.mesh") == [far.addresses("away")[4]]
+    wait_until(lambda: getent(node, "ahostsv4", "far.away.mesh") == [far.addresses("away")[4]], 60, "far by name")
     own = f"{node.network('home').node_name}.home.mesh"
     assert node.addresses("home")[6] in getent(node, "ahostsv6", own)
     for address in found.values():
@@ -99,7 +99,7 @@ def raw(lab, a, nas, far, stranger):
     stranger.run("ip", "route", "add", f"{home[4]}/32", "via", "203.0.113.1")
     lab.wan.run("ip", "route", "add", f"{home[4]}/32", "dev", outer_dev(a))
     a.sh("for f in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 > $f; done")
-    stranger.run("ping", "-n", "-c", "1", "-W", "2", home[4])  # so the way is there
+    stranger.run("ping", "-n", "-c", "1", "-W", "30", home[4])  # so the way is there
     assert ask(stranger, home[4], "nas.home.mesh", limit_s=1) is None
     lab.ok("a neighbour outside the network gets no answer")
 
@@ -121,7 +121,7 @@ def hostile(lab, a, home, found):
         reply = send(a, server, head[:10] + b"\0\1" + question + edns)
         assert reply[3] & 15 == 0 and reply[10:12] == b"\0\1", reply.hex()  # an EDNS record too
         for what, (query, code) in cases.items():
-            reply = send(a, server, query, limit_s=0.5 if code is None else 3)
+            reply = send(a, server, query, limit_s=0.5 if code is None else None)
             assert (reply and reply[3] & 15) == code, (what, reply)
         a.run(sys.executable, "-c", FLOOD, server)
         for over in ("udp", "tcp"):
