@@ -1,4 +1,5 @@
-"""A D-Bus client that does as it likes, on a socket of its own; run as: dbusflood.py PATH ROLE, with one line on standard output when it begins.
+"""A D-Bus client that does as it likes, on a socket of its own; run as: dbusflood.py PATH ROLE LEAST, with a line on standard output when it
+begins, and one when it has sent so many messages and was refused.
 
 calls        calls as fast as the bus takes them: properties, methods with and without action, objects that do not exist; some want no answer
 huge         one call after another with arguments of megabytes
@@ -122,12 +123,15 @@ def vanish(path):
 
 
 def main():
-    path, role = sys.argv[1:]
-    sent, refused = 0, 0
+    path, role, least = sys.argv[1:]
+    sent, refused, told = 0, 0, False
     for n, n_refused in {"calls": flood, "huge": huge, "vanish": vanish}[role](path):
         if sent == 0:
             print("begins", flush=True)
         sent, refused = sent + n, refused + n_refused
+        if not told and sent >= int(least) and refused > 0:
+            told = True
+            print("enough", flush=True)
         if select.select([sys.stdin], [], [], 0)[0]:
             break
     print(sent, refused, flush=True)

@@ -9,7 +9,7 @@ from lab import Lab, need, wait_until
 
 NAME, ROOT = "org.meshvpn.Mesh1", "/org/meshvpn/Mesh1"
 FLOOD = pathlib.Path(__file__).resolve().with_name("dbusflood.py")
-LIMIT_S = 120 # ends a hang only
+LIMIT_S = 300 # ends a hang only
 BAD = 64511 # the user that misbehaves
 AS_BAD = ("setpriv", "--reuid", BAD, "--regid", BAD, "--clear-groups")
 AS_NOBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
@@ -18,13 +18,14 @@ MORE_KIB = 40 << 10 # that the daemon may hold afterwards: heaps of the allocato
 
 
 class Abuser:
-    def __init__(self, node, path, role):
-        self.process = subprocess.Popen(node.argv(*AS_BAD, "/usr/bin/python3", FLOOD, path, role), text=True,
+    def __init__(self, node, path, role, least):
+        self.process = subprocess.Popen(node.argv(*AS_BAD, "/usr/bin/python3", FLOOD, path, role, least), text=True,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert self.process.stdout.readline() == "begins\n"
 
     def end(self):
-        """(messages sent, answers LimitsExceeded)"""
+        """(messages sent, answers LimitsExceeded), once there were enough of both"""
+        assert self.process.stdout.readline() == "enough\n"
         said, _ = self.process.communicate("\n", timeout=LIMIT_S)
         return tuple(map(int, said.split()))
 
@@ -61,7 +62,7 @@ def ask(node, path, *as_user):
 
 
 def abuse(lab, a, path, role, least):
-    abuser, pings = Abuser(a, path, role), Pings(a, lab.far)
+    abuser, pings = Abuser(a, path, role, least), Pings(a, lab.far)
     try:
         for _ in range(ANSWERS):
             ask(a, path, *AS_NOBODY)
