@@ -48,7 +48,7 @@ class Server:
 
     def call(self, *words):
         return subprocess.run([self.program, "-c", str(self.config), *words], check=False,
-                              capture_output=True, text=True, timeout=30)
+                              capture_output=True, text=True, timeout=90)
 
     def good(self, *words):
         done = self.call(*words)
@@ -76,12 +76,12 @@ class Server:
 
     def down(self, how=signal.SIGTERM):
         self.process.send_signal(how)
-        return self.process.wait(20)
+        return self.process.wait(90)
 
     def ask(self, request):
         """Raw bytes to the admin socket; the whole answer until it ends the connection."""
         with socket.socket(socket.AF_UNIX) as raw:
-            raw.settimeout(10)
+            raw.settimeout(60)
             raw.connect(str(self.socket))
             raw.sendall(request)
             raw.shutdown(socket.SHUT_WR)

@@ -47,14 +47,14 @@ class Server:
 
     def call(self, *words, code=OK, says=""):
         done = subprocess.run([self.program, "-c", str(self.config), *map(str, words)], check=False,
-                              capture_output=True, text=True, timeout=60)
+                              capture_output=True, text=True, timeout=180)
         assert done.returncode == code and says in done.stdout + done.stderr, (words, done)
         return done.stdout.strip()
 
     def answers(self):
         assert self.process.poll() is None, self.log.read_text()
         return subprocess.run([self.program, "-c", str(self.config), "status"], check=False,
-                              capture_output=True, timeout=30).returncode == OK
+                              capture_output=True, timeout=90).returncode == OK
 
     def up(self):
         with open(self.log, "a", encoding="utf-8") as out:
@@ -65,7 +65,7 @@ class Server:
     def down(self, how=signal.SIGTERM):
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(how)
-            self.process.wait(20)
+            self.process.wait(90)
 
 
 def ok(text):
