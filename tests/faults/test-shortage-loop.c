@@ -18,7 +18,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { CLIENTS = 5, LIMIT_S = 20 };
+enum { CLIENTS = 5, LIMIT_S = 60 };
 
 static atomic_int opened, closed;
 static SSL_CTX   *context; /* the clients' */

@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { PEERS = 24, IPS_EACH = 3, LIMIT_MS = 20000 };
+enum { PEERS = 24, IPS_EACH = 3, LIMIT_MS = 60000 };
 
 static MeshKey keys[PEERS];
 

@@ -9,7 +9,7 @@
 
 #define NETWORK_PATH "/org/meshvpn/Mesh1/network/0011223344556677"
 
-enum { PAGE = 1000, LIMIT_S = 30 };
+enum { PAGE = 1000, LIMIT_S = 60 };
 
 /* The daemon that stands in: what it was asked, and what it answers. */
 typedef struct {

@@ -5,7 +5,7 @@
 #include "daemon/control/client.h"
 #include "tests/daemon/control/fake.h"
 
-enum { CLIENTFIXTURE_LIMIT_S = 20 };
+enum { CLIENTFIXTURE_LIMIT_S = 60 };
 
 typedef struct {
     FakeServer    *server;

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define LIMIT_US (20 * G_USEC_PER_SEC) /* ends a hang only */
+#define LIMIT_US (60 * G_USEC_PER_SEC) /* ends a hang only */
 
 /* ---- what DNS says ---- */
 

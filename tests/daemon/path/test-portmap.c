@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { PORT = 41000, LIMIT_S = 20 };
+enum { PORT = 41000, LIMIT_S = 60 };
 
 /* What the router does with a request of a protocol. */
 typedef enum { SILENT, GRANT, REFUSE, VERSION } Reaction;

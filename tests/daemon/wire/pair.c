@@ -14,7 +14,7 @@
 #include "common/std/endpoint.h"
 #include "daemon/wire/rcu.h"
 
-enum { LIMIT_MS = 20000, STEP_MS = 20, MAX_PACKET = 65536 };
+enum { LIMIT_MS = 60000, STEP_MS = 20, MAX_PACKET = 65536 };
 
 static _Atomic int64_t moved_ns;
 

@@ -19,7 +19,7 @@
 enum {
     SHARDS = 4,
     LEN = 200,
-    LIMIT_MS = 20000,
+    LIMIT_MS = 60000,
     IN_FLIGHT = 64, /* what a socket pair surely holds */
 };
 

@@ -12,7 +12,7 @@
 #include "daemon/wire/udp-open.h"
 #include "daemon/wire/udp.h"
 
-enum { MAX_MESSAGES = 128, LIMIT_MS = 10000 };
+enum { MAX_MESSAGES = 128, LIMIT_MS = 60000 };
 
 /* A message as the pretended kernel took it: "3x100" or "100", "s" behind it if it named a source.
  */

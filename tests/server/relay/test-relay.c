@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { FAST = 1000000000, LIMIT_MS = 10000 };
+enum { FAST = 1000000000, LIMIT_MS = 60000 };
 
 static RelayRig rig;
 static uint8_t  buffer[4096];
