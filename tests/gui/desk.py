@@ -426,6 +426,19 @@ class Node:
     def fill(self, text):
         self.app.desk.look(op="fill", at=self.at, text=text)
 
+    def enter(self, title, text):
+        """Writes into an entry in the window with this title as a person does: by mouse and keys, and Return."""
+        desk = self.app.desk
+
+        def is_there(): # else once more: the mouse may have hit what was not drawn yet
+            self.mouse(title)
+            desk.key("ctrl+a")
+            desk.type(text)
+            return any(self.text() == text for _ in range(LOOKS * LOOKS))
+
+        self.app.wait_for(is_there, f"{text!r} in {self}", 2 * LIMIT_S)
+        desk.key("Return")
+
     def mouse(self, title, button=1):
         """Clicks its middle with the mouse, in the window with this title: for what has no action of its own."""
         desk, places = self.app.desk, []

@@ -25,18 +25,11 @@ def open_general(desk, window):
     return frame
 
 
-def write(desk, window, title, text):
-    window.find("text", title).mouse("Preferences")
-    desk.key("ctrl+a")
-    desk.type(text)
-    desk.key("Return")
-
-
 def changes_hosts(lab, desk, window):
     node = desk.node
     node.mesh("proxy", "-", "--except", "mesh.example,.lan", text="http://mole:dig@10.9.9.9:3128\n")
     window.wait_for(lambda: window.find("text", HOSTS).text() == "mesh.example,.lan", "the hosts")
-    write(desk, window, HOSTS, "mesh.example,10.0.0.0/8")
+    window.find("text", HOSTS).enter("Preferences", "mesh.example,10.0.0.0/8")
     window.wait_for(lambda: "'mesh.example,10.0.0.0/8'" in says(node, "ProxyExempt"), "other hosts")
     assert "'http://10.9.9.9:3128'" in says(node, "Proxy")
     assert "http://mole:dig@10.9.9.9:3128\nmesh.example,10.0.0.0/8" in node.sh("cat /var/lib/mesh/proxy").stdout
@@ -45,7 +38,7 @@ def changes_hosts(lab, desk, window):
 
 def changes_proxy(lab, desk, window, frame):
     node = desk.node
-    write(desk, window, PROXY, "http://10.8.8.8:8080")
+    window.find("text", PROXY).enter("Preferences", "http://10.8.8.8:8080")
     window.wait_for(lambda: "'http://10.8.8.8:8080'" in says(node, "Proxy"), "another proxy")
     assert "'mesh.example,10.0.0.0/8'" in says(node, "ProxyExempt")
     assert window.unnamed(frame) == [], window.unnamed(frame)

@@ -41,10 +41,7 @@ def networks(lab, desk, window):
         window.click("check box", title, inside=frame)
         window.wait_for(lambda name=name: "false" in daemon_says(node, name), f"{name} off")
     entry = window.find("text", re.compile("^UDP port of a relay"), inside=frame)
-    entry.mouse("Preferences")
-    desk.key("ctrl+a")
-    desk.type("40404")
-    desk.key("Return")
+    entry.enter("Preferences", "40404")
     window.wait_for(lambda: "40404" in daemon_says(node, "PeerRelayPort"), "the port of the relay")
     assert window.unnamed(frame) == [], window.unnamed(frame)
     node.run("gdbus", "call", "--system", "-d", "org.meshvpn.Mesh1", "-o",
