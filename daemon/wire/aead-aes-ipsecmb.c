@@ -4,6 +4,7 @@
  * The direct interface: one call a packet, done when it returns; the key's schedule and powers of
  * H are made once. The manager names functions and holds nothing, so one serves all threads. */
 #include "daemon/wire/aead-nonce.h"
+#include "daemon/wire/aead-tag.h"
 #include "daemon/wire/aead.h"
 
 #include <errno.h>
@@ -83,7 +84,7 @@ static size_t open_batch(void *context, WireSeg *segs, size_t n_segs)
         wire_aead_nonce_be(seg->counter, nonce);
         IMB_AES256_GCM_DEC(manager, context, &state, seg->out, seg->in, seg->len, nonce, NULL, 0,
                            tag, sizeof(tag));
-        seg->tag_ok = sodium_memcmp(tag, seg->in + seg->len, sizeof(tag)) == 0;
+        seg->tag_ok = wire_aead_tag_is(tag, seg->in + seg->len);
         n_right += seg->tag_ok;
     }
     sodium_memzero(&state, sizeof(state));

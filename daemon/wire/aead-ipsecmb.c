@@ -4,6 +4,7 @@
  * time: a job of this cipher is done when it is submitted. A manager is scratch of one thread, made
  * at the thread's first run and freed at its end. */
 #include "daemon/wire/aead-nonce.h"
+#include "daemon/wire/aead-tag.h"
 #include "daemon/wire/aead.h"
 
 #include <errno.h>
@@ -125,16 +126,6 @@ static void seal_batch(void *context, uint64_t first_counter, WireSeg *segs, siz
     }
 }
 
-/* In constant time. */
-static bool is_equal(const uint8_t *a, const uint8_t *b)
-{
-    uint8_t differs = 0;
-
-    for (size_t i = 0; i < WIRE_AEAD_TAG_BYTES; i++)
-        differs |= (uint8_t)(a[i] ^ b[i]);
-    return differs == 0;
-}
-
 static size_t open_batch(void *context, WireSeg *segs, size_t n_segs)
 {
     IMB_MGR *manager = get_manager();
@@ -144,7 +135,7 @@ static size_t open_batch(void *context, WireSeg *segs, size_t n_segs)
         uint8_t tag[WIRE_AEAD_TAG_BYTES];
 
         run_job(manager, context, &segs[i], false, tag);
-        segs[i].tag_ok = is_equal(tag, segs[i].in + segs[i].len);
+        segs[i].tag_ok = wire_aead_tag_is(tag, segs[i].in + segs[i].len);
         n_right += segs[i].tag_ok;
     }
     return n_right;
