@@ -247,8 +247,8 @@ static WirePeer *judge(WireOutbound *self, const WirePacket *packet)
 }
 
 /* Sorts a batch into runs of one peer each, in the order in which peers appear; the packets of a
- * peer keep theirs. */
-static void send_batch(WireOutbound *self, size_t n)
+ * peer keep theirs. @more: another follows at once. */
+static void send_batch(WireOutbound *self, size_t n, bool more)
 {
     for (size_t i = 0; i < n; i++)
         self->peers[i] = judge(self, &self->supers[i].packet);
@@ -266,7 +266,10 @@ static void send_batch(WireOutbound *self, size_t n)
         }
         send_run(self, peer, n_gathered);
     }
-    wire_sealer_flush(self->sealer);
+    if (more)
+        wire_sealer_flush_most(self->sealer);
+    else
+        wire_sealer_flush(self->sealer);
 }
 
 static void send_keepalive(WireOutbound *self, WirePeer *peer)
@@ -348,7 +351,7 @@ static bool send_pings(WireOutbound *self)
     while (wire_pings_take(&self->plane->pings, &ping)) {
         self->supers[0] = (WireSuper){ .packet = { .data = self->ping, .len = ping.len } };
         memcpy(self->ping, ping.bytes, ping.len);
-        send_batch(self, 1);
+        send_batch(self, 1, false);
         any = true;
     }
     return any;
@@ -375,8 +378,7 @@ static bool send_narrow(WireOutbound *self, size_t n)
 {
     wire_narrow_put(self->narrow, self->supers, n, self->now_ms);
     n = wire_narrow_take(self->narrow, self->supers, WIRE_MAX_BATCH, self->now_ms);
-    if (n > 0)
-        send_batch(self, n);
+    send_batch(self, n, false);
     wire_narrow_sent(self->narrow);
     wire_narrow_enter(self->narrow, wire_sealer_take_full(self->sealer), self->now_ms);
     return n == WIRE_MAX_BATCH;
@@ -403,8 +405,7 @@ bool wire_outbound_work(WireOutbound *self)
         busy |= n == WIRE_MAX_BATCH || is_full(self, &self->supers[n - 1].packet);
     if (wire_narrow_is_on(self->narrow, self->now_ms))
         return send_narrow(self, n > 0 ? (size_t)n : 0) || busy;
-    if (n > 0)
-        send_batch(self, (size_t)n);
+    send_batch(self, n > 0 ? (size_t)n : 0, busy && !self->mixed);
     wire_narrow_enter(self->narrow, wire_sealer_take_full(self->sealer), self->now_ms);
     return busy;
 }

@@ -8,6 +8,7 @@
 #include "daemon/wire/ecn.h"
 #include "daemon/wire/fragment.h"
 #include "daemon/wire/state.h"
+#include "daemon/wire/udp-loose.h"
 #include "daemon/wire/udp.h"
 
 enum { ARENA_BYTES = 256 * 1024 };
@@ -34,6 +35,7 @@ struct WireSealer {
     WireUdpRun     runs[WIRE_MAX_BATCH];    /* over sealed */
     SealedRun      sources[WIRE_MAX_BATCH]; /* beside runs */
     size_t         n_runs;
+    WirePeer      *held; /* of the first run, if it waits since the last flush: a reference */
     WireUdpRun     copy_runs[WIRE_MAX_BATCH]; /* over copies */
     WirePacket     copies[WIRE_MAX_BATCH];    /* of sealed, with or without a relay's header */
 };
@@ -61,6 +63,8 @@ void wire_sealer_free(WireSealer *self)
 {
     if (self == NULL)
         return;
+    if (self->held != NULL)
+        wire_peer_unref(self->held);
     wire_udp_sender_free(self->sender);
     wire_slab_done(&self->arena);
     free(self);
@@ -194,6 +198,72 @@ void wire_sealer_flush(WireSealer *self)
     for (size_t i = 0; i < self->n_runs; i++)
         account(self, &self->sources[i], &self->runs[i]);
     self->n_runs = self->n_sealed = self->arena_used = 0;
+    if (self->held != NULL)
+        wire_peer_unref(self->held);
+    self->held = NULL;
+}
+
+/* How many packets of the last run may wait: those of a message to a socket, one behind the other
+ * in the arena. */
+static size_t count_loose(const WireSealer *self)
+{
+    const SealedRun  *source = &self->sources[self->n_runs - 1];
+    const WireUdpRun *run = &self->runs[self->n_runs - 1];
+    size_t            n = wire_udp_count_loose(self->sender, run);
+    const WirePacket *last = &run->packets[run->n_packets - 1];
+    const WirePacket *first = n > 0 ? last - (n - 1) : last;
+
+    if (source->stream != NULL || source->copied ||
+        last->data != first->data + (last - first) * (ptrdiff_t)last->len)
+        return 0;
+    return n;
+}
+
+void wire_sealer_flush_most(WireSealer *self)
+{
+    size_t     n_loose = self->n_runs > 0 ? count_loose(self) : 0;
+    WireUdpRun run;
+    SealedRun  source;
+    uint8_t   *from;
+    uint32_t   len;
+
+    if (n_loose == 0) {
+        wire_sealer_flush(self);
+        return;
+    }
+    source = self->sources[self->n_runs - 1];
+    run = self->runs[self->n_runs - 1];
+    from = run.packets[run.n_packets - n_loose].data;
+    len = run.packets[run.n_packets - 1].len;
+    self->runs[self->n_runs - 1].n_packets -= n_loose;
+    wire_sealer_flush(self);
+    memmove(self->arena.base, from, n_loose * len);
+    for (size_t i = 0; i < n_loose; i++)
+        self->sealed[i] = (WirePacket){ self->arena.base + i * len, len };
+    run.packets = self->sealed;
+    run.n_packets = n_loose;
+    self->runs[0] = run;
+    self->sources[0] = source;
+    self->n_runs = 1;
+    self->n_sealed = n_loose;
+    self->arena_used = n_loose * len;
+    self->held = source.peer;
+    wire_peer_ref(self->held);
+}
+
+/* What waits since before goes apart, if it went another way. */
+static void look_at_held(WireSealer *self, const WireSession *session)
+{
+    const WireHop *hop =
+        session->link != NULL ? &(WireHop){ .remote = session->link->relay } : &session->hop;
+    const WireHop *before = &self->runs[0].hop;
+
+    if (self->held == session->peer &&
+        (self->runs[0].singly != session->singly || before->socket != hop->socket ||
+         before->source_if != hop->source_if ||
+         !mesh_endpoint_equal(&before->remote, &hop->remote) ||
+         !mesh_ip_equal_addr(&before->source, &hop->source)))
+        wire_sealer_flush(self);
 }
 
 /* Length with padding to 16 bytes, never above the MTU (paper §5.4.6). */
@@ -222,7 +292,7 @@ static void put_header(uint8_t *at, const WireKeypair *keypair, uint64_t counter
 static uint8_t *reserve(WireSealer *self, size_t len)
 {
     if (self->n_sealed == WIRE_MAX_BATCH || ARENA_BYTES - self->arena_used < len)
-        wire_sealer_flush(self);
+        wire_sealer_flush_most(self);
     return self->arena.base + self->arena_used;
 }
 
@@ -330,6 +400,7 @@ bool wire_sealer_put_split(WireSealer *self, const WireSession *session, WireSpl
 
     if (wire_keypair_take(session->keypair, n, self->now_ms, &counter) < 0)
         return false;
+    look_at_held(self, session);
     while (wire_split_next(split, &packet))
         put(self, session, &counter, &packet);
     return true;
@@ -344,6 +415,7 @@ bool wire_sealer_put(WireSealer *self, const WireSession *session, const WirePac
 
     if (wire_keypair_take(session->keypair, n, self->now_ms, &counter) < 0)
         return false;
+    look_at_held(self, session);
     put(self, session, &counter, packet);
     return true;
 }

@@ -53,3 +53,8 @@ int wire_sealer_take_full(WireSealer *self);
 /** wire_sealer_flush: sends all sealed runs, and their copies; tells timers, counters and ways of
  * their peers what became of them. */
 void wire_sealer_flush(WireSealer *self);
+
+/** wire_sealer_flush_most: the same, but what would go as a message that is not full may wait, if
+ * there is a full one of the same run: for when more is about to come, at the latest in a round
+ * that follows at once, and ends with a flush. */
+void wire_sealer_flush_most(WireSealer *self);

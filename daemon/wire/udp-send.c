@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "common/std/endpoint.h"
+#include "daemon/wire/udp-loose.h"
 #include "daemon/wire/udp-open.h"
 #include "daemon/wire/udp.h"
 
@@ -21,7 +22,7 @@ enum {
     SEND_WAIT_MS = 20,       /* a full socket drains faster, or the link is dead */
     NOBUFS_TRIES = 3,        /* the card's queue is full */
     MAX_SEGMENTS = 63,       /* the kernel's 64 count differently in some versions */
-    MAX_BYTES = 65000,       /* with headers below 65535 */
+    MAX_BYTES = 65440,       /* with headers, 48 of IPv6, below 65535 */
     LIMIT_MESSAGES = 1 << 14 /* that go singly before a length is tried again */
 };
 
@@ -176,6 +177,22 @@ static size_t measure(Gso *gso, const WireUdpRun *run, size_t at)
         bytes += len;
     }
     return n;
+}
+
+/* By lengths alone: @run goes together with none before it. */
+size_t wire_udp_count_loose(const WireUdpSender *self, const WireUdpRun *run)
+{
+    const Gso *gso =
+        &self->gso[run->hop.remote.addr.family == AF_INET6 ? WIRE_SOCKET_V6 : WIRE_SOCKET_V4];
+    size_t   n = run->n_packets, full, alike = 1;
+    uint32_t len = n > 0 ? run->packets[n - 1].len : 0;
+
+    if (len == 0 || run->singly || gso->off || gso->limit != 0)
+        return 0;
+    full = MAX_BYTES / len < MAX_SEGMENTS ? MAX_BYTES / len : MAX_SEGMENTS;
+    while (alike < n && run->packets[n - 1 - alike].len == len)
+        alike++;
+    return alike < full ? 0 : alike % full;
 }
 
 /* Vectors over packets, one over those that lie one behind the other. Returns how many. */
