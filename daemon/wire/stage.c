@@ -17,11 +17,6 @@ int wire_stage_init(WireStage *self)
         self->blocks = NULL;
         return -ENOMEM;
     }
-    for (size_t i = WIRE_STAGE_BLOCKS; i-- > 0;) {
-        self->blocks[i].room = self->slab.base + i * WIRE_STAGE_BLOCK_BYTES;
-        self->blocks[i].next_free = self->free;
-        self->free = &self->blocks[i];
-    }
     return 0;
 }
 
@@ -54,18 +49,29 @@ static bool is_taken(WireStaged *staged, size_t at, size_t len)
     return false;
 }
 
+/* NULL: there is none. */
+static WireStaged *take_block(WireStage *self)
+{
+    WireStaged *staged = self->free;
+
+    if (staged != NULL) {
+        self->free = staged->next_free;
+    } else if (self->n_made < WIRE_STAGE_BLOCKS) {
+        staged = &self->blocks[self->n_made];
+        staged->room = self->slab.base + self->n_made++ * WIRE_STAGE_BLOCK_BYTES;
+    }
+    self->n_used += staged != NULL;
+    return staged;
+}
+
 size_t wire_stage_put(WireStage *self, WireStaged **inout_staged, const WirePacket *packet)
 {
-    WireStaged *staged = *inout_staged != NULL ? *inout_staged : self->free;
+    WireStaged *staged = *inout_staged != NULL ? *inout_staged : take_block(self);
     size_t      need = room_of(packet), at, n_dropped = 0;
 
     if (staged == NULL)
         return 1;
-    if (*inout_staged == NULL) {
-        self->free = staged->next_free;
-        self->n_used++;
-        *inout_staged = staged;
-    }
+    *inout_staged = staged;
     at = WIRE_STAGE_BLOCK_BYTES - staged->end >= need ? staged->end : 0;
     while (staged->n_packets == WIRE_MAX_BATCH || is_taken(staged, at, need)) {
         staged->first = (staged->first + 1) % WIRE_MAX_BATCH;
@@ -82,7 +88,7 @@ size_t wire_stage_put(WireStage *self, WireStaged **inout_staged, const WirePack
 
 void wire_stage_each(WireStage *self, void (*done)(WireStaged *staged, void *data), void *data)
 {
-    for (size_t i = 0; self->n_used > 0 && i < WIRE_STAGE_BLOCKS; i++) {
+    for (size_t i = 0; self->n_used > 0 && i < self->n_made; i++) {
         if (self->blocks[i].owner != NULL)
             done(&self->blocks[i], data);
     }

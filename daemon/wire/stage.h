@@ -31,6 +31,7 @@ typedef struct {
     WireStaged *blocks;
     WireStaged *free;
     size_t      n_used;
+    size_t      n_made; /* that were in use at some time; those behind were never touched */
 } WireStage;
 
 MESH_CHECKED int wire_stage_init(WireStage *self); /* 0; -ENOMEM */
@@ -46,7 +47,7 @@ MESH_CHECKED size_t wire_stage_put(WireStage *self, WireStaged **inout_staged,
 /** wire_stage_find: the block that belongs to @owner; NULL: none. Nothing waits, usually. */
 static inline WireStaged *wire_stage_find(const WireStage *self, const void *owner)
 {
-    for (size_t i = 0; self->n_used > 0 && i < WIRE_STAGE_BLOCKS; i++) {
+    for (size_t i = 0; self->n_used > 0 && i < self->n_made; i++) {
         if (self->blocks[i].owner == owner)
             return &self->blocks[i];
     }
