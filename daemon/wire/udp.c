@@ -13,7 +13,7 @@
 
 enum {
     CONTROL_BYTES = 128, /* room for one packet info and what else the kernel may add */
-    SLOTS = 32,          /* messages a call when they are single datagrams */
+    SLOTS = 16,          /* messages a call when they are single datagrams; each may be a bundle */
     WIDE_SLOTS = 4,      /* and when they are bundles: 256 KiB */
     WIDE_BYTES = 4096,   /* messages longer than this, on average, are bundles */
     /* Not a multiple of the page size, so that the slots' first lines differ in the cache. */
