@@ -273,6 +273,20 @@ void path_width_relayed(PathSeek *self)
     set_timer(self, BEGIN_MS);
 }
 
+void path_width_moved(PathSeek *self, bool tls)
+{
+    PathWay *way = get_way(self);
+
+    if (way != &self->relayed || !on_asked_way(self, way) || tls == self->width.tls)
+        return;
+    self->width.tls = tls;
+    self->width.searched_ms = 0; /* the next look is a whole search */
+    if (self->width.timer == 0 || get_idle_ms(self) >= LOOK_MS)
+        return;
+    path_width_end(self);
+    begin(self, way, get_most(self, way), false);
+}
+
 void path_width_end(PathSeek *self)
 {
     g_clear_handle_id(&self->width.timer, g_source_remove);

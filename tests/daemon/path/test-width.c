@@ -20,6 +20,7 @@ static struct {
     WirePeerInfo info;
     int64_t      now_ms;
     unsigned     n_probes;
+    bool         relayed; /* there is no other way */
 } lab;
 
 /* ---- what width.c and canary.c call ---- */
@@ -27,7 +28,7 @@ static struct {
 PathWay *path_seek_get_active(PathSeek *self)
 {
     (void)self;
-    return &lab.way;
+    return lab.relayed ? NULL : &lab.way;
 }
 
 void path_seek_steer(PathSeek *self, uint16_t n_copies)
@@ -50,7 +51,8 @@ void path_seek_ping(PathSeek *self, PathWay *way, uint8_t ttl)
 bool path_seek_send(PathSeek *self, const MeshProbe *probe, const WireWay *way, uint8_t ttl)
 {
     (void)self, (void)probe, (void)way, (void)ttl;
-    g_assert_not_reached(); /* it is no relay's way */
+    g_assert_true(lab.relayed);
+    return true;
 }
 
 int wire_ways_probe(WirePlane *self, const WireWay *way, MeshSpan bytes, size_t len)
@@ -165,9 +167,43 @@ static void test_looks(void)
     tear_down();
 }
 
+/* A session at the relay that goes over to TLS, or back, is asked anew: at once if data moves, else
+ * by the next look, and only when it was asked before. */
+static void test_moved(void)
+{
+    set_up();
+    lab.relayed = true;
+    lab.seek.relay = (WireWay){ .link = 1, .index = 7 };
+    lab.seek.relayed = (PathWay){ .to = lab.seek.relay, .width = WIDTH };
+    lab.info.last_data_ms = (uint64_t)lab.now_ms;
+    path_width_moved(&lab.seek, true);
+    g_assert_cmpuint(lab.n_probes, ==, 0);
+    path_width_ask(&lab.seek);
+    g_assert_true(lab.seek.width.proving);
+    answer();
+    for (unsigned turn = 0; turn < 2; turn++) {
+        path_width_moved(&lab.seek, turn == 0);
+        g_assert_cmpuint(lab.n_probes, ==, turn + 2);
+        g_assert_true(lab.seek.width.asking);
+        g_assert_false(lab.seek.width.proving); /* it may be more */
+        answer();
+        path_width_moved(&lab.seek, turn == 0);
+        g_assert_cmpuint(lab.n_probes, ==, turn + 2);
+    }
+    lab.now_ms += 20 * SECOND_MS;
+    path_width_moved(&lab.seek, true);
+    g_assert_cmpuint(lab.n_probes, ==, 3);
+    lab.info.last_data_ms = (uint64_t)lab.now_ms;
+    pass_time(SECOND_MS);
+    g_assert_cmpuint(lab.n_probes, ==, 4);
+    g_assert_false(lab.seek.width.proving);
+    tear_down();
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/width/looks", test_looks);
+    g_test_add_func("/width/moved", test_moved);
     return g_test_run();
 }
