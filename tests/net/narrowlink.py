@@ -1,4 +1,4 @@
-"""A link on the way that carries less than others, and nobody tells: what test-mtu and test-mturelay share.
+"""A link on the way that carries less than others, and nobody tells: what test-mtu and test-mtutls share.
 
    narrow(lab, router, 1400)                 its outer link, from now on
    watch = Watch(lab, router)                sees what is taken apart outside
