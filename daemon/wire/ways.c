@@ -212,6 +212,7 @@ int wire_ways_send(WirePlane *plane, const WireWay *way, uint8_t ttl, MeshSpan b
     WireStream     *stream = wire_links_get_stream(&plane->links, way->link);
     uint8_t         frame[WIRE_LINK_HEADER + WIRE_MAX_RAW];
     WireWay         relay = { .link = 0 };
+    size_t          len;
 
     if (!is_raw(bytes))
         return -EINVAL;
@@ -224,7 +225,8 @@ int wire_ways_send(WirePlane *plane, const WireWay *way, uint8_t ttl, MeshSpan b
     relay.endpoint = link->relay;
     if (way->index == WIRE_WHOLE_FRAME)
         return send_direct(plane, &relay, 0, bytes);
-    return send_direct(plane, &relay, 0, (MeshSpan){ frame, wrap(link, way->index, bytes, frame) });
+    len = wrap(link, way->index, bytes, frame);
+    return send_direct(plane, &relay, 0, (MeshSpan){ frame, len });
 }
 
 /* The frames of a train, side by side, as they leave. Returns: bytes of each. */
