@@ -105,8 +105,8 @@ def datagrams(sender, receiver, run):
     address, key = receiver.inner(4), f"receive{run}"
     receiver.start(key, "python3", script, "receive", address, COUNT, run)
     wait_until(lambda: "listening" in receiver.log(key), 20, "the receiver")
-    sender.run("python3", script, "send", address, COUNT, run, limit_s=120)
-    assert receiver.processes.pop(key).wait(timeout=90) == 0, receiver.log(key)
+    sender.run("python3", script, "send", address, COUNT, run, limit_s=300)
+    assert receiver.processes.pop(key).wait(timeout=300) == 0, receiver.log(key)
     return types.SimpleNamespace(**json.loads(receiver.log(key).splitlines()[-1]))
 
 
