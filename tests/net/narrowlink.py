@@ -64,10 +64,10 @@ while True:
 
 
 def narrow(lab, router, mtu):
+    for host in (router, lab.wan): # deaf first: a relay that hears of it once takes packets apart itself
+        host.run("nft", "-f", "-", text="table inet deaf { }\ndelete table inet deaf\n" + DEAF)
     router.run("ip", "link", "set", "wan0", "mtu", mtu)
     lab.wan.run("ip", "link", "set", outer_dev(router), "mtu", mtu)
-    for host in (router, lab.wan):
-        host.run("nft", "-f", "-", text="table inet deaf { }\ndelete table inet deaf\n" + DEAF)
 
 
 class Watch:
