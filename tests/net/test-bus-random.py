@@ -19,7 +19,7 @@ WORDS = ["name", "interface", "ip4", "port", "endpoints", "dns", "temporary", "f
 
 # Runs on the host: calls by lines of JSON would lose types, so it makes them itself.
 CALLER = r"""
-import json, random, sys
+import json, random, re, sys
 import gi
 gi.require_version("Gio", "2.0")
 from gi.repository import Gio, GLib
@@ -73,7 +73,10 @@ for number in range(calls):
         Gio.DBusError.strip_remote_error(error)
         what = f"call {number}: {method}{arguments.print_(True)[:400]}: {answer}: {error.message[:1000]!r}"
         said = error.message
-        if answer.startswith("none") or answer.endswith((".NoReply", ".ServiceUnknown", ".Failed")):
+        taken = answer.endswith(".Failed") and re.search(r"port \d+: Address already in use$", error.message)
+        if taken:
+            answer = "org.meshvpn.Mesh1.Error.Failed: a port is taken" # by names of a network, on port 53
+        elif answer.startswith("none") or answer.endswith((".NoReply", ".ServiceUnknown", ".Failed")):
             sys.exit("no answer: " + what)
         if answer.startswith("org.meshvpn") and (len(said) > 1500 or any(ord(c) < 32 or ord(c) == 127 for c in said)):
             sys.exit("not for people: " + what)

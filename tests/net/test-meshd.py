@@ -5,6 +5,8 @@ import json
 
 from lab import Lab, wait_until
 
+HOLDER = "import socket, sys, time; s = socket.socket(type=socket.SOCK_DGRAM); s.bind(('', 5001)); " \
+         "print('held', flush=True); time.sleep(600)"
 EXIT_USAGE, EXIT_NOT_FOUND, EXIT_NO_DAEMON = 2, 3, 4
 
 
@@ -65,6 +67,22 @@ def moves(lab, a, b):
     b.reaches(a.addresses()[4])
     b.wait_until(lambda n: n.peer("a").endpoint.endswith(":5000"), 20)
     lab.ok("a new UDP port is told to the others, and they follow")
+
+
+def stays(lab, a, b):
+    """A port that another program has is refused, and nothing changes."""
+    a.start("holder", "/usr/bin/python3", "-c", HOLDER)
+    wait_until(lambda: "held" in a.log("holder"), 20, "the port is taken")
+    done = a.mesh("set", "--port", "5001", check=False)
+    assert done.returncode != 0 and "UDP port 5001: Address already in use" in done.stderr, done
+    network = a.network()
+    assert network.listen_port == 5000 and network.state == "up", network
+    b.reaches(a.addresses()[4])
+    a.stop("holder")
+    a.restart()
+    a.wait_until(lambda n: n.network().state == "up" and n.network().listen_port == 5000, 20)
+    b.reaches(a.addresses()[4])
+    lab.ok("a port that is taken is refused by its number; the one before stays, also over a restart")
 
 
 def loses_interface(lab, a, b):
@@ -134,6 +152,7 @@ def main():
         pings(lab, a, b)
         shows(lab, a)
         moves(lab, a, b)
+        stays(lab, a, b)
         loses_interface(lab, a, b)
         loses_pieces(lab, a, b)
         is_killed(lab, a, b)
