@@ -42,6 +42,7 @@ SESSION_BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Confi
 </busconfig>
 """
 TABS = 40 # more than there are controls in a window
+CLICK_S = 10 # after which a click has come to nothing
 LOOKS = 5 # so often the same is rest
 # What a person tells a program by, so each needs a name.
 CONTROLS = {"push button", "toggle button", "switch", "check box", "radio button", "text", "entry", "password text",
@@ -342,6 +343,19 @@ class App:
             return usable
         self.wait_for(click, f"a usable {role} called {name!r}")
 
+    def mouse(self, title, role, name, done, inside=None):
+        """Clicks the middle of such a thing with the mouse, in the window with this title, until done() is true: for what has
+        no action of its own. Where X, the window manager or the program pause just then, a click may come to nothing."""
+        def click():
+            if not done():
+                self.all(role, name, inside)[0].mouse(title)
+            end = time.monotonic() + CLICK_S
+            while not done() and time.monotonic() < end:
+                time.sleep(0.05)
+            return done()
+        self.find(role, name, inside)
+        self.wait_for(click, f"what a click on {name!r} does", 2 * LIMIT_S)
+
     def focused(self):
         return [node for node in self.nodes() if "focused" in node.states]
 
@@ -439,8 +453,8 @@ class Node:
         self.app.wait_for(is_there, f"{text!r} in {self}", 2 * LIMIT_S)
         desk.key("Return")
 
-    def mouse(self, title, button=1):
-        """Clicks its middle with the mouse, in the window with this title: for what has no action of its own."""
+    def mouse(self, title):
+        """Clicks its middle with the mouse, once: see App.mouse."""
         desk, places = self.app.desk, []
         number = desk.activate(title)
 
@@ -451,4 +465,4 @@ class Node:
         wait_until(is_still, LIMIT_S, f"{self} stands still")
         x, y, width, height = places[-1]
         desk.run("xdotool", "mousemove", "--window", number, int(x + width / 2), int(y + height / 2),
-                 "click", button)
+                 "click", 1)

@@ -89,7 +89,7 @@ def network(tour):
     if tour.size == NARROW:
         tour.window.find("label", "home")
         tour.take("networks")
-        tour.window.find("list item", re.compile("home")).mouse("Mesh")
+        tour.window.mouse("Mesh", "list item", re.compile("home"), lambda: tour.window.all("list item", re.compile("^nas")))
     tour.window.find("list item", re.compile("^nas"))
     tour.take("peers")
     tour.act("show-peer", "<'nas'>", window=True)

@@ -27,8 +27,7 @@ def reads_and_acts(lab, desk):
     desk.key("Return")
     window.find("label", "got one two")
     assert window.find("text", "Word").text() == "one two"
-    window.find("list item").mouse("Sample")
-    window.find("label", "row")
+    window.mouse("Sample", "list item", None, lambda: window.all("label", "row"))
     lab.ok("an entry takes a text at once and by keys, and a row takes the mouse")
 
     window.click("push button", "Copy")

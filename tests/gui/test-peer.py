@@ -12,8 +12,7 @@ from authority import Agent # after desk, which says where it is
 def open_page(desk):
     window = desk.launch("mesh-gui")
     desk.resize("Mesh", "1000", "1380")
-    window.find("list item", re.compile("^b, online")).mouse("Mesh")
-    window.find("label", "Device")
+    window.mouse("Mesh", "list item", re.compile("^b, online"), lambda: window.all("label", "Device"))
     return window
 
 
@@ -118,7 +117,7 @@ def asks_once(lab, desk, window):
     agent.stand_by(window, "deny")
     window.click("push button", "Back")
     window.gone("filler", "GuiPagePeer")
-    window.find("list item", re.compile("^b, online")).mouse("Mesh")
+    window.mouse("Mesh", "list item", re.compile("^b, online"), lambda: window.all("filler", "GuiPagePeer"))
     window.click("push button", "Show Details…")
     wait_until(lambda: agent.prompts(), 20, "a dialog")
     agent.stand_by(window, "approve")

@@ -60,8 +60,7 @@ def proxy_and_login(lab, desk, window):
     proxy = lambda: node.run("gdbus", "call", "--system", "-d", "org.meshvpn.Mesh1", "-o", "/org/meshvpn/Mesh1", "-m",
                              "org.freedesktop.DBus.Properties.Get", "org.meshvpn.Mesh1.Daemon", "Proxy").stdout
     for title, says in (("None", "none"), ("As the system says", "auto")):
-        window.find("list item", title, inside=frame).mouse("Preferences")
-        wait_until(lambda says=says: says in proxy(), 20, f"proxy {says}")
+        window.mouse("Preferences", "list item", title, lambda says=says: says in proxy(), inside=frame)
     window.click("check box", "Start at login", inside=frame)
     wanted = f"{desk.home}/.config/autostart/org.meshvpn.Mesh.Tray.desktop"
     wait_until(lambda: desk.run("test", "-e", wanted, check=False).returncode == 0, 20, "the autostart file")

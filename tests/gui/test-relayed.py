@@ -36,7 +36,7 @@ def translated(lab, desk, code, said):
     row = re.compile("^b, ")
     window.wait_for(lambda: [node for node in window.all("list item", row) if said[REASON] in node.description],
                     "the list says why it is a relay")
-    window.find("list item", row).mouse("Mesh")
+    window.mouse("Mesh", "list item", row, lambda: window.all("filler", "GuiPagePeer"))
     window.wait_for(lambda: why in below(window, said["Why not directly"]), "the page says why")
     window.wait_for(lambda: remedy == below(window, said["What would help"]), "the page says what would help")
     desk.picture(f"peer-relayed-{code}")
@@ -64,7 +64,7 @@ def main():
                         "the list says why it is a relay")
         assert a.peer("b").path == "relay"
         lab.ok("the list says that a relay is used, and why")
-        window.find("list item", row).mouse("Mesh")
+        window.mouse("Mesh", "list item", row, lambda: window.all("filler", "GuiPagePeer"))
         window.wait_for(lambda: below(window, "Reached").startswith("by relay server"), "the page says that it is a relay")
         window.wait_for(lambda: WHY in below(window, "Why not directly"), "the page says why")
         window.wait_for(lambda: REMEDY in below(window, "What would help"), "the page says what would help")

@@ -37,7 +37,7 @@ def opens(lab, desk, window):
 
 
 def goes_back(lab, desk, window):
-    window.find("list item", PEER).mouse("Mesh")
+    window.mouse("Mesh", "list item", PEER, lambda: window.all("label", "Device"))
     for key in ("alt+Left", "XF86Back"):
         window.find("label", "Device")
         press(desk, key)
