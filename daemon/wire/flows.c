@@ -10,11 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BUCKET_SLOTS 4u
-#define N_BUCKETS    (WIRE_FLOW_SLOTS / BUCKET_SLOTS)
-#define TICK_S       4 /* of both lives a divisor */
-#define TIME_BITS    27u
-#define TIME_MASK    ((UINT64_C(1) << TIME_BITS) - 1) /* 17 years of uptime until it starts anew */
+#define BUCKET_SLOTS       4u
+#define N_BUCKETS          (WIRE_FLOW_SLOTS / BUCKET_SLOTS)
+#define N_FRAGMENT_BUCKETS (WIRE_FLOW_FRAGMENT_SLOTS / BUCKET_SLOTS)
+#define TICK_S             4 /* of all lives a divisor */
+#define TIME_BITS          27u
+#define TIME_MASK          ((UINT64_C(1) << TIME_BITS) - 1) /* 17 years of uptime, then anew */
 
 enum { MAX_EXTENSIONS = 8, AUTH_HEADER = 51 };
 
@@ -23,7 +24,8 @@ enum { ICMP6_FIRST_INFO = 128, ICMP6_ECHO_ASK = 128, ICMP6_ECHO_ANSWER = 129 };
 
 struct WireFlows {
     uint8_t          key[crypto_shorthash_KEYBYTES]; /* so that nobody can aim at a bucket */
-    _Atomic uint64_t slots[N_BUCKETS][BUCKET_SLOTS]; /* 0: empty */
+    _Atomic uint64_t flows[N_BUCKETS][BUCKET_SLOTS]; /* 0: empty */
+    _Atomic uint64_t fragments[N_FRAGMENT_BUCKETS][BUCKET_SLOTS]; /* newest of each first */
 };
 
 /* ---- packets ---- */
@@ -210,7 +212,7 @@ typedef struct {
     uint8_t  source[16], destination[16];
     uint16_t source_port, destination_port;
     uint32_t fragment_id;
-    uint8_t  family, protocol, fragment, zero[5];
+    uint8_t  family, protocol, zero[6];
 } Key;
 
 _Static_assert(sizeof(Key) == 48, "no padding is hashed");
@@ -235,7 +237,6 @@ static Key make_fragment_key(const WireFlow *flow)
 
     key.source_port = key.destination_port = 0;
     key.protocol = 0; /* IPv6: later fragments need not agree on it (RFC 8200 §4.5) */
-    key.fragment = 1;
     key.fragment_id = flow->fragment_id;
     return key;
 }
@@ -269,7 +270,7 @@ static uint64_t age_of(uint64_t word, int64_t now_s)
 
 static void put(WireFlows *self, uint64_t hash_value, int64_t now_s)
 {
-    _Atomic uint64_t *bucket = self->slots[hash_value % N_BUCKETS];
+    _Atomic uint64_t *bucket = self->flows[hash_value % N_BUCKETS];
     uint64_t          word = make_word(hash_value, now_s), stalest = 0;
     unsigned          at = 0;
 
@@ -289,10 +290,20 @@ static void put(WireFlows *self, uint64_t hash_value, int64_t now_s)
     atomic_store_explicit(&bucket[at], word, memory_order_relaxed);
 }
 
-static bool has(WireFlows *self, uint64_t hash_value, uint64_t life_s, int64_t now_s)
+/* The newest stands first and the fourth falls out: of thousands in one tick no age tells which is
+ * the stalest, and the pieces awaited are those of the newest. */
+static void push(_Atomic uint64_t *bucket, uint64_t word)
 {
-    _Atomic uint64_t *bucket = self->slots[hash_value % N_BUCKETS];
+    for (unsigned i = BUCKET_SLOTS - 1; i > 0; i--) {
+        uint64_t newer = atomic_load_explicit(&bucket[i - 1], memory_order_relaxed);
 
+        atomic_store_explicit(&bucket[i], newer, memory_order_relaxed);
+    }
+    atomic_store_explicit(&bucket[0], word, memory_order_relaxed);
+}
+
+static bool has(_Atomic uint64_t *bucket, uint64_t hash_value, uint64_t life_s, int64_t now_s)
+{
     for (unsigned i = 0; i < BUCKET_SLOTS; i++) {
         uint64_t there = atomic_load_explicit(&bucket[i], memory_order_relaxed);
 
@@ -315,7 +326,7 @@ bool wire_flows_knows(WireFlows *self, const WireFlow *flow, int64_t now_s)
     Key      key = make_key(flow);
     uint64_t hash_value = hash(self, &key);
 
-    if (!has(self, hash_value, life_s, now_s))
+    if (!has(self->flows[hash_value % N_BUCKETS], hash_value, life_s, now_s))
         return false;
     put(self, hash_value, now_s);
     return true;
@@ -323,14 +334,17 @@ bool wire_flows_knows(WireFlows *self, const WireFlow *flow, int64_t now_s)
 
 void wire_flows_remember_fragments(WireFlows *self, const WireFlow *first, int64_t now_s)
 {
-    Key key = make_fragment_key(first);
+    Key      key = make_fragment_key(first);
+    uint64_t hash_value = hash(self, &key);
 
-    put(self, hash(self, &key), now_s);
+    push(self->fragments[hash_value % N_FRAGMENT_BUCKETS], make_word(hash_value, now_s));
 }
 
 bool wire_flows_knows_fragment(WireFlows *self, const WireFlow *later, int64_t now_s)
 {
-    Key key = make_fragment_key(later);
+    Key      key = make_fragment_key(later);
+    uint64_t hash_value = hash(self, &key);
 
-    return has(self, hash(self, &key), WIRE_FLOW_LIFE_S, now_s);
+    return has(self->fragments[hash_value % N_FRAGMENT_BUCKETS], hash_value,
+               WIRE_FLOW_FRAGMENT_LIFE_S, now_s);
 }

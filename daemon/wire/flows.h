@@ -1,9 +1,10 @@
 /* daemon/wire/flows.h: what a packet is about, and a bounded memory of such flows. Internal to
  * filter.c and its tests.
  *
- * Memory: words of one atomic each (37 bits of a keyed hash beside the 14 that choose the bucket,
+ * Memory: words of one atomic each (37 bits of a keyed hash beside those that choose the bucket,
  * 27 bits of time in steps of 4 s), four to a bucket. A life ends up to 4 s late. Any shard thread.
- * Lost races forget a flow until its next packet, never invent one. */
+ * Lost races forget a flow until its next packet, never invent one. Packets in pieces have slots of
+ * their own, so that no number of them makes a flow forgotten. Slots are resident once used. */
 #pragma once
 
 #include "common/std/attr.h"
@@ -15,9 +16,11 @@
 
 typedef struct WireFlows WireFlows;
 
-#define WIRE_FLOW_SLOTS      65536u /* flows remembered; the stalest of four makes room */
-#define WIRE_FLOW_LIFE_S     180    /* after the last packet (RFC 4787 §4.3: at least 120) */
-#define WIRE_FLOW_TCP_LIFE_S 7440   /* (RFC 5382 §5: 2 h 4 min) */
+#define WIRE_FLOW_SLOTS           65536u /* flows remembered; the stalest of four makes room */
+#define WIRE_FLOW_LIFE_S          180    /* after the last packet (RFC 4787 §4.3: at least 120) */
+#define WIRE_FLOW_TCP_LIFE_S      7440   /* (RFC 5382 §5: 2 h 4 min) */
+#define WIRE_FLOW_FRAGMENT_SLOTS  4096u  /* packets in pieces; the oldest of four makes room */
+#define WIRE_FLOW_FRAGMENT_LIFE_S 24 /* after the first piece; Linux waits 30 s for the others */
 
 /** WireFlow: one direction of a conversation. */
 typedef struct {

@@ -171,7 +171,9 @@ static void remember(Model *model, const Seen *flow, bool fragments)
 
 static bool knows(Model *model, const Seen *flow, bool fragments)
 {
-    int64_t life_s = flow->protocol == 6 && !fragments ? WIRE_FLOW_TCP_LIFE_S : WIRE_FLOW_LIFE_S;
+    int64_t life_s = fragments             ? WIRE_FLOW_FRAGMENT_LIFE_S
+                     : flow->protocol == 6 ? WIRE_FLOW_TCP_LIFE_S
+                                           : WIRE_FLOW_LIFE_S;
 
     for (size_t i = 0; i < model->n_known; i++) {
         Known *known = &model->known[i];

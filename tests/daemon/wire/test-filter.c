@@ -282,6 +282,74 @@ static void test_fragments(void)
     tear_down(&rig);
 }
 
+/* The pieces that follow an accepted first one pass for as long as a host would wait for them. */
+static void test_fragments_end(void)
+{
+    const int64_t life_s = WIRE_FLOW_FRAGMENT_LIFE_S;
+    const Tuple   web = { "10.9.0.7", "10.9.0.1", IPPROTO_TCP, 4000, 80 };
+    Packet        first = make_tuple(&web), later = make_tuple(&web);
+    Rig           rig;
+
+    set_up(&rig);
+    set_fragment4(&first, 7, 0, true);
+    set_fragment4(&later, 7, 100, true);
+    g_assert_true(passes_packet(&rig, &first, T0));
+    g_assert_true(passes_packet(&rig, &later, T0));
+    g_assert_true(passes_packet(&rig, &later, T0 + life_s));
+    g_assert_false(passes_packet(&rig, &later, T0 + life_s + 4)); /* a step of the memory's clock */
+    g_assert_true(passes_packet(&rig, &first, T0 + 2 * life_s));  /* the number, used again */
+    g_assert_true(passes_packet(&rig, &later, T0 + 2 * life_s));
+    g_assert_false(passes_packet(&rig, &later, T0 + 4 * life_s));
+    tear_down(&rig);
+}
+
+enum { FLOOD_FLOWS = 1000, FLOOD_S = 120, FLOOD_PER_S = 10000, FLOOD_BETWEEN = 8 };
+
+static Packet make_flood_piece(unsigned n, bool later)
+{
+    const Tuple web = { "10.9.0.7", "10.9.0.1", IPPROTO_TCP, 4000, 80 };
+    Packet      piece = make_tuple(&web);
+
+    put16(piece.bytes + 14, (uint16_t)(n >> 16)); /* another sender when the numbers are used up */
+    set_fragment4(&piece, (uint16_t)n, later ? 100 : 0, !later);
+    return piece;
+}
+
+/* Cut packets without end, each with others' pieces between its own: conversations that this host
+ * began and that are silent meanwhile stay known, and hardly a later piece is refused. */
+static void test_fragments_flood(void)
+{
+    Tuple    ours = { "10.9.0.1", "10.9.0.50", IPPROTO_TCP, 0, 22 };
+    unsigned known = 0, lost = 0;
+    Rig      rig;
+
+    set_up(&rig);
+    for (unsigned i = 0; i < FLOOD_FLOWS; i++) {
+        ours.from_port = (uint16_t)(30000 + i);
+        g_assert_true(passes(&rig, &ours, T0));
+    }
+    for (unsigned n = 0; n < FLOOD_S * FLOOD_PER_S; n++) {
+        Packet  first = make_flood_piece(n, false);
+        int64_t now_s = T0 + 12 + n / FLOOD_PER_S;
+
+        g_assert_true(passes_packet(&rig, &first, now_s));
+        if (n >= FLOOD_BETWEEN) {
+            Packet later = make_flood_piece(n - FLOOD_BETWEEN, true);
+
+            lost += !passes_packet(&rig, &later, now_s);
+        }
+    }
+    for (unsigned i = 0; i < FLOOD_FLOWS; i++) {
+        Tuple answer = { "10.9.0.50", "10.9.0.1", IPPROTO_TCP, 22, (uint16_t)(30000 + i) };
+
+        known += passes(&rig, &answer, T0 + 12 + FLOOD_S);
+    }
+    g_test_message("%u of %u flows known, %u later pieces refused", known, FLOOD_FLOWS, lost);
+    g_assert_cmpuint(known, ==, FLOOD_FLOWS);
+    g_assert_cmpuint(lost, <, FLOOD_S); /* one in ten thousand */
+    tear_down(&rig);
+}
+
 /* IPv6 with @n extension headers of @kind, eight bytes each, before UDP to port 53. */
 static Packet make_extended(uint8_t kind, unsigned n)
 {
@@ -416,7 +484,9 @@ int main(int argc, char **argv)
     g_test_add_func("/filter/answers", test_answers);
     g_test_add_func("/filter/ping", test_ping);
     g_test_add_func("/filter/errors", test_errors);
-    g_test_add_func("/filter/fragments", test_fragments);
+    g_test_add_func("/filter/fragments/first", test_fragments);
+    g_test_add_func("/filter/fragments/end", test_fragments_end);
+    g_test_add_func("/filter/fragments/flood", test_fragments_flood);
     g_test_add_func("/filter/extensions", test_extensions);
     g_test_add_func("/filter/malformed", test_malformed);
     g_test_add_func("/filter/accept-all", test_accept_all);
