@@ -26,10 +26,11 @@ def works(*nodes):
 
 
 def is_direct(one, other):
-    """By address: the server's names change here."""
+    """By address: the server's names change here. Under traffic: without any a search that failed is not repeated soon."""
     address = other.addresses()[4]
-    one.wait_until(lambda n: any(address in peer.addresses and peer.path == "direct" for peer in n.peers().values()),
-                   60, f"{one.name} reaches {other.name} directly")
+    one.wait_until(lambda n: n.ping(address).lost == 0 and
+                   any(address in peer.addresses and peer.path == "direct" for peer in n.peers().values()),
+                   150, f"{one.name} reaches {other.name} directly")
 
 
 def flow(a, b, what):
