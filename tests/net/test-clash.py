@@ -27,7 +27,7 @@ def main():
         said = both.join(server.key("two"))
         assert PREFIX in said.stdout + said.stderr, said
         assert set(both.addresses("two")) == {6}, both.addresses("two")
-        assert any(PREFIX in text for text in both.network("two").warnings), both.network("two")
+        both.wait_until(lambda n: any(PREFIX in text for text in n.network("two").warnings), 60, "a warning")
         both.wait_until(lambda n: n.network("two").problem == "clash" != n.network("one").problem, 60)
         lab.ok("the second network with the same IPv4 prefix is told, and joins with IPv6 only")
 

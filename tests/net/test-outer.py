@@ -137,16 +137,22 @@ def check_incoming(a, b, outer):
     print(f"ok: marks of the network come in over IPv{outer}, 40 cases", flush=True)
 
 
+def pinged(a, b, size):
+    """What went out for one ping of so many bytes."""
+    seen = len(sniffed(a))
+    assert a.pings(b, 4, size=size, limit_s=LIMIT_S), size
+    return wait_until(lambda: [p for p in sniffed(a)[seen:] if p["type"] == 4 and p["len"] > 32], LIMIT_S)
+
+
 def check_sizes(a, b, outer):
     """Each payload is padded to 16 bytes, never past the MTU; nothing asks not to be fragmented."""
     for mtu in (1420, 1413, 1280):
         a.run("ip", "link", "set", "wg0", "mtu", mtu)
         b.run("ip", "link", "set", "wg0", "mtu", mtu)
+        # The kernel tells the program of it, a moment later.
+        wait_until(lambda m=mtu: [p["len"] for p in pinged(a, b, m - 28)] == [m + 32], LIMIT_S, f"padding at MTU {mtu}")
         for size in (0, 1, 4, 5, 20, 21, 100, mtu - 28 - 17, mtu - 28 - 1, mtu - 28):
-            seen = len(sniffed(a))
-            assert a.pings(b, 4, size=size), (mtu, size)
-            got = wait_until(lambda n=seen: [p for p in sniffed(a)[n:]
-                                             if p["type"] == 4 and p["len"] > 32], LIMIT_S)
+            got = pinged(a, b, size)
             inner = 20 + 8 + size
             padded = min(-(-inner // 16) * 16, mtu)
             assert [p["len"] for p in got] == [padded + 32], (mtu, size, got)

@@ -1,7 +1,7 @@
 """The host before and after: whatever way meshd ends, nothing of ours is left and nothing else is touched.
 
    [a] with routes, rules, nft and a TUN of its owner's ══ internet ══ [b]        [server] mesh.example"""
-from lab import AS_MESHD, Lab, find_program, need
+from lab import AS_MESHD, Lab, find_program, need, wait_until
 
 OWN = """
 ip tuntap add tun5 mode tun; ip addr add 192.0.2.77/32 dev tun5; ip link set tun5 up
@@ -25,9 +25,15 @@ def look(node):
 
 
 def same(node, before, how):
-    after = look(node)
-    assert after == before, f"{how}: more {sorted(set(after) - set(before))}, " \
-        f"less {sorted(set(before) - set(after))}"
+    """A device that goes may be seen for a moment longer."""
+    def differs():
+        after = look(node)
+        return [f"more {sorted(set(after) - set(before))}", f"less {sorted(set(before) - set(after))}"] \
+            if after != before else None
+    try:
+        wait_until(lambda: differs() is None, 60, how)
+    except TimeoutError:
+        raise AssertionError(f"{how}: {differs()}") from None
 
 
 def undo(node):
