@@ -11,6 +11,7 @@ import time
 
 from lab import Lab
 from pathpair import Pinger, is_path, pair
+from pauses import Pauses
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "load"))
 from rig import Crowd, skip_without  # noqa: E402
@@ -18,6 +19,8 @@ from space import programs_dir  # noqa: E402
 
 MEMBERS = 70 # more than are called at the start (PATH_MAX_MET)
 TRIES = 3
+SOON_S = 8 # less than the 15 s of silence, after which a flow begins a new session by itself
+YOUNG_S = 100 # nor is a session renewed before it is two minutes old
 CALLS = "data of a session that we do not have"
 NO_NEWS = """table inet strays { chain in {
     type filter hook input priority 0
@@ -26,7 +29,7 @@ NO_NEWS = """table inet strays { chain in {
 }"""
 
 
-def is_called(one, other, pings):
+def is_called(one, other, pings, pauses):
     """Whether [other] calls when it starts again. It need not if it takes so long for its start that [one] begins a new
     session by itself."""
     before = other.log("meshd").count(CALLS)
@@ -34,17 +37,24 @@ def is_called(one, other, pings):
     pings.began = time.time()
     other.stop("meshd", kill=True)
     other.up(MESH_LOG="debug")
+    started = time.time()
     pings.goes_on()
     one.run("nft", "delete", "table", "inet", "strays")
-    return other.log("meshd").count(CALLS) > before
+    called = other.log("meshd").count(CALLS) > before
+    must = started - pings.began < SOON_S and started - pings.first < YOUNG_S
+    assert called or not must or pauses.since(pings.began), "it was there at once, and waited for the other one"
+    return called
 
 
-def starts_again(lab, one, other, kind):
+def starts_again(lab, one, other, kind, pauses):
+    began = time.time()
     pings = Pinger(one, other.addresses()[4])
+    pings.first = began
     pings.goes_on()
     is_path(one, other, kind)
     pings.is_whole()
-    assert any(is_called(one, other, pings) for _ in range(TRIES)), "it waited for the other one"
+    assert CALLS not in other.log("meshd") or pauses.since(began), "nobody had lost anything"
+    assert any(is_called(one, other, pings, pauses) for _ in range(TRIES)), "it waited for the other one"
     began = pings.began
     is_path(one, other, kind)
     pings.is_whole()
@@ -55,6 +65,7 @@ def starts_again(lab, one, other, kind):
 def main():
     skip_without(programs_dir())
     with Lab() as lab:
+        pauses = Pauses()
         lab.server.setup("home")
         lab.server.up()
         many = re.sub(r"//[^/]*/", "//127.0.0.1/", lab.server.key("home", "--reusable"))
@@ -65,8 +76,8 @@ def main():
         (x, _), (y, _) = pair(lab, "xy", "symmetric", MESH_LOG="debug")
         for node in (a, b, x, y):
             node.wait_until(lambda n: n.network().peers_total == MEMBERS + 3, 60)
-        starts_again(lab, a, b, "direct")
-        starts_again(lab, x, y, "relay")
+        starts_again(lab, a, b, "direct", pauses)
+        starts_again(lab, x, y, "relay", pauses)
 
 
 main()
