@@ -245,6 +245,19 @@ static gboolean on_timer(gpointer user_data)
     return G_SOURCE_REMOVE;
 }
 
+/* It is about @way from now on. What is known of another, and over what that was, is of no use. */
+static void turn_to(PathSeek *self, const PathWay *way)
+{
+    PathRelayLook look = { .tls = false };
+
+    if (on_asked_way(self, way))
+        return;
+    self->width.searched_ms = 0;
+    self->width.way = way->to;
+    self->width.tls = way == &self->relayed &&
+                      path_relays_look(self->host->relays, &way->to, false, &look) && look.tls;
+}
+
 void path_width_ask(PathSeek *self)
 {
     PathWay *way = get_way(self);
@@ -253,9 +266,7 @@ void path_width_ask(PathSeek *self)
     if (way == NULL || (self->width.asking && self->width.timer != 0 && on_asked_way(self, way)))
         return;
     path_width_end(self);
-    if (!on_asked_way(self, way))
-        self->width.searched_ms = 0;
-    self->width.way = way->to;
+    turn_to(self, way);
     most = get_most(self, way);
     begin(self, way, way->width == 0 ? most : MIN(way->width, most), way->width != 0);
 }
@@ -266,10 +277,8 @@ void path_width_relayed(PathSeek *self)
 
     if (way != &self->relayed || (self->width.timer != 0 && on_asked_way(self, way)))
         return;
-    if (!on_asked_way(self, way))
-        self->width.searched_ms = 0;
+    turn_to(self, way);
     self->width.asking = false;
-    self->width.way = way->to;
     set_timer(self, BEGIN_MS);
 }
 

@@ -17,7 +17,7 @@ typedef struct {
     guint     timer;
     bool      asking;  /* @rungs are under way; else the timer waits for the next look */
     bool      proving; /* only whether what is known still holds */
-    bool      tls;     /* by relay: it was over TLS when it was looked at last */
+    bool      tls;     /* @way is by the server's relay, and over TLS, as far as was told */
     WireWay   way;
     uint64_t  txid;     /* of the first of @rungs */
     int64_t   asked_ms; /* the last time, with a short ping beside */
@@ -32,7 +32,8 @@ void path_width_ask(PathSeek *self);
 /** path_width_relayed: data goes by the server's relay; if it goes on doing so, that is asked. */
 void path_width_relayed(PathSeek *self);
 /** path_width_moved: sessions at relays changed. @tls: ours is over TLS now: one that went over
- * from there to UDP carries less, the other way round more. */
+ * from there to UDP carries less, the other way round more. A way that was not turned to yet is
+ * left alone: that looks at its session itself. */
 void path_width_moved(PathSeek *self, bool tls);
 void path_width_end(PathSeek *self);
 

@@ -21,6 +21,7 @@ static struct {
     int64_t      now_ms;
     unsigned     n_probes;
     bool         relayed; /* there is no other way */
+    bool         tls;     /* that one is over TLS now */
 } lab;
 
 /* ---- what width.c and canary.c call ---- */
@@ -41,6 +42,14 @@ void path_seek_leave(PathSeek *self)
 {
     (void)self;
     g_assert_not_reached();
+}
+
+bool path_relays_look(PathRelays *self, const WireWay *way, bool ping, PathRelayLook *out_look)
+{
+    (void)self, (void)ping;
+    g_assert_true(wire_way_equal(way, &lab.seek.relay));
+    *out_look = (PathRelayLook){ .tls = lab.tls };
+    return true;
 }
 
 void path_seek_ping(PathSeek *self, PathWay *way, uint8_t ttl)
@@ -167,31 +176,47 @@ static void test_looks(void)
     tear_down();
 }
 
+/* By relay @link, over TLS or not, as path_seek_relayed() tells it. */
+static void relay_by(uint8_t link, bool tls)
+{
+    lab.relayed = true;
+    lab.tls = tls;
+    lab.seek.relay = (WireWay){ .link = link, .index = 7 };
+    path_width_moved(&lab.seek, tls);
+}
+
+/* The first time: what is sent that way is asked for after a while. */
+static void begin_by(uint8_t link, bool tls)
+{
+    relay_by(link, tls);
+    path_width_relayed(&lab.seek);
+    pass_time(5 * SECOND_MS);
+    answer();
+}
+
 /* A session at the relay that goes over to TLS, or back, is asked anew: at once if data moves, else
  * by the next look, and only when it was asked before. */
 static void test_moved(void)
 {
     set_up();
-    lab.relayed = true;
-    lab.seek.relay = (WireWay){ .link = 1, .index = 7 };
-    lab.seek.relayed = (PathWay){ .to = lab.seek.relay, .width = WIDTH };
+    lab.seek.relayed = (PathWay){ .to = { .link = 1, .index = 7 }, .width = WIDTH };
     lab.info.last_data_ms = (uint64_t)lab.now_ms;
-    path_width_moved(&lab.seek, true);
+    relay_by(1, true);
     g_assert_cmpuint(lab.n_probes, ==, 0);
     path_width_ask(&lab.seek);
     g_assert_true(lab.seek.width.proving);
     answer();
     for (unsigned turn = 0; turn < 2; turn++) {
-        path_width_moved(&lab.seek, turn == 0);
+        relay_by(1, turn == 1);
         g_assert_cmpuint(lab.n_probes, ==, turn + 2);
         g_assert_true(lab.seek.width.asking);
         g_assert_false(lab.seek.width.proving); /* it may be more */
         answer();
-        path_width_moved(&lab.seek, turn == 0);
+        relay_by(1, turn == 1);
         g_assert_cmpuint(lab.n_probes, ==, turn + 2);
     }
     lab.now_ms += 20 * SECOND_MS;
-    path_width_moved(&lab.seek, true);
+    relay_by(1, false);
     g_assert_cmpuint(lab.n_probes, ==, 3);
     lab.info.last_data_ms = (uint64_t)lab.now_ms;
     pass_time(SECOND_MS);
@@ -200,10 +225,45 @@ static void test_moved(void)
     tear_down();
 }
 
+/* The first session is over TLS: news of it are none as long as it stays there. */
+static void test_moved_from_tls(void)
+{
+    set_up();
+    lab.info.last_data_ms = (uint64_t)lab.now_ms;
+    begin_by(1, true);
+    g_assert_cmpuint(lab.n_probes, ==, 1);
+    relay_by(1, true);
+    g_assert_cmpuint(lab.n_probes, ==, 1);
+    relay_by(1, false); /* UDP is back */
+    g_assert_cmpuint(lab.n_probes, ==, 2);
+    g_assert_true(lab.seek.width.asking);
+    tear_down();
+}
+
+/* Over what the relay before was says nothing of the next one. */
+static void test_moved_elsewhere(void)
+{
+    set_up();
+    lab.info.last_data_ms = (uint64_t)lab.now_ms;
+    begin_by(1, false);
+    relay_by(1, true);
+    answer();
+    begin_by(2, false);
+    g_assert_cmpuint(lab.n_probes, ==, 3);
+    relay_by(2, false);
+    g_assert_cmpuint(lab.n_probes, ==, 3);
+    relay_by(2, true);
+    g_assert_cmpuint(lab.n_probes, ==, 4);
+    g_assert_true(lab.seek.width.asking);
+    tear_down();
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/width/looks", test_looks);
     g_test_add_func("/width/moved", test_moved);
+    g_test_add_func("/width/moved/from-tls", test_moved_from_tls);
+    g_test_add_func("/width/moved/elsewhere", test_moved_elsewhere);
     return g_test_run();
 }
