@@ -77,7 +77,7 @@ static void open_nat(PathSeek *self)
     for (size_t i = 0; i < self->ways.n && self->n_pings < MAX_PINGS; i++)
         if (path_ways_wants_timing(&self->ways.list[i]) && !self->ways.list[i].valid) {
             self->n_pings++;
-            path_seek_ping(self, &self->ways.list[i], OPENER_TTL);
+            (void)path_seek_ping(self, &self->ways.list[i], OPENER_TTL);
         }
 }
 
@@ -89,7 +89,7 @@ static void burst(PathSeek *self, bool all)
         if (way->valid || (!all && path_ways_wants_timing(way)))
             continue;
         self->n_pings++;
-        path_seek_ping(self, way, 0);
+        (void)path_seek_ping(self, way, 0);
     }
 }
 

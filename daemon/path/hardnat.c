@@ -252,7 +252,7 @@ static void win(PathHardnat *self, size_t at, WireEvent *event, const MeshProbe 
     way = path_ways_add(&seek->ways, &event->way, PATH_RANK_OBSERVED, path_seek_get_active(seek));
     if (way != NULL) {
         way->trusted = true; /* what came was authentic */
-        path_seek_ping(seek, way, 0);
+        (void)path_seek_ping(seek, way, 0);
     }
     path_seek_take_probe(seek, probe, event);
 }
@@ -394,7 +394,7 @@ static void step_won(PathHardnat *self)
         return;
     }
     if (way != NULL && !way->valid)
-        path_seek_ping(self->seek, way, 0);
+        (void)path_seek_ping(self->seek, way, 0);
     wait_for(self, WON_EACH_MS);
 }
 

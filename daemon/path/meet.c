@@ -53,7 +53,7 @@ static bool ping_link(PathSeek *self, uint8_t link, PathRank rank)
         mesh_clock_boot_ms() - way->pinged_ms < (way->pinged_ms != 0 ? PING_EACH_MS : 0))
         return false;
     way->trusted = true;
-    path_seek_ping(self, way, 0);
+    (void)path_seek_ping(self, way, 0);
     return true;
 }
 

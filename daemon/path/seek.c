@@ -136,7 +136,7 @@ bool path_seek_send(PathSeek *self, const MeshProbe *probe, const WireWay *way, 
            wire_ways_send(self->host->plane, way, ttl, (MeshSpan){ bytes, len }) == 0;
 }
 
-void path_seek_ping(PathSeek *self, PathWay *way, uint8_t ttl)
+bool path_seek_ping(PathSeek *self, PathWay *way, uint8_t ttl)
 {
     MeshProbe probe = { .type = MESH_PROBE_PING,
                         .id = (uint16_t)(way - self->ways.list),
@@ -144,10 +144,11 @@ void path_seek_ping(PathSeek *self, PathWay *way, uint8_t ttl)
                         .length = MESH_PROBE_PONG_BYTES };
 
     if (!path_ways_may_aim(&self->host->aim, &self->aim, way, mesh_clock_boot_ms()))
-        return;
+        return false;
     if (ttl == 0)
         path_ways_ping(way, probe.txid, now_us());
     (void)path_seek_send(self, &probe, &way->to, ttl);
+    return true;
 }
 
 static PathRank get_rank(const PathSeek *self, const MeshEndpoint *to, MeshRecordKind kind)
@@ -216,7 +217,7 @@ static void send_checks(PathSeek *self)
 
     for (size_t i = 0; i < self->ways.n; i++)
         if (&self->ways.list[i] == active || self->ways.list[i].valid)
-            path_seek_ping(self, &self->ways.list[i], 0);
+            (void)path_seek_ping(self, &self->ways.list[i], 0);
 }
 
 static void end_check(PathSeek *self)
@@ -349,10 +350,13 @@ static void take_pong(PathSeek *self, const MeshProbe *probe)
         return;
     if (active == NULL || (way != active && path_ways_is_better(way, active)))
         use(self, way);
-    else if (way == active && self->checks > 0) {
+    if (way != active)
+        return;
+    if (self->checks > 0) {
         end_check(self);
         path_seek_steer(self, 0);
     }
+    path_width_proved(self);
 }
 
 /* What the peer seals may come from any address that it writes as its own: that it is there its
@@ -382,7 +386,7 @@ static void take_ping(PathSeek *self, const MeshProbe *probe, const WireEvent *e
     way->trusted |= is_seen_at(self, &event->way.endpoint);
     if (!way->valid && (active == NULL || way->rank < active->rank) &&
         mesh_clock_boot_ms() - way->pinged_ms >= PING_BACK_MS)
-        path_seek_ping(self, way, 0);
+        (void)path_seek_ping(self, way, 0);
 }
 
 bool path_seek_take(PathSeek *self, const WireEvent *event)
@@ -437,7 +441,7 @@ static void look_at(PathSeek *self, const WireWay *way)
     found->heard_ms = mesh_clock_boot_ms();
     if ((active == NULL || found->rank <= active->rank) &&
         found->heard_ms - found->pinged_ms >= PING_BACK_MS)
-        path_seek_ping(self, found, 0);
+        (void)path_seek_ping(self, found, 0);
 }
 
 void path_seek_handle(PathSeek *self, const WireEvent *event)

@@ -67,7 +67,10 @@ PathWay *path_seek_get_active(PathSeek *self);     /* NULL: by the server's rela
 void path_seek_steer(PathSeek *self, uint16_t n_copies);
 
 bool path_seek_send(PathSeek *self, const MeshProbe *probe, const WireWay *way, uint8_t ttl);
-void path_seek_ping(PathSeek *self, PathWay *way, uint8_t ttl); /* @ttl 0: as usual */
+
+/** path_seek_ping: @ttl 0: as usual. Returns: false: not now, it might be aimed at others; a socket
+ * that is full loses it as the network would. */
+bool path_seek_ping(PathSeek *self, PathWay *way, uint8_t ttl);
 
 /* Adds what of @list this host can try. */
 void path_seek_add(PathSeek *self, const MeshRecordEndpoint *list, size_t n_list);

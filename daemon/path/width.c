@@ -75,6 +75,13 @@ static bool on_asked_way(const PathSeek *self, const PathWay *way)
     return way != NULL && wire_way_equal(&way->to, &self->width.way);
 }
 
+/* That the peer is there, not merely that it wrote so as the source of a packet: long pings are not
+ * to be aimed at others. By a relay none can be. */
+static bool is_proved(const PathWay *way)
+{
+    return way->to.link != 0 || way->trusted;
+}
+
 static void send_rungs(PathSeek *self, const PathWay *way)
 {
     PathWidth *width = &self->width;
@@ -108,24 +115,27 @@ static uint16_t get_most(const PathSeek *self, const PathWay *way)
 }
 
 /* By the server's relay, which is none of the ways that are listed. */
-static void ping_relayed(PathSeek *self)
+static bool ping_relayed(PathSeek *self)
 {
     MeshProbe probe = { .type = MESH_PROBE_PING,
                         .txid = self->width.txid + PATH_MAX_RUNGS,
                         .length = MESH_PROBE_PONG_BYTES };
 
     (void)path_seek_send(self, &probe, &self->relayed.to, 0);
+    return true;
 }
 
-/* Another round, or the same again, beside a short ping: is anything answered there? */
+/* Another round, or the same again, beside a short ping: is anything answered there? Until it is
+ * proved that the peer is there, the short ping alone. */
 static void ask(PathSeek *self, PathWay *way)
 {
-    if (way == &self->relayed)
-        ping_relayed(self);
-    else
-        path_seek_ping(self, way, 0);
-    self->width.asked_ms = mesh_clock_boot_ms();
-    send_rungs(self, way);
+    PathWidth *width = &self->width;
+
+    width->pinged = way == &self->relayed ? ping_relayed(self) : path_seek_ping(self, way, 0);
+    width->asked_ms = mesh_clock_boot_ms();
+    width->unproved = !is_proved(way);
+    if (!width->unproved)
+        send_rungs(self, way);
     set_timer(self, MAX(EACH_MS, 2 * way->rtt_us / 1000));
 }
 
@@ -219,10 +229,11 @@ static void go_on(PathSeek *self, PathWay *way, bool waited)
         settle(self, way);
 }
 
-/* Not even the short ping was answered: that says nothing of the long ones. */
+/* Not even the short ping was answered: that says nothing of the long ones; nor does it if there
+ * was none. */
 static bool is_late(PathWidth *width, const PathWay *way)
 {
-    if (way->valid_ms >= width->asked_ms || width->waits == 0)
+    if (!width->pinged || way->valid_ms >= width->asked_ms || width->waits == 0)
         return false;
     width->waits--;
     return true;
@@ -238,6 +249,8 @@ static gboolean on_timer(gpointer user_data)
         return G_SOURCE_REMOVE;
     if (!self->width.asking)
         look(self, way);
+    else if (self->width.unproved && is_proved(way))
+        path_width_ask(self);
     else if (is_late(&self->width, way))
         ask(self, way);
     else
@@ -269,6 +282,16 @@ void path_width_ask(PathSeek *self)
     turn_to(self, way);
     most = get_most(self, way);
     begin(self, way, way->width == 0 ? most : MIN(way->width, most), way->width != 0);
+}
+
+void path_width_proved(PathSeek *self)
+{
+    PathWay *way = get_way(self);
+
+    if (!self->width.unproved || !on_asked_way(self, way) || !is_proved(way))
+        return;
+    path_width_end(self);
+    path_width_ask(self);
 }
 
 void path_width_relayed(PathSeek *self)

@@ -21,6 +21,8 @@ typedef struct {
     WireWay   way;
     uint64_t  txid;     /* of the first of @rungs */
     int64_t   asked_ms; /* the last time, with a short ping beside */
+    bool      pinged;   /* that went; it may not go everywhere at any time */
+    bool      unproved; /* so nothing but that went: nobody knows that the peer is there */
     unsigned  waits;    /* that may follow, until that is answered */
     int64_t   since_ms;
     int64_t   searched_ms; /* the last whole search of @way; 0: none */
@@ -29,6 +31,8 @@ typedef struct {
 
 /** path_width_ask: of the way in use, when it is new or in doubt. */
 void path_width_ask(PathSeek *self);
+/** path_width_proved: the way in use answered: it is asked now, if it was not, for want of that. */
+void path_width_proved(PathSeek *self);
 /** path_width_relayed: data goes by the server's relay; if it goes on doing so, that is asked. */
 void path_width_relayed(PathSeek *self);
 /** path_width_moved: sessions at relays changed. @tls: ours is over TLS now: one that went over

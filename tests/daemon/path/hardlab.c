@@ -103,9 +103,10 @@ bool path_seek_send(PathSeek *self, const MeshProbe *probe, const WireWay *way, 
     return true;
 }
 
-void path_seek_ping(PathSeek *self, PathWay *way, uint8_t ttl)
+bool path_seek_ping(PathSeek *self, PathWay *way, uint8_t ttl)
 {
     (void)self, (void)way, (void)ttl;
+    return true;
 }
 
 void path_seek_take_probe(PathSeek *self, const MeshProbe *probe, const WireEvent *event)

@@ -14,7 +14,12 @@
 static struct {
     int          n_pings;
     int          n_sent; /* probes */
-    uint32_t     index;  /* of the last probe */
+    int          n_long; /* of those, such as ask for the width of @watched */
+    WireWay      watched;
+    WireWay      to; /* where the last one went */
+    uint8_t      probe[MESH_PROBE_MAX_BYTES];
+    size_t       n_probe; /* and its bytes; that, if it was none of those */
+    uint32_t     index;   /* of the last probe */
     uint64_t     counter;
     int          n_routes, n_initiations;
     WireRoute    last;
@@ -61,8 +66,11 @@ int wire_ways_send(WirePlane *self, const WireWay *way, uint8_t ttl, MeshSpan by
 {
     MeshReader r = mesh_bytes_make_reader(bytes.data, bytes.len);
 
-    (void)self, (void)way, (void)ttl;
+    (void)self, (void)ttl;
     plane.n_sent++;
+    plane.to = *way;
+    plane.n_probe = MIN(bytes.len, sizeof plane.probe);
+    memcpy(plane.probe, bytes.data, plane.n_probe);
     g_assert_true(mesh_bytes_skip(&r, 4) && mesh_bytes_read_u32be(&r, &plane.index) &&
                   mesh_bytes_read_u64be(&r, &plane.counter));
     return 0;
@@ -81,8 +89,11 @@ void wire_ways_watch_bursts(WirePlane *self, const MeshKey *peer)
 
 int wire_ways_probe(WirePlane *self, const WireWay *way, MeshSpan bytes, size_t len)
 {
+    (void)self;
     g_assert_cmpuint(bytes.len, <=, len);
-    return wire_ways_send(self, way, 0, bytes);
+    plane.n_sent++;
+    plane.n_long += wire_way_equal(way, &plane.watched);
+    return 0;
 }
 
 int wire_ways_put_link(WirePlane *self, uint8_t link, const WireLink *what)
@@ -373,6 +384,58 @@ static void test_probe_counter(Fixture *f, gconstpointer data)
     g_assert_cmpuint(plane.counter, >, counter);
 }
 
+/* The peer answers the last short ping. */
+static void answer(Fixture *f, MeshProbeKeys *keys)
+{
+    WireEvent event = { .kind = WIRE_EVENT_RAW, .way = plane.to };
+    MeshProbe ping, pong = { .type = MESH_PROBE_PONG };
+    size_t    len;
+
+    g_assert_cmpint(mesh_probe_open(keys, plane.probe, plane.n_probe, &ping), ==, 0);
+    g_assert_cmpint(ping.type, ==, MESH_PROBE_PING);
+    pong.id = ping.id;
+    pong.txid = ping.txid;
+    pong.length = ping.length;
+    g_assert_cmpint(mesh_probe_seal(keys, &pong, event.data, sizeof event.data, &len), ==, 0);
+    event.n_data = (uint16_t)len;
+    path_handle_event(f->path, &event);
+}
+
+/* The way in use goes silent, and the peer was heard elsewhere since: what it wrote as its address
+ * may be another's. The packets go there, but no pings for its width until a short one is answered.
+ */
+static void test_heard_elsewhere(Fixture *f, gconstpointer data)
+{
+    WireEvent     heard = { .kind = WIRE_EVENT_ROAMED, .peer = f->peer.wg };
+    MeshProbeKeys keys;
+    MeshKey       secret;
+    PathSelf      self;
+
+    (void)data;
+    g_assert_cmpint(mesh_endpoint_parse("203.0.113.9:9", &heard.way.endpoint), ==, 0);
+    mesh_key_make_private(&secret);
+    f->peer.has_probe_key = true;
+    mesh_key_make_public(&secret, &f->peer.probe_key);
+    path_get_self(f->path, &self);
+    g_assert_cmpint(mesh_probekey_derive(&secret, &f->peer.probe_key, &self.probe_key,
+                                         (const uint8_t[8]){ 0 }, &keys),
+                    ==, 0);
+    path_apply(f->path, &f->peer, 1);
+    answer(f, &keys);
+    g_assert_true(wire_way_equal(&plane.last.way, &(WireWay){ .endpoint = f->endpoint.endpoint }));
+    now_ms += 1000;
+    send_event(f, WIRE_EVENT_SILENT);
+    path_handle_event(f->path, &heard);
+    plane.watched = heard.way;
+    while (!wire_way_equal(&plane.last.way, &heard.way)) /* its pings go unanswered */
+        g_main_context_iteration(NULL, TRUE);
+    g_assert_true(wire_way_equal(&plane.to, &heard.way));
+    g_assert_cmpint(plane.n_long, ==, 0);
+    answer(f, &keys);
+    g_assert_cmpint(plane.n_long, ==, 1);
+    mesh_probekey_wipe(&keys);
+}
+
 static const struct {
     const char *name;
     void (*run)(Fixture *f, gconstpointer data);
@@ -388,6 +451,7 @@ static const struct {
     { "/path/peer-gone", test_peer_gone },
     { "/path/probe-key", test_probe_key },
     { "/path/probe-counter", test_probe_counter },
+    { "/path/heard-elsewhere", test_heard_elsewhere },
 };
 
 int main(int argc, char **argv)

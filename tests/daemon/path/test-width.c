@@ -20,6 +20,8 @@ static struct {
     WirePeerInfo info;
     int64_t      now_ms;
     unsigned     n_probes;
+    unsigned     n_pings; /* short ones, at @way */
+    bool         refused; /* they may not go there now */
     bool         relayed; /* there is no other way */
     bool         tls;     /* that one is over TLS now */
 } lab;
@@ -52,9 +54,12 @@ bool path_relays_look(PathRelays *self, const WireWay *way, bool ping, PathRelay
     return true;
 }
 
-void path_seek_ping(PathSeek *self, PathWay *way, uint8_t ttl)
+bool path_seek_ping(PathSeek *self, PathWay *way, uint8_t ttl)
 {
-    (void)self, (void)way, (void)ttl;
+    (void)self, (void)ttl;
+    g_assert_true(way == &lab.way);
+    lab.n_pings += !lab.refused;
+    return !lab.refused;
 }
 
 bool path_seek_send(PathSeek *self, const MeshProbe *probe, const WireWay *way, uint8_t ttl)
@@ -119,6 +124,7 @@ static void set_up(void)
     lab.seek.told = &lab.told;
     g_assert_cmpint(mesh_endpoint_parse("192.0.2.7:7", &lab.way.to.endpoint), ==, 0);
     lab.way.width = WIDTH;
+    lab.way.trusted = true;
     mesh_key_make_private(&secret);
     mesh_key_make_public(&secret, &own);
     mesh_key_make_private(&peer_secret);
@@ -258,6 +264,70 @@ static void test_moved_elsewhere(void)
     tear_down();
 }
 
+/* What ways.c and seek.c make of a pong. */
+static void pong(void)
+{
+    lab.way.valid_ms = lab.now_ms;
+    lab.way.trusted = true;
+    path_width_proved(&lab.seek);
+}
+
+/* A peer writes as the source of its packets what it likes: long pings go there when a short one
+ * was answered, not before. */
+static void test_unproved(void)
+{
+    unsigned rounds = 0;
+
+    set_up();
+    lab.way.trusted = false;
+    path_width_ask(&lab.seek);
+    for (; lab.seek.width.timer != 0; rounds++)
+        pass_time(150);
+    g_assert_cmpuint(lab.n_pings, ==, rounds);
+    g_assert_cmpuint(rounds, >, 8);
+    g_assert_cmpuint(lab.n_probes, ==, 0);
+    g_assert_false(lab.seek.width.asking);
+    pong(); /* at last */
+    g_assert_cmpuint(lab.n_probes, ==, 1);
+    answer();
+    pong();
+    g_assert_cmpuint(lab.n_probes, ==, 1);
+    tear_down();
+}
+
+/* And if the short ping may not go there either, nothing does, nor is that waited for. */
+static void test_unproved_refused(void)
+{
+    unsigned rounds = 0;
+
+    set_up();
+    lab.way.trusted = false;
+    lab.refused = true;
+    path_width_ask(&lab.seek);
+    for (; lab.seek.width.timer != 0; rounds++)
+        pass_time(150);
+    g_assert_cmpuint(lab.n_pings + lab.n_probes, ==, 0);
+    g_assert_cmpuint(rounds, <, 8);
+    tear_down();
+}
+
+/* Its relay says that it is there, while it was asked: all of the search is still to be done. */
+static void test_unproved_seen(void)
+{
+    set_up();
+    lab.way.trusted = false;
+    lab.refused = true;
+    path_width_ask(&lab.seek);
+    pass_time(150);
+    g_assert_cmpuint(lab.seek.width.rungs.tries, ==, 1);
+    lab.way.trusted = true;
+    lab.refused = false;
+    pass_time(150);
+    g_assert_cmpuint(lab.n_probes, ==, 1);
+    g_assert_cmpuint(lab.seek.width.rungs.tries, ==, 0);
+    tear_down();
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -265,5 +335,8 @@ int main(int argc, char **argv)
     g_test_add_func("/width/moved", test_moved);
     g_test_add_func("/width/moved/from-tls", test_moved_from_tls);
     g_test_add_func("/width/moved/elsewhere", test_moved_elsewhere);
+    g_test_add_func("/width/unproved", test_unproved);
+    g_test_add_func("/width/unproved/refused", test_unproved_refused);
+    g_test_add_func("/width/unproved/seen", test_unproved_seen);
     return g_test_run();
 }
