@@ -133,6 +133,7 @@ static void ask(PathSeek *self, PathWay *way)
 
     width->pinged = way == &self->relayed ? ping_relayed(self) : path_seek_ping(self, way, 0);
     width->asked_ms = mesh_clock_boot_ms();
+    width->answered = false;
     width->unproved = !is_proved(way);
     if (!width->unproved)
         send_rungs(self, way);
@@ -229,11 +230,11 @@ static void go_on(PathSeek *self, PathWay *way, bool waited)
         settle(self, way);
 }
 
-/* Not even the short ping was answered: that says nothing of the long ones; nor does it if there
- * was none. */
+/* Nothing was answered, not even the short ping: that says nothing of the long ones. Where none
+ * went there is nothing to wait for. */
 static bool is_late(PathWidth *width, const PathWay *way)
 {
-    if (!width->pinged || way->valid_ms >= width->asked_ms || width->waits == 0)
+    if (!width->pinged || width->answered || way->valid_ms >= width->asked_ms || width->waits == 0)
         return false;
     width->waits--;
     return true;
@@ -336,6 +337,7 @@ bool path_width_take_pong(PathSeek *self, uint64_t txid)
     }
     if (!width->asking || width->timer == 0 || at >= width->rungs.n)
         return false;
+    width->answered = true;
     path_rungs_answer(&width->rungs, at);
     if (on_asked_way(self, way))
         go_on(self, way, false);

@@ -22,8 +22,9 @@ typedef struct {
     uint64_t  txid;     /* of the first of @rungs */
     int64_t   asked_ms; /* the last time, with a short ping beside */
     bool      pinged;   /* that went; it may not go everywhere at any time */
+    bool      answered; /* a long one was, since then */
     bool      unproved; /* so nothing but that went: nobody knows that the peer is there */
-    unsigned  waits;    /* that may follow, until that is answered */
+    unsigned  waits;    /* that may follow, where nothing of it is answered */
     int64_t   since_ms;
     int64_t   searched_ms; /* the last whole search of @way; 0: none */
     PathRungs rungs;
