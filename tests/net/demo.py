@@ -16,6 +16,7 @@ import time
 
 from lab import Lab, copy, find_program, need, wait_until
 from pathpair import Pinger
+from pauses import Pauses
 
 MIB = 1 << 20
 COPY_MIB = 200
@@ -162,7 +163,11 @@ def pass_hard_nats(lab, story, nodes):
 
 def restart_server(lab, story, nodes):
     """The server goes and comes while packets flow."""
-    target = nodes["office"].addresses()[6]
+    target, pauses = nodes["office"].addresses()[6], Pauses()
+    for one, other in (("laptop", "office"), ("office", "laptop")): # not by the server's relay, which ends with it
+        nodes[one].wait_until(lambda n, o=other: n.ping(nodes[o].addresses()[6]).lost == 0 and
+                              n.peer(o).path == "direct", 150, f"{one} reaches {other} directly")
+    began = time.time()
     flow = Pinger(nodes["laptop"], target)
     flow.goes_on()
     lab.server.stop("mesh-server", kill=True)
@@ -172,7 +177,7 @@ def restart_server(lab, story, nodes):
     flow.goes_on() # past that moment: who is late is not lost
     flow.stop()
     came = {number for _, number in flow.replies()}
-    story.check(came >= set(range(1, max(came) - 5)), f"{len(came)} answers of {max(came)} came meanwhile")
+    story.check(came >= set(range(1, max(came) - 5)) or pauses.since(began), f"{len(came)} answers of {max(came)} came meanwhile")
     for name in NAMES:
         nodes[name].wait_until(lambda node: node.network().server_state == "connected", 60,
                                f"{name} is connected again")
