@@ -32,10 +32,9 @@ def check_path(lab, a, b):
     a.start("flow", "ping", "-n", "-i", "0.1", b.addresses()[4])
     both(a, b, "direct-tcp")
     place = f"{b.ip4}:{b.network().listen_port}"
-    assert a.peer("b").endpoint == place, a.peer("b")
-    assert "UDP does not get through" in a.peer("b").reason
-    shown = a.mesh("ping", "b").stdout
-    assert f"direct-tcp via {place}" in shown, shown
+    a.wait_until(lambda n: n.peer("b").endpoint == place, LIMIT_S, f"b at {place}")
+    a.wait_until(lambda n: "UDP does not get through" in n.peer("b").reason, LIMIT_S, "the reason")
+    a.wait_until(lambda n: f"direct-tcp via {place}" in n.mesh("ping", "b").stdout, LIMIT_S, "mesh ping by TCP")
     moved = lab.server.json("status").relay.packets # in doubt packets are copied to it, as where the machine stops
     took, same = copy(a, b, b.addresses()[4], BYTES)
     assert same
@@ -103,12 +102,12 @@ def check_mapped(lab, nat, a, c):
     for node, far in ((a, "c"), (c, "a")):
         node.wait_until(lambda n, f=far: by(n, f, "direct-tcp"), LIMIT_S, f"{node.name} to {far} by TCP")
     place = f"5.5.5.1:{c.network().listen_port}"
-    assert a.peer("c").endpoint == place, a.peer("c")
+    a.wait_until(lambda n: n.peer("c").endpoint == place, LIMIT_S, f"c at {place}")
     c.wait_until(lambda n: f"{place} tcp" in n.network().endpoints, LIMIT_S, "the endpoint shown")
-    told = found(c)
-    assert (told["tcp-map"], told["tcp-map-at"], told["tcp-map-error"]) == ("pcp", place, ""), told
-    assert f"TCP map    pcp: {place}" in c.mesh("netcheck").stdout
-    assert forwarded(nat) == (1, 1) and listens(c)
+    wait_until(lambda: [found(c)["tcp-map" + what] for what in ("", "-at", "-error")] == ["pcp", place, ""], LIMIT_S,
+               "the map in netcheck")
+    c.wait_until(lambda n: f"TCP map    pcp: {place}" in n.mesh("netcheck").stdout, LIMIT_S, "the map in netcheck's text")
+    wait_until(lambda: forwarded(nat) == (1, 1) and listens(c), LIMIT_S, "both ports forwarded")
     lab.ok("a node behind a router that maps ports, and one without UDP: directly by TCP")
     took, same = copy(a, c, c.addresses()[4], BYTES)
     assert same

@@ -43,7 +43,7 @@ def settle(node, wanted):
 
 def ask_anew(node):
     node.mesh("set", "--portmap=off")
-    assert state(node) == "off" and mapped(node) == []
+    node.wait_until(lambda n: state(n) == "off" and mapped(n) == [], LIMIT_S, "no map")
     node.mesh("set", "--portmap=on")
 
 
@@ -79,7 +79,7 @@ def check_map(lab, nat, a, b):
 
 def check_switch(lab, nat, a):
     a.mesh("set", "--portmap=off")
-    assert state(a) == "off" and mapped(a) == []
+    a.wait_until(lambda n: state(n) == "off" and mapped(n) == [], LIMIT_S, "no map")
     wait_until(lambda: forwarded(nat) == 0, 20, "the router to forget")
     a.restart()
     a.wait_until(lambda n: n.network().state == "up", 20, "up again")
@@ -116,7 +116,8 @@ def check_upnp(lab, nat, a):
     map_ports(nat, pcp=False)
     ask_anew(a)
     settle(a, "upnp")
-    assert mapped(a) == [f"5.5.5.1:{a.network().listen_port}"] and forwarded(nat) == 1
+    a.wait_until(lambda n: mapped(n) == [f"5.5.5.1:{n.network().listen_port}"], LIMIT_S, "the endpoint by UPnP")
+    assert forwarded(nat) == 1
     a.stop("meshd")
     wait_until(lambda: forwarded(nat) == 0, 20, "given back by UPnP")
     a.up()
@@ -147,7 +148,10 @@ def check_liar(nat, a, mode):
     settle(a, GOOD.get(mode, "none"))
     assert "asked" in nat.log(key), mode
     assert "strayed" not in nat.log(key), (mode, nat.log(key))
-    assert len(mapped(a)) == (1 if mode in GOOD else 0), (mode, a.network().endpoints)
+    if mode in GOOD:
+        a.wait_until(lambda n: len(mapped(n)) == 1, LIMIT_S, f"{mode}: the endpoint")
+    else:
+        assert not mapped(a), (mode, a.network().endpoints)
     assert a.runs("meshd") and a.network().state == "up"
     wait_until(lambda: len(helpers(a)) == 1, LIMIT_S, "one that speaks UPnP: what was ended is begun anew")
     nat.stop(key, kill=True)
