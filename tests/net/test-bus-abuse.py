@@ -21,11 +21,19 @@ class Abuser:
     def __init__(self, node, path, role, least):
         self.process = subprocess.Popen(node.argv(*AS_BAD, "/usr/bin/python3", FLOOD, path, role, least), text=True,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        assert self.process.stdout.readline() == "begins\n"
+        self.says("begins")
+
+    def says(self, word):
+        """Waits for a line of it."""
+        limit = threading.Timer(LIMIT_S, self.process.kill) # which ends the line, too
+        limit.start()
+        line = self.process.stdout.readline()
+        limit.cancel()
+        assert line == word + "\n", f"it says {line!r} within {LIMIT_S} s, not {word!r}: nothing was refused, or it died"
 
     def end(self):
         """(messages sent, answers LimitsExceeded), once there were enough of both"""
-        assert self.process.stdout.readline() == "enough\n"
+        self.says("enough")
         said, _ = self.process.communicate("\n", timeout=LIMIT_S)
         return tuple(map(int, said.split()))
 

@@ -21,7 +21,7 @@ part = lambda n: bytes([n % 251]) * (SIZE if n % EACH != EACH - 1 else 77)
 if role == "receive":
     s.bind((addr, 7001))
     s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
-    s.settimeout(20)
+    s.settimeout(60)
     print("listening", flush=True)
     for n in range(EACH * ROUNDS):
         got, _ = s.recvfrom(65536)
@@ -30,7 +30,7 @@ if role == "receive":
     print("all", flush=True)
 else:
     s.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, SIZE)
-    s.settimeout(20)
+    s.settimeout(60)
     for r in range(ROUNDS):
         s.sendto(b"".join(part(n) for n in range(r * EACH, (r + 1) * EACH)), (addr, 7001))
         s.recvfrom(100)
@@ -56,7 +56,7 @@ def datagrams_through(sender, receiver, version):
     receiver.start("datagrams", "python3", script, "receive", address)
     wait_until(lambda: receiver.log("datagrams").endswith("listening\n"), 10, "receiver of datagrams")
     sender.run("python3", script, "send", address)
-    assert receiver.processes.pop("datagrams").wait(timeout=30) == 0, receiver.log("datagrams")
+    assert receiver.processes.pop("datagrams").wait(timeout=90) == 0, receiver.log("datagrams")
     assert receiver.log("datagrams").endswith("all\n")
 
 

@@ -9,6 +9,7 @@ import json
 import pathlib
 import re
 import statistics
+import subprocess
 import threading
 import time
 
@@ -58,7 +59,7 @@ def flow(a, b, port, *more, seconds=4):
 
 
 def result(a, port):
-    a.processes.pop(f"flow-{port}").wait(timeout=60)
+    a.processes[f"flow-{port}"].wait(timeout=300) # ends a hang only
     path = pathlib.Path(a.lab.dir / f"flow-{port}.json")
     found = json.loads(path.read_text())
     assert "error" not in found, found["error"]
@@ -152,10 +153,10 @@ def patiently(test):
     for left in reversed(range(TRIES)):
         try:
             return test()
-        except (AssertionError, TimeoutError, statistics.StatisticsError) as error:
+        except (AssertionError, OSError, LookupError, ValueError, subprocess.TimeoutExpired) as error:
             if left == 0:
                 raise
-            print(f"# once more: {error}", flush=True)
+            print(f"# once more: {error!r}", flush=True)
 
 
 for each in (test_ping, test_shares, test_marks):
