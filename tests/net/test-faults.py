@@ -169,7 +169,7 @@ class Mesh:
 
     def race(self, links, each):
         """Nodes that race for single-use keys. Returns the answers."""
-        prefix = f"r{self.round}"
+        prefix = f"r{self.round}x{len(self.races)}" # of this race alone: it may be run again
         done = self.crowd.run(sys.executable, HERE / "crowd.py", prefix, each,
                               text="\n".join(links).replace("mesh.example/", "mesh.example:443/"),
                               limit_s=WORK_S)
@@ -418,8 +418,8 @@ class Mesh:
             words.append(f"{self.round}-{len(words)}")
             came.extend([words[-1]] if self.say(to, words[-1]) else [])
             news.extend(self.tapped()) # it writes at its own pace; and a word may have gone by the relay
-            return sum(len(one["data"]) > 2 * WORD_BYTES for one in self.from_a(news, True)) >= WORDS
-        wait_until(heard, BACK_S, "the tap hears the words")
+            return came and sum(len(one["data"]) > 2 * WORD_BYTES for one in self.from_a(news, True)) >= WORDS
+        wait_until(heard, BACK_S, "the tap hears the words, and [b] does")
         bare = [one["bare"] for one in old + news if "bare" in one]
         assert not bare, f"outside of the tunnel: {bare[:5]}"
         again = self.from_a(old, False)[-30:] + self.from_a(news, True)[-30:]
