@@ -81,7 +81,7 @@ int wire_fragment_start(WireFragment *self, const WirePacket *packet, uint32_t m
     self->flags = get_u16(packet->data + FLAGS_AT);
     offset = (self->flags & OFFSET) * (uint32_t)UNIT;
     if ((self->flags & DONT_FRAGMENT) != 0 || mtu < header + UNIT || whole == header ||
-        offset + whole > WIRE_MAX_PACKET ||
+        whole <= mtu || offset + whole > WIRE_MAX_PACKET ||
         wire_checksum_fold(wire_checksum_add(packet->data, header, 0)) != 0xffff)
         return -EBADMSG;
     options = copy_options(packet->data + HEADER, header - HEADER, self->later + HEADER);

@@ -27,8 +27,9 @@ uint32_t wire_fragment_most(const uint8_t *packet, uint32_t len, uint32_t mtu);
 
 /** wire_fragment_start: looks at a packet, which is borrowed and will be written to.
  * @mtu: bytes of each piece, at most
- * Returns: 0; -EBADMSG: it is not a whole IPv4 packet with a header that is right, has DF, or
- * @mtu does not hold its header and 8 bytes; nothing was written. */
+ * Returns: 0; -EBADMSG: it is not a whole IPv4 packet with a header that is right and something
+ * behind it, has DF, need not be taken apart, would end beyond 65535 bytes, or @mtu does not hold
+ * its header and 8 bytes. The packet was not written to. */
 MESH_CHECKED int wire_fragment_start(WireFragment *self, const WirePacket *packet, uint32_t mtu);
 
 /** wire_fragment_next: the next piece, inside the packet: its header is written over the tail of

@@ -272,6 +272,11 @@ static void send_batch(WireOutbound *self, size_t n, bool more)
         wire_sealer_flush(self->sealer);
 }
 
+void wire_outbound_flush(WireOutbound *self)
+{
+    wire_sealer_flush(self->sealer);
+}
+
 static void send_keepalive(WireOutbound *self, WirePeer *peer)
 {
     WirePacket  packet = { .data = self->ping, .len = 0 };

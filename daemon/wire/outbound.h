@@ -21,6 +21,9 @@ void             wire_outbound_free(WireOutbound *self);     /* NULL is fine */
  * more; wait. */
 bool wire_outbound_work(WireOutbound *self);
 
+/** wire_outbound_flush: sends what waits for a next round, which another thread may do. */
+void wire_outbound_flush(WireOutbound *self);
+
 /** wire_outbound_list: what to poll between rounds, at most WIRE_OUTBOUND_FDS. Returns: how many.
  */
 size_t wire_outbound_list(const WireOutbound *self, struct pollfd *out_fds);

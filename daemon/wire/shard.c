@@ -89,6 +89,7 @@ static bool wants_help(WireShard *self, int64_t now_ms)
 
 static void share(WireShard *self)
 {
+    wire_outbound_flush(self->out);
     atomic_fetch_add_explicit(&self->plane->n_helped, 1, memory_order_relaxed);
     atomic_store_explicit(&self->is_shared, true, memory_order_release);
     wire_mailbox_ring(&self->to_helper);
@@ -217,6 +218,7 @@ static void help(WireShard *self)
         wire_rcu_quiescent();
         take_turns(self);
     }
+    wire_outbound_flush(self->out);
     atomic_store_explicit(&self->is_shared, false, memory_order_release);
     wire_mailbox_ring(&self->plane->to_in[self->number]);
 }

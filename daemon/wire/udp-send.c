@@ -187,7 +187,7 @@ size_t wire_udp_count_loose(const WireUdpSender *self, const WireUdpRun *run)
     size_t   n = run->n_packets, full, alike = 1;
     uint32_t len = n > 0 ? run->packets[n - 1].len : 0;
 
-    if (len == 0 || run->singly || gso->off || gso->limit != 0)
+    if (len == 0 || len > MAX_BYTES || run->singly || gso->off || gso->limit != 0)
         return 0;
     full = MAX_BYTES / len < MAX_SEGMENTS ? MAX_BYTES / len : MAX_SEGMENTS;
     while (alike < n && run->packets[n - 1 - alike].len == len)

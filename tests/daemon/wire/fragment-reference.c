@@ -67,7 +67,8 @@ bool reference_may_cut(const uint8_t *packet, size_t len, uint32_t mtu)
         return false;
     if (reference_sum(packet, in.header, 0) != 0xffff || reference_options(&in, options) < 0)
         return false;
-    return mtu >= in.header + 8 && in.whole > in.header && in.offset + in.whole <= 65535;
+    return mtu >= in.header + 8 && in.whole > in.header && in.whole > mtu &&
+           in.offset + in.whole <= 65535;
 }
 
 static void check_header(const Read *original, const Read *piece)

@@ -275,6 +275,7 @@ static void test_loose(void)
         { .len = 1452, .n = 47, .gso_off = true },
         { .len = 1452, .n = 47, .singly = true },
         { .len = 40000, .n = 2, .want = 0 },
+        { .len = 65441, .n = 2, .want = 0 }, /* more than any message of several */
         { .len = 1452, .n = 0, .want = 0 },
     };
     WireCounters *counters = g_aligned_alloc0(1, sizeof(*counters), _Alignof(WireCounters));
