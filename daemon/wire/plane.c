@@ -368,6 +368,7 @@ static int prepare_way(WirePeer *peer, const WireRoute *route)
 static void set_way(WirePeer *peer, const WireRoute *route)
 {
     WireHop hop = wire_hop_from_way(&route->way), copy = wire_hop_from_way(&route->copy);
+    bool    is_new = route->pinned && !atomic_load(&peer->pinned); /* it may have learned the way */
 
     if (!route->pinned) {
         hop = (WireHop){ .remote = route->endpoint };
@@ -376,8 +377,10 @@ static void set_way(WirePeer *peer, const WireRoute *route)
     atomic_store(&peer->pinned, route->pinned);
     if (route->pinned ? !is_now(peer, &route->way) : wire_hop_is_set(&hop)) {
         wire_route_set(&peer->route, &hop);
-        atomic_store(&peer->tells_bursts, true);
+        is_new = true;
     }
+    if (is_new)
+        atomic_store(&peer->tells_bursts, true);
     wire_route_set(&peer->copy, &copy);
     atomic_store(&peer->n_copies, route->n_copies);
     atomic_store(&peer->mtu, route->pinned ? route->mtu : 0);

@@ -73,7 +73,7 @@ typedef enum {
                        * we started again, say. Once a second a source at most; not authentic but
                        * by the word of the relay of @way */
     WIRE_EVENT_BURSTS, /* datagrams went to pinned @peer as one message (UDP GSO), for the first
-                        * time by its way or since wire_ways_watch_bursts() */
+                        * time by its way, since it is pinned or since wire_ways_watch_bursts() */
     WIRE_EVENT_LINK,   /* the TUN went up or down, or changed its MTU: see wire_plane_get_info() */
     WIRE_EVENT_LINK_DOWN, /* the stream of @way.link ended: @id is a negative errno */
     WIRE_EVENT_FAILED,    /* the plane cannot go on (TUN deleted): @id is a negative errno */

@@ -228,6 +228,43 @@ static void test_giants(void)
     pair_stop(&pair);
 }
 
+/* ---- bursts are told ---- */
+
+static void send_burst(Pair *pair)
+{
+    static const Case c = { .payload = 2760, .mss = 1380 };
+
+    pair_write(&pair->a, frame, make_frame(&c));
+    (void)read_payload(&c, &pair->b);
+}
+
+static void pin(Pair *pair)
+{
+    WireRoute route = { .pinned = true, .way.endpoint = pair_endpoint(&pair->b, false) };
+
+    g_assert_cmpint(wire_plane_set_route(pair->a.plane, &pair->b.public_key, &route, false), ==, 0);
+}
+
+/* A handshake found the peer, and it is pinned to just that way: whoever pins has not heard of
+ * bursts there. */
+static void test_told_of_learned(void)
+{
+    Pair      pair;
+    WireRoute route = { .n_candidates = 1 };
+    WireEvent event;
+
+    pair_start(&pair, &(PairOptions){ .unrouted = true, .offload = true });
+    route.candidates[0] = pair_endpoint(&pair.b, false);
+    g_assert_cmpint(wire_plane_set_route(pair.a.plane, &pair.b.public_key, &route, false), ==, 0);
+    send_burst(&pair);
+    pair_wait_event(&pair.a, WIRE_EVENT_HANDSHAKE, &event);
+    pin(&pair);
+    send_burst(&pair);
+    pair_wait_event(&pair.a, WIRE_EVENT_BURSTS, &event);
+    g_assert_true(mesh_key_equal(&event.peer, &pair.b.public_key));
+    pair_stop(&pair);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -238,5 +275,6 @@ int main(int argc, char **argv)
     }
     g_test_add_func("/super/narrow", test_narrow);
     g_test_add_func("/super/giants", test_giants);
+    g_test_add_func("/super/told-of-learned", test_told_of_learned);
     return g_test_run();
 }
