@@ -75,12 +75,15 @@ void wire_sealer_begin(WireSealer *self, int64_t now_ms)
     self->now_ms = now_ms;
 }
 
-static void report(WireSealer *self, WireEventKind kind, const WirePeer *peer)
+/* Returns: false: the ring is full. */
+static bool report(WireSealer *self, WireEventKind kind, const WirePeer *peer)
 {
     const WireEvent event = { .kind = kind, .peer = peer->public_key };
 
-    if (!wire_events_push(&self->plane->events, wire_thread_out(self->shard), &event))
-        wire_count_drop(self->counters, WIRE_DROP_EVENTS, 1);
+    if (wire_events_push(&self->plane->events, wire_thread_out(self->shard), &event))
+        return true;
+    wire_count_drop(self->counters, WIRE_DROP_EVENTS, 1);
+    return false;
 }
 
 /* Bursts went to it. Returns: true: that is to be told. */
@@ -110,9 +113,9 @@ static void account(WireSealer *self, const SealedRun *sealed, const WireUdpRun 
         wire_route_forget_source(&peer->route, &run->hop);
     if (sealed->data && atomic_load_explicit(&peer->pinned, memory_order_relaxed) &&
         wire_peer_mark_data(peer, self->now_ms))
-        report(self, WIRE_EVENT_ACTIVE, peer);
-    if (run->joined && takes_news_of_bursts(peer))
-        report(self, WIRE_EVENT_BURSTS, peer);
+        (void)report(self, WIRE_EVENT_ACTIVE, peer);
+    if (run->joined && takes_news_of_bursts(peer) && !report(self, WIRE_EVENT_BURSTS, peer))
+        atomic_store_explicit(&peer->tells_bursts, true, memory_order_relaxed); /* the next one */
     if (wire_timers_sent(&peer->timers, sealed->data, keepalive_s, self->now_ms))
         wire_peer_ask(self->plane, peer, WIRE_ASK_LOOK);
 }

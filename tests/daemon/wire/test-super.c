@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include "daemon/wire/checksum.h"
+#include "daemon/wire/ways.h"
 #include "pair.h"
 #include "tests/daemon/wire/offload-reference.h"
 
@@ -265,6 +266,25 @@ static void test_told_of_learned(void)
     pair_stop(&pair);
 }
 
+/* Nobody fetched events for long, and it found no room: it is told of a later burst. */
+static void test_told_late(void)
+{
+    Pair      pair;
+    WireEvent event;
+
+    pair_start(&pair, &(PairOptions){ .offload = true });
+    pin(&pair);
+    while (pair_drops(&pair.a, WIRE_DROP_EVENTS) == 0) {
+        wire_ways_watch_bursts(pair.a.plane, &pair.b.public_key);
+        send_burst(&pair);
+    }
+    while (wire_plane_next_event(pair.a.plane, &event)) {
+    }
+    send_burst(&pair);
+    pair_wait_event(&pair.a, WIRE_EVENT_BURSTS, &event);
+    pair_stop(&pair);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -276,5 +296,6 @@ int main(int argc, char **argv)
     g_test_add_func("/super/narrow", test_narrow);
     g_test_add_func("/super/giants", test_giants);
     g_test_add_func("/super/told-of-learned", test_told_of_learned);
+    g_test_add_func("/super/told-late", test_told_late);
     return g_test_run();
 }
