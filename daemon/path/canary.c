@@ -50,8 +50,7 @@ static bool send_train(PathSeek *self, const WireWay *way, uint16_t length)
     return wire_ways_send_train(self->host->plane, way, &train) == 0;
 }
 
-/* The plane tells once; whoever hears it and asks nothing has to listen again. */
-static void listen_again(PathSeek *self)
+void path_canary_listen(PathSeek *self)
 {
     wire_ways_watch_bursts(self->host->plane, &self->told->wg);
 }
@@ -66,7 +65,7 @@ static void ask(PathSeek *self)
 
     path_canary_end(self);
     if (!find_way(self, &way, &length, &ms) || !wire_way_equal(&way, &self->canary.way)) {
-        listen_again(self); /* left meanwhile */
+        path_canary_listen(self); /* left meanwhile */
         return;
     }
     self->canary.asking = send_train(self, &way, length); /* else it is full, or the kernel refuses
@@ -133,7 +132,7 @@ static gboolean on_timer(gpointer user_data)
     if (self->canary.asking)
         step(self);
     else
-        listen_again(self);
+        path_canary_listen(self);
     return G_SOURCE_REMOVE;
 }
 
@@ -147,7 +146,7 @@ static void begin(PathSeek *self)
     int64_t     ms;
 
     if (!find_way(self, &way, &length, &ms)) {
-        listen_again(self);
+        path_canary_listen(self);
         return;
     }
     if (canary->asking && wire_way_equal(&way, &canary->way))

@@ -24,6 +24,10 @@ typedef struct {
     int64_t    pause_ms; /* until the time after that */
 } PathCanary;
 
+/** path_canary_listen: the plane tells of bursts once a way: whoever knows nothing of the way, or
+ * heard of them and asks nothing, has to listen again. */
+void path_canary_listen(PathSeek *self);
+
 /** path_canary_hear: bursts went to the peer by the way in use. */
 void path_canary_hear(PathSeek *self);
 

@@ -502,6 +502,7 @@ PathSeek *path_seek_new(PathSeekHost *host, const PathPeer *told)
     add_told(self);
     find_relay(self);
     path_seek_steer(self, 0);
+    path_canary_listen(self); /* whoever was here before may have heard of bursts by that way */
     return self;
 }
 

@@ -192,6 +192,21 @@ static void test_no_way(void)
     tear_down();
 }
 
+/* The peer started again, and has another probe key: what was found is forgotten, and the plane
+ * goes on as before, by the same relay. */
+static void test_begins_anew(void)
+{
+    set_up();
+    g_assert_true(finds_loss());
+    g_assert_false(lab.listens);
+    path_canary_end(&lab.seek);
+    lab.seek.canary = (PathCanary){ .timer = 0 };
+    path_canary_listen(&lab.seek);
+    g_assert_true(finds_loss());
+    g_assert_true(path_canary_wants_single(&lab.seek, &lab.seek.relay));
+    tear_down();
+}
+
 /* A full socket, or a kernel that joins none: later. */
 static void test_refused(void)
 {
@@ -213,6 +228,7 @@ int main(int argc, char **argv)
     g_test_add_func("/canary/way-found-meanwhile", test_way_found_meanwhile);
     g_test_add_func("/canary/way-back", test_way_back);
     g_test_add_func("/canary/no-way", test_no_way);
+    g_test_add_func("/canary/begins-anew", test_begins_anew);
     g_test_add_func("/canary/refused", test_refused);
     return g_test_run();
 }
