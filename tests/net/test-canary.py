@@ -6,14 +6,18 @@ and is back to bursts when they arrive again. What loses both alike is not blame
 import ipaddress
 import json
 import re
+import subprocess
 import time
 
 from lab import Lab, copy, wait_until
 from pathpair import Pinger, is_path
+from pauses import Pauses
 from space import find_program
 
 BYTES = 24 << 20
 TRIES = 6
+LIMIT_S = 120 # for a copy; what loses each burst takes longer
+pauses = Pauses()
 LOSSY = "loses datagrams that leave in one go"
 WHOLE = "carries datagrams that leave in one go again"
 
@@ -23,7 +27,10 @@ def said(node, words):
 
 
 def carries(lab, a, b, what, size=BYTES):
-    took, same = copy(a, b, b.addresses()[4], size)
+    try:
+        took, same = copy(a, b, b.addresses()[4], size, LIMIT_S)
+    except subprocess.TimeoutExpired:
+        raise AssertionError(f"{what}: not copied in {LIMIT_S} s: {a.log('meshd')}") from None
     assert same, what
     print(f"# {what}: {size >> 10} KiB in {took:.1f} s", flush=True)
     return took
@@ -36,17 +43,19 @@ def is_single(node, far):
 def finds(lab, a, b, what, before):
     """Data arrives over a way that loses bursts, single ones are sent there, and it is said: once, and again after a
     change of way alone, as there may be where the machine stops for a while: another way begins anew."""
+    began = time.time()
     for _ in range(TRIES):
         said_before = said(a, LOSSY)
         carries(lab, a, b, what)
         now = said(a, LOSSY)
         if is_single(a, b) and now == max(said_before, before + 1) == said(a, LOSSY):
+            assert now == before + 1 or pauses.since(began), a.log("meshd")
             return
     raise AssertionError(f"{what}: {a.log('meshd')}")
 
 
 def start(node):
-    node.up()
+    node.up(MESH_LOG="debug") # what was asked of bursts, and what came of it
     node.sh("echo reno > /proc/sys/net/ipv4/tcp_congestion_control")  # BBR stays slow long after its losses
     node.run("ip", "link", "set", "wan0", "gso_max_segs", 65535, "gso_max_size", 65536)
 
