@@ -181,6 +181,21 @@ def test_not_fooled(lab, a, b):
     lab.ok("loss, reorder and a narrow link are not taken for it")
 
 
+def test_without_relay(lab, a, b):
+    """A handshake finds the peer before anything else does: there, too, it is asked whether bursts arrive."""
+    for node in (a, b):
+        node.stop("meshd")
+    lab.server.sh(f"printf '\\n[relay]\\nenabled = false\\n' >> {lab.server.config}")
+    lab.server.restart()
+    a.box.set("out", lose_bursts=1)
+    before = said(a, LOSSY)
+    for node in (a, b):
+        start(node)
+    is_direct(a, b)
+    finds(lab, a, b, "bursts are lost, and there is no relay", before)
+    lab.ok("without a relay it is found, too")
+
+
 def main():
     with Lab() as lab:
         lab.server.setup("home")
@@ -196,6 +211,8 @@ def main():
         test_from_the_start(lab, a, b)
         test_switches(lab, a, b)
         test_not_fooled(lab, a, b)
+        a.box.set("out", rate_kbit=0)
+        test_without_relay(lab, a, b)
 
 
 main()
