@@ -16,6 +16,7 @@ def offer(clipboard, verb):
         clipboard.set_content(Gdk.ContentProvider.new_for_bytes("image/png", data))
     else:
         clipboard.set(sys.stdin.read())
+    Gdk.Display.get_default().sync() # X knows of it
     print("ready", flush=True)
     GLib.MainLoop().run()
 

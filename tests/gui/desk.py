@@ -23,7 +23,7 @@ from authority import BUS_POLICY, need_polkit, shipped_rows, start_polkit
 from lab import Lab, need
 from space import PROGRAMS, REPO, find_program, wait_until
 
-__all__ = ["App", "Desk", "Lab", "need_desktop", "open_seats", "wait_until"]
+__all__ = ["App", "Desk", "Lab", "attempt", "need_desktop", "open_seats", "wait_until"]
 HERE = pathlib.Path(__file__).resolve().parent
 PYTHON = "/usr/bin/python3" # has python3-gi, others in PATH may not
 A11Y = "/usr/libexec/at-spi-bus-launcher"
@@ -42,7 +42,7 @@ SESSION_BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Confi
 </busconfig>
 """
 TABS = 40 # more than there are controls in a window
-CLICK_S = 10 # after which a click has come to nothing
+ATTEMPT_S = 10 # after which a click, or what else is done, has come to nothing
 LOOKS = 5 # so often the same is rest
 # What a person tells a program by, so each needs a name.
 CONTROLS = {"push button", "toggle button", "switch", "check box", "radio button", "text", "entry", "password text",
@@ -100,6 +100,17 @@ def own_tmp(node):
     for number, path in enumerate(keep):
         script.append(f"mkdir -p '{path}'; mount --move /run/kept/{number} '{path}'")
     node.run("sh", "-ec", "\n".join(script))
+
+
+def attempt(act, done):
+    """Acts unless done() is true, and gives it time to become so; returns whether it did. To be waited for: what came to
+    nothing, as somebody paused just then, is done once more."""
+    if not done():
+        act()
+    end = time.monotonic() + ATTEMPT_S
+    while not done() and time.monotonic() < end:
+        time.sleep(0.05)
+    return done()
 
 
 class Desk:
@@ -346,30 +357,56 @@ class App:
     def mouse(self, title, role, name, done, inside=None):
         """Clicks the middle of such a thing with the mouse, in the window with this title, until done() is true: for what has
         no action of its own. Where X, the window manager or the program pause just then, a click may come to nothing."""
-        def click():
-            if not done():
-                self.all(role, name, inside)[0].mouse(title)
-            end = time.monotonic() + CLICK_S
-            while not done() and time.monotonic() < end:
-                time.sleep(0.05)
-            return done()
         self.find(role, name, inside)
-        self.wait_for(click, f"what a click on {name!r} does", 2 * LIMIT_S)
+        click = lambda: self.all(role, name, inside)[0].mouse(title)
+        self.wait_for(lambda: attempt(click, done), f"what a click on {name!r} does", 2 * LIMIT_S)
+
+    def paste(self, shows, button="Paste", **offer):
+        """Offers that (see put_clipboard), and clicks Paste until a label shows what comes of it: a program hears a moment
+        later what the clipboard has now."""
+        self.desk.put_clipboard(**offer)
+        click, done = lambda: self.click("push button", button), lambda: self.all("label", shows)
+        self.wait_for(lambda: attempt(click, done), f"{shows!r} was pasted", 2 * LIMIT_S)
+
+    def wait_stays(self, look, what):
+        """Waits until look() gives the same for some time, and that is true: where it may be so before it begins to change."""
+        seen = []
+
+        def is_same():
+            seen.append(look())
+            return len(seen) > LOOKS and all(value and value == seen[-1] for value in seen[-LOOKS:])
+        self.wait_for(is_same, what)
+
+    def look_away(self, title):
+        """What happens under the user's eyes is not told: returns when the program knows that nobody looks at its window with
+        this title, which it first knew to be looked at."""
+        is_active = lambda: "active" in self.all("frame", title)[0].states
+        number = self.desk.activate(title)
+        self.wait_for(is_active, f"{title!r} is active")
+        self.desk.run("xdotool", "windowminimize", number)
+        self.wait_for(lambda: not is_active(), f"{title!r} is not active")
 
     def focused(self):
         return [node for node in self.nodes() if "focused" in node.states]
 
-    def go_to(self, role, name):
-        """Tab after Tab until this has the focus; each is waited for, as GTK moves when the key comes."""
+    def _focus_now(self):
+        """The places that have the focus, in one more list as there may be none; False: no window has the keys."""
+        nodes = self.nodes()
+        return any("active" in node.states for node in nodes) and [[node.at for node in nodes if "focused" in node.states]]
+
+    def go_to(self, role, name, key="Tab"):
+        """Tab after Tab until this has the focus; each is waited for, as GTK moves when the key comes. What still moves it
+        from before, such as a window that opens, is over first: it would be taken for the first Tab."""
         self.find(role, name)
+        self.wait_stays(self._focus_now, "the focus stays")
         for _ in range(TABS):
             before = self.focused()
             if any(node.matches(role, name) for node in before):
                 return
             places = [node.at for node in before]
-            self.desk.key("Tab")
+            self.desk.key(key)
             self.wait_for(lambda was=places: [node.at for node in self.focused()] != was, "the focus moves")
-        raise AssertionError(f"no way by Tab to the {role} {name!r}:\n{self.tree()}")
+        raise AssertionError(f"no way by {key} to the {role} {name!r}:\n{self.tree()}")
 
     def unnamed(self, inside=None):
         """Controls that a blind person could not tell: without a name, or with that of their class."""

@@ -68,14 +68,15 @@ def before_a_network(tour):
     tour.desk.node.up()
     tour.window.find("label", re.compile(r"0\.\d+\.\d+"))
     tour.take("welcome")
+    main = tour.desk.activate("Mesh")
     tour.act("join", "<''>")
     tour.see("push button", "Paste")
     tour.take("join")
-    tour.desk.put_clipboard(text=tour.lab.server.key("home"))
-    tour.window.click("push button", tour.said("Paste"))
-    tour.window.find("label", "mesh.example:443")
+    tour.window.paste("mesh.example:443", tour.said("Paste"), text=tour.lab.server.key("home"))
     tour.take("join-link")
+    tour.desk.wait_keys_leave(main)
     tour.desk.key("Escape")
+    tour.window.gone("push button", tour.said("Paste"))
 
 
 def network(tour):
@@ -119,10 +120,11 @@ def dialogs(tour):
         return len(tour.window.all("frame")) + len(tour.window.all("dialog"))
     shown = [("netcheck", True)] + [(name, False) for name in ("preferences", "shortcuts", "about") if name in tour.actions()]
     for action, of_window in shown:
-        count = windows()
+        count, main = windows(), tour.desk.activate("Mesh")
         tour.act(action, window=of_window)
         wait_until(lambda count=count: windows() > count, 20, action)
         tour.take(action, ours=action != "about")
+        tour.desk.wait_keys_leave(main)
         tour.desk.key("Escape")
         wait_until(lambda count=count: windows() == count, 20, f"{action} is closed")
 

@@ -21,7 +21,7 @@ def reads_and_acts(lab, desk):
 
     window.find("text", "Word").fill("one")
     desk.activate("Sample")
-    wait_until(lambda: "focused" in window.find("text", "Word").states or desk.key("Tab"), 20, "focus")
+    window.go_to("text", "Word")
     desk.key("End")
     desk.type(" two")
     desk.key("Return")

@@ -9,6 +9,7 @@ import subprocess
 from desk import Desk, Lab, find_program, need_desktop, open_seats, wait_until
 
 QR_MAKER = find_program("qrpicture")
+CHOOSER = "Open a Picture of a QR Code"
 
 
 def make_picture(desk, name, text):
@@ -21,13 +22,9 @@ def by_paste(lab, desk, window, link):
     window.click("push button", re.compile("Join…$"))
     join = window.find("push button", "Join")
     assert "sensitive" not in join.states, window.tree()
-    desk.put_clipboard(text="mesh://nonsense")
-    window.click("push button", "Paste")
-    window.find("label", re.compile("^join link: "))
+    window.paste(re.compile("^join link: "), text="mesh://nonsense")
     assert "sensitive" not in window.find("push button", "Join").states
-    desk.put_clipboard(text=f"  {link}\n")
-    window.click("push button", "Paste")
-    window.find("label", re.compile(r"^mesh\.example:443$"))
+    window.paste(re.compile(r"^mesh\.example:443$"), text=f"  {link}\n")
     assert not any(link in node.name for node in window.nodes()), "the link is shown"
     assert window.unnamed() == [], window.unnamed()
     desk.picture("join")
@@ -48,27 +45,27 @@ def by_file(lab, desk, window, link):
     window.click("push button", "Join a network")
     for path, then in ((plain, "The QR code in this picture is not a join link."), (code, r"^mesh\.example:443$")):
         window.click("push button", "QR Code…")
-        desk.activate("Open a Picture of a QR Code")
+        desk.activate(CHOOSER)
         window.wait_for(lambda: window.all("text", "GtkFileChooserEntry") or desk.key("slash"), "a place for the path")
         desk.key("ctrl+a")
         desk.type(path)
         window.wait_for(lambda path=path: window.find("text", "GtkFileChooserEntry").text() == path, "the path")
         desk.key("Return")
         window.find("label", re.compile(then))
+        wait_until(lambda: not desk.windows(CHOOSER), 20, "the chooser is gone")
     assert "sensitive" in window.find("push button", "Join").states
     window.find("text", "Name of this device").fill("laptop")
     window.click("push button", "Join")
     window.find("label", re.compile("^This device is in work as laptop"))
     window.click("push button", "Done")
+    window.gone("push button", "Done")
     assert desk.node.network("work").node_name == "laptop"
     lab.ok("a QR code in a file is read, another one refused, and the options count")
 
 
 def by_clipboard(lab, desk, window, link):
-    desk.put_clipboard(image=make_picture(desk, "clip.png", link))
     window.click("push button", "Join a network")
-    window.click("push button", "Paste")
-    window.find("label", re.compile(r"^mesh\.example:443$"))
+    window.paste(re.compile(r"^mesh\.example:443$"), image=make_picture(desk, "clip.png", link))
     window.click("push button", "Join")
     window.find("label", "Waiting for Approval")
     desk.picture("approval")
@@ -109,11 +106,9 @@ def by_click(lab, desk, window, link):
 
 def gets_keys(desk, window):
     """Waits until the link does. GTK 4.8 tells of every focus but that of such an entry; first Cancel has it."""
-    def is_moved():
-        frame = window.find("frame", "Join a Network")
-        return "active" in frame.states and not any("focused" in node.states for node in window.all(inside=frame))
     desk.activate("Join a Network")
-    window.wait_for(is_moved, "the link has the focus")
+    window.wait_stays(lambda: "active" in window.find("frame", "Join a Network").states and not window.focused(),
+                      "the link has the focus")
 
 
 def by_more_clicks(lab, desk, window):

@@ -4,7 +4,7 @@ opened, all by keys.
    [a] ann's desktop · meshd, polkitd          [b] meshd          [server] mesh.example"""
 import re
 
-from desk import LOOKS, TABS, Desk, Lab, need_desktop, open_seats, wait_until
+from desk import Desk, Lab, need_desktop, open_seats, wait_until
 
 def joins(lab, desk, window):
     desk.activate("Mesh")
@@ -12,12 +12,8 @@ def joins(lab, desk, window):
     desk.key("Return")
     desk.activate("Join a Network")
     frame = window.find("frame", "Join a Network")
-    seen = []
-
-    def is_moved(): # for some time: it is taken from Cancel first
-        seen.append("active" in window.find("frame", "Join a Network").states and not window.focused())
-        return all(seen[-LOOKS:]) and len(seen) > LOOKS
-    wait_until(is_moved, 20, "the link, of which GTK 4.8 does not tell, has the focus")
+    window.wait_stays(lambda: "active" in window.find("frame", "Join a Network").states and not window.focused(),
+                      "the link, of which GTK 4.8 does not tell, has the focus, which is taken from Cancel first")
     desk.type(lab.server.key("home"))
     window.find("label", re.compile(r"^mesh\.example:443$"), inside=frame)
     desk.key("Return")
@@ -46,16 +42,7 @@ def opens_peer(lab, desk, window):
 def opens_preferences(lab, desk, window):
     desk.activate("Mesh")
     desk.key("F10")
-    window.find("menu item", "Preferences")
-    for _ in range(TABS):
-        before = window.focused()
-        if any(node.matches("menu item", "Preferences") for node in before):
-            break
-        places = [node.at for node in before]
-        desk.key("Down")
-        wait_until(lambda was=places: [node.at for node in window.focused()] != was, 20, "the next of the menu")
-    else:
-        raise AssertionError(window.tree())
+    window.go_to("menu item", "Preferences", key="Down")
     desk.key("Return")
     frame = window.find("frame", "Preferences")
     desk.activate("Preferences")

@@ -5,7 +5,7 @@ import re
 import sys
 import time
 
-from desk import Desk, Lab, find_program, need_desktop, open_seats, wait_until
+from desk import Desk, Lab, attempt, find_program, need_desktop, open_seats, wait_until
 
 WINDOW = "org.meshvpn.Mesh"
 
@@ -32,6 +32,20 @@ class Seen:
         wait_until(look, 30, f"told that {title!r}")
         return next(note for note in reversed(self.notes) if note.get("title") == title)
 
+    def until_connected(self, node):
+        """Turns home off and on until the tray tells it: it looks when it has time, and then at what is so."""
+        before = titles(self.notes).count("home: connected")
+
+        def turn():
+            node.mesh("down", "home")
+            node.mesh("up", "home")
+
+        def is_told():
+            self.notes += self.desk.notes()
+            return titles(self.notes).count("home: connected") > before
+        wait_until(lambda: attempt(turn, is_told), 60, "told that home is connected")
+        return self.until("home: connected")
+
     def take(self):
         """What has been told, once the last of it is known to be there."""
         seen, self.notes = self.notes + self.desk.notes(), []
@@ -48,13 +62,6 @@ def wait_past_start(known):
     wait_until(lambda: time.monotonic() - known > 3, 20, "a time at which a network that comes is news")
 
 
-def lose(lab, node, network):
-    """The server ends its membership; the node has left it when this returns."""
-    lab.server.ctl("node", "remove", "a", "-n", network)
-    wait_until(lambda: any(net.state == "removed" for net in node.networks().values()), 20, f"{network} is lost")
-    node.mesh("leave", network)
-
-
 def start_tray(desk, key="mesh-tray"):
     """Returns when it runs, and has looked for a panel in vain."""
     desk.start(key, find_program("mesh-tray"), "--patience", "0")
@@ -62,19 +69,11 @@ def start_tray(desk, key="mesh-tray"):
     wait_until(lambda: "no place" in desk.log(key), 20, "the tray has looked for a panel")
 
 
-def look_away(desk, window):
-    """What happens under the user's eyes is not told: returns when the window knows that it is not looked at."""
-    desk.run("xdotool", "windowminimize", desk.activate("Mesh"))
-    window.wait_for(lambda: "active" not in window.find("frame", "Mesh").states, "the window is not active")
-
-
 def alone(lab, desk, seen):
     """No window: the tray tells all of it, and a click opens the window."""
     node = desk.node
     assert titles(seen.take())[1:] == [], "a normal start is no news" # the first: no place for icons
-    node.mesh("down", "home")
-    node.mesh("up", "home")
-    first = seen.until("home: connected")
+    first = seen.until_connected(node)
     assert first["program"] == "Mesh" and "default" in first["actions"], first
     known = time.monotonic()
     set_preference(desk, "connected", False)
@@ -84,14 +83,15 @@ def alone(lab, desk, seen):
     node.join(lab.server.key("club"))
     note = seen.until("Approval needed")
     assert "has to let this device in" in note["body"], note
+    set_preference(desk, "connected", True)
     lab.server.ctl("node", "approve", "a", "-n", "club")
-    node.wait_until(lambda n: n.network("club").state == "up", what="club is up")
-    lose(lab, node, "club")
+    seen.until("club: connected")
+    lab.server.ctl("node", "remove", "a", "-n", "club")
     lost = seen.until("club: connection lost")
-    assert titles(seen.take()) == ["home: connected", "Approval needed", "club: connection lost"]
+    node.mesh("leave", "club")
+    assert titles(seen.take()) == ["home: connected", "Approval needed", "club: connected", "club: connection lost"]
     assert lost["id"] == note["id"] != first["id"], (note, lost)
     lab.ok("without a window the tray tells what the window would: connected, approval, lost; none that is switched off")
-    set_preference(desk, "connected", True)
     desk.press(lost)
     wait_until(lambda: has_owner(desk, WINDOW), 20, "the window's program runs")
     window = desk.app("mesh-gui")
@@ -104,7 +104,7 @@ def together(lab, desk, seen, window):
     """Window and tray: the window's notes alone, for as long as it runs."""
     node = desk.node
     known = time.monotonic()
-    look_away(desk, window)
+    window.look_away("Mesh")
     node.mesh("down", "home")
     node.mesh("up", "home")
     seen.until("home: connected")
@@ -128,17 +128,16 @@ def in_the_moment(lab, desk, seen):
                  "org.freedesktop.Application.Activate", "{}")
         window = desk.app("mesh-gui")
         window.find("list item", re.compile("^home,"))
-        look_away(desk, window)
+        window.look_away("Mesh")
         node.mesh("down", "home")
+        window.find("list item", re.compile("^home, Off"))
         seen.take()
         node.start("up", find_program("mesh"), "up", "home")
         desk.run("gdbus", "call", "--session", "-d", WINDOW, "-o", "/org/meshvpn/Mesh", "-m", "org.gtk.Actions.Activate",
                  "quit", "[]", "{}")
         wait_until(lambda: not has_owner(desk, WINDOW), 20, "the window is gone")
         by.append("tray" if seen.until("home: connected")["program"] == "Mesh" else "window")
-        node.mesh("down", "home") # whatever else there was to tell is told before the next one
-        node.mesh("up", "home")
-        wait_until(lambda: titles(seen.notes).count("home: connected") >= 2 or seen.notes.extend(desk.notes()), 30, "the next")
+        seen.until_connected(node) # whatever else there was to tell is told before the next one
         assert titles(seen.take()) == ["home: connected"] * 2
     lab.ok(f"a window that ends in the moment: told once, by {by}")
 
@@ -154,9 +153,7 @@ def stops(lab, desk, seen):
     wait_until(lambda: any(note == {"id": gone["id"], "closed": True} for note in seen.notes) or
                seen.notes.extend(desk.notes()), 30, "what was told is taken back")
     node.wait_until(lambda n: n.network("home").state == "up", what="home is up again")
-    node.mesh("down", "home")
-    node.mesh("up", "home")
-    seen.until("home: connected")
+    seen.until_connected(node)
     assert titles(seen.take()) == ["Connection lost", "home: connected"]
     lab.ok("told that the service has stopped, until it is back; its start is no news")
 

@@ -19,7 +19,7 @@ def open_preferences(desk, window):
 
 
 def show_page(window, frame, name):
-    window.find("page tab", name, inside=frame).click()
+    window.click("page tab", name, inside=frame)
     window.wait_for(lambda: "selected" in window.find("page tab", name, inside=frame).states, f"the page {name}")
 
 
@@ -37,7 +37,7 @@ def networks(lab, desk, window):
     for title, name in (("Port forwarding", "PortMap"), ("Difficult routers", "HardNat"),
                         ("Local announcements", "Lan")):
         assert "true" in daemon_says(node, name)
-        assert "checked" in window.find("check box", title, inside=frame).states
+        window.wait_for(lambda title=title: "checked" in window.find("check box", title, inside=frame).states, f"{title} on")
         window.click("check box", title, inside=frame)
         window.wait_for(lambda name=name: "false" in daemon_says(node, name), f"{name} off")
     entry = window.find("text", re.compile("^UDP port of a relay"), inside=frame)
@@ -82,14 +82,14 @@ def notes(lab, desk, window):
     window.wait_for(lambda: "checked" not in window.find("check box", "Approval needed").states, "it is off")
     desk.key("Escape")
     window.gone("frame", "Preferences")
-    desk.run("xdotool", "windowminimize", desk.activate("Mesh"))
+    window.look_away("Mesh")
     node.mesh("down")
     node.mesh("up")
     assert told(desk, "connected")["title"] == "home: connected"
     node.join(lab.server.key("club"))
     wait_until(lambda: any(net.state == "pending" for net in node.networks().values()), 20, "club waits")
     lab.server.ctl("node", "approve", "a", "-n", "club")
-    seen = wait_until(desk.notes, 30, "told of the approval")
+    seen = wait_until(lambda: [note for note in desk.notes() if "title" in note], 30, "told of the approval")
     assert [note["title"] for note in seen] == ["club: connected"], seen
     desk.run("sh", "-c", "sed -i s/approval=false/approval=true/ ~/.config/mesh/desktop.ini")
     node.join(lab.server.key("lodge"))
@@ -127,10 +127,11 @@ def keys(lab, desk, window):
     window.gone("label", "Look for the Mesh service again")
     desk.activate("Mesh")
     desk.key("F10")
-    window.find("menu item", re.compile("About Mesh")).click()
+    window.click("menu item", re.compile("About Mesh"))
     window.find("label", "The Mesh project")
     desk.picture("about")
-    details = [node.text() for node in window.all("text") if node.text().startswith("mesh-gui ")][0]
+    texts = lambda: [node.text() for node in window.all("text")]
+    details = window.wait_for(lambda: [text for text in texts() if text.startswith("mesh-gui ")], "what runs")[0]
     assert "meshd " in details and "features: " in details and "network 1: " in details, details
     secrets = [desk.node.network("home").node_key, "home", *desk.node.addresses("home").values()]
     assert not any(text in details for text in secrets), details
