@@ -20,7 +20,7 @@ def open_general(desk, window):
     desk.key("ctrl+comma")
     frame = window.find("frame", "Preferences")
     desk.resize("Preferences", "700", "960") # all of it is seen
-    window.find("page tab", "General", inside=frame).click()
+    window.click("page tab", "General", inside=frame)
     window.find("list item", "As the system says", inside=frame)
     return frame
 

@@ -17,8 +17,8 @@ def open_page(desk):
 
 
 def value(window, title):
-    """What stands below a row's title."""
-    row = window.find("list item", title)
+    """What stands below a row's title; a LookupError, which a wait outlasts, while it is not there."""
+    row = window.all("list item", title)[0]
     return [node.name for node in window.all("label", inside=row) if node.name != title][0]
 
 
@@ -26,12 +26,12 @@ def copies(lab, desk, window):
     b = lab.hosts_by_name["b"]
     wanted = {"IPv4 address": b.addresses()[4], "IPv6 address": b.addresses()[6], "Name": "b.home.mesh"}
     for title, text in wanted.items():
-        assert value(window, title) == text, window.tree()
+        window.wait_for(lambda title=title, text=text: value(window, title) == text, f"{title} is {text}")
         row = window.find("list item", title)
         window.click("push button", re.compile("^Copy "), inside=row)
         wait_until(lambda text=text: desk.clipboard() == text, 20, f"{text} in the clipboard")
     for title in ("Node key", "WireGuard key"):
-        assert len(value(window, title)) >= 43, window.tree()
+        window.wait_for(lambda title=title: len(value(window, title)) >= 43, f"a {title}")
     assert value(window, "WireGuard key") == b.network().public_key
     lab.ok("both addresses and the name are copied, and the keys are there")
 
@@ -39,8 +39,8 @@ def copies(lab, desk, window):
 def echoes(lab, desk, window):
     window.click("push button", "Start Ping")
     summary = window.find("label", re.compile(r"^([3-9]|\d\d+) answers of \d+\nlast [0-9.]+ ms"))
-    chart = window.find("image", "Round trips of the last minute")
-    assert " answers of " in chart.description, chart.description
+    chart = "Round trips of the last minute"
+    window.wait_for(lambda: " answers of " in window.find("image", chart).description, "a chart that says the same")
     desk.picture("peer")
     b = lab.hosts_by_name["b"]
     b.mesh("down")
@@ -57,8 +57,8 @@ def traffic(lab, desk, window):
     node = desk.node
     node.ping(lab.hosts_by_name["b"].addresses()[4], count=20)
     window.find("label", re.compile(r"^Receiving .*/s, [0-9.]+\xa0kB in all\n"))
-    chart = window.find("image", "Traffic of the last minute")
-    assert chart.description.startswith("Receiving "), chart
+    chart = "Traffic of the last minute"
+    window.wait_for(lambda: window.find("image", chart).description.startswith("Receiving "), "a chart that says the same")
     lab.ok("traffic is drawn while it flows")
 
 

@@ -52,7 +52,7 @@ def state_torn(lab, desk, window, clocks):
     node.sh(f"cat /var/lib/kept > {home}/profile")
     window.click("push button", "Repair")
     window.find("list item", re.compile("^b, online"))
-    assert node.network().state == "up"
+    node.wait_until(lambda a: a.network().state == "up", what="up")
     lab.ok("saved state is damaged: the page names the file; once it is back, Repair brings the network up")
 
 
@@ -83,7 +83,7 @@ def removed(lab, desk, window):
     node = desk.node
     lab.server.ctl("node", "remove", "--network", "home", "a")
     says(window, "Removed From the Network", "administrator removed this device")
-    assert "sensitive" not in window.find("check box", "Connect to home").states
+    window.wait_for(lambda: "sensitive" not in window.find("check box", "Connect to home").states, "a switch out of use")
     window.click("push button", "Leave Network…")
     window.find("label", "Leave “home”?")
     window.click("push button", "Cancel")
@@ -92,7 +92,7 @@ def removed(lab, desk, window):
     window.click("push button", "Leave Network…")
     window.click("push button", "Leave")
     window.find("label", "Welcome to Mesh")
-    assert not json.loads(node.mesh("networks", "--json").stdout)["networks"]
+    wait_until(lambda: not json.loads(node.mesh("networks", "--json").stdout)["networks"], 20, "no network is left")
     lab.ok("removed by the server: Leave asks first, then nothing of the network is left")
 
 
@@ -122,9 +122,7 @@ def impostor(lab, desk, window):
     assert desk.node.network().state == "up", "a stranger took the network down"
     desk.picture("problem-pin")
     window.click("push button", "Join Again…")
-    desk.put_clipboard(text=link)
-    window.click("push button", "Paste")
-    window.find("label", re.compile(r"^mesh\.example:443$"))
+    window.paste(re.compile(r"^mesh\.example:443$"), text=link)
     lab.ok("another server at the same address: the network goes on, and the button asks for a new link")
 
 

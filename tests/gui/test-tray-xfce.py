@@ -3,7 +3,7 @@
    [a] ann's desktop: xfce4-panel with its systray, mesh-tray · meshd, polkitd          [server] mesh.example"""
 import pathlib
 
-from desk import REPO, Desk, Lab, find_program, need_desktop, open_seats, wait_until
+from desk import LOOKS, REPO, Desk, Lab, find_program, need_desktop, open_seats, wait_until
 
 PANEL = """<?xml version="1.0"?>
 <channel name="xfce4-panel" version="1.0">
@@ -45,6 +45,18 @@ def colours(desk):
     return int(desk.run("identify", "-format", "%k", f"{desk.dir}/panel.png").stdout)
 
 
+def wait_bare(desk):
+    """The colours of the panel that has no icon yet, once it is drawn."""
+    seen, search = [], ("xdotool", "search", "--onlyvisible", "--class", "xfce4-panel")
+    wait_until(lambda: desk.run(*search, check=False).stdout, 30, "a panel")
+
+    def is_still():
+        seen.append(colours(desk))
+        return len(seen) > LOOKS and len(set(seen[-LOOKS:])) == 1
+    wait_until(is_still, 30, "the panel is drawn")
+    return seen[-1]
+
+
 def pick(desk, row):
     """Clicks the icon, which the panel puts into its corner, and picks a row of the menu by keys."""
     desk.run("import", "-window", "root", f"{desk.dir}/before.png")
@@ -75,8 +87,7 @@ def main():
         desk.start("xfconfd", xfconfd)
         desk.run("gdbus", "wait", "--session", "--timeout", "30", "org.xfce.Xfconf")
         panel = start_panel(desk, 1)
-        wait_until(lambda: colours(desk) > 0, 20, "a panel is drawn")
-        bare = colours(desk)
+        bare = wait_bare(desk)
         desk.start("mesh-tray", find_program("mesh-tray"))
         wait_until(lambda: has_item(desk), 30, "the panel has the item")
         wait_until(lambda: colours(desk) > bare, 30, "the panel draws the icon")

@@ -93,8 +93,8 @@ def a_refusal(lab, desk, panel):
 
 def addresses(lab, desk, panel, peer):
     mine = desk.node.addresses("home")
-    rows = panel.rows("This Device")
-    assert rows == [f"Copy {mine[4]} (home)", f"Copy {mine[6]} (home)"], rows
+    wanted = [f"Copy {mine[4]} (home)", f"Copy {mine[6]} (home)"]
+    wait_until(lambda: panel.rows("This Device") == wanted, 20, f"rows {wanted}")
     panel.click(f"Copy {mine[6]}")
     wait_until(lambda: desk.clipboard() == mine[6], 20, "our address in the clipboard")
     theirs = peer.addresses("home")[4]
@@ -124,8 +124,8 @@ def open_menu_stays(lab, desk, panel, peer, work_link):
 
     desk.node.join(work_link)
     panel.wait_row("work", lambda row: row["checked"])
-    assert panel.title() == "Mesh: connected to home, work", panel.title()
-    assert panel.rows()[:6] == ["Open Mesh", "Mesh: connected to home, work", "-", "home", "work", "Disconnect All"]
+    wanted = ["Open Mesh", "Mesh: connected to home, work", "-", "home", "work", "Disconnect All"]
+    wait_until(lambda: panel.rows()[:6] == wanted and panel.title() == wanted[1], 20, f"rows {wanted}")
     desk.node.mesh("down", "work")
     panel.wait_row("work", lambda row: not row["checked"])
     panel.ask("middle")

@@ -28,7 +28,7 @@ def switch(lab, desk, window):
         if title:
             window.find("label", title)
     window.find("list item", re.compile("^b, online"))
-    assert "checked" in window.find("check box", SWITCH).states
+    window.wait_for(lambda: "checked" in window.find("check box", SWITCH).states, "a switch that is on")
     lab.ok("the switch turns the network off and on")
 
 
