@@ -17,7 +17,7 @@ NAME = "/etc/NetworkManager/VPN/nm-mesh-service.name"
 def gtk4(lab, desk):
     host = desk.launch(f"{PROGRAMS}/tests/nm/editor-host", NAME, "home", key="host")
     entry = host.find("text", re.compile("^Network"))
-    assert entry.text() == "home", entry.text()
+    host.wait_for(lambda: entry.text() == "home", "the network of the connection")
     assert host.unnamed() == [], host.tree()
     host.click("push button", "Apply")
     wait_until(lambda: "network: home" in desk.log("host"), 20, "home is said")

@@ -64,7 +64,7 @@ def hand_over(lab, a, b, nm, ends):
     assert shown(a) == ("up", "meshd"), shown(a)
     wait_until(lambda: len(nm.addresses("mesh0")) == 2, 20, "both families")
     ours = nm.addresses("mesh0")
-    assert set(nm.routes("mesh0").values()) >= {"77"}, nm.routes("mesh0")
+    wait_until(lambda: "77" in nm.routes("mesh0").values(), 20, "routes of meshd's")
     index = a.run("cat", "/sys/class/net/mesh0/ifindex").stdout
     for end, orderly in ends.items():
         a.reaches(theirs[4])

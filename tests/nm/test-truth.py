@@ -25,7 +25,7 @@ class Truth:
         assert f" {word}" in rows.splitlines()[0], rows
         wait_until(lambda: self.nm.is_up("my mesh") == (by == "NetworkManager"), 20, f"NetworkManager: {by}")
         if on:
-            assert self.desk.node.network("home").management == by, by
+            self.desk.node.wait_until(lambda n: n.network("home").management == by, 20, f"addresses are {by}'s")
 
 
 def main():
@@ -53,6 +53,7 @@ def main():
         window.click("check box", SWITCH)
         truth.shows(True, "meshd")
         nm.up("my mesh")
+        truth.shows(True, "NetworkManager")
         window.click("check box", SWITCH)
         truth.shows(False)
         lab.ok("the switch of the window: on, and off while NetworkManager has it, whose connection ends")
