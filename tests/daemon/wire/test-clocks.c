@@ -134,6 +134,18 @@ static void replay(Recorder *self, PairSide *to)
                     148);
 }
 
+/* Until it is refused: where much else goes on, loopback loses a datagram as well. */
+static void replay_in_vain(Recorder *self, PairSide *to)
+{
+    gint64 limit = g_get_monotonic_time() + 60 * G_USEC_PER_SEC;
+
+    do {
+        g_assert_cmpint(g_get_monotonic_time(), <, limit);
+        replay(self, to);
+        g_usleep(10000);
+    } while (!has_refused(to));
+}
+
 static bool is_answered(Recorder *self, int wait_ms)
 {
     struct pollfd wait = { .fd = self->fd, .events = POLLIN };
@@ -158,8 +170,7 @@ static void test_receiver_restarts(void)
     taken_ns = pair_info(&pair.b, &pair.a).taken_ns;
     g_assert_cmpint(taken_ns, ==, NOW * 1000000000);
     restart(&pair.b, &pair.a, taken_ns, NULL);
-    replay(&recorder, &pair.b);
-    pair_wait_until(has_refused, &pair.b);
+    replay_in_vain(&recorder, &pair.b);
     g_assert_false(is_answered(&recorder, 0));
     g_assert_cmpuint(pair_info(&pair.b, &pair.a).endpoint.addr.family, ==, 0);
     close(recorder.fd);
@@ -187,8 +198,7 @@ static void test_ten_years_ahead(gconstpointer data)
     }
     wall_s = NOW;
     wire_time_set(pair.b.plane, &known);
-    replay(&recorder, &pair.b);
-    pair_wait_until(has_refused, &pair.b);
+    replay_in_vain(&recorder, &pair.b);
     g_assert_false(is_answered(&recorder, 0));
     restart(&pair.a, &pair.b, 0, &known);
     route(&pair.a, &pair.b);
