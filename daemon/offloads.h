@@ -6,10 +6,9 @@
 
 #include <stdbool.h>
 
-/** meshd_offloads_choose: "auto", "on" or "off"; NULL: as before (auto). @host: towards this host
- * (TSO, USO);
- * @gso: towards the network (UDP GSO, GRO). Before the first network goes up. Returns: false: one
- * of them is another word. */
+/** meshd_offloads_choose: "auto", "on" or "off"; NULL: as before (auto). Before the first network
+ * goes up. @host: towards this host (TSO, USO); @gso: towards the network (UDP GSO, GRO). Returns:
+ * false: one of them is another word. */
 bool meshd_offloads_choose(const char *host, const char *gso);
 
 /** meshd_offloads_wish: into @options. */
