@@ -127,15 +127,24 @@ def forger(node, what, private, other, **more):
     return json.loads(node.run("python3", FORGER, text=json.dumps(ask)).stdout)
 
 
+def echoed(a, b, private, inner, suite):
+    """What a forger gets from a in the place of b, where a sends what is for b until it finds out that b is down."""
+    b.mesh("up")
+    are(a, b, AES, 60)
+    a.wait_until(lambda n: n.peer("b").path == "direct")
+    port = b.network().listen_port
+    b.mesh("down")
+    return forger(b, "echo", private, a, suite=suite, inner=inner, port=port)
+
+
 def forged(lab, a, b, c, eve):
     """With and without the keys of b, whose meshd is down for it."""
-    addresses = b.addresses()[4], a.addresses()[4]
-    private, port = keys(b), b.network().listen_port # where a sends what is for b
-    b.mesh("down")
-    found = forger(b, "echo", private, a, suite="aes", inner=addresses, port=port)
-    assert found == {"response": 0x62, "echo": True}, found
-    found = forger(b, "echo", private, a, suite="wg1", inner=addresses, port=port)
-    assert found == {"response": 2, "echo": True}, found
+    addresses, private = (b.addresses()[4], a.addresses()[4]), keys(b)
+    for suite, response in (("aes", 0x62), ("wg1", 2)):
+        tries = [echoed(a, b, private, addresses, suite)]
+        while tries[-1] == {"response": response, "echo": False} and len(tries) < TRIES: # a found out that b is down
+            tries.append(echoed(a, b, private, addresses, suite))
+        assert tries[-1] == {"response": response, "echo": True}, tries
     lab.ok("another implementation with b's keys speaks both suites with a, byte for byte")
     assert forger(b, "echo", private, c, suite="wg1", inner=(addresses[0], c.addresses()[4]))["response"] == 2
     found = forger(b, "echo", private, c, suite="aes", inner=(addresses[0], c.addresses()[4]))
