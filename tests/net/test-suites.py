@@ -68,12 +68,13 @@ def shown(a, b, c):
 
 
 def on_the_cable(lab, a, b, c):
-    tap = Tap(a)
     are(a, b, AES)
     are(a, c, CHACHA)
-    for other in (b, c):
-        wait_until(lambda far=other: a.ping(far.addresses()[4], count=10).lost == 0, 60, "ten answers")
-    wait_until(lambda: tap.kinds(b).get(0x64, 0) >= 10 and tap.kinds(c).get(4, 0) >= 10, 10, "all was heard")
+    tap = Tap(a)
+    def is_heard(): # once they go directly
+        answered = [a.ping(other.addresses()[4], count=10).lost == 0 for other in (b, c)]
+        return all(answered) and tap.kinds(b).get(0x64, 0) >= 10 and tap.kinds(c).get(4, 0) >= 10
+    wait_until(is_heard, 60, "answers of both are heard")
     with_b, with_c = tap.kinds(b), tap.kinds(c)
     a.stop("tap")
     assert not {1, 2, 4} & set(with_b), with_b
