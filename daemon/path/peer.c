@@ -307,14 +307,6 @@ void path_peer_tell(PathPeerPath *self, const PathPeer *told)
     path_peer_start_over(self);
 }
 
-static bool is_over_tls(const PathPeerPath *self, const WireWay *way)
-{
-    PathRelayLook look;
-
-    return way->link != 0 && path_relays_look(self->host->seek->relays, way, false, &look) &&
-           look.tls;
-}
-
 static void follow_relays(PathPeerPath *self)
 {
     WireWay    way;
@@ -323,7 +315,8 @@ static void follow_relays(PathPeerPath *self)
     bool       tls;
 
     path_seek_relayed(self->seek);
-    tls = path_seek_get_way(self->seek, &way, &rtt_us, &search) && is_over_tls(self, &way);
+    tls = path_seek_get_way(self->seek, &way, &rtt_us, &search) &&
+          path_relays_is_tls(self->host->seek->relays, &way);
     if (tls == self->shown_tls)
         return;
     self->shown_tls = tls;
@@ -448,7 +441,7 @@ bool path_peer_explain(PathPeerPath *self, PathInfo *out_info)
         info.singly = path_canary_wants_single(self->seek, &way);
         if (way.link != 0)
             info.relay = g_strdup(path_relays_name(self->host->seek->relays, way.link));
-        info.relay_tls = is_over_tls(self, &way);
+        info.relay_tls = path_relays_is_tls(self->host->seek->relays, &way);
         info.wire.endpoint = way.endpoint; /* the data plane comes to it a moment later */
         (void)path_tcp_get(self->host->seek->tcp, way.link, &info.wire.endpoint);
         info.wire.way = way;

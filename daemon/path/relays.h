@@ -70,6 +70,14 @@ typedef struct {
  * there is none. */
 bool path_relays_look(PathRelays *self, const WireWay *way, bool ping, PathRelayLook *out_look);
 
+/** path_relays_is_tls: whether @way is by a relay's session that is over TLS. */
+static inline bool path_relays_is_tls(PathRelays *self, const WireWay *way)
+{
+    PathRelayLook look;
+
+    return way->link != 0 && path_relays_look(self, way, false, &look) && look.tls;
+}
+
 /** path_relays_doubt: something by @way was not answered: proves its session anew, and that at
  * home. NULL: our network changed: proves all of them. */
 void path_relays_doubt(PathRelays *self, const WireWay *way);

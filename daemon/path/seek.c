@@ -584,13 +584,11 @@ void path_seek_check(PathSeek *self)
 
 void path_seek_relayed(PathSeek *self)
 {
-    WireWay       before = self->relay;
-    bool          lost = path_meet_look(self);
-    PathRelayLook look;
+    WireWay before = self->relay;
+    bool    lost = path_meet_look(self);
 
     find_relay(self);
-    path_width_moved(self,
-                     path_relays_look(self->host->relays, &self->relay, false, &look) && look.tls);
+    path_width_moved(self);
     if (wire_way_equal(&before, &self->relay) && !lost)
         return;
     path_seek_steer(self, 0);

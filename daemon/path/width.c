@@ -115,14 +115,13 @@ static uint16_t get_most(const PathSeek *self, const PathWay *way)
 }
 
 /* By the server's relay, which is none of the ways that are listed. */
-static bool ping_relayed(PathSeek *self)
+static void ping_relayed(PathSeek *self)
 {
     MeshProbe probe = { .type = MESH_PROBE_PING,
                         .txid = self->width.txid + PATH_MAX_RUNGS,
                         .length = MESH_PROBE_PONG_BYTES };
 
     (void)path_seek_send(self, &probe, &self->relayed.to, 0);
-    return true;
 }
 
 /* Another round, or the same again, beside a short ping: is anything answered there? Until it is
@@ -131,7 +130,11 @@ static void ask(PathSeek *self, PathWay *way)
 {
     PathWidth *width = &self->width;
 
-    width->pinged = way == &self->relayed ? ping_relayed(self) : path_seek_ping(self, way, 0);
+    width->pinged = true;
+    if (way == &self->relayed)
+        ping_relayed(self);
+    else
+        width->pinged = path_seek_ping(self, way, 0);
     width->asked_ms = mesh_clock_boot_ms();
     width->answered = false;
     width->unproved = !is_proved(way);
@@ -262,14 +265,11 @@ static gboolean on_timer(gpointer user_data)
 /* It is about @way from now on. What is known of another, and over what that was, is of no use. */
 static void turn_to(PathSeek *self, const PathWay *way)
 {
-    PathRelayLook look = { .tls = false };
-
     if (on_asked_way(self, way))
         return;
     self->width.searched_ms = 0;
     self->width.way = way->to;
-    self->width.tls = way == &self->relayed &&
-                      path_relays_look(self->host->relays, &way->to, false, &look) && look.tls;
+    self->width.tls = way == &self->relayed && path_relays_is_tls(self->host->relays, &way->to);
 }
 
 void path_width_ask(PathSeek *self)
@@ -306,13 +306,14 @@ void path_width_relayed(PathSeek *self)
     set_timer(self, BEGIN_MS);
 }
 
-void path_width_moved(PathSeek *self, bool tls)
+void path_width_moved(PathSeek *self)
 {
     PathWay *way = get_way(self);
 
-    if (way != &self->relayed || !on_asked_way(self, way) || tls == self->width.tls)
+    if (way != &self->relayed || !on_asked_way(self, way) ||
+        path_relays_is_tls(self->host->relays, &way->to) == self->width.tls)
         return;
-    self->width.tls = tls;
+    self->width.tls = !self->width.tls;
     self->width.searched_ms = 0; /* the next look is a whole search */
     if (self->width.timer == 0 || get_idle_ms(self) >= LOOK_MS)
         return;

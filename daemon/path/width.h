@@ -36,10 +36,10 @@ void path_width_ask(PathSeek *self);
 void path_width_proved(PathSeek *self);
 /** path_width_relayed: data goes by the server's relay; if it goes on doing so, that is asked. */
 void path_width_relayed(PathSeek *self);
-/** path_width_moved: sessions at relays changed. @tls: ours is over TLS now: one that went over
- * from there to UDP carries less, the other way round more. A way that was not turned to yet is
- * left alone: that looks at its session itself. */
-void path_width_moved(PathSeek *self, bool tls);
+/** path_width_moved: sessions at relays changed: one that went over from TLS to UDP carries less,
+ * the other way round more. A way that was not turned to yet is left alone: that looks at its
+ * session itself. */
+void path_width_moved(PathSeek *self);
 void path_width_end(PathSeek *self);
 
 /** path_width_take_pong: Returns: true: it answered a long ping. */

@@ -189,7 +189,7 @@ static void relay_by(uint8_t link, bool tls)
     lab.relayed = true;
     lab.tls = tls;
     lab.seek.relay = (WireWay){ .link = link, .index = 7 };
-    path_width_moved(&lab.seek, tls);
+    path_width_moved(&lab.seek);
 }
 
 /* The first time: what is sent that way is asked for after a while. */
