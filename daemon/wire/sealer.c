@@ -254,18 +254,24 @@ void wire_sealer_flush_most(WireSealer *self)
     wire_peer_ref(self->held);
 }
 
+/* Where the socket sends it. By a stream it is a hop without an address, which no socket sends. */
+static WireHop get_outer_hop(const WireSession *session)
+{
+    return session->link != NULL ? (WireHop){ .remote = session->link->relay } : session->hop;
+}
+
 /* What waits since before goes apart, if it went another way. */
 static void look_at_held(WireSealer *self, const WireSession *session)
 {
-    const WireHop *hop =
-        session->link != NULL ? &(WireHop){ .remote = session->link->relay } : &session->hop;
     const WireHop *before = &self->runs[0].hop;
+    WireHop        hop;
 
-    if (self->held == session->peer &&
-        (self->runs[0].singly != session->singly || before->socket != hop->socket ||
-         before->source_if != hop->source_if ||
-         !mesh_endpoint_equal(&before->remote, &hop->remote) ||
-         !mesh_ip_equal_addr(&before->source, &hop->source)))
+    if (self->held != session->peer)
+        return;
+    hop = get_outer_hop(session);
+    if (self->runs[0].singly != session->singly || before->socket != hop.socket ||
+        before->source_if != hop.source_if || !mesh_endpoint_equal(&before->remote, &hop.remote) ||
+        !mesh_ip_equal_addr(&before->source, &hop.source))
         wire_sealer_flush(self);
 }
 
@@ -347,9 +353,7 @@ static void append(WireSealer *self, const WireSession *session, const WirePacke
         self->sources[self->n_runs - 1].data |= data;
         return;
     }
-    /* By a stream it is a hop without an address, which no socket sends. */
-    *run = (WireUdpRun){ .hop = session->link != NULL ? (WireHop){ .remote = session->link->relay }
-                                                      : session->hop,
+    *run = (WireUdpRun){ .hop = get_outer_hop(session),
                          .ecn = ecn,
                          .singly = session->singly,
                          .packets = &self->sealed[self->n_sealed - 1],
