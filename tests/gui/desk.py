@@ -23,7 +23,7 @@ from authority import BUS_POLICY, need_polkit, shipped_rows, start_polkit
 from lab import Lab, need
 from space import PROGRAMS, REPO, find_program, wait_until
 
-__all__ = ["App", "Desk", "Lab", "attempt", "need_desktop", "open_seats", "wait_until"]
+__all__ = ["App", "Desk", "Lab", "attempt", "need_desktop", "open_seats", "staying", "wait_until"]
 HERE = pathlib.Path(__file__).resolve().parent
 PYTHON = "/usr/bin/python3" # has python3-gi, others in PATH may not
 A11Y = "/usr/libexec/at-spi-bus-launcher"
@@ -111,6 +111,16 @@ def attempt(act, done):
     while not done() and time.monotonic() < end:
         time.sleep(0.05)
     return done()
+
+
+def staying(look):
+    """A condition to wait for: what look() gives, once it gave the same for some time, and that is true."""
+    seen = []
+
+    def stays():
+        seen.append(look())
+        return len(seen) > LOOKS and all(value == seen[-1] for value in seen[-LOOKS:]) and seen[-1]
+    return stays
 
 
 class Desk:
@@ -370,12 +380,7 @@ class App:
 
     def wait_stays(self, look, what):
         """Waits until look() gives the same for some time, and that is true: where it may be so before it begins to change."""
-        seen = []
-
-        def is_same():
-            seen.append(look())
-            return len(seen) > LOOKS and all(value and value == seen[-1] for value in seen[-LOOKS:])
-        self.wait_for(is_same, what)
+        self.wait_for(staying(look), what)
 
     def look_away(self, title):
         """What happens under the user's eyes is not told: returns when the program knows that nobody looks at its window with
@@ -492,14 +497,9 @@ class Node:
 
     def mouse(self, title):
         """Clicks its middle with the mouse, once: see App.mouse."""
-        desk, places = self.app.desk, []
+        desk = self.app.desk
         number = desk.activate(title)
-
-        def is_still(): # nothing moves it: it is where it was for some time, in which it would be drawn elsewhere
-            places.append(desk.look(op="place", at=self.at))
-            return len(places) > LOOKS and len(set(map(tuple, places[-LOOKS:]))) == 1
-
-        wait_until(is_still, LIMIT_S, f"{self} stands still")
-        x, y, width, height = places[-1]
+        # Nothing moves it: it is where it was for some time, in which it would be drawn elsewhere.
+        x, y, width, height = wait_until(staying(lambda: desk.look(op="place", at=self.at)), LIMIT_S, f"{self} stands still")
         desk.run("xdotool", "mousemove", "--window", number, int(x + width / 2), int(y + height / 2),
                  "click", 1)

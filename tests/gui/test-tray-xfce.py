@@ -3,7 +3,7 @@
    [a] ann's desktop: xfce4-panel with its systray, mesh-tray · meshd, polkitd          [server] mesh.example"""
 import pathlib
 
-from desk import LOOKS, REPO, Desk, Lab, find_program, need_desktop, open_seats, wait_until
+from desk import REPO, Desk, Lab, find_program, need_desktop, open_seats, staying, wait_until
 
 PANEL = """<?xml version="1.0"?>
 <channel name="xfce4-panel" version="1.0">
@@ -47,14 +47,9 @@ def colours(desk):
 
 def wait_bare(desk):
     """The colours of the panel that has no icon yet, once it is drawn."""
-    seen, search = [], ("xdotool", "search", "--onlyvisible", "--class", "xfce4-panel")
+    search = ("xdotool", "search", "--onlyvisible", "--class", "xfce4-panel")
     wait_until(lambda: desk.run(*search, check=False).stdout, 30, "a panel")
-
-    def is_still():
-        seen.append(colours(desk))
-        return len(seen) > LOOKS and len(set(seen[-LOOKS:])) == 1
-    wait_until(is_still, 30, "the panel is drawn")
-    return seen[-1]
+    return wait_until(staying(lambda: colours(desk)), 30, "the panel is drawn")
 
 
 def pick(desk, row):
