@@ -15,7 +15,7 @@ import sys
 import time
 
 from lab import Lab, copy, find_program, need, wait_until
-from pathpair import Pinger
+from pathpair import Pinger, talk_directly
 from pauses import Pauses
 
 MIB = 1 << 20
@@ -165,8 +165,7 @@ def restart_server(lab, story, nodes):
     """The server goes and comes while packets flow."""
     target, pauses = nodes["office"].addresses()[6], Pauses()
     for one, other in (("laptop", "office"), ("office", "laptop")): # not by the server's relay, which ends with it
-        nodes[one].wait_until(lambda n, o=other: n.ping(nodes[o].addresses()[6]).lost == 0 and
-                              n.peer(o).path == "direct", 150, f"{one} reaches {other} directly")
+        talk_directly(nodes[one], nodes[other])
     began = time.time()
     flow = Pinger(nodes["laptop"], target)
     flow.goes_on()

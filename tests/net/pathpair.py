@@ -68,6 +68,12 @@ class Pinger:
         self.node.stop("ping")
 
 
+def talk_directly(one, other):
+    """Until they do, under traffic: without any a search that failed is not repeated soon."""
+    one.wait_until(lambda n: n.ping(other.addresses()[6]).lost == 0 and n.peer(other.name).path == "direct", 150,
+                   f"{one.name} reaches {other.name} directly")
+
+
 def is_path(node, far, kind, limit_s=150):
     node.wait_until(lambda n: n.peer(far.name).path == kind, limit_s)
 

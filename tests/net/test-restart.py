@@ -4,7 +4,7 @@
 import itertools
 
 from lab import Lab
-from pathpair import Pinger
+from pathpair import Pinger, talk_directly
 
 TRIES = 3 # a computer that pauses loses something where the server has no part in it
 
@@ -18,12 +18,6 @@ def works(a, b):
         a.reaches(address, 30)
     for address in a.addresses().values():
         b.reaches(address, 30)
-
-
-def talk_directly(one, other):
-    """Under traffic: without any a search that failed is not repeated soon."""
-    one.wait_until(lambda n: n.ping(other.addresses()[6]).lost == 0 and n.peer(other.name).path == "direct", 150,
-                   f"{one.name} reaches {other.name} directly")
 
 
 def lost_while(a, b, happen):
